@@ -1,0 +1,166 @@
+"""Why something was not fetched, not stored or not followed: each reason has one name, and is counted by it.
+
+EngineError
+├── DefinitionError        the spider's document is wrong (place, message, remedy)
+├── UrlError               not a URL that may be requested
+├── AddressRefused         the guard: an address that may not be connected to
+└── FetchError             a request that gave no usable answer
+    ├── DnsError
+    ├── ConnectFailed
+    ├── TlsFailed
+    ├── ConnectionLost     reset, or closed in mid-answer
+    ├── ProtocolViolation  not HTTP
+    ├── TimedOut           connect, read or total
+    ├── BodyTooLarge
+    ├── BodyTruncated
+    └── BodyUndecodable
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """The names under which a crawl counts what went wrong or was left out."""
+
+    # a page was not fetched
+    INVALID_URL = "invalid_url"
+    SCHEME_REFUSED = "scheme_refused"
+    OUT_OF_SCOPE = "out_of_scope"
+    DEPTH_LIMIT = "depth_limit"
+    PAGE_LIMIT = "page_limit"
+    TIME_LIMIT = "time_limit"
+    ROBOTS_DISALLOWED = "robots_disallowed"
+    ROBOTS_UNREACHABLE = "robots_unreachable"
+    ADDRESS_REFUSED = "address_refused"
+    # a fetch failed
+    DNS_ERROR = "dns_error"
+    CONNECT_ERROR = "connect_error"
+    CONNECT_TIMEOUT = "connect_timeout"
+    READ_TIMEOUT = "read_timeout"
+    TOTAL_TIMEOUT = "total_timeout"
+    TLS_ERROR = "tls_error"
+    CONNECTION_LOST = "connection_lost"
+    PROTOCOL_ERROR = "protocol_error"
+    BODY_TOO_LARGE = "body_too_large"
+    BODY_TRUNCATED = "body_truncated"
+    BODY_UNDECODABLE = "body_undecodable"
+    HTTP_4XX = "http_4xx"  # shown as http_404 and so on: see `http_reason`
+    HTTP_5XX = "http_5xx"
+    REDIRECT_LOOP = "redirect_loop"
+    REDIRECT_INVALID = "redirect_invalid"
+    NOT_HTML = "not_html"
+    EXTRACTION_ERROR = "extraction_error"
+    # an item was not stored, or not as a whole
+    MISSING_REQUIRED = "missing_required"
+    MISSING_KEY = "missing_key"
+    UNREADABLE_VALUE = "unreadable_value"
+    DUPLICATE_KEY = "duplicate_key"
+    KEY_CONFLICT = "key_conflict"
+
+
+def http_reason(status_code: int) -> str:
+    """The reason of an answer that is an error: ``http_404``."""
+    return f"http_{status_code}"
+
+
+class EngineError(Exception):
+    """Base of all that the engine raises."""
+
+
+class DefinitionError(EngineError):
+    """A spider's document that cannot be honoured.
+
+    `problems` holds every one found, each with the place in the document, so that a form or a command
+    shows all at once.
+    """
+
+    def __init__(self, problems: list[DefinitionProblem]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(str(problem) for problem in problems))
+
+
+class DefinitionProblem:
+    """One thing wrong: `place` such as ``items[0].fields.price.type``, a message, the remedy inside it."""
+
+    __slots__ = ("message", "place")
+
+    def __init__(self, place: str, message: str) -> None:
+        self.place = place
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}" if self.place else self.message
+
+    def __repr__(self) -> str:
+        return f"DefinitionProblem({self.place!r}, {self.message!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DefinitionProblem) and (self.place, self.message) == (other.place, other.message)
+
+    def __hash__(self) -> int:
+        return hash((self.place, self.message))
+
+
+class UrlError(EngineError):
+    """A string that is no URL we may request; `reason` says which rule refused it."""
+
+    def __init__(self, message: str, *, reason: Reason = Reason.INVALID_URL) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class AddressRefused(EngineError):
+    """The guard refused every address of a host. Never retried, never counted as a connection error."""
+
+    reason = Reason.ADDRESS_REFUSED
+
+
+class FetchError(EngineError):
+    """A request without a usable answer. `reason` is counted; `retriable` says whether another attempt may help."""
+
+    reason: Reason = Reason.CONNECT_ERROR
+    retriable: bool = True
+
+
+class DnsError(FetchError):
+    reason = Reason.DNS_ERROR
+
+
+class ConnectFailed(FetchError):
+    reason = Reason.CONNECT_ERROR
+
+
+class TlsFailed(FetchError):
+    reason = Reason.TLS_ERROR
+    retriable = False
+
+
+class ConnectionLost(FetchError):
+    reason = Reason.CONNECTION_LOST
+
+
+class ProtocolViolation(FetchError):
+    reason = Reason.PROTOCOL_ERROR
+
+
+class TimedOut(FetchError):
+    """`reason` is one of connect_timeout, read_timeout, total_timeout."""
+
+    def __init__(self, message: str, *, reason: Reason) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class BodyTooLarge(FetchError):
+    reason = Reason.BODY_TOO_LARGE
+    retriable = False
+
+
+class BodyTruncated(FetchError):
+    reason = Reason.BODY_TRUNCATED
+
+
+class BodyUndecodable(FetchError):
+    reason = Reason.BODY_UNDECODABLE

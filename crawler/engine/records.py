@@ -1,0 +1,221 @@
+"""The values that pass between the rooms of the engine and its storage."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A URL that joins the frontier: normalised, in scope, not yet seen in this crawl."""
+
+    url: str
+    url_hash: int
+    """First 8 bytes of BLAKE2b of `url`, as a signed 64-bit number."""
+    depth: int
+    hops: int = 0
+    """Redirects that led here, 0 for an ordinary link."""
+
+
+@dataclass(slots=True)
+class PendingPage:
+    """One page of the frontier, with what an earlier crawl knows of it."""
+
+    page_id: int
+    url: str
+    url_hash: int
+    depth: int
+    hops: int = 0
+    attempts: int = 0
+    etag: str = ""
+    last_modified: str = ""
+    content_hash: bytes = b""
+    """Of the body that was extracted last; empty if never."""
+    may_revalidate: bool = False
+    """Whether the page was last extracted with this very version of the spider: only then are validators sent
+    and is an equal `content_hash` reason enough to skip extraction."""
+    chain: tuple[int, ...] = ()
+    """Hashes of the URLs that redirected here, the first of the chain first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, whole: the body is decompressed and bounded. Redirects are not followed."""
+
+    url: str
+    status_code: int
+    headers: Mapping[str, str]
+    """Lower-case names; repeated ones joined by a comma and a blank."""
+    body: bytes
+    wire_bytes: int
+    """Bytes of the body as they came over the wire, before decompression."""
+    seconds: float
+    charset: str = ""
+    """From Content-Type, empty if none."""
+    content_type: str = ""
+    """Lower-case, without parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueProblem:
+    """A value that could not be read, or is missing though required."""
+
+    type: str
+    field: str
+    reason: str
+    """A `Reason`: unreadable_value, missing_required, missing_key."""
+    value: str = ""
+    """What was found, at most 200 characters."""
+
+
+@dataclass(slots=True)
+class ItemRecord:
+    """One extracted record under its key."""
+
+    type: str
+    key: str
+    """Canonical JSON of the key's values: ``["978-0"]``; of the page's URL where no key is given."""
+    key_hash: int
+    data: dict[str, Json]
+    data_json: str
+    """Canonical JSON of `data`: sorted keys, no blanks, UTF-8 as it is."""
+    data_hash: bytes
+    """16 bytes of BLAKE2b over `data_json`."""
+    problems: list[ValueProblem] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        return not self.problems
+
+
+@dataclass(slots=True)
+class Extraction:
+    """What one page gave."""
+
+    items: list[ItemRecord] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    """Normalised URLs in document order, each once, that a follow rule took (scope, depth and robots are judged later)."""
+    problems: list[ValueProblem] = field(default_factory=list)
+    """Of items that were not stored."""
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+class PageState(StrEnum):
+    """What became of a page in the crawl that `task` names."""
+
+    PENDING = "pending"
+    DONE = "done"  # fetched and extracted
+    UNCHANGED = "unchanged"  # 304, or the same bytes as the last extraction
+    REDIRECTED = "redirected"
+    FAILED = "failed"  # no usable answer after all attempts, or an error status
+    REFUSED = "refused"  # never requested: robots, guard, limits
+
+
+@dataclass(slots=True)
+class PageResult:
+    """One page that is through, ready for a checkpoint."""
+
+    page: PendingPage
+    state: PageState
+    status_code: int | None = None
+    reason: str = ""
+    detail: str = ""
+    """For people: the message of the error, at most 500 characters."""
+    etag: str = ""
+    last_modified: str = ""
+    content_hash: bytes = b""
+    wire_bytes: int = 0
+    redirected_to: str = ""
+    extracted: bool = False
+    """Whether `items` and `link_hashes` replace what was stored for the page."""
+    items: list[ItemRecord] = field(default_factory=list)
+    problems: list[ValueProblem] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    """Those new to this crawl: to be upserted as pending pages."""
+    link_hashes: bytes = b""
+    """All that its follow rules gave, packed as little-endian signed 64-bit numbers: stored with the page."""
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one checkpoint stores, in the order in which the pages were done."""
+
+    results: list[PageResult] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Counted beside the pages: links out of scope, and so on."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointAnswer:
+    """What the storage says after the commit."""
+
+    pending: Sequence[PendingPage]
+    """Pages that this checkpoint put into the frontier (new links, and stored links of unchanged pages), at most as
+    many as there was room for."""
+    pending_dropped: int
+    """How many more there are that only the database knows: `CrawlStorage.window` brings them."""
+    items_new: int = 0
+    items_changed: int = 0
+    items_unchanged: int = 0
+    conflicts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The state of a crawl as it begins or goes on."""
+
+    seen: set[int]
+    """`url_hash` of every page that this task has put into its frontier, done ones included."""
+    pending: Sequence[PendingPage]
+    pending_dropped: int
+    pages_done: int
+    """Answers that earlier attempts of this task have already stored: they count for `max_pages`."""
+    resumed: bool
+
+
+class Ending(StrEnum):
+    """How the loop ended."""
+
+    COMPLETED = "completed"  # the frontier is empty
+    LIMITED = "limited"  # by max_pages, max_depth, max_seconds
+    FAILED = "failed"  # no start page gave an answer below 400
+    STOPPED = "stopped"  # asked to stop: drained, cancelled
+
+
+@dataclass(slots=True)
+class CrawlCounts:
+    """Running totals of one attempt, for progress and the task's row."""
+
+    pages: int = 0
+    """Answers stored, redirects and robots.txt left out."""
+    pages_done: int = 0
+    pages_unchanged: int = 0
+    pages_redirected: int = 0
+    pages_failed: int = 0
+    pages_refused: int = 0
+    items: int = 0
+    items_new: int = 0
+    items_changed: int = 0
+    items_unchanged: int = 0
+    items_rejected: int = 0
+    items_incomplete: int = 0
+    conflicts: int = 0
+    bytes: int = 0
+    requests: int = 0
+    retries: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlOutcome:
+    ending: Ending
+    counts: CrawlCounts
+    message: str
+    seconds: float

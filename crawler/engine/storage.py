@@ -1,0 +1,35 @@
+"""What the crawl loop asks of a storage. `crawler.storage.DatabaseStorage` is the real one; `MemoryStorage` serves
+tests and previews."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from .records import Batch, CheckpointAnswer, Link, Opening, PendingPage
+
+
+class CrawlStorage(Protocol):
+    """Coroutines, called by one task at a time but for `checkpoint`, of which at most two wait."""
+
+    async def open(self, seeds: Sequence[Link], *, room: int) -> Opening:
+        """Begin, or go on with, the crawl.
+
+        Puts `seeds` into the frontier where the task does not know them, and returns at most `room` pending pages.
+        """
+        ...
+
+    async def window(self, *, room: int, held: Collection[int]) -> Sequence[PendingPage]:
+        """At most `room` pending pages whose `page_id` is not in `held` (in memory or in flight)."""
+        ...
+
+    async def checkpoint(self, batch: Batch, *, room: int) -> CheckpointAnswer:
+        """Store `batch` in one transaction: page rows, new links, items with versions, counters.
+
+        Raises `ClaimLost` (the storage's own) when this process no longer owns the run: nothing was written.
+        """
+        ...
+
+    async def mark_gone(self) -> int:
+        """After a crawl that ended completed with an empty frontier and under no limit: items that no page gave."""
+        ...
