@@ -1,0 +1,8 @@
+from __future__ import annotations
+
+from .items import Item, ItemVersion
+from .pages import Page
+from .spiders import Secret, Spider
+from .tasks import CrawlTask, TaskFailure
+
+__all__ = ["CrawlTask", "Item", "ItemVersion", "Page", "Secret", "Spider", "TaskFailure"]

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from .jobs import DefinitionVersion, ScheduledJob, SchedulerState
+from .processes import Process
+from .runs import JobRun, RunLog
+
+__all__ = ["DefinitionVersion", "JobRun", "Process", "RunLog", "ScheduledJob", "SchedulerState"]

@@ -1,0 +1,203 @@
+"""Django's settings, all read from the environment (or from the `.env` file that `manage.py setup` writes).
+
+README.md holds the table of the variables. The environment wins over `.env`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+
+import django_stubs_ext
+from django.utils.translation import gettext_lazy as _
+from environs import Env
+
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = Env()
+ENV_FILE = Path(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
+if ENV_FILE.is_file():
+    env.read_env(str(ENV_FILE), recurse=False)
+
+
+def _secret_key() -> str:
+    """Empty until `manage.py setup` has written one: Django then refuses to start anything that needs it."""
+    if path := env.str("SECRET_KEY_FILE", ""):
+        return Path(path).read_text(encoding="utf-8").strip()
+    return env.str("SECRET_KEY", "")
+
+
+# --- site -------------------------------------------------------------------------------------------------------------
+SECRET_KEY = _secret_key()
+DEBUG = env.bool("DEBUG", False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+HTTPS = env.bool("HTTPS", False)
+
+DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "data")))
+FIELD_KEY = env.str("FIELD_KEY", "")
+"""Fernet keys for stored secrets, the newest first, separated by commas; empty: derived from SECRET_KEY."""
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "knox",
+    # Before `scheduling`, which unregisters its admin.
+    "django_apscheduler",
+    "scheduling",
+    "crawler",
+    "crawlproject",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "crawlproject.urls"
+WSGI_APPLICATION = "crawlproject.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- database ---------------------------------------------------------------------------------------------------------
+SQLITE_OPTIONS = {
+    # A writer takes its lock at BEGIN: a read that turns into a write half-way would fail at once, whatever the time-out.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+}
+SCHEDULER_MAX_WORKERS = env.int("SCHEDULER_MAX_WORKERS", 4)
+WEB_THREADS = env.int("WEB_THREADS", 8)
+
+
+def _database() -> dict[str, object]:
+    config: dict[str, object] = dict(
+        env.dj_db_url("DATABASE_URL", f"sqlite:///{DATA_DIR / 'lamplighter.sqlite3'}", conn_health_checks=True)
+    )
+    if config["ENGINE"] == "django.db.backends.sqlite3":
+        config["OPTIONS"] = SQLITE_OPTIONS
+        config["CONN_MAX_AGE"] = None
+    elif config["ENGINE"] == "django.db.backends.postgresql":
+        config["OPTIONS"] = {
+            # Lanes, web threads and one connection per run; psycopg's own default of 4 times out under the first load.
+            "pool": {"min_size": 1, "max_size": SCHEDULER_MAX_WORKERS + WEB_THREADS + 8, "timeout": 20},
+            # A stopped process must not keep its row locks.
+            "options": "-c idle_in_transaction_session_timeout=10000",
+        }
+    return config
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- scheduler and crawler --------------------------------------------------------------------------------------------
+SCHEDULER_EXECUTOR = env.str("SCHEDULER_EXECUTOR", "embedded")
+SCHEDULER_TIMEZONE = env.str("SCHEDULER_TIMEZONE", "Asia/Shanghai")
+SCHEDULER_JOB_DEFAULTS: dict[str, object] = {
+    "coalesce": env.bool("SCHEDULER_COALESCE", False),
+    "max_instances": env.int("SCHEDULER_MAX_INSTANCES", 1),
+    "misfire_grace_time": env.int("SCHEDULER_MISFIRE_GRACE_TIME", 30),
+    "max_retries": env.int("SCHEDULER_MAX_RETRIES", 3),
+}
+SCHEDULER_DRAIN_SECONDS = env.float("SCHEDULER_DRAIN_SECONDS", 30.0)
+"""How long SIGTERM waits for running handlers before their runs are handed back."""
+RUN_RETENTION_DAYS = env.int("RUN_RETENTION_DAYS", 90)
+
+CRAWLER_ALLOWED_NETWORKS = [
+    ipaddress.ip_network(network.strip()) for network in env.list("CRAWLER_ALLOWED_NETWORKS", []) if network.strip()
+]
+CRAWLER_USER_AGENT = env.str("CRAWLER_USER_AGENT", "Lamplighter/0.1 (+https://github.com/lamplighter-crawler)")
+CRAWLER_CHECKPOINT_PAGES = env.int("CRAWLER_CHECKPOINT_PAGES", 500)
+CRAWLER_CHECKPOINT_SECONDS = env.float("CRAWLER_CHECKPOINT_SECONDS", 2.0)
+
+# --- people -----------------------------------------------------------------------------------------------------------
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "crawlproject" / "locale"]
+USE_I18N = True
+USE_TZ = True
+# Times are stored in UTC and shown in the scheduler's zone.
+TIME_ZONE = SCHEDULER_TIMEZONE
+
+# --- static files -----------------------------------------------------------------------------------------------------
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "crawlproject.staticfiles.GzipManifestStorage"},
+}
+
+# --- security ---------------------------------------------------------------------------------------------------------
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if HTTPS:
+    SECURE_SSL_REDIRECT = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+# --- REST -------------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "knox.auth.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.DjangoModelPermissions"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+}
+
+# --- logs -------------------------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname:<7} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+    "loggers": {"apscheduler": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+}

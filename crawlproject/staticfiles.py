@@ -1,0 +1,15 @@
+"""Hashed file names and gzip beside each file."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from whitenoise.compress import Compressor
+from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+
+class GzipManifestStorage(CompressedManifestStaticFilesStorage):
+    """WhiteNoise's storage without Brotli: the crawler brings the library, which would make collecting take a minute."""
+
+    def create_compressor(self, **kwargs: object) -> Compressor:
+        return cast(Compressor, super().create_compressor(**kwargs | {"use_brotli": False}))

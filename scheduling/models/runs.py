@@ -1,0 +1,140 @@
+"""What ran, what did not, and why."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from .jobs import ScheduledJob
+from .processes import Process
+
+
+class JobRun(models.Model):
+    """The durable record of one firing or request, through to its end; also of one that was missed or skipped.
+
+    `job_key` and `job_name` are copies that outlive the job. A run without a `ScheduledJob` of its own (fan-out,
+    command) carries what it needs in `work`.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("queued")
+        RUNNING = "running", _("running")
+        SUCCEEDED = "succeeded", _("succeeded")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+        MISSED = "missed", _("missed")
+        SKIPPED = "skipped", _("skipped")
+
+    class Cause(models.TextChoices):
+        SCHEDULE = "schedule", _("schedule")
+        BACKFILL = "backfill", _("back-fill")
+        MANUAL = "manual", _("run now")
+        FANOUT = "fanout", _("fan-out")
+        COMMAND = "command", _("command")
+
+    ACTIVE = (State.QUEUED, State.RUNNING)
+    TERMINAL = (State.SUCCEEDED, State.FAILED, State.CANCELLED, State.MISSED, State.SKIPPED)
+
+    job = models.ForeignKey(
+        ScheduledJob, verbose_name=_("schedule"), null=True, blank=True, on_delete=models.SET_NULL, related_name="runs"
+    )
+    job_key = models.CharField(_("job id"), max_length=200)
+    job_name = models.CharField(_("job name"), max_length=200)
+    cause = models.CharField(_("cause"), max_length=10, choices=Cause)
+    scheduled_time = models.DateTimeField(_("scheduled for"))
+    available_at = models.DateTimeField(_("available from"))
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.QUEUED)
+    definition_version = models.PositiveIntegerField(_("definition version"), null=True, blank=True)
+    code_version = models.CharField(_("code version"), max_length=64, blank=True)
+    work = models.JSONField(
+        _("work"),
+        null=True,
+        blank=True,
+        help_text=_("handler, job_data, max_retries and timeout of a run that has no schedule of its own"),
+    )
+    owner = models.ForeignKey(
+        Process, verbose_name=_("process"), null=True, blank=True, on_delete=models.SET_NULL, related_name="runs"
+    )
+    claim = models.PositiveIntegerField(_("claim"), default=0)
+    slot = models.PositiveSmallIntegerField(_("slot"), null=True, blank=True)
+    exclusive_key = models.CharField(_("exclusive key"), max_length=255, blank=True)
+    retry_count = models.PositiveSmallIntegerField(_("retries"), default=0)
+    recoveries = models.PositiveSmallIntegerField(_("recoveries"), default=0)
+    cancel_requested_at = models.DateTimeField(_("cancel asked at"), null=True, blank=True)
+    cancel_requested_by = models.CharField(_("cancel asked by"), max_length=150, blank=True)
+    queued_at = models.DateTimeField(_("queued"))
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    attempt_at = models.DateTimeField(_("attempt started"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    execution_time = models.FloatField(_("execution time (s)"), null=True, blank=True)
+    message = models.TextField(_("message"), blank=True)
+    data = models.JSONField(_("result"), null=True, blank=True)
+    error_type = models.CharField(_("error type"), max_length=200, blank=True)
+    error = models.TextField(_("error"), blank=True)
+    missed_count = models.PositiveBigIntegerField(
+        _("missed firings"), null=True, blank=True, help_text=_("Empty on a missed run: being counted.")
+    )
+    missed_until = models.DateTimeField(_("missed until"), null=True, blank=True)
+    coalesced_count = models.PositiveBigIntegerField(_("coalesced firings"), default=0)
+    coalesced_from = models.DateTimeField(_("coalesced from"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["job", "scheduled_time", "cause"],
+                condition=Q(cause__in=["schedule", "backfill"]),
+                name="run_once",
+            ),
+            models.UniqueConstraint(fields=["job", "slot"], condition=Q(state="running"), name="run_slot"),
+            models.UniqueConstraint(
+                fields=["exclusive_key"], condition=Q(state="running") & ~Q(exclusive_key=""), name="run_exclusive"
+            ),
+            models.UniqueConstraint(
+                fields=["job"], condition=Q(state="queued", cause="manual"), name="run_one_run_now"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="running") | Q(owner__isnull=False, started_at__isnull=False),
+                name="run_running_is_owned",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["queued", "running"]) | Q(finished_at__isnull=False),
+                name="run_ended_has_time",
+            ),
+        ]
+        indexes = [
+            # the claim query
+            models.Index(fields=["available_at", "id"], condition=Q(state="queued"), name="run_claim"),
+            # the reaper's and the drain's question: what does this process own?
+            models.Index(fields=["owner"], condition=Q(state="running"), name="run_owned"),
+            # a job's time line, and its active runs
+            models.Index(fields=["job", "-id"], name="run_timeline"),
+            models.Index(fields=["job_key", "-id"], name="run_key_timeline"),
+            # retention, reports
+            models.Index(
+                fields=["finished_at"], condition=~Q(state__in=["queued", "running"]), name="run_finished"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.job_key}"
+
+
+class RunLog(models.Model):
+    """A piece of a run's log: some lines, in order."""
+
+    run = models.ForeignKey(JobRun, verbose_name=_("run"), on_delete=models.CASCADE, related_name="log")
+    seq = models.PositiveIntegerField(_("number"))
+    text = models.TextField(_("text"))
+
+    class Meta:
+        verbose_name = _("run log")
+        verbose_name_plural = _("run logs")
+        ordering = ["run", "seq"]
+        constraints = [models.UniqueConstraint(fields=["run", "seq"], name="runlog_once")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}/{self.seq}"
