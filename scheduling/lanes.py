@@ -1,0 +1,106 @@
+"""A lane: one thread with one database connection of its own, fed from the event loop.
+
+The loop never runs an ORM call. What must be done in order and on one connection (tick, beat, claim, finish, reap;
+checkpoints) goes through a lane; each run executes in a thread of its own (`scheduling.runner`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+FIRST_BACK_OFF = 0.1
+LAST_BACK_OFF = 5.0
+"""Seconds between the attempts of `Lane.run_patiently`: doubling from the first to the last."""
+
+logger = logging.getLogger(__name__)
+
+
+class Lane:
+    """One thread, one connection; functions run one at a time in the order in which they were given.
+
+    A function that was handed over runs to its end even when its waiter is cancelled: a transaction is never cut in
+    the middle. One that still waits in the queue then is dropped.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._pending = 0
+        self._lock = threading.Lock()
+        self._executor = ThreadPoolExecutor(
+            max_workers=1, thread_name_prefix=f"lane-{name}", initializer=_name_thread, initargs=(f"lane-{name}",)
+        )
+
+    @property
+    def pending(self) -> int:
+        """How many functions run or wait in this lane."""
+        return self._pending
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `function` in the lane's thread and return what it returns, or raise what it raises."""
+        return await asyncio.wrap_future(self.submit(function, *args, **kwargs))
+
+    async def run_patiently(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same, tried again after a growing delay for as long as the database is locked, gone or read-only.
+
+        `function` must be one transaction (or harmless to repeat). Other callers get their turn between the attempts.
+        """
+        delay = FIRST_BACK_OFF
+        while True:
+            try:
+                return await self.run(function, *args, **kwargs)
+            except (OperationalError, InterfaceError) as error:
+                logger.warning(
+                    "Database unavailable, trying again",
+                    extra={"action": "database_back_off", "lane": self.name, "delay": delay, "error": str(error)},
+                )
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, LAST_BACK_OFF)
+
+    def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Hand `function` over without waiting; for callers that have no event loop."""
+        context = contextvars.copy_context()
+        with self._lock:
+            self._pending += 1
+        try:
+            future = self._executor.submit(context.run, _on_a_usable_connection, function, *args, **kwargs)
+        except RuntimeError:
+            self._done()
+            raise
+        future.add_done_callback(self._done)
+        return future
+
+    def close(self) -> None:
+        """Wait for what was handed over, close the connection, end the thread. A closed lane takes nothing more."""
+        try:
+            self._executor.submit(connections.close_all)
+        except RuntimeError:
+            return
+        self._executor.shutdown(wait=True)
+
+    def _done(self, _future: object = None) -> None:
+        with self._lock:
+            self._pending -= 1
+
+
+def _name_thread(name: str) -> None:
+    threading.current_thread().name = name
+
+
+def _on_a_usable_connection(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """A connection that broke (server restarted, cable cut) is thrown away before and after, never used twice."""
+    close_old_connections()
+    try:
+        return function(*args, **kwargs)
+    finally:
+        close_old_connections()
