@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import logging
 import threading
 from collections.abc import Callable
@@ -69,11 +70,11 @@ class Lane:
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Hand `function` over without waiting; for callers that have no event loop."""
-        context = contextvars.copy_context()
+        call: Callable[[], T] = functools.partial(contextvars.copy_context().run, function, *args, **kwargs)
         with self._lock:
             self._pending += 1
         try:
-            future = self._executor.submit(context.run, _on_a_usable_connection, function, *args, **kwargs)
+            future: Future[T] = self._executor.submit(_on_a_usable_connection, call)
         except RuntimeError:
             self._done()
             raise
@@ -97,10 +98,10 @@ def _name_thread(name: str) -> None:
     threading.current_thread().name = name
 
 
-def _on_a_usable_connection(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def _on_a_usable_connection(call: Callable[[], T]) -> T:
     """A connection that broke (server restarted, cable cut) is thrown away before and after, never used twice."""
     close_old_connections()
     try:
-        return function(*args, **kwargs)
+        return call()
     finally:
         close_old_connections()
