@@ -61,6 +61,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "crawlproject.middleware.request_limits",
+    "crawlproject.middleware.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -108,7 +110,8 @@ def _database() -> dict[str, object]:
         config["OPTIONS"] = SQLITE_OPTIONS
         config["CONN_MAX_AGE"] = None
     elif config["ENGINE"] == "django.db.backends.postgresql":
-        config["OPTIONS"] = {
+        given = config.get("OPTIONS")
+        config["OPTIONS"] = (given if isinstance(given, dict) else {}) | {
             # Lanes, web threads and one connection per run; psycopg's own default of 4 times out under the first load.
             "pool": {"min_size": 1, "max_size": SCHEDULER_MAX_WORKERS + WEB_THREADS + 8, "timeout": 20},
             # A stopped process must not keep its row locks.
@@ -187,9 +190,13 @@ REST_FRAMEWORK = {
         "knox.auth.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.DjangoModelPermissions"],
+    "DEFAULT_PERMISSION_CLASSES": ["crawlproject.web.permissions.ModelPermissions"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["crawlproject.web.parsers.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "crawlproject.web.pagination.BoundedPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "EXCEPTION_HANDLER": "crawlproject.web.problems.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
 # --- logs -------------------------------------------------------------------------------------------------------------

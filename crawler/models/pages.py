@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from ..engine.records import PageState
+from crawler.engine.records import PageState
 from .spiders import Spider
 from .tasks import CrawlTask
 

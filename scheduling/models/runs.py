@@ -114,9 +114,7 @@ class JobRun(models.Model):
             models.Index(fields=["job", "-id"], name="run_timeline"),
             models.Index(fields=["job_key", "-id"], name="run_key_timeline"),
             # retention, reports
-            models.Index(
-                fields=["finished_at"], condition=~Q(state__in=["queued", "running"]), name="run_finished"
-            ),
+            models.Index(fields=["finished_at"], condition=~Q(state__in=["queued", "running"]), name="run_finished"),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,58 @@
+# Lamplighter. README.md gives for each target the plain commands that it stands for.
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8000
+export PORT
+
+python = $(VENV)/bin/python
+# `make test` reads no `.env`, and leaves the address of the servers that it starts to the tests.
+pytest = $(python) -m pytest
+
+.PHONY: run demo test check bench soak lock clean messages
+.DEFAULT_GOAL := run
+
+run: $(VENV)/.ready
+	@$(python) manage.py setup
+	@exec $(python) manage.py runscheduler --web 127.0.0.1:$(PORT)
+
+demo: $(VENV)/.ready
+	@exec $(python) manage.py demo --port $(PORT)
+
+$(VENV)/.ready: requirements.txt
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh .make/install.sh requirements.txt
+	@touch $@
+
+$(VENV)/.ready-dev: requirements.txt requirements-dev.txt
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh .make/install.sh requirements.txt requirements-dev.txt
+	@touch $@ $(VENV)/.ready
+
+test: $(VENV)/.ready-dev
+	$(pytest) tests/unit -n auto
+	$(pytest) tests/db tests/acceptance -m "not soak" -n auto
+	$(python) -m tests.postgres $(pytest) tests/db tests/acceptance -m "not soak and not browser" -n auto
+
+check: $(VENV)/.ready-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy crawlproject scheduling crawler tests
+	$(VENV)/bin/lint-imports
+	SECRET_KEY=check ENV_FILE=/dev/null $(python) manage.py makemigrations --check --dry-run
+	SECRET_KEY=$$($(python) -c "import secrets; print(secrets.token_urlsafe(50))") ENV_FILE=/dev/null HTTPS=1 \
+		$(python) -W error manage.py check --deploy --fail-level WARNING
+
+bench: $(VENV)/.ready-dev
+	$(python) -m benchmarks.$(or $(BENCH),all)
+
+soak: $(VENV)/.ready-dev
+	$(pytest) tests/acceptance -m soak
+	$(python) -m tests.postgres $(pytest) tests/acceptance -m soak
+
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes -q requirements.in -o requirements.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes -q requirements-dev.in -o requirements-dev.txt
+
+messages: $(VENV)/.ready-dev
+	cd crawlproject && ../$(python) ../manage.py makemessages --locale zh_Hans --all
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,98 @@
+"""Reading JSON that means one thing only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import IO, NoReturn
+
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
+
+MAX_DEPTH = 100
+
+
+class StrictJSONParser(JSONParser):
+    """JSON as RFC 8259 has it: UTF-8, no NaN, no key twice, no NUL or lone surrogate, at most 100 levels deep."""
+
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, object] | None = None
+    ) -> object:
+        raw = stream.read()
+        try:
+            text = raw.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ParseError(_("The body is not UTF-8: byte %(at)d.") % {"at": error.start}) from error
+        return loads_strict(text)
+
+
+def loads_strict(text: str) -> object:
+    """The value of a JSON text. Raises `ParseError` saying where it is wrong."""
+    if _depth(text) > MAX_DEPTH:
+        raise ParseError(_("The JSON is nested more than %(max)d levels deep.") % {"max": MAX_DEPTH})
+    try:
+        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise ParseError(
+            _("Not valid JSON: %(what)s at line %(line)d column %(column)d.")
+            % {"what": error.msg, "line": error.lineno, "column": error.colno}
+        ) from error
+    except ValueError as error:  # a whole number of more than 4,300 digits
+        raise ParseError(_("Not valid JSON: %(what)s.") % {"what": error}) from error
+    _refuse_unstorable(value)
+    return value
+
+
+def _depth(text: str) -> int:
+    """How deep brackets nest, strings left out; counted before parsing, which would otherwise run out of stack."""
+    depth = deepest = 0
+    in_string = escaped = False
+    for character in text:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif character == "\\":
+                escaped = True
+            elif character == '"':
+                in_string = False
+        elif character == '"':
+            in_string = True
+        elif character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth -= 1
+    return deepest
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _value in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ParseError(_("The key “%(key)s” stands twice in one object.") % {"key": twice})
+    return result
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ParseError(_("%(name)s is not JSON: give a number or null.") % {"name": name})
+
+
+def _refuse_unstorable(value: object) -> None:
+    """No database stores NUL in text, and a lone surrogate is no character."""
+    stack = [value]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, str):
+            if "\x00" in current:
+                raise ParseError(_("A text holds the character NUL."))
+            try:
+                current.encode()
+            except UnicodeEncodeError as error:
+                raise ParseError(_("A text holds a lone surrogate, which is no character.")) from error
+        elif isinstance(current, dict):
+            stack.extend(current)
+            stack.extend(current.values())
+        elif isinstance(current, list):
+            stack.extend(current)

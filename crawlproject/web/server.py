@@ -1,0 +1,59 @@
+"""waitress, as a thread beside the scheduler or as a process of its own."""
+
+from __future__ import annotations
+
+import threading
+
+from django.conf import settings
+from waitress.server import create_server
+
+
+class AddressInUse(Exception):
+    """The address cannot be listened on; the message names it and the remedy."""
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """``HOST:PORT``, ``[::1]:PORT``, ``:PORT`` or ``PORT`` as (host, port). Raises `ValueError` in one sentence."""
+    host, _colon, port = text.rpartition(":")
+    if not port.isascii() or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise ValueError(f"“{text}” is no address: give HOST:PORT, such as 127.0.0.1:8000.")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+class WebServer:
+    """The site on one address. Binding happens here, so that a taken port is known before anything starts."""
+
+    def __init__(self, host: str, port: int) -> None:
+        from crawlproject.wsgi import application
+
+        try:
+            self._server = create_server(
+                application,
+                host=host,
+                port=port,
+                threads=settings.WEB_THREADS,
+                ident=None,
+                clear_untrusted_proxy_headers=False,
+            )
+        except OSError as error:
+            raise AddressInUse(
+                f"{host}:{port} cannot be listened on ({error.strerror}): stop what uses it or give another port, "
+                f"as in `make run PORT={port + 1}`."
+            ) from error
+        self.url = f"http://{host if ':' not in host else f'[{host}]'}:{self._server.effective_port}"
+        self._thread: threading.Thread | None = None
+
+    def run(self) -> None:
+        """Serve until `close` or Ctrl-C."""
+        self._server.run()
+
+    def start(self) -> None:
+        """Serve from a thread."""
+        self._thread = threading.Thread(target=self._server.run, name="web", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.close()
+        self._server.task_dispatcher.shutdown(cancel_pending=True, timeout=5)
+        if self._thread is not None:
+            self._thread.join(timeout=5)

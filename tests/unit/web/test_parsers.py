@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+from rest_framework.exceptions import ParseError
+
+from crawlproject.web.parsers import loads_strict
+
+
+def test_ordinary_json_is_read() -> None:
+    assert loads_strict('{"a": [1, 2.5, null, "\\"[{"]}') == {"a": [1, 2.5, None, '"[{']}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param('{"a": NaN}', "NaN is not JSON", id="nan"),
+        pytest.param('{"a": -Infinity}', "-Infinity is not JSON", id="infinity"),
+        pytest.param('{"a": 1, "b": 2, "a": 3}', "“a” stands twice", id="duplicate key"),
+        pytest.param('{"a": "\\u0000"}', "NUL", id="nul"),
+        pytest.param('{"a\\u0000": 1}', "NUL", id="nul in a key"),
+        pytest.param('["\\ud800"]', "surrogate", id="surrogate"),
+        pytest.param("[" * 10_000 + "]" * 10_000, "nested more than 100", id="depth"),
+        pytest.param("{", "line 1 column 2", id="cut short"),
+        pytest.param("[" + "1" * 5_000 + "]", "4300 digits", id="huge number"),
+    ],
+)
+def test_what_is_not_plain_json_is_refused_saying_why(text: str, says: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        loads_strict(text)
+    assert says in str(caught.value.detail)
