@@ -71,7 +71,7 @@ def setup_view(request: HttpRequest, token: str) -> HttpResponse:
 
 @transaction.atomic
 def _create_once(form: FirstAdministratorForm) -> User | None:
-    """Of two people who post at once the first wins: SQLite's transactions exclude each other, PostgreSQL needs a lock."""
+    """Of two people who post at once the first wins: SQLite excludes the other by itself, PostgreSQL needs a lock."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("LOCK TABLE auth_user IN SHARE ROW EXCLUSIVE MODE")

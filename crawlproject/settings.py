@@ -93,7 +93,7 @@ TEMPLATES = [
 
 # --- database ---------------------------------------------------------------------------------------------------------
 SQLITE_OPTIONS = {
-    # A writer takes its lock at BEGIN: a read that turns into a write half-way would fail at once, whatever the time-out.
+    # A writer takes its lock at BEGIN: a read that turned into a write half-way would fail without waiting.
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",

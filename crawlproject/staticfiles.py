@@ -9,7 +9,7 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class GzipManifestStorage(CompressedManifestStaticFilesStorage):
-    """WhiteNoise's storage without Brotli: the crawler brings the library, which would make collecting take a minute."""
+    """WhiteNoise's storage without Brotli: that library is here for the crawler, and would make collecting slow."""
 
     def create_compressor(self, **kwargs: object) -> Compressor:
         return cast(Compressor, super().create_compressor(**kwargs | {"use_brotli": False}))

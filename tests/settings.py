@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 SCRATCH = Path(tempfile.gettempdir()) / f"lamplighter-tests-{os.getuid()}"
-SCRATCH.mkdir(parents=True, exist_ok=True)
+(SCRATCH / "static").mkdir(parents=True, exist_ok=True)
 
 os.environ["ENV_FILE"] = os.devnull
 os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 50

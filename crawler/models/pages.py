@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from crawler.engine.records import PageState
+
 from .spiders import Spider
 from .tasks import CrawlTask
 

@@ -33,7 +33,7 @@ class WebServer:
                 port=port,
                 threads=settings.WEB_THREADS,
                 ident=None,
-                clear_untrusted_proxy_headers=False,
+                clear_untrusted_proxy_headers=not settings.HTTPS,
             )
         except OSError as error:
             raise AddressInUse(
