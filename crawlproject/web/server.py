@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 
 from django.conf import settings
@@ -26,21 +27,23 @@ class WebServer:
     def __init__(self, host: str, port: int) -> None:
         from crawlproject.wsgi import application
 
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            self._server = create_server(
-                application,
-                host=host,
-                port=port,
-                threads=settings.WEB_THREADS,
-                ident=None,
-                clear_untrusted_proxy_headers=not settings.HTTPS,
-            )
+            # Bound here, not by waitress, which leaves its sockets open when the address is taken.
+            listener = socket.create_server((host, port), family=family)
         except OSError as error:
             raise AddressInUse(
                 f"{host}:{port} cannot be listened on ({error.strerror}): stop what uses it or give another port, "
                 f"as in `make run PORT={port + 1}`."
             ) from error
-        self.url = f"http://{host if ':' not in host else f'[{host}]'}:{self._server.effective_port}"
+        self._server = create_server(
+            application,
+            sockets=[listener],
+            threads=settings.WEB_THREADS,
+            ident=None,
+            clear_untrusted_proxy_headers=not settings.HTTPS,
+        )
+        self.url = f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}"
         self._thread: threading.Thread | None = None
 
     def run(self) -> None:
