@@ -1,0 +1,164 @@
+"""URLs as the WHATWG standard reads them: normalised once, then plain strings.
+
+Everything that leaves this module is ``http`` or ``https``, has a host, no user-info, no fragment and nothing but
+printable ASCII, so that the string that was hashed is the string that goes out, and no CR or LF can reach a request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import NamedTuple
+
+import ada_url
+
+from .errors import Reason, UrlError
+
+MAX_URL_LENGTH = 8_192
+"""Characters of a normalised URL; longer ones are traps, and servers refuse them."""
+
+_ASCII_WHITESPACE = " \t\n\f\r"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:")
+# A path that the standard would return as it is: only unreserved characters, no dot segment, no second slash in front.
+_SEGMENT = r"[A-Za-z0-9_~\-][A-Za-z0-9_~.\-]*"
+_PLAIN_PATH = re.compile(rf"/(?:{_SEGMENT}/)*(?:{_SEGMENT})?(?:\?[A-Za-z0-9_~.&=\-]*)?", re.ASCII)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Target(NamedTuple):
+    """The parts of a normalised URL that a request needs."""
+
+    scheme: str
+    host: str
+    """A name or a literal address, IPv6 without its brackets."""
+    port: int
+    authority: str
+    """What the Host header says: the port only where it is not the scheme's own."""
+    path_and_query: str
+
+
+@dataclass(slots=True)
+class Joined:
+    """The links of one page: usable ones in document order, each once, and the count of the others by reason."""
+
+    urls: list[str] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+def normalise(url: str, base: str | None = None) -> str:
+    """`url`, resolved against `base` if that is given, in the WHATWG serialisation without its fragment.
+
+    Raises `UrlError`: INVALID_URL, or SCHEME_REFUSED for anything but http and https.
+    """
+    url = url.strip(_ASCII_WHITESPACE)
+    if _CONTROL.search(url):
+        # Browsers drop tabs and line ends; what needs them to be a URL is an attack far more often than a mistake.
+        raise UrlError(f"{_shown(url)} holds control characters; percent-encode them")
+    try:
+        href: str = ada_url.normalize_url(url) if base is None else ada_url.join_url(base, url)
+    except ValueError:
+        if _SURROGATE.search(url):
+            return normalise(_without_surrogates(url), base)
+        raise _refusal(url, base) from None
+    return _accept(href)
+
+
+def join_all(base: str, hrefs: Iterable[str]) -> Joined:
+    """Every one of `hrefs`, resolved against the normalised `base`."""
+    joined = Joined()
+    origin = origin_of(base)
+    done: set[str] = set()
+    found: dict[str, None] = {}
+    for href in hrefs:
+        if href in done:
+            continue
+        done.add(href)
+        if _PLAIN_PATH.fullmatch(href) and len(href) < MAX_URL_LENGTH - len(origin):
+            found[origin + href] = None
+            continue
+        try:
+            found[normalise(href, base)] = None
+        except UrlError as error:
+            joined.refused[error.reason] += 1
+    joined.urls = list(found)
+    return joined
+
+
+def hash_url(url: str) -> int:
+    """First 8 bytes of BLAKE2b of a normalised URL, little-endian, as a signed 64-bit number."""
+    return int.from_bytes(blake2b(url.encode()).digest()[:8], "little", signed=True)
+
+
+def split(url: str) -> Target:
+    """The parts of a URL that `normalise` returned; nothing is checked again."""
+    scheme, _, rest = url.partition("://")
+    slash = rest.index("/")
+    authority = rest[:slash]
+    host, colon, port = authority.rpartition(":")
+    if not colon or authority.endswith("]"):
+        host, port = authority, ""
+    return Target(
+        scheme,
+        host[1:-1] if host.startswith("[") else host,
+        int(port) if port else _DEFAULT_PORTS[scheme],
+        authority,
+        rest[slash:],
+    )
+
+
+def host_of(url: str) -> str:
+    """The host of a normalised URL, lower-case and in punycode as normalisation leaves it; IPv6 without brackets."""
+    start = url.index("://") + 3
+    end = url.index("/", start)
+    if url[start] == "[":
+        return url[start + 1 : url.index("]", start)]
+    colon = url.find(":", start, end)
+    return url[start : end if colon < 0 else colon]
+
+
+def origin_of(url: str) -> str:
+    """``scheme://host[:port]`` of a normalised URL, without a slash at the end."""
+    return url[: url.index("/", url.index("://") + 3)]
+
+
+def _accept(href: str) -> str:
+    if not href.startswith(("http://", "https://")):
+        scheme = href.partition(":")[0]
+        raise _scheme_refused(href, scheme)
+    href = href.partition("#")[0]
+    if "@" in href and "@" in origin_of(href):
+        raise UrlError(f"{_shown(_without_userinfo(href))} carried a user name or password; put credentials in headers")
+    if len(href) > MAX_URL_LENGTH:
+        raise UrlError(f"{_shown(href)} is {len(href)} characters long; at most {MAX_URL_LENGTH} are fetched")
+    return href
+
+
+def _refusal(url: str, base: str | None) -> UrlError:
+    scheme = _SCHEME.match(url)
+    if scheme and scheme[0].lower() not in ("http:", "https:"):
+        return _scheme_refused(url, scheme[0][:-1])
+    against = "" if base is None else f" against {_shown(base)}"
+    return UrlError(f"{_shown(url)}{against} is not a valid URL; write it as https://host/path")
+
+
+def _scheme_refused(url: str, scheme: str) -> UrlError:
+    message = f"{_shown(url)}: scheme {scheme!r} is not fetched, only http and https are"
+    return UrlError(message, reason=Reason.SCHEME_REFUSED)
+
+
+def _without_userinfo(href: str) -> str:
+    scheme, _, rest = href.partition("://")
+    return f"{scheme}://{rest[rest.index('@', 0, rest.index('/')) + 1 :]}"
+
+
+def _without_surrogates(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _shown(url: str) -> str:
+    return ascii(url if len(url) <= 200 else url[:197] + "...")
