@@ -1,0 +1,115 @@
+"""Pure: a trigger's document → an APScheduler trigger, its next firings, their number, and its words.
+
+A document is what SURFACES shows under `trigger`: ``{type: cron | interval | date, …}`` with optional `timezone`
+(default: `SCHEDULER_TIMEZONE`), `start` and `end`. `anchor` is where an interval without `start` counts from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from django.utils.translation import gettext as _
+
+from ..exceptions import InvalidTrigger
+from .base import COMMON_KEYS, DocumentTrigger, Reader, default_timezone
+from .cron import CronsimTrigger
+from .date import DateTrigger
+from .interval import AnchoredInterval
+
+__all__ = [
+    "AnchoredInterval",
+    "CronsimTrigger",
+    "DateTrigger",
+    "DocumentTrigger",
+    "InvalidTrigger",
+    "build",
+    "count_between",
+    "describe",
+    "next_firings",
+    "validate",
+    "warnings",
+]
+
+KINDS: Mapping[str, type[DocumentTrigger]] = {
+    "cron": CronsimTrigger,
+    "interval": AnchoredInterval,
+    "date": DateTrigger,
+}
+MOST_FIRINGS = 10_000
+
+
+def build(document: Mapping[str, object], *, anchor: datetime | None = None) -> DocumentTrigger:
+    """The trigger of a document; raises InvalidTrigger(place, message). Equal documents are read once."""
+    trigger = _read(_canonical(document), default_timezone())
+    return trigger if anchor is None else trigger.anchored(anchor)
+
+
+def validate(document: Mapping[str, object]) -> None:
+    """Raises InvalidTrigger where `build` would."""
+    build(document)
+
+
+def warnings(document: Mapping[str, object]) -> list[tuple[str, str]]:
+    """What is right but may be meant otherwise: (place, message)."""
+    build(document)
+    weekday = document.get("day_of_week")
+    if weekday is None or not any(character.isdigit() for character in str(weekday).split("#")[0]):
+        return []
+    message = _("Numbers of weekdays are cron's (0 and 7 are Sunday, 1 is Monday); APScheduler would say 0 is Monday.")
+    return [("trigger.day_of_week", message)]
+
+
+def describe(document: Mapping[str, object]) -> str:
+    """In words, in the active language."""
+    return build(document).describe()
+
+
+def next_firings(
+    document: Mapping[str, object], after: datetime, count: int, *, anchor: datetime | None = None
+) -> list[datetime]:
+    """The next firings strictly after an instant, in UTC; fewer where the trigger ends."""
+    trigger = build(document, anchor=anchor)
+    firings: list[datetime] = []
+    moment: datetime | None = after.astimezone(UTC)
+    while moment is not None and len(firings) < min(count, MOST_FIRINGS):
+        moment = trigger.following(moment)
+        if moment is not None:
+            firings.append(moment)
+    return firings
+
+
+def count_between(
+    document: Mapping[str, object], after: datetime, until: datetime, *, anchor: datetime | None = None
+) -> int:
+    """How many firings lie in ``after < t <= until``: arithmetic for intervals, and day by day for cron."""
+    return build(document, anchor=anchor).count_between(after.astimezone(UTC), until.astimezone(UTC))
+
+
+def _canonical(document: Mapping[str, object]) -> str:
+    if not isinstance(document, Mapping):
+        raise InvalidTrigger("trigger", _("Write a mapping such as {type: cron, cron: “0 2 * * *”}."))
+    try:
+        return json.dumps(dict(document), sort_keys=True)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidTrigger("trigger", _("Only texts and numbers can stand in a trigger.")) from error
+
+
+@lru_cache(maxsize=16_384)
+def _read(canonical: str, default_zone: str) -> DocumentTrigger:
+    """`default_zone` is part of the key alone: a document without a zone depends on the setting."""
+    document = json.loads(canonical)
+    kind = document.get("type")
+    if not isinstance(kind, str) or kind not in KINDS:
+        known = ", ".join(KINDS)
+        near = difflib.get_close_matches(kind[:100], KINDS, n=1) if isinstance(kind, str) else []
+        if near:
+            message = _("“%(kind)s” is not a kind of trigger; the nearest is “%(near)s”.")
+            raise InvalidTrigger("trigger.type", message % {"kind": kind, "near": near[0]})
+        raise InvalidTrigger("trigger.type", _("Write one of %(known)s.") % {"known": known})
+    reader = Reader(document)
+    reader.allow((*COMMON_KEYS, *KINDS[kind].keys))
+    return KINDS[kind].read(reader)

@@ -1,0 +1,187 @@
+"""A cron line on a plain clock without zones: parsing, the next match, counting. Clock changes are `cron.py`'s matter."""
+
+from __future__ import annotations
+
+import copy
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+
+from cronsim import CronSim, CronSimError
+from django.utils.translation import gettext as _
+
+from ..exceptions import InvalidTrigger
+
+MACROS: Mapping[str, str] = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+MAX_LENGTH = 200
+EPOCH = datetime(2000, 1, 1)
+ONE_DAY = timedelta(days=1)
+ONE_SECOND = timedelta(seconds=1)
+FIELDS = ("second", "minute", "hour", "day", "month", "day_of_week")
+RANGES: Mapping[str, str] = {
+    "second": "0-59",
+    "minute": "0-59",
+    "hour": "0-23",
+    "day": "1-31, L",
+    "month": "1-12, jan-dec",
+    "day_of_week": "0-7 (0 and 7 are Sunday), sun-sat, 5L, mon#2",
+}
+LIBRARY_NAMES: Mapping[str, str] = {"day-of-month": "day", "day-of-week": "day_of_week"}
+
+
+class CronLine:
+    """A parsed line. Fixed lines name their minutes and hours; others (`*`, `*/5`) follow the clock wherever it goes."""
+
+    __slots__ = ("_days", "_sim", "_times", "fields", "is_fixed")
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self.fields = dict(fields)
+        self.is_fixed = not fields["minute"].startswith("*") and not fields["hour"].startswith("*")
+        self._sim = CronSim(" ".join(fields[name] for name in FIELDS), EPOCH)
+        self._times = tuple(sorted(part) for part in (self._sim.hours, self._sim.minutes, self._sim.seconds))
+        self._days: dict[tuple[int, int], int] = {}
+
+    def next(self, wall: datetime) -> datetime | None:
+        """The first match strictly after a wall-clock time; None if there is none within fifty years."""
+        sim = copy.copy(self._sim)
+        sim.dt = wall.replace(microsecond=0)
+        return next(sim, None)
+
+    def next_from(self, wall: datetime) -> datetime | None:
+        """The first match at or after a wall-clock time."""
+        return self.next(wall - timedelta(microseconds=1))
+
+    def count(self, after: datetime, until: datetime) -> int:
+        """How many matches lie in ``after < t <= until``: by arithmetic within days, so a week of seconds costs 7 steps."""
+        if until <= after:
+            return 0
+        first, last = after.date(), until.date()
+        if first == last:
+            return self._in_day(first) * (self._up_to(until.time()) - self._up_to(after.time()))
+        hours, minutes, seconds = self._times
+        whole = len(hours) * len(minutes) * len(seconds)
+        head = self._in_day(first) * (whole - self._up_to(after.time()))
+        tail = self._in_day(last) * self._up_to(until.time())
+        return head + tail + whole * self._days_between(first + ONE_DAY, last)
+
+    def _in_day(self, day: date) -> int:
+        return int(day.month in self._sim.months and self._sim.match_day(day))
+
+    def _days_between(self, first: date, end: date) -> int:
+        """Matching days in ``first <= day < end``, whole months remembered."""
+        total = 0
+        day = first
+        while day < end:
+            next_month = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+            if day.day == 1 and next_month <= end:
+                key = (day.year, day.month)
+                if key not in self._days:
+                    self._days[key] = self._scan(day, next_month)
+                total += self._days[key]
+            else:
+                total += self._scan(day, min(next_month, end))
+            day = min(next_month, end)
+        return total
+
+    def _scan(self, first: date, end: date) -> int:
+        if first.month not in self._sim.months:
+            return 0
+        return sum(self._in_day(first + timedelta(days=index)) for index in range((end - first).days))
+
+    def _up_to(self, moment: time) -> int:
+        """How many of a matching day's times are at or before a time of day."""
+        hours, minutes, seconds = self._times
+        count = bisect_left(hours, moment.hour) * len(minutes) * len(seconds)
+        if moment.hour not in self._sim.hours:
+            return count
+        count += bisect_left(minutes, moment.minute) * len(seconds)
+        if moment.minute not in self._sim.minutes:
+            return count
+        return count + bisect_right(seconds, moment.second)
+
+
+def split_line(line: str) -> dict[str, str]:
+    """The fields of a line of five or six; raises InvalidTrigger that says what is wrong with it."""
+    if len(line) > MAX_LENGTH:
+        raise _refused(_("The line is longer than %(most)d characters.") % {"most": MAX_LENGTH})
+    if not line.isascii() or any(ord(character) < 32 and character not in "\t" for character in line):
+        raise _refused(_("Use plain letters, digits and * , - / # only."))
+    text = line.strip()
+    if text.startswith("@"):
+        return split_line(_macro(text))
+    parts = text.split()
+    if not parts:
+        raise _refused(_("The line is empty; “0 2 * * *” is every day at 02:00."))
+    if len(parts) not in (5, 6):
+        raise _refused(
+            _("The line has %(count)d fields; write five (minute hour day month weekday), or six with seconds first.")
+            % {"count": len(parts)}
+        )
+    if len(parts) == 5:
+        parts.insert(0, "0")
+    return dict(zip(FIELDS, parts, strict=True))
+
+
+@lru_cache(maxsize=4096)
+def parse_fields(*parts: str, places: str = "trigger.cron") -> CronLine:
+    """The line of six fields, seconds first. `places` is ``trigger.cron``, or ``trigger`` where each field has its own."""
+    fields = dict(zip(FIELDS, parts, strict=True))
+
+    def place(name: str) -> str:
+        return places if places != "trigger" else f"trigger.{name}"
+
+    if "W" in fields["day"].upper():
+        raise InvalidTrigger(
+            place("day"),
+            _("“W” (nearest weekday) is not supported; name the days, or use day_of_week such as “mon#1”."),
+        )
+    try:
+        line = CronLine(fields)
+    except CronSimError as error:
+        name = str(error).removeprefix("Bad ")
+        name = LIBRARY_NAMES.get(name, name)
+        raise InvalidTrigger(place(name), _explain(name, fields)) from error
+    if line.next(EPOCH - ONE_SECOND) is None:
+        raise InvalidTrigger(place("day"), _("This never fires: no such day ever comes."))
+    return line
+
+
+def _explain(name: str, fields: Mapping[str, str]) -> str:
+    value = fields[name]
+    if name == "day":
+        try:
+            CronLine({**fields, "month": "*"})
+        except CronSimError:
+            pass
+        else:
+            return _("This never fires: no month of “%(month)s” has a day “%(day)s”.") % {
+                "month": fields["month"],
+                "day": value,
+            }
+    return _("“%(value)s” is not a %(field)s; allowed: %(range)s, lists a,b, ranges a-b (a ≤ b), steps */n.") % {
+        "value": value,
+        "field": name.replace("_", " "),
+        "range": RANGES[name],
+    }
+
+
+def _macro(text: str) -> str:
+    name = text.casefold()
+    if name in MACROS:
+        return MACROS[name]
+    if name == "@reboot":
+        raise _refused(_("“@reboot” names no time; use one of %(known)s.") % {"known": ", ".join(MACROS)})
+    raise _refused(_("“%(name)s” is not known; use one of %(known)s.") % {"name": text, "known": ", ".join(MACROS)})
+
+
+def _refused(message: str) -> InvalidTrigger:
+    return InvalidTrigger("trigger.cron", message)
