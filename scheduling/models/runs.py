@@ -108,6 +108,16 @@ class JobRun(models.Model):
         indexes = [
             # the claim query
             models.Index(fields=["available_at", "id"], condition=Q(state="queued"), name="run_claim"),
+            # the tick's: how many runs of this job wait already? which gaps are still to be counted?
+            models.Index(fields=["job", "id"], condition=Q(state="queued"), name="run_waiting"),
+            models.Index(
+                fields=["id"], condition=Q(state="missed", missed_count__isnull=True), name="run_uncounted"
+            ),
+            models.Index(
+                fields=["id"],
+                condition=Q(coalesced_count=0, coalesced_from__isnull=False),
+                name="run_uncounted_coalesced",
+            ),
             # the reaper's and the drain's question: what does this process own?
             models.Index(fields=["owner"], condition=Q(state="running"), name="run_owned"),
             # a job's time line, and its active runs
