@@ -1,0 +1,191 @@
+"""How a run leaves its process: finished, handed back, or recovered from one that died.
+
+Plain synchronous functions of `now`, each one transaction. Whatever else must change with a run's end (its task, its
+one-off's removal) changes in the same transaction, through the signals of `scheduling.signals`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django_apscheduler.models import DjangoJob
+
+from . import events, runlog, signals
+from .claims import Claimed, guarded
+from .exceptions import ClaimLost
+from .models import JobRun, Process, ScheduledJob
+from .storable import storable_document, storable_text
+
+MOST_DEATHS = 4
+"""The so-manieth death of its process without progress between fails a run: it is taken to be the cause."""
+_ERROR_TYPE_LIMIT = 200
+
+State = JobRun.State
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended."""
+
+    state: str
+    """`JobRun.State.SUCCEEDED`, `FAILED` or `CANCELLED`."""
+    message: str = ""
+    data: object = None
+    error_type: str = ""
+    """The exception's class name."""
+    error: str = ""
+    """Its traceback."""
+    exception: BaseException | None = None
+    """For listeners in this process."""
+    retry_count: int = 0
+    execution_time: float | None = None
+    """Seconds from the claim to the end."""
+
+
+def finish(claimed: Claimed, outcome: Outcome, now: datetime, lines: Sequence[str] = ()) -> None:
+    """End a run, with its last log lines, whatever receivers of `run_ended` write, and a one-off's removal.
+
+    Doing it twice is harmless: a commit whose answer was lost with the connection is recognised.
+
+    Raises:
+        ClaimLost: the run was given to another process, or has ended otherwise; nothing was written.
+    """
+    fields = {
+        "state": outcome.state,
+        "slot": None,
+        "finished_at": now,
+        "execution_time": outcome.execution_time,
+        "message": storable_text(outcome.message),
+        "data": storable_document(outcome.data),
+        "error_type": storable_text(outcome.error_type, _ERROR_TYPE_LIMIT),
+        "error": storable_text(outcome.error),
+        "retry_count": outcome.retry_count,
+    }
+    with transaction.atomic():
+        if claimed.one_time:
+            _lock_one_offs([claimed.job_key])
+        if guarded(claimed.run_id, claimed.owner, claimed.claim).update(**fields) != 1:
+            if not _ended_by_us(claimed, outcome):
+                raise ClaimLost(claimed.run_id, claimed.claim)
+        else:
+            runlog.append(claimed.run_id, lines)
+            run = JobRun.objects.select_related("job").get(pk=claimed.run_id)
+            signals.run_ended.send(sender=JobRun, run=run)
+            if claimed.one_time:
+                _remove_one_off(claimed.job_key)
+        events.publish_after_commit(events.ended(claimed, outcome))
+
+
+def hand_back(claimed: Claimed, now: datetime, *, message: str, lines: Sequence[str] = ()) -> str:
+    """Give a running run back to the queue (drain), or end it where its cancel was asked. Returns its new state.
+
+    Raises:
+        ClaimLost: the run was given to another process, or has ended; nothing was written.
+    """
+    with transaction.atomic():
+        if claimed.one_time:
+            _lock_one_offs([claimed.job_key])
+        run = (
+            guarded(claimed.run_id, claimed.owner, claimed.claim)
+            .select_related("job")
+            .select_for_update(of=("self",))
+            .first()
+        )
+        if run is None:
+            raise ClaimLost(claimed.run_id, claimed.claim)
+        runlog.append(claimed.run_id, lines)
+        if run.cancel_requested_at is not None:
+            _end(run, now, State.CANCELLED, _("Cancelled."))
+        else:
+            _return(run, message=message)
+    return run.state
+
+
+def mark_lost(process_id: int, beat: int) -> bool:
+    """Mark a process lost whose beat is still the one that was seen; whether it was ours to mark.
+
+    The row of a process that is just writing its beat is locked and skipped: it is alive.
+    """
+    with transaction.atomic():
+        seen = Process.objects.filter(pk=process_id, state=Process.State.ALIVE, beat=beat)
+        if not seen.select_for_update(skip_locked=True).exists():
+            return False
+        return seen.update(state=Process.State.LOST) == 1
+
+
+def recover(now: datetime, *, limit: int = 500) -> list[JobRun]:
+    """Take back the runs of processes that are no more; returns them as they are now.
+
+    Runs are queued again; one whose cancel was asked is cancelled; one whose process died for the fourth time without
+    progress between is failed. A run's row that somebody holds is skipped and found the next time.
+    """
+    orphans = JobRun.objects.filter(state=State.RUNNING).exclude(owner__state=Process.State.ALIVE).order_by("pk")
+    found = list(orphans.values_list("pk", "job_key", "job__one_time")[:limit])
+    if not found:
+        return []
+    with transaction.atomic():
+        _lock_one_offs(key for _pk, key, one_time in found if one_time)
+        locked = orphans.filter(pk__in=[pk for pk, _key, _one_time in found]).select_related("job", "owner")
+        runs = list(locked.select_for_update(skip_locked=True, of=("self",)))
+        for run in runs:
+            _recover_one(run, now)
+    return runs
+
+
+def _recover_one(run: JobRun, now: datetime) -> None:
+    run.recoveries += 1
+    owner = str(run.owner)
+    if run.cancel_requested_at is not None:
+        _end(run, now, State.CANCELLED, _("Cancelled; its process was lost before it could stop."))
+    elif run.recoveries >= MOST_DEATHS:
+        message = _("Its process died %(count)d times without progress between; the last was %(process)s.")
+        run.error_type = "PoisonRun"
+        _end(run, now, State.FAILED, message % {"count": run.recoveries, "process": owner})
+    else:
+        _return(run, message=_("Recovered: its process (%(process)s) was lost.") % {"process": owner})
+
+
+def _return(run: JobRun, *, message: str) -> None:
+    """Write a locked running run back to the queue, inside the caller's transaction."""
+    run.state, run.owner, run.slot, run.message = State.QUEUED, None, None, storable_text(message)
+    run.save(update_fields=["state", "owner", "slot", "message", "recoveries"])
+    signals.run_returned.send(sender=JobRun, run=run)
+    events.publish_after_commit(events.returned(run))
+
+
+def _end(run: JobRun, now: datetime, state: str, message: str) -> None:
+    """End a locked running run that no handler ended, inside the caller's transaction."""
+    run.state, run.slot, run.finished_at, run.message = state, None, now, storable_text(message)
+    run.save(update_fields=["state", "slot", "finished_at", "message", "recoveries", "error_type"])
+    signals.run_ended.send(sender=JobRun, run=run)
+    if run.job is not None and run.job.one_time:
+        _remove_one_off(run.job_key)
+    events.publish_after_commit(events.ended_unfinished(run))
+
+
+def _ended_by_us(claimed: Claimed, outcome: Outcome) -> bool:
+    return JobRun.objects.filter(
+        pk=claimed.run_id, owner_id=claimed.owner, claim=claimed.claim, state=outcome.state
+    ).exists()
+
+
+def _lock_one_offs(job_keys: Iterable[str]) -> None:
+    """Lock what goes with a one-off's end before the run's row: the lock order is the same everywhere."""
+    keys = sorted(set(job_keys))
+    if keys:
+        list(DjangoJob.objects.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
+        jobs = ScheduledJob.objects.select_for_update().filter(job_id__in=keys)
+        list(jobs.order_by("job_id").values_list("pk"))
+
+
+def _remove_one_off(job_key: str) -> None:
+    # Imported here: definitions imports claims' neighbours for "run now" and cancel.
+    from .definitions import finish_one_off
+
+    finish_one_off(job_key)
