@@ -1,98 +1,361 @@
-"""A spider's document as frozen values. `parse` turns the JSON document of SURFACES into them or says what is wrong."""
+"""A spider's JSON document: `parse` reads it into frozen values or says all that is wrong, `dump` writes it back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+
+from .document import Problems, Section, as_section, checked_text, shown
+from .errors import DefinitionError, DefinitionProblem, UrlError
+from .item_rules import read_items
+from .patterns import compile_pattern
+from .scope import covers
+from .selectors import compile_css, compile_xpath
+from .spider import (
+    FieldRule,
+    FieldType,
+    FollowRule,
+    ItemRule,
+    Limits,
+    Manners,
+    SecretRef,
+    SpiderDefinition,
+)
+from .urls import host_of, normalise
+
+__all__ = [
+    "NOT_HONOURED",
+    "FieldRule",
+    "FieldType",
+    "FollowRule",
+    "ItemRule",
+    "Limits",
+    "Manners",
+    "SecretRef",
+    "SpiderDefinition",
+    "dump",
+    "parse",
+    "parse_with_warnings",
+]
+
+NOT_HONOURED: dict[str, str] = {
+    "sitemaps": "this release does not read sitemaps yet; leave the key out",
+    "manners.adaptive_throttle": "this release does not throttle adaptively yet; set delay and concurrency_per_host",
+}
+"""Places whose values other than the default are refused, and the sentence that says so."""
+
+MAX_CONCURRENCY = 100
+MAX_DELAY = 3_600
+MAX_COUNT = 2**31 - 1
+MAX_BYTES = 2**30
+_MAX_NAME = 100
+
+_SLUG = re.compile(r"[a-zA-Z0-9-][a-zA-Z0-9_-]*")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
+_OWN_HEADERS = {
+    "connection": "the connection is the crawler's own affair",
+    "content-length": "requests have no body",
+    "expect": "requests have no body",
+    "host": "it follows from the URL",
+    "if-modified-since": "validators are sent where the page is known",
+    "if-none-match": "validators are sent where the page is known",
+    "keep-alive": "the connection is the crawler's own affair",
+    "proxy-connection": "the connection is the crawler's own affair",
+    "range": "pages are read whole",
+    "te": "the connection is the crawler's own affair",
+    "trailer": "requests have no body",
+    "transfer-encoding": "requests have no body",
+    "upgrade": "the connection is the crawler's own affair",
+    "user-agent": "use manners.user_agent",
+}
+_SPIDER_KEYS = tuple(field.name for field in fields(SpiderDefinition))
+_MANNERS_KEYS = tuple(field.name for field in fields(Manners))
+_LIMITS_KEYS = tuple(field.name for field in fields(Limits))
+_FOLLOW_KEYS = tuple(field.name for field in fields(FollowRule))
 
 
-class FieldType(StrEnum):
-    TEXT = "text"
-    HTML = "html"
-    INTEGER = "integer"
-    FLOAT = "float"
-    DECIMAL = "decimal"
-    BOOLEAN = "boolean"
-    DATE = "date"
-    DATETIME = "datetime"
-    URL = "url"
-    JSON = "json"
+def parse(document: Mapping[str, object]) -> SpiderDefinition:
+    """The spider that `document` describes. Raises `DefinitionError` with every problem found."""
+    return parse_with_warnings(document)[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldRule:
-    """How one field of an item is read: exactly one of `css`, `xpath`, `source`."""
-
-    name: str
-    css: str | None = None
-    xpath: str | None = None
-    source: str | None = None
-    """``url``: the page's final URL (``from: url`` in the document)."""
-    regex: str | None = None
-    type: FieldType = FieldType.TEXT
-    required: bool = False
-    many: bool = False
-    format: str | None = None
-    decimal_mark: str = "."
+def parse_with_warnings(document: Mapping[str, object]) -> tuple[SpiderDefinition, list[DefinitionProblem]]:
+    """As `parse`, with what is allowed but probably not meant."""
+    problems = Problems()
+    definition = _read_spider(as_section(document, "", problems))
+    _check_honoured(definition, problems)
+    if problems.errors:
+        raise DefinitionError(problems.errors)
+    return definition, problems.warnings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemRule:
-    type: str
-    fields: tuple[FieldRule, ...]
-    match: str | None = None
-    each: str | None = None
-    """A CSS selector, or an XPath where it begins with ``/``, ``./`` or ``(``."""
-    key: tuple[str, ...] = ()
+def dump(definition: SpiderDefinition) -> dict[str, object]:
+    """The canonical document: keys in the order of SURFACES, defaults left out."""
+    document = _without_defaults(definition)
+    hosts = _hosts(definition.start_urls)
+    if definition.allowed_domains == hosts:
+        document.pop("allowed_domains", None)
+    if definition.sitemaps == ("robots",):
+        document["sitemaps"] = "robots"
+    return document
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FollowRule:
-    css: str | None = None
-    xpath: str | None = None
-    allow: tuple[str, ...] = ()
-    deny: tuple[str, ...] = ()
+def _read_spider(spider: Section) -> SpiderDefinition:
+    spider.allow(_SPIDER_KEYS)
+    start_urls = _read_start_urls(spider)
+    allowed_domains = _read_domains(spider) or _hosts(start_urls)
+    for index, url in enumerate(start_urls):
+        if not covers(allowed_domains, host_of(url)):
+            spider.problems.warn(f"start_urls[{index}]", f"{shown(url)} is outside allowed_domains: it is not fetched")
+    return SpiderDefinition(
+        name=_read_name(spider),
+        start_urls=start_urls,
+        enabled=spider.flag("enabled", default=True),
+        category=_read_category(spider),
+        sitemaps=_read_sitemaps(spider),
+        allowed_domains=allowed_domains,
+        follow=spider.sections("follow", _read_follow),
+        items=read_items(spider),
+        manners=_read_manners(spider.section("manners")),
+        limits=_read_limits(spider.section("limits")),
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretRef:
-    """``{secret: name}``: a header's value that is kept encrypted, and read only when the crawl begins."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manners:
-    obey_robots: bool = True
-    concurrency_per_host: int = 5
-    delay: float = 0.0
-    """Seconds between the starts of two requests to one host."""
-    adaptive_throttle: bool = False
-    user_agent: str | None = None
-    headers: Mapping[str, str | SecretRef] = field(default_factory=dict)
+def _check_honoured(definition: SpiderDefinition, problems: Problems) -> None:
+    default = SpiderDefinition(name="", start_urls=())
+    for place, sentence in NOT_HONOURED.items():
+        if _at(definition, place) != _at(default, place):
+            problems.error(place, sentence)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    max_pages: int | None = None
-    max_depth: int | None = None
-    max_seconds: float | None = None
-    max_bytes_per_page: int = 10_485_760
+def _at(value: object, place: str) -> object:
+    for name in place.split("."):
+        value = getattr(value, name)
+    return value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpiderDefinition:
-    name: str
-    start_urls: tuple[str, ...]
-    """Normalised."""
-    enabled: bool = True
-    category: str = ""
-    sitemaps: tuple[str, ...] = ()
-    """URLs, or the single word ``robots``."""
-    allowed_domains: tuple[str, ...] = ()
-    """Never empty once parsed: the start URLs' hosts by default."""
-    follow: tuple[FollowRule, ...] = ()
-    items: tuple[ItemRule, ...] = ()
-    manners: Manners = field(default_factory=Manners)
-    limits: Limits = field(default_factory=Limits)
+def _read_name(spider: Section) -> str:
+    name = spider.text("name")
+    if name is None:
+        if spider.document.get("name") is None:
+            spider.error("name", "is missing; a spider needs a name")
+        return ""
+    if not _SLUG.fullmatch(name) or len(name) > _MAX_NAME:
+        spider.error(
+            "name", f'{shown(name)} is not a name: letters a-z, digits, "-" and "_", not in front, {_MAX_NAME} at most'
+        )
+    return name
+
+
+def _read_category(spider: Section) -> str:
+    if spider.document.get("category") == "":
+        return ""
+    category = spider.text("category") or ""
+    if len(category) > _MAX_NAME or "/" in category or not category.isprintable() or category != category.strip():
+        spider.error(
+            "category", f"{shown(category)} is not a name: no slash, no line end, {_MAX_NAME} characters at most"
+        )
+    return category
+
+
+def _read_start_urls(spider: Section) -> tuple[str, ...]:
+    urls: dict[str, None] = {}
+    before = len(spider.problems.errors)
+    for place, value in spider.entries("start_urls"):
+        text = checked_text(value, place, spider.problems)
+        if text is None:
+            continue
+        try:
+            urls[normalise(text)] = None
+        except UrlError as error:
+            spider.problems.error(place, str(error))
+    if not urls and len(spider.problems.errors) == before:
+        spider.error("start_urls", "is missing; give at least one URL to begin with")
+    return tuple(urls)
+
+
+def _read_sitemaps(spider: Section) -> tuple[str, ...]:
+    if spider.document.get("sitemaps") == "robots":
+        return ("robots",)
+    urls = []
+    for place, value in spider.entries("sitemaps"):
+        text = checked_text(value, place, spider.problems)
+        try:
+            urls.append(normalise(text or "http://localhost/"))
+        except UrlError as error:
+            spider.problems.error(place, str(error))
+    return tuple(urls)
+
+
+def _read_domains(spider: Section) -> tuple[str, ...]:
+    domains: dict[str, None] = {}
+    for place, value in spider.entries("allowed_domains"):
+        text = checked_text(value, place, spider.problems)
+        if text is None:
+            continue
+        try:
+            domains[_read_domain(text)] = None
+        except ValueError as error:
+            spider.problems.error(place, f"{shown(text)} {error}")
+    return tuple(domains)
+
+
+def _read_domain(text: str) -> str:
+    """`text` as the host that a URL with it has. Raises `ValueError` with the remedy."""
+    if text.startswith(("*.", ".")):
+        raise ValueError(f"covers its subdomains anyway; write {shown(text.lstrip('*.'))}")
+    if "://" in text or "/" in text:
+        raise ValueError("is more than a host; write the host alone, as shop.example")
+    literal = f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text
+    try:
+        host = host_of(normalise(f"http://{literal}/"))
+    except UrlError as error:
+        raise ValueError("is not a host; write it as shop.example") from error
+    if ":" in literal.rpartition("]")[2]:
+        raise ValueError("has a port; ports are not compared, write the host alone")
+    return host
+
+
+def _hosts(urls: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(host_of(url) for url in urls))
+
+
+def _read_follow(rule: Section) -> FollowRule:
+    rule.allow(_FOLLOW_KEYS)
+    css, xpath = rule.text("css"), rule.text("xpath")
+    if css is not None and xpath is not None:
+        rule.problems.error(rule.place, "has both css and xpath; keep one")
+    for key, text, compile_one in (("css", css, compile_css), ("xpath", xpath, compile_xpath)):
+        if text is None:
+            continue
+        try:
+            compile_one(text)
+        except ValueError as error:
+            rule.error(key, f"{shown(text)}: {error}")
+    return FollowRule(css=css, xpath=xpath, allow=_read_patterns(rule, "allow"), deny=_read_patterns(rule, "deny"))
+
+
+def _read_patterns(rule: Section, key: str) -> tuple[str, ...]:
+    expressions = rule.texts(key)
+    for index, expression in enumerate(expressions):
+        try:
+            compile_pattern(expression)
+        except ValueError as error:
+            rule.error(f"{key}[{index}]", f"{shown(expression)}: {error}")
+    return expressions
+
+
+def _read_manners(manners: Section) -> Manners:
+    manners.allow(_MANNERS_KEYS)
+    default = Manners()
+    user_agent = manners.text("user_agent")
+    if user_agent is not None and not _HEADER_VALUE.fullmatch(user_agent):
+        manners.error("user_agent", f"{shown(user_agent)} cannot be sent: printable ASCII only, no blank at the ends")
+    delay = manners.number("delay", least=0, most=MAX_DELAY)
+    return Manners(
+        obey_robots=manners.flag("obey_robots", default=default.obey_robots),
+        concurrency_per_host=manners.integer(
+            "concurrency_per_host", default=default.concurrency_per_host, least=1, most=MAX_CONCURRENCY
+        ),
+        delay=default.delay if delay is None else float(delay),
+        adaptive_throttle=manners.flag("adaptive_throttle", default=default.adaptive_throttle),
+        user_agent=user_agent,
+        headers=_read_headers(manners.section("headers")),
+    )
+
+
+def _read_headers(headers: Section) -> dict[str, str | SecretRef]:
+    found: dict[str, str | SecretRef] = {}
+    lower: set[str] = set()
+    for name, value in headers.document.items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            headers.error(str(name), f"{shown(name)} is not a header's name: letters, digits and - as in X-Token")
+            continue
+        if name.lower() in _OWN_HEADERS:
+            headers.error(name, f'"{name}" may not be set: {_OWN_HEADERS[name.lower()]}')
+        if name.lower() in lower:
+            headers.error(name, f'"{name}" stands twice; header names do not differ by case')
+        lower.add(name.lower())
+        read = _read_header_value(headers, name, value)
+        if read is not None:
+            found[name] = read
+    return found
+
+
+def _read_header_value(headers: Section, name: str, value: object) -> str | SecretRef | None:
+    if isinstance(value, Mapping):
+        reference = Section(value, headers.at(name), headers.problems)
+        reference.allow(("secret",))
+        secret = reference.text("secret")
+        if secret is None:
+            reference.problems.error(reference.place, "names no secret; write {secret: name}")
+            return None
+        if not _SLUG.fullmatch(secret) or len(secret) > _MAX_NAME:
+            reference.error("secret", f'{shown(secret)} is not the name of a secret: letters a-z, digits, "-" and "_"')
+        return SecretRef(name=secret)
+    if not isinstance(value, str):
+        headers.error(name, f"{shown(value)} is not a text; put it in quotes, or write {{secret: name}}")
+        return None
+    if not _HEADER_VALUE.fullmatch(value):
+        # The value may be a credential that was pasted with its line end: it is not repeated.
+        headers.error(name, "the value cannot be sent: printable ASCII only, no line end, no blank at the ends")
+        return None
+    return value
+
+
+def _read_limits(limits: Section) -> Limits:
+    limits.allow(_LIMITS_KEYS)
+    default = Limits()
+    max_seconds = limits.number("max_seconds", least=1, most=MAX_COUNT)
+    return Limits(
+        max_pages=_optional_integer(limits, "max_pages", least=1),
+        max_depth=_optional_integer(limits, "max_depth", least=0),
+        max_seconds=None if max_seconds is None else float(max_seconds),
+        max_bytes_per_page=limits.integer(
+            "max_bytes_per_page", default=default.max_bytes_per_page, least=1, most=MAX_BYTES
+        ),
+    )
+
+
+def _optional_integer(limits: Section, key: str, *, least: int) -> int | None:
+    absent = least - 1
+    number = limits.integer(key, default=absent, least=least, most=MAX_COUNT)
+    return None if number == absent else number
+
+
+_DOCUMENT_KEYS = {"source": "from"}
+
+
+def _without_defaults(value: object) -> dict[str, object]:
+    """The fields of a frozen value that differ from their defaults, as JSON."""
+    document: dict[str, object] = {}
+    for field in fields(value):  # type: ignore[arg-type]  # every value that comes here is a dataclass
+        content = getattr(value, field.name)
+        default = field.default_factory() if field.default_factory is not MISSING else field.default
+        if content != default:
+            document[_DOCUMENT_KEYS.get(field.name, field.name)] = _to_json(content)
+    return document
+
+
+def _to_json(value: object) -> object:
+    if isinstance(value, SecretRef):
+        return {"secret": value.name}
+    if isinstance(value, Mapping):
+        return {key: _to_json(entry) for key, entry in value.items()}
+    if isinstance(value, tuple) and value and isinstance(value[0], FieldRule):
+        return {rule.name: _field_to_json(rule) for rule in value}
+    if isinstance(value, tuple):
+        return [_to_json(entry) for entry in value]
+    if isinstance(value, FieldType):
+        return value.value
+    if isinstance(value, FollowRule | ItemRule | Manners | Limits):
+        return _without_defaults(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _field_to_json(rule: FieldRule) -> dict[str, object]:
+    document = _without_defaults(rule)
+    del document["name"]
+    return document

@@ -1,0 +1,166 @@
+"""The part of a spider's document that says which items a page gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from .document import Section, as_section, shown
+from .patterns import compile_pattern
+from .selectors import compile_css, compile_each, compile_xpath, reads_whole_page
+from .spider import FieldRule, FieldType, ItemRule
+
+MAX_NAME = 100
+ITEM_KEYS = ("type", "match", "each", "key", "fields")
+FIELD_KEYS = ("css", "xpath", "from", "regex", "type", "required", "many", "format", "decimal_mark")
+SOURCES = ("url",)
+NUMBERS = frozenset({FieldType.INTEGER, FieldType.FLOAT, FieldType.DECIMAL})
+TIMES = frozenset({FieldType.DATE, FieldType.DATETIME})
+
+_DIRECTIVE = re.compile(r"%(.?)", re.DOTALL)
+_DIRECTIVES = frozenset("aAwdbBmyYHIpMSfzZjUWcxXGuV%")
+
+
+def read_items(spider: Section) -> tuple[ItemRule, ...]:
+    rules = spider.sections("items", _read_item)
+    first: dict[str, int] = {}
+    for index, rule in enumerate(rules):
+        if rule.type and first.setdefault(rule.type, index) != index:
+            spider.error(
+                f"items[{index}].type",
+                f"{shown(rule.type)} is the type of items[{first[rule.type]}] already; rename one",
+            )
+    return rules
+
+
+def _read_item(item: Section) -> ItemRule:
+    item.allow(ITEM_KEYS)
+    kind = item.text("type")
+    if kind is None and item.document.get("type") is None:
+        item.error("type", "is missing; name the kind of item")
+    if kind is not None:
+        _check_name(item, "type", kind)
+    each = item.text("each")
+    _try(item, "each", each, compile_each)
+    match = item.text("match")
+    _try(item, "match", match, compile_pattern)
+    rules = _read_fields(item, within_each=each is not None)
+    return ItemRule(type=kind or "", fields=rules, match=match, each=each, key=_read_key(item, rules, each))
+
+
+def _read_fields(item: Section, *, within_each: bool) -> tuple[FieldRule, ...]:
+    value = item.document.get("fields")
+    if not value:
+        item.error("fields", "is missing; name at least one field to read")
+        return ()
+    if not isinstance(value, Mapping):
+        item.error("fields", f"{shown(value)} is not a mapping of names to rules")
+        return ()
+    rules = []
+    for name, document in value.items():
+        place = item.at(f"fields.{name}")
+        _check_name(item, f"fields.{name}", name)
+        section = as_section(document, place, item.problems)
+        rules.append(_read_field(section, str(name), within_each=within_each, is_mapping=isinstance(document, Mapping)))
+    return tuple(rules)
+
+
+def _read_field(field: Section, name: str, *, within_each: bool, is_mapping: bool) -> FieldRule:
+    field.allow(FIELD_KEYS)
+    css, xpath, source = field.text("css"), field.text("xpath"), field.text("from")
+    given = [key for key, value in (("css", css), ("xpath", xpath), ("from", source)) if value is not None]
+    if len(given) > 1:
+        field.problems.error(field.place, f"has {' and '.join(given)}; keep one")
+    if is_mapping and not any(field.document.get(key) is not None for key in ("css", "xpath", "from")):
+        field.problems.error(field.place, "reads nothing; give css, xpath or from")
+    _try(field, "css", css, compile_css)
+    _try(field, "xpath", xpath, compile_xpath)
+    if xpath is not None and within_each and reads_whole_page(xpath):
+        field.problems.warn(
+            field.at("xpath"),
+            f"{shown(xpath)} begins with / and reads the whole page, not the match of each; begin with .",
+        )
+    if source is not None and source not in SOURCES:
+        field.error("from", f'{shown(source)} is not known; write "url" for the page\'s final URL')
+    regex = field.text("regex")
+    _try(field, "regex", regex, compile_pattern)
+    kind = _read_type(field)
+    return FieldRule(
+        name=name,
+        css=css,
+        xpath=xpath,
+        source=source,
+        regex=regex,
+        type=kind,
+        required=field.flag("required", default=False),
+        many=field.flag("many", default=False),
+        format=_read_format(field, kind),
+        decimal_mark=_read_decimal_mark(field, kind),
+    )
+
+
+def _read_type(field: Section) -> FieldType:
+    name = field.text("type")
+    if name is None:
+        return FieldType.TEXT
+    try:
+        return FieldType(name)
+    except ValueError:
+        field.error("type", f"{shown(name)} is not a type; known are {', '.join(FieldType)}")
+        return FieldType.TEXT
+
+
+def _read_format(field: Section, kind: FieldType) -> str | None:
+    text = field.text("format")
+    if text is None:
+        return None
+    if kind not in TIMES:
+        field.error("format", f"belongs to the types date and datetime, not to {kind}; leave it out")
+    for directive in _DIRECTIVE.findall(text):
+        if directive not in _DIRECTIVES:
+            field.error("format", f"{shown('%' + directive)} is not known; write a per cent sign as %%")
+    return text
+
+
+def _read_decimal_mark(field: Section, kind: FieldType) -> str:
+    mark = field.text("decimal_mark")
+    if mark is None:
+        return "."
+    if kind not in NUMBERS:
+        field.error("decimal_mark", f"belongs to the types integer, float and decimal, not to {kind}; leave it out")
+    if mark not in (".", ","):
+        field.error("decimal_mark", f'{shown(mark)} is neither "." nor ","')
+        return "."
+    return mark
+
+
+def _read_key(item: Section, rules: tuple[FieldRule, ...], each: str | None) -> tuple[str, ...]:
+    key = item.texts("key")
+    names = {rule.name for rule in rules}
+    for index, name in enumerate(key):
+        if name not in names:
+            item.error(f"key[{index}]", f"{shown(name)} is not among the fields: {', '.join(sorted(names)) or 'none'}")
+        if name in key[:index]:
+            item.error(f"key[{index}]", f"{shown(name)} stands twice")
+    if each is not None and not item.document.get("key"):
+        item.error("key", "is missing; with each a page gives several items, name the fields that tell them apart")
+    return key
+
+
+def _check_name(item: Section, key: str, name: object) -> None:
+    """Names become columns and keys of rows: our own begin with an underscore."""
+    if not isinstance(name, str):
+        item.error(key, f"{shown(name)} is not a name; put it in quotes")
+    elif name.startswith("_"):
+        item.error(key, f'{shown(name)} begins with "_"; such names are kept for what the crawler adds')
+    elif not name or not name.isprintable() or name != name.strip() or len(name) > MAX_NAME:
+        item.error(key, f"{shown(name)} is not a name: printable, no blanks at the ends, {MAX_NAME} characters at most")
+
+
+def _try(section: Section, key: str, text: str | None, compile_one: Callable[[str], object]) -> None:
+    if text is None:
+        return
+    try:
+        compile_one(text)
+    except ValueError as error:
+        section.error(key, f"{shown(text)}: {error}")

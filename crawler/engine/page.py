@@ -1,0 +1,122 @@
+"""One parsed page: the tree, its base URL, and the text of its elements, within a budget.
+
+A hostile page can nest elements so that reading every one of them costs the square of its size. What is read out of a
+page is therefore counted; past the budget `TooMuch` ends the page's extraction.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+from turbohtml import Document, Element, Node, Text, parse
+
+from .errors import UrlError
+from .urls import normalise
+
+MAX_CHARACTERS = 32_000_000
+"""That all values of one page may hold together. Beside it a page of the default limit is read thrice over."""
+MAX_SECONDS = 10.0
+"""Of this thread's processor time for the extraction of one page."""
+_NODE_COST = 16
+"""A node walked in Python costs as much as so many characters copied."""
+
+_BREAK_TAGS = """
+    address article aside blockquote body br caption center dd details dialog dir div dl dt fieldset figcaption figure
+    footer form frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html legend li listing main menu nav ol optgroup
+    option p plaintext pre search section select summary table tbody td tfoot th thead title tr ul xmp
+"""
+_BREAKS = frozenset(_BREAK_TAGS.split())
+_UNREAD = frozenset({"script", "style", "template"})
+_INTERRUPTING = ",".join(sorted(_BREAKS | _UNREAD))
+
+
+class TooMuch(Exception):
+    """The page asks for more than any real page does."""
+
+
+class PageTree:
+    """The one tree that serves CSS, XPath and links."""
+
+    def __init__(self, url: str, body: bytes, charset: str) -> None:
+        self.url = url
+        """The final one, normalised."""
+        self.document = _parse(body, charset)
+        root = self.document.root
+        self.root: Sequence[Element] = () if root is None else (root,)
+        self._hidden = frozenset(self.document.select("template *"))
+        self._characters = MAX_CHARACTERS
+        self._deadline = time.thread_time() + MAX_SECONDS
+        self.base = self._find_base()
+
+    def visible(self, elements: list[Element]) -> list[Element]:
+        """Without those inside a ``template``: its content is no part of the document."""
+        if not self._hidden:
+            return elements
+        return [element for element in elements if element not in self._hidden]
+
+    def text_of(self, node: Node) -> str:
+        """All text in the node but that of scripts, styles and templates inside it; blanks where blocks meet."""
+        if node.select_one(_INTERRUPTING) is None:
+            return self.charge(node.text)
+        return "".join(self._pieces(node))
+
+    def html_of(self, node: Node) -> str:
+        return self.charge(node.html)
+
+    def charge(self, text: str) -> str:
+        self._spend(len(text) + 1)
+        return text
+
+    def own_texts(self, element: Element) -> list[str]:
+        """The element's own text nodes, those of its children left out."""
+        texts = [child.data for child in element.children if isinstance(child, Text)]
+        self._spend(sum(map(len, texts)) + _NODE_COST * len(texts))
+        return texts
+
+    def check_time(self) -> None:
+        """Raises `TooMuch` after `MAX_SECONDS`."""
+        if time.thread_time() > self._deadline:
+            raise TooMuch(f"reading the page took longer than {MAX_SECONDS:g} s")
+
+    def _spend(self, characters: int) -> None:
+        self._characters -= characters
+        if self._characters < 0:
+            raise TooMuch(f"the page's values hold more than {MAX_CHARACTERS:,} characters")
+
+    def _pieces(self, node: Node) -> Iterator[str]:
+        # A stack of iterators, not recursion: pages nest 100,000 deep.
+        open_nodes: list[tuple[Iterator[Node], bool]] = [(iter(node), False)]
+        while open_nodes:
+            children, is_block = open_nodes[-1]
+            for child in children:
+                self._spend(_NODE_COST)
+                if isinstance(child, Text):
+                    yield self.charge(child.data)
+                elif isinstance(child, Element):
+                    tag = child.tag
+                    if tag in _UNREAD:
+                        continue
+                    if tag in _BREAKS:
+                        yield " "
+                    open_nodes.append((iter(child), tag in _BREAKS))
+                    break
+            else:
+                open_nodes.pop()
+                if is_block:
+                    yield " "
+
+    def _find_base(self) -> str:
+        for element in self.visible(self.document.select("base[href]")):
+            try:
+                return normalise(element.attr("href") or "", self.url)
+            except UrlError:
+                break
+        return self.url
+
+
+def _parse(body: bytes, charset: str) -> Document:
+    try:
+        return parse(body, encoding=charset or None, positions=False)
+    except LookupError:  # a label that browsers do not know is as good as none
+        return parse(body, positions=False)

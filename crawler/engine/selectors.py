@@ -1,0 +1,229 @@
+"""Selectors as SURFACES has them: CSS that may end in one pseudo-element, and XPath 1.0.
+
+A compiled selector gives the matches within a node (`find`) and the text of each (`read`). What a match *is* for the
+reader is decided here: an element, an element's own text nodes, an attribute, or the string that an XPath gave.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol, TypeAlias
+
+from turbohtml import Comment, Document, Element, Node, ProcessingInstruction, XPath, parse
+
+from .page import PageTree
+
+Found: TypeAlias = Node | str
+
+
+class Selector(Protocol):
+    def find(self, context: Node, page: PageTree) -> Sequence[Found]:
+        """The matches within `context` in document order."""
+        ...
+
+    def read(self, match: Found, page: PageTree, *, as_html: bool = False) -> str | None:
+        """The match's text, not folded, or its outer HTML. None: it has no such value."""
+        ...
+
+
+def compile_css(text: str) -> CssSelector:
+    """Raises `ValueError` with the reason."""
+    selector = _split_pseudo_element(text)
+    if selector.base is not None:
+        try:
+            _SAMPLE.select(selector.base)
+        except ValueError as error:
+            raise ValueError(_css_reason(error, text)) from error
+    return selector
+
+
+def compile_xpath(text: str) -> XPathSelector:
+    """Raises `ValueError` with the reason."""
+    _check_names(text)
+    try:
+        compiled = XPath(text)
+        compiled(_SAMPLE)
+    except (ValueError, TypeError) as error:
+        raise ValueError(str(error).removeprefix("xpath: ")) from error
+    return XPathSelector(compiled)
+
+
+def compile_each(text: str) -> CssSelector | XPathSelector:
+    """The selector of `each`: an XPath where it begins like one."""
+    if is_xpath(text):
+        return compile_xpath(text)
+    selector = compile_css(text)
+    if selector.base is None or selector.own_text or selector.attribute is not None:
+        raise ValueError("each needs elements; take the pseudo-element off")
+    return selector
+
+
+def is_xpath(text: str) -> bool:
+    """Whether `each` holds an XPath rather than CSS: no CSS selector begins so."""
+    return text.lstrip().startswith(("/", "./", "(", "../"))
+
+
+def reads_whole_page(xpath: str) -> bool:
+    """Whether an XPath leaves the node that it starts from."""
+    return xpath.lstrip(" \t\r\n(").startswith("/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CssSelector:
+    base: str | None
+    """None: the context itself (``::attr(id)`` alone)."""
+    own_text: bool = False
+    attribute: str | None = None
+
+    def find(self, context: Node, page: PageTree) -> Sequence[Found]:
+        if self.base is None:
+            return [context] if isinstance(context, Element) else page.root
+        return page.visible(context.select(self.base))
+
+    def read(self, match: Found, page: PageTree, *, as_html: bool = False) -> str | None:
+        if not isinstance(match, Element):
+            return None
+        if self.attribute is not None:
+            value = match.attr(self.attribute)
+            return match.attr(self.attribute.lower()) if value is None else value
+        if self.own_text:
+            return " ".join(page.own_texts(match))
+        return page.html_of(match) if as_html else page.text_of(match)
+
+
+class XPathSelector:
+    __slots__ = ("_compiled",)
+
+    def __init__(self, compiled: XPath) -> None:
+        self._compiled = compiled
+
+    def find(self, context: Node, page: PageTree) -> Sequence[Found]:
+        result = self._compiled(context)
+        if isinstance(result, list):
+            return result
+        text = _scalar_text(result)
+        return [] if text is None else [text]
+
+    def read(self, match: Found, page: PageTree, *, as_html: bool = False) -> str | None:
+        if isinstance(match, str):
+            return page.charge(match)
+        if isinstance(match, Comment | ProcessingInstruction):
+            return page.charge(match.data)
+        return page.html_of(match) if as_html else page.text_of(match)
+
+
+def _scalar_text(value: float | bool | str) -> str | None:
+    """A number, truth or text of XPath as text. Not a number is no value."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value != value:
+        return None
+    if value in (float("inf"), float("-inf")):
+        return "Infinity" if value > 0 else "-Infinity"
+    text = format(Decimal(repr(float(value))), "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+_SAMPLE: Document = parse("<p>", positions=False)
+
+_PSEUDO_AT_END = re.compile(r"::(?:(?P<text>text)|attr\(\s*(?P<attribute>[^\s()\"']+)\s*\))\s*\Z")
+_PSEUDO_NAME = re.compile(r"::\s*[-\w]*(?:\([^)]*\)?)?")
+_OPEN, _CLOSE = "([", ")]"
+
+
+def _split_pseudo_element(text: str) -> CssSelector:
+    """The CSS before the pseudo-element, and which that is.
+
+    Raises `ValueError` for one that is unknown, nested, not at the end, or in a list.
+    """
+    places, in_list = _scan(text)
+    if not places:
+        return CssSelector(base=text.strip())
+    position, is_nested = places[0]
+    shown = _PSEUDO_NAME.match(text, position)
+    name = shown[0] if shown else "::"
+    if in_list:
+        raise ValueError(f'"{name}" may not stand in a comma list; write :is(a, b){name} instead')
+    if is_nested:
+        raise ValueError(f'"{name}" may not stand inside brackets; it belongs at the very end')
+    known = _PSEUDO_AT_END.match(text, position)
+    if known is None:
+        raise ValueError(_pseudo_reason(name, text[position + len(name) :]))
+    base: str | None = text[:position].strip() or None
+    # As in CSS, a combinator without a compound after it means any element: `div ::text` is `div *::text`.
+    if base is not None and (text[position - 1].isspace() or base[-1] in ">+~"):
+        base += " *"
+    return CssSelector(base=base, own_text=bool(known["text"]), attribute=known["attribute"])
+
+
+def _scan(text: str) -> tuple[list[tuple[int, bool]], bool]:
+    """Where each ``::`` stands outside strings and whether inside brackets; whether there is a comma outside them."""
+    places: list[tuple[int, bool]] = []
+    depth, quote, has_comma, index = 0, "", False, 0
+    while index < len(text):
+        character = text[index]
+        if character == "\\":
+            index += 2
+            continue
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        elif character in _OPEN:
+            depth += 1
+        elif character in _CLOSE:
+            depth -= 1
+        elif character == "," and depth <= 0:
+            has_comma = True
+        elif text.startswith("::", index):
+            places.append((index, depth > 0))
+            index += 1
+        index += 1
+    return places, has_comma
+
+
+def _pseudo_reason(name: str, rest: str) -> str:
+    if name == "::text" or (name.startswith("::attr(") and name.endswith(")") and name[7:-1].strip()):
+        return f'"{name}" may stand once, at the very end; "{rest.strip()}" follows it'
+    if name.startswith("::attr"):
+        return f'"{name}" names no attribute. Write "::attr(href)"'
+    nearest = "::attr(name)" if name.startswith("::a") else "::text"
+    return f'"{name}" is not known. Did you mean "{nearest}"?'
+
+
+def _css_reason(error: ValueError, text: str) -> str:
+    reason = str(error).partition('": ')[2] or str(error)
+    single = re.search(r":(text|attr)\b", text)
+    return f'{reason}; did you mean "::{single[1]}"?' if single else reason
+
+
+_STRINGS = re.compile(r"\"[^\"]*\"|'[^']*'")
+_VARIABLE = re.compile(r"\$\s*([\w.-]+)")
+_CALL = re.compile(r"(?<![\w.:@$-])([A-Za-z_][\w.-]*(?::[A-Za-z_][\w.-]*)?)\s*\(")
+_PREFIX = re.compile(r"(?<![\w.:-])([A-Za-z_][\w.-]*):(?!:)(?:[A-Za-z_][\w.-]*|\*)(?!\s*[\w(.-])")
+_NODE_TESTS = {"node", "text", "comment", "processing-instruction"}
+_OPERATORS = {"and", "or", "div", "mod"}
+_CORE_FUNCTIONS = """
+    boolean ceiling concat contains count false floor id lang last local-name name namespace-uri normalize-space not
+    number position round starts-with string string-length substring substring-after substring-before sum translate true
+"""
+_FUNCTIONS = frozenset(_CORE_FUNCTIONS.split())
+
+
+def _check_names(xpath: str) -> None:
+    """Raises `ValueError` for what the compiler would notice only on a page where it is reached."""
+    bare = _STRINGS.sub("''", xpath)
+    if variable := _VARIABLE.search(bare):
+        raise ValueError(f"${variable[1]}: there are no variables here; write the value itself")
+    for call in _CALL.findall(bare):
+        if call in _FUNCTIONS or call in _NODE_TESTS or call in _OPERATORS:
+            continue
+        raise ValueError(f'"{call}()" is not a function of XPath 1.0; take what can be matched to the field\'s regex')
+    if prefix := _PREFIX.search(bare):
+        raise ValueError(f'"{prefix[0]}": prefixes are not known; write *[local-name()="rect"] for such an element')
