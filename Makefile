@@ -16,7 +16,7 @@ run: $(VENV)/.ready
 	@exec $(python) manage.py runscheduler --web 127.0.0.1:$(PORT)
 
 demo: $(VENV)/.ready
-	@exec $(python) manage.py demo --port $(PORT)
+	@VENV="$(VENV)" PORT="$(PORT)" sh .make/demo.sh
 
 $(VENV)/.ready: requirements.txt
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh .make/install.sh requirements.txt

@@ -194,7 +194,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["crawlproject.web.parsers.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "crawlproject.web.pagination.BoundedPagination",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["crawlproject.web.filters.StrictFilterBackend"],
     "EXCEPTION_HANDLER": "crawlproject.web.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

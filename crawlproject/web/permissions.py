@@ -5,13 +5,26 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rest_framework.permissions import DjangoModelPermissions
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
 
 class ModelPermissions(DjangoModelPermissions):
-    """As Django's own, but reading asks for `view` too: the default is deny."""
+    """As Django's own, but reading asks for `view` too: the default is deny.
+
+    A view's `action_permissions` names the permission of an action that is no plain create, read, update or delete:
+    ``{"pause": "scheduling.change_scheduledjob"}``.
+    """
 
     perms_map: ClassVar[dict[str, list[str]]] = DjangoModelPermissions.perms_map | {
         "GET": ["%(app_label)s.view_%(model_name)s"],
         "HEAD": ["%(app_label)s.view_%(model_name)s"],
         "OPTIONS": ["%(app_label)s.view_%(model_name)s"],
     }
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        named: dict[str, str] = getattr(view, "action_permissions", {})
+        permission = named.get(getattr(view, "action", None) or (request.method or "").lower())
+        if permission is None:
+            return super().has_permission(request, view)
+        return bool(request.user and request.user.is_authenticated and request.user.has_perm(permission))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
+from collections.abc import Callable
+from types import FrameType
 
 from django.conf import settings
 from waitress.server import create_server
@@ -24,9 +27,10 @@ def parse_address(text: str) -> tuple[str, int]:
 class WebServer:
     """The site on one address. Binding happens here, so that a taken port is known before anything starts."""
 
-    def __init__(self, host: str, port: int) -> None:
-        from crawlproject.wsgi import application
-
+    def __init__(self, host: str, port: int, *, application: Callable[..., object] | None = None) -> None:
+        if application is None:
+            # Late: it loads the whole site, which a command line that only asks for help does not need.
+            from crawlproject.wsgi import application
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             # Bound here, not by waitress, which leaves its sockets open when the address is taken.
@@ -46,9 +50,14 @@ class WebServer:
         self.url = f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}"
         self._thread: threading.Thread | None = None
 
-    def run(self) -> None:
-        """Serve until `close` or Ctrl-C."""
-        self._server.run()
+    def run_until_interrupted(self) -> None:
+        """Serve from this thread until Ctrl-C."""
+        try:
+            self._server.run()
+        except KeyboardInterrupt:
+            return
+        finally:
+            self.close()
 
     def start(self) -> None:
         """Serve from a thread."""
@@ -60,3 +69,12 @@ class WebServer:
         self._server.task_dispatcher.shutdown(cancel_pending=True, timeout=5)
         if self._thread is not None:
             self._thread.join(timeout=5)
+
+
+def stop_on_sigterm() -> None:
+    """SIGTERM ends a command as Ctrl-C does: in order, with exit code 0."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

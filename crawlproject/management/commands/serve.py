@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-from types import FrameType
-
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from crawlproject.web.server import AddressInUse, WebServer, parse_address
+from crawlproject.web.server import AddressInUse, WebServer, parse_address, stop_on_sigterm
 
 
 class Command(BaseCommand):
@@ -21,15 +18,7 @@ class Command(BaseCommand):
             server = WebServer(*parse_address(address))
         except (ValueError, AddressInUse) as error:
             raise CommandError(str(error), returncode=2) from error
-        signal.signal(signal.SIGTERM, _stop)
+        stop_on_sigterm()
         self.stdout.write(f"Serving on {server.url} (Ctrl-C ends)")
-        try:
-            server.run()
-        except KeyboardInterrupt:
-            self.stdout.write("Stopped.")
-        finally:
-            server.close()
-
-
-def _stop(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+        server.run_until_interrupted()
+        self.stdout.write("Stopped.")

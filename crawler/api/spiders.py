@@ -1,0 +1,97 @@
+"""`/api/crawl/spiders`: spiders as documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
+from rest_framework import viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from crawler import definitions
+from crawler.engine.errors import DefinitionError
+from crawler.models import Spider
+from crawler.preview import preview
+from crawlproject.web.problems import Conflict, FieldErrors
+from crawlproject.web.requests import body_object
+
+
+@contextmanager
+def as_problems() -> Iterator[None]:
+    """Turn what a document is refused for into a 400 that names each place."""
+    try:
+        yield
+    except DefinitionError as error:
+        raise FieldErrors([(problem.place, problem.message) for problem in error.problems]) from error
+
+
+def represent(spider: Spider) -> dict[str, object]:
+    """The document as `dumpdefinitions` prints it, with what the document does not hold."""
+    return definitions.dump_spider(spider) | {
+        "version": spider.version,
+        "created_at": spider.created_at,
+        "updated_at": spider.updated_at,
+    }
+
+
+class SpiderViewSet(viewsets.GenericViewSet[Spider]):
+    """Create, read, change and delete spiders; see what one would extract from a page."""
+
+    queryset = Spider.objects.order_by("name")
+    lookup_field = "name"
+    lookup_value_regex = r"[-\w]+"
+    filterset_fields = ("category", "enabled")
+    action_permissions = {"preview": "crawler.view_spider"}
+
+    def list(self, request: Request) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response([represent(spider) for spider in page or []])
+
+    def retrieve(self, request: Request, name: str) -> Response:
+        return Response(represent(self.get_object()))
+
+    def create(self, request: Request) -> Response:
+        document = body_object(request)
+        name = document.get("name")
+        if isinstance(name, str) and Spider.objects.filter(name=name).exists():
+            raise Conflict(_("There is already a spider “%(name)s”: PUT changes it.") % {"name": name})
+        return self._save(request, document, status=201)
+
+    def update(self, request: Request, name: str) -> Response:
+        """The whole document anew; what it leaves out takes its default."""
+        self.get_object()
+        return self._save(request, self._named(name, body_object(request)))
+
+    def partial_update(self, request: Request, name: str) -> Response:
+        """The top-level keys that are given, each as a whole."""
+        document = definitions.dump_spider(self.get_object())
+        return self._save(request, self._named(name, document | body_object(request)))
+
+    def destroy(self, request: Request, name: str) -> Response:
+        self.get_object()
+        definitions.delete_spider(name)
+        return Response(status=204)
+
+    @action(detail=True, methods=["post"])
+    def preview(self, request: Request, name: str) -> Response:
+        """What `url` would give; nothing is stored."""
+        url = body_object(request, known={"url"}).get("url")
+        if not isinstance(url, str):
+            raise FieldErrors([("url", _("Give the address of one page."))])
+        with as_problems():
+            return Response(preview(definitions.dump_spider(self.get_object()), url))
+
+    def _named(self, name: str, document: dict[str, object]) -> dict[str, object]:
+        if document.setdefault("name", name) != name:
+            raise FieldErrors([("name", _("A spider keeps its name: it is “%(name)s”.") % {"name": name})])
+        return document
+
+    def _save(self, request: Request, document: dict[str, object], *, status: int = 200) -> Response:
+        user = request.user if isinstance(request.user, User) else None
+        with as_problems():
+            spider = definitions.save_spider(document, user=user)
+        return Response(represent(spider), status=status)

@@ -1,0 +1,71 @@
+"""Reading what a request asks for, or refusing it by the field's name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+
+from .problems import FieldErrors
+
+
+def body_object(request: Request, *, known: Collection[str] | None = None) -> dict[str, object]:
+    """The request's body as one JSON object (an empty body is an empty one), with none but the `known` keys."""
+    data = request.data
+    if data is None or (data == {} and not isinstance(data, dict)):
+        return {}
+    if not isinstance(data, dict):
+        raise FieldErrors([("", _("Give a JSON object, not %(kind)s.") % {"kind": type(data).__name__})])
+    if known is not None:
+        refuse_unknown(data, known)
+    return dict(data)
+
+
+def refuse_unknown(data: Mapping[str, object], known: Collection[str]) -> None:
+    """Raises `FieldErrors` naming each key that is not known, and the nearest one that is."""
+    errors = []
+    for key in data:
+        if key in known:
+            continue
+        near = difflib.get_close_matches(str(key), list(known), n=1)
+        hint = _(" Did you mean “%(near)s”?") % {"near": near[0]} if near else ""
+        errors.append((str(key), _("This key is not known.") + hint))
+    if errors:
+        raise FieldErrors(errors)
+
+
+def whole_number(request: Request, name: str, *, default: int, maximum: int) -> int:
+    """A query parameter from 1 to `maximum`."""
+    given = request.query_params.get(name)
+    if given is None:
+        return default
+    if not given.isascii() or not given.isdigit() or not 1 <= int(given[:10]) <= maximum:
+        message = _("Give a whole number from 1 to %(max)d, not “%(given)s”.") % {"max": maximum, "given": given[:50]}
+        raise FieldErrors([(name, message)])
+    return int(given)
+
+
+def moment(value: object, *, field: str) -> datetime:
+    """An ISO 8601 moment; one without an offset is read in the scheduler's zone."""
+    try:
+        parsed = parse_datetime(value) if isinstance(value, str) else None
+    except ValueError:
+        parsed = None
+    if parsed is None or not 1970 <= parsed.year <= 9000:
+        example = "2027-01-01T02:00:00+08:00"
+        raise FieldErrors(
+            [
+                (
+                    field,
+                    _("Give a moment such as %(example)s (without an offset: in %(zone)s), not “%(given)s”.")
+                    % {"example": example, "zone": settings.SCHEDULER_TIMEZONE, "given": str(value)[:50]},
+                )
+            ]
+        )
+    return timezone.make_aware(parsed) if timezone.is_naive(parsed) else parsed

@@ -1,0 +1,143 @@
+"""`/api/schedule/jobs`: schedules as documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django_apscheduler.models import DjangoJob
+from rest_framework import viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from crawlproject.web.problems import FieldErrors
+from crawlproject.web.requests import body_object, whole_number
+from scheduling import definitions, triggers
+from scheduling.models import JobRun, ScheduledJob
+
+from .errors import as_problems
+from .serializers import JobRunSerializer
+
+
+def represent(jobs: Sequence[ScheduledJob]) -> list[dict[str, object]]:
+    """Documents as `dumpdefinitions` prints them, with what only the running scheduler knows; two queries."""
+    keys = [job.job_id for job in jobs]
+    next_times = dict(DjangoJob.objects.filter(id__in=keys).values_list("id", "next_run_time"))
+    return [
+        definitions.dump_job(job)
+        | {
+            "version": job.version,
+            "one_time": job.one_time,
+            "next_run_time": next_times.get(job.job_id),
+            "in_words": triggers.describe(job.trigger) if not job.problem else "",
+            "paused_at": job.paused_at,
+            "paused_by": job.paused_by,
+            "problem": job.problem or None,
+            "problem_at": job.problem_at,
+            "created_at": job.created_at,
+            "updated_at": job.updated_at,
+        }
+        for job in jobs
+    ]
+
+
+class ScheduledJobViewSet(viewsets.GenericViewSet[ScheduledJob]):
+    """Create, read, change and delete schedules; pause, resume, run now; the next firings."""
+
+    queryset = ScheduledJob.objects.order_by("job_id")
+    lookup_field = "job_id"
+    lookup_value_regex = "[^/]+"
+    filterset_fields = ("handler", "enabled", "one_time")
+    action_permissions = {
+        "pause": "scheduling.change_scheduledjob",
+        "resume": "scheduling.change_scheduledjob",
+        "run": "scheduling.change_scheduledjob",
+    }
+
+    def list(self, request: Request) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(represent(page or []))
+
+    def retrieve(self, request: Request, job_id: str) -> Response:
+        return Response(represent([self.get_object()])[0])
+
+    def create(self, request: Request) -> Response:
+        with as_problems():
+            job = definitions.create_job(definitions.parse_job(body_object(request)), user=_user(request))
+        return Response(represent([job])[0], status=201)
+
+    def update(self, request: Request, job_id: str) -> Response:
+        """The whole document anew; what it leaves out takes its default."""
+        self.get_object()
+        return self._save(request, job_id, body_object(request))
+
+    def partial_update(self, request: Request, job_id: str) -> Response:
+        """The keys that are given; `policies` key by key, everything else as a whole."""
+        document = definitions.dump_job(self.get_object())
+        change = body_object(request)
+        policies = change.get("policies")
+        if isinstance(policies, dict):
+            present = document.get("policies")
+            change["policies"] = (present if isinstance(present, dict) else {}) | policies
+        return self._save(request, job_id, document | change)
+
+    def destroy(self, request: Request, job_id: str) -> Response:
+        self.get_object()
+        with as_problems():
+            definitions.delete_job(job_id, user=_user(request))
+        return Response(status=204)
+
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, job_id: str) -> Response:
+        note = body_object(request, known={"note"}).get("note", "")
+        if not isinstance(note, str):
+            raise FieldErrors([("note", _("Give a text."))])
+        with as_problems():
+            definitions.pause_job(job_id, by=request.user.get_username(), note=note)
+        return self.retrieve(request, job_id)
+
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, job_id: str) -> Response:
+        body_object(request, known=())
+        with as_problems():
+            definitions.resume_job(job_id, by=request.user.get_username())
+        return self.retrieve(request, job_id)
+
+    @action(detail=True, methods=["post"])
+    def run(self, request: Request, job_id: str) -> Response:
+        """202 with the queued run; 409 if one that was asked for is still queued."""
+        body_object(request, known=())
+        with as_problems():
+            run: JobRun = definitions.run_now(job_id, by=request.user.get_username())
+        return Response(JobRunSerializer(run).data, status=202)
+
+    @action(detail=True, methods=["get"])
+    def upcoming(self, request: Request, job_id: str) -> Response:
+        job = self.get_object()
+        count = whole_number(request, "count", default=10, maximum=1000)
+        after = timezone.now()
+        with as_problems():
+            moments = triggers.next_firings(job.trigger, after, count, anchor=job.anchor_at)
+        paused = job.paused_at is not None or not job.enabled
+        return Response(
+            {
+                "job_id": job.job_id,
+                "in_words": triggers.describe(job.trigger),
+                "paused": paused,
+                "firings": [{"local": timezone.localtime(moment).isoformat(), "utc": moment} for moment in moments],
+            }
+        )
+
+    def _save(self, request: Request, job_id: str, document: dict[str, object]) -> Response:
+        if document.setdefault("job_id", job_id) != job_id:
+            raise FieldErrors([("job_id", _("A schedule keeps its id: it is “%(id)s”.") % {"id": job_id})])
+        with as_problems():
+            job = definitions.save_job(definitions.parse_job(document), user=_user(request))
+        return Response(represent([job])[0])
+
+
+def _user(request: Request) -> User | None:
+    return request.user if isinstance(request.user, User) else None

@@ -1,0 +1,59 @@
+"""`/api/schedule/runs`: what ran, what did not, and why."""
+
+from __future__ import annotations
+
+import django_filters
+from rest_framework import mixins, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from crawlproject.web.requests import body_object
+from scheduling import definitions
+from scheduling.models import JobRun, RunLog
+
+from .errors import as_problems
+from .serializers import JobRunSerializer
+
+
+class RunFilter(django_filters.FilterSet):
+    job_id = django_filters.CharFilter(field_name="job_key")
+    since = django_filters.IsoDateTimeFilter(field_name="scheduled_time", lookup_expr="gte")
+    until = django_filters.IsoDateTimeFilter(field_name="scheduled_time", lookup_expr="lt")
+
+    class Meta:
+        model = JobRun
+        fields = ("state", "cause")
+
+
+class JobRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[JobRun]):
+    queryset = JobRun.objects.select_related("owner").order_by("-id")
+    serializer_class = JobRunSerializer
+    filterset_class = RunFilter
+    lookup_value_regex = r"\d{1,18}"
+    action_permissions = {"cancel": "scheduling.change_jobrun", "log": "scheduling.view_jobrun"}
+
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """A queued run ends at once, a running one as soon as its handler has let go; 409 if it has ended."""
+        body_object(request, known=())
+        run = self.get_object()
+        with as_problems():
+            definitions.cancel_run(run.pk, by=request.user.get_username())
+        return Response(JobRunSerializer(self.get_object()).data, status=202)
+
+    @action(detail=True, methods=["get"])
+    def log(self, request: Request, pk: str) -> Response:
+        """Pieces of the log in order; `?after=` gives those behind a number, for programs that follow it."""
+        run = self.get_object()
+        after = request.query_params.get("after", "0")
+        pieces = RunLog.objects.filter(run=run, seq__gt=int(after[:10]) if after.isdigit() else 0).order_by("seq")[
+            :1000
+        ]
+        return Response(
+            {
+                "run": run.pk,
+                "state": run.state,
+                "pieces": [{"seq": piece.seq, "text": piece.text} for piece in pieces],
+            }
+        )

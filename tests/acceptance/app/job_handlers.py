@@ -1,0 +1,26 @@
+"""Handlers of the tests: one that does nothing, one that takes its time."""
+
+from __future__ import annotations
+
+import asyncio
+
+from scheduling.contract import JobContext, JobHandler, JobResult, register
+
+
+@register
+class NothingJobHandler(JobHandler):
+    description = "Does nothing at once."
+
+    async def execute(self, context: JobContext) -> JobResult:
+        return JobResult(success=True)
+
+
+@register
+class SleepyJobHandler(JobHandler):
+    """Sleeps for `seconds` of its job data."""
+
+    async def execute(self, context: JobContext) -> JobResult:
+        seconds = context.job_data.get("seconds", 1)
+        assert isinstance(seconds, int | float)
+        await asyncio.sleep(seconds)
+        return JobResult(success=True, message=f"slept {seconds} s")
