@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+"""Statuses that send a page elsewhere."""
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ class Extraction:
 
     items: list[ItemRecord] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
-    """Normalised URLs in document order, each once, that a follow rule took (scope, depth and robots are judged later)."""
+    """Normalised URLs, each once, in document order, that a follow rule took; scope, depth, robots are judged later."""
     problems: list[ValueProblem] = field(default_factory=list)
     """Of items that were not stored."""
     reasons: Counter[str] = field(default_factory=Counter)
@@ -125,6 +128,7 @@ class PageResult:
     state: PageState
     status_code: int | None = None
     reason: str = ""
+    """Why the page was refused or failed, or gave nothing. Counted once, beside what `reasons` counts."""
     detail: str = ""
     """For people: the message of the error, at most 500 characters."""
     etag: str = ""
@@ -141,6 +145,12 @@ class PageResult:
     link_hashes: bytes = b""
     """All that its follow rules gave, packed as little-endian signed 64-bit numbers: stored with the page."""
     reasons: Counter[str] = field(default_factory=Counter)
+    """What the page's links and items were left out for; the page's own `reason` is not among them."""
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether the page counts for `max_pages`: any answer but a redirect."""
+        return self.status_code is not None and self.status_code not in REDIRECTS
 
 
 @dataclass(slots=True)

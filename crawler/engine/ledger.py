@@ -1,0 +1,115 @@
+"""The results that are not stored yet, and the one task that speaks to the storage while the crawl goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from .frontier import Frontier
+from .records import Batch, CheckpointAnswer, PageResult
+from .storage import CrawlStorage
+
+
+class Ledger:
+    """At most two batches wait here: one is being written, one is filling.
+
+    A batch is let go only after its commit. `on_stored` is called after every commit with the storage's answer,
+    `on_idle` each time that the task has done what was asked of it.
+    """
+
+    def __init__(
+        self,
+        storage: CrawlStorage,
+        frontier: Frontier,
+        *,
+        pages: int,
+        seconds: float,
+        on_stored: Callable[[CheckpointAnswer], None],
+        on_idle: Callable[[], None],
+    ) -> None:
+        self._storage = storage
+        self._frontier = frontier
+        self._pages = pages
+        self._seconds = seconds
+        self._on_stored = on_stored
+        self._on_idle = on_idle
+        self._asked = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._filling = Batch()
+        self.writing = False
+        self.hungry = False
+        """Whether what is unsaved brings pages for a host that has none left in memory."""
+        self.outside = False
+        """Whether the storage knows pending pages that are not in memory."""
+
+    @property
+    def full(self) -> bool:
+        return len(self._filling.results) >= self._pages
+
+    @property
+    def empty(self) -> bool:
+        """Nothing unsaved: neither filling nor being written."""
+        return not self._filling.results and not self.writing
+
+    @property
+    def needs_refill(self) -> bool:
+        """Whether the memory is half empty while the storage has more. (At least half: to ask is not free.)"""
+        return self.outside and self._frontier.room >= max(1, self._frontier.window // 2)
+
+    def add(self, result: PageResult, *, hungry: bool = False) -> None:
+        """Keep the result of one page until the next checkpoint."""
+        results = self._filling.results
+        results.append(result)
+        if hungry:
+            self.hungry = True
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self.ask)
+        if len(results) >= self._pages:
+            self.ask()
+
+    def ask(self) -> None:
+        """Store what is unsaved, and fetch pages where memory has room, as soon as may be."""
+        self._asked.set()
+
+    def finish(self) -> None:
+        """Let `run` return once everything is stored."""
+        self._closing = True
+        self.ask()
+
+    async def run(self) -> None:
+        """Serve until `finish`. Raises what the storage raises."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            if self._filling.results:
+                await self._store()
+            if not self._closing and self.needs_refill:
+                await self._refill()
+            self._on_idle()
+            if self.full:
+                self.ask()
+            elif self._closing and not self._filling.results:
+                return
+
+    async def _store(self) -> None:
+        batch, self._filling = self._filling, Batch()
+        self.hungry = False
+        self.writing = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        room = self._frontier.room + len(batch.results)
+        answer = await self._storage.checkpoint(batch, room=room)
+        self._frontier.release(result.page for result in batch.results)
+        self._frontier.admit(answer.pending)
+        if answer.pending_dropped:
+            self.outside = True
+        self.writing = False
+        self._on_stored(answer)
+
+    async def _refill(self) -> None:
+        room = self._frontier.room
+        pages = await self._storage.window(room=room, held=self._frontier.held)
+        self.outside = len(pages) >= room
+        self._frontier.admit(pages)

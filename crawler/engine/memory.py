@@ -1,0 +1,215 @@
+"""A storage that forgets: for previews and for tests of the engine. It keeps every promise of `CrawlStorage`."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from .records import Batch, CheckpointAnswer, ItemRecord, Json, Link, Opening, PageResult, PageState, PendingPage
+
+
+@dataclass(slots=True)
+class StoredPage:
+    """A URL that the spider knows."""
+
+    page_id: int
+    url: str
+    url_hash: int
+    task: int = 0
+    """The crawl that saw it last; `state` is what became of it there."""
+    state: PageState = PageState.PENDING
+    depth: int = 0
+    hops: int = 0
+    status_code: int | None = None
+    reason: str = ""
+    detail: str = ""
+    etag: str = ""
+    last_modified: str = ""
+    content_hash: bytes = b""
+    links: bytes = b""
+    redirected_to: str = ""
+    extracted_version: int = 0
+    is_answer: bool = False
+
+
+@dataclass(slots=True)
+class StoredItem:
+    """An item with the values that it had before."""
+
+    type: str
+    key: str
+    key_hash: int
+    page_id: int
+    """The page that owns it."""
+    task: int
+    """The crawl in which a page gave it last."""
+    data: dict[str, Json]
+    data_hash: bytes
+    versions: list[dict[str, Json]] = field(default_factory=list)
+    """Superseded values, the oldest first."""
+    gone: bool = False
+
+
+class MemoryStorage:
+    """One spider's pages and items. `begin` starts a new crawl; without it an `open` goes on with the current one."""
+
+    def __init__(self, *, version: int = 1) -> None:
+        self.version = version
+        """Of the spider's definition: pages extracted with another one are not revalidated."""
+        self.task = 1
+        self.pages: dict[int, StoredPage] = {}
+        self.items: dict[tuple[str, int], StoredItem] = {}
+        self.checkpoints: list[Batch] = []
+        self._by_id: dict[int, StoredPage] = {}
+        self._keys_of: dict[int, set[tuple[str, int]]] = {}
+        self._pending: dict[int, StoredPage] = {}
+        self._opened = 0
+
+    def begin(self, *, version: int | None = None) -> None:
+        """The next crawl of this spider, perhaps with another version of its definition."""
+        self.task += 1
+        self.version = version or self.version
+        self.checkpoints = []
+        self._pending = {}
+
+    async def open(self, seeds: Sequence[Link], *, room: int) -> Opening:
+        resumed = self._opened == self.task
+        self._opened = self.task
+        self._join(seeds)
+        mine = [page for page in self.pages.values() if page.task == self.task]
+        pending = list(self._pending.values())
+        return Opening(
+            seen={page.url_hash for page in mine},
+            pending=[self._as_pending(page) for page in pending[:room]],
+            pending_dropped=max(0, len(pending) - room),
+            pages_done=sum(1 for page in mine if page.is_answer),
+            resumed=resumed,
+        )
+
+    async def window(self, *, room: int, held: Collection[int]) -> Sequence[PendingPage]:
+        found: list[PendingPage] = []
+        for page_id, page in self._pending.items():
+            if len(found) >= room:
+                break
+            if page_id not in held:
+                found.append(self._as_pending(page))
+        return found
+
+    async def checkpoint(self, batch: Batch, *, room: int) -> CheckpointAnswer:
+        self.checkpoints.append(batch)
+        counts = dict.fromkeys(("new", "changed", "unchanged", "conflicts"), 0)
+        joined: list[StoredPage] = []
+        for result in batch.results:
+            page = self._by_id[result.page.page_id]
+            self._store(page, result)
+            joined += self._join(result.links)
+            if result.state is PageState.UNCHANGED:
+                joined += self._join_stored(page)
+                self._keep_items(page)
+        self._store_items(batch.results, counts)
+        return CheckpointAnswer(
+            pending=[self._as_pending(page) for page in joined[:room]],
+            pending_dropped=max(0, len(joined) - room),
+            items_new=counts["new"],
+            items_changed=counts["changed"],
+            items_unchanged=counts["unchanged"],
+            conflicts=counts["conflicts"],
+        )
+
+    async def mark_gone(self) -> int:
+        gone = [item for item in self.items.values() if item.task != self.task and not item.gone]
+        for item in gone:
+            item.gone = True
+        return len(gone)
+
+    def _as_pending(self, page: StoredPage) -> PendingPage:
+        may_revalidate = page.extracted_version == self.version
+        return PendingPage(
+            page_id=page.page_id,
+            url=page.url,
+            url_hash=page.url_hash,
+            depth=page.depth,
+            hops=page.hops,
+            etag=page.etag,
+            last_modified=page.last_modified,
+            content_hash=page.content_hash,
+            may_revalidate=may_revalidate,
+        )
+
+    def _join(self, links: Iterable[Link]) -> list[StoredPage]:
+        """Put links into the frontier; those that this crawl already knows stay as they are."""
+        joined = []
+        for link in links:
+            page = self.pages.get(link.url_hash)
+            if page is None:
+                page = StoredPage(len(self.pages) + 1, link.url, link.url_hash)
+                self.pages[link.url_hash] = page
+                self._by_id[page.page_id] = page
+            if page.task != self.task:
+                joined.append(self._put(page, link.depth, link.hops))
+        return joined
+
+    def _join_stored(self, parent: StoredPage) -> list[StoredPage]:
+        """An unchanged page's links join the frontier as if they had been extracted anew."""
+        hashes = struct.unpack(f"<{len(parent.links) // 8}q", parent.links)
+        pages = (self.pages.get(url_hash) for url_hash in hashes)
+        return [self._put(page, parent.depth + 1, 0) for page in pages if page and page.task != self.task]
+
+    def _put(self, page: StoredPage, depth: int, hops: int) -> StoredPage:
+        page.task = self.task
+        page.state = PageState.PENDING
+        page.depth = depth
+        page.hops = hops
+        page.is_answer = False
+        self._pending[page.page_id] = page
+        return page
+
+    def _store(self, page: StoredPage, result: PageResult) -> None:
+        self._pending.pop(page.page_id, None)
+        page.state = result.state
+        page.status_code = result.status_code
+        page.reason = result.reason
+        page.detail = result.detail
+        page.redirected_to = result.redirected_to
+        page.is_answer = result.is_answer
+        if result.state in (PageState.DONE, PageState.UNCHANGED):
+            page.etag = result.etag
+            page.last_modified = result.last_modified
+            page.content_hash = result.content_hash
+        if result.extracted:
+            page.links = result.link_hashes
+            page.extracted_version = self.version
+
+    def _keep_items(self, page: StoredPage) -> None:
+        for key in self._keys_of.get(page.page_id, ()):
+            item = self.items[key]
+            if item.page_id == page.page_id:
+                item.task = self.task
+
+    def _store_items(self, results: Iterable[PageResult], counts: dict[str, int]) -> None:
+        for result in results:
+            for record in result.items:
+                counts[self._store_item(result.page.page_id, record)] += 1
+
+    def _store_item(self, page_id: int, record: ItemRecord) -> str:
+        """Simpler than the database: the first page of a crawl that gives a key owns it for that crawl."""
+        key = (record.type, record.key_hash)
+        self._keys_of.setdefault(page_id, set()).add(key)
+        item = self.items.get(key)
+        if item is None:
+            self.items[key] = StoredItem(
+                record.type, record.key, record.key_hash, page_id, self.task, record.data, record.data_hash
+            )
+            return "new"
+        if item.task == self.task and item.page_id != page_id:
+            return "unchanged" if item.data_hash == record.data_hash else "conflicts"
+        item.task = self.task
+        item.page_id = page_id
+        item.gone = False
+        if item.data_hash == record.data_hash:
+            return "unchanged"
+        item.versions.append(item.data)
+        item.data = record.data
+        item.data_hash = record.data_hash
+        return "changed"

@@ -1,0 +1,182 @@
+"""What an answer means for its page: unchanged, redirected, failed, or to be extracted. Decisions only, no waiting."""
+
+from __future__ import annotations
+
+import struct
+from hashlib import blake2b
+from typing import Protocol
+
+from .errors import Reason, UrlError, http_reason
+from .records import REDIRECTS, Answer, Extraction, Link, PageResult, PageState, PendingPage
+from .urls import hash_url, normalise
+
+MAX_HOPS = 10
+"""Redirects in a row."""
+MAX_DETAIL = 500
+MAX_VALIDATOR = 500
+"""Characters of an ETag or a date; a longer one is not kept, so its page is fetched anew each time."""
+MEMO = 50_000
+"""Links whose verdict is remembered: a site's menus repeat on every page."""
+
+EXTRACTED = frozenset({"", "text/html", "application/xhtml+xml", "text/plain", "text/xml", "application/xml"})
+"""Content types that are read; JSON, feeds (``+xml``) among them are told apart in `is_readable`."""
+
+
+class Scope(Protocol):
+    """The part of `scope.Scope` that links need."""
+
+    def judge(self, url: str, depth: int = 0) -> Reason | None: ...
+
+
+def is_readable(content_type: str) -> bool:
+    """Whether a body of this type is handed to the extractor."""
+    return content_type in EXTRACTED or content_type.endswith("+xml")
+
+
+def content_hash(body: bytes) -> bytes:
+    """16 bytes of BLAKE2b of a decompressed body."""
+    return blake2b(body, digest_size=16).digest()
+
+
+def failed(page: PendingPage, reason: str, detail: str = "", *, status_code: int | None = None) -> PageResult:
+    """A page without a usable answer after all attempts."""
+    return PageResult(page, PageState.FAILED, status_code, reason, detail[:MAX_DETAIL])
+
+
+def refused(page: PendingPage, reason: str, detail: str = "") -> PageResult:
+    """A page that was never asked for."""
+    return PageResult(page, PageState.REFUSED, None, reason, detail[:MAX_DETAIL])
+
+
+class PageReader:
+    """Turns answers into results, and links into the frontier's new members.
+
+    `seen` is the frontier's own set: a link enters it here, at the moment of its discovery, so that no other page of
+    the batch reports it again.
+    """
+
+    def __init__(self, scope: Scope, *, max_depth: int | None, seen: set[int]) -> None:
+        self._scope = scope
+        self._max_depth = max_depth
+        self._seen = seen
+        self._memo: dict[str, int | Reason] = {}
+        self._redirects: dict[int, int] = {}
+
+    def judge(self, page: PendingPage, answer: Answer) -> PageResult:
+        """The page's result. DONE with `extracted` set means: hand the body to the extractor, then `absorb`."""
+        status = answer.status_code
+        if status == 304 and page.may_revalidate:
+            return self._unchanged(page, answer, page.content_hash)
+        if status in REDIRECTS:
+            return self._redirected(page, answer)
+        if not 200 <= status < 300:
+            return failed(page, http_reason(status), status_code=status)
+        digest = content_hash(answer.body)
+        if page.may_revalidate and digest == page.content_hash:
+            return self._unchanged(page, answer, digest)
+        return PageResult(
+            page,
+            PageState.DONE,
+            status,
+            reason="" if is_readable(answer.content_type) else Reason.NOT_HTML,
+            etag=_validator(answer, "etag"),
+            last_modified=_validator(answer, "last-modified"),
+            content_hash=digest,
+            wire_bytes=answer.wire_bytes,
+            # What is no HTML gives nothing, and so replaces what the page gave while it was HTML.
+            extracted=True,
+        )
+
+    def absorb(self, result: PageResult, extraction: Extraction) -> None:
+        """Take over what the extractor found: items as they are, links judged."""
+        result.items = extraction.items
+        result.problems = extraction.problems
+        result.reasons = extraction.reasons
+        self._take_links(result, extraction.links)
+
+    def _take_links(self, result: PageResult, urls: list[str]) -> None:
+        depth = result.page.depth + 1
+        too_deep = self._max_depth is not None and depth > self._max_depth
+        memo, seen, reasons = self._memo, self._seen, result.reasons
+        hashes: list[int] = []
+        for url in urls:
+            verdict = memo.get(url)
+            if verdict is None:
+                verdict = self._verdict(url)
+            if verdict.__class__ is not int:
+                reasons[verdict] += 1  # type: ignore[index]
+            elif too_deep:
+                hashes.append(verdict)
+                reasons[Reason.DEPTH_LIMIT] += 1
+            else:
+                hashes.append(verdict)
+                if verdict not in seen:
+                    seen.add(verdict)
+                    result.links.append(Link(url, verdict, depth))
+        result.link_hashes = struct.pack(f"<{len(hashes)}q", *hashes)
+
+    def _verdict(self, url: str) -> int | Reason:
+        """The hash of a URL in scope, or why it is not. Depth is left out: it is the linking page's matter."""
+        verdict = self._scope.judge(url, 0) or hash_url(url)
+        if len(self._memo) >= MEMO:
+            self._memo.clear()
+        self._memo[url] = verdict
+        return verdict
+
+    def _unchanged(self, page: PendingPage, answer: Answer, digest: bytes) -> PageResult:
+        return PageResult(
+            page,
+            PageState.UNCHANGED,
+            answer.status_code,
+            etag=_validator(answer, "etag") or (page.etag if answer.status_code == 304 else ""),
+            last_modified=_validator(answer, "last-modified")
+            or (page.last_modified if answer.status_code == 304 else ""),
+            content_hash=digest,
+            wire_bytes=answer.wire_bytes,
+        )
+
+    def _redirected(self, page: PendingPage, answer: Answer) -> PageResult:
+        location = answer.headers.get("location", "")
+        if not location:
+            return failed(page, Reason.REDIRECT_INVALID, "no Location", status_code=answer.status_code)
+        try:
+            target = normalise(location, page.url)
+        except UrlError as error:
+            return failed(page, Reason.REDIRECT_INVALID, str(error), status_code=answer.status_code)
+        target_hash = hash_url(target)
+        if page.hops >= MAX_HOPS or self._closes_circle(page, target_hash):
+            return failed(page, Reason.REDIRECT_LOOP, f"to {target}", status_code=answer.status_code)
+        self._redirects[page.url_hash] = target_hash
+        result = PageResult(
+            page,
+            PageState.REDIRECTED,
+            answer.status_code,
+            wire_bytes=answer.wire_bytes,
+            redirected_to=target,
+        )
+        reason = self._scope.judge(target, page.depth)
+        if reason is not None:
+            result.reason = reason
+            result.detail = f"redirected to {target}"[:MAX_DETAIL]
+        elif target_hash not in self._seen:
+            self._seen.add(target_hash)
+            result.links.append(Link(target, target_hash, page.depth, page.hops + 1))
+        return result
+
+    def _closes_circle(self, page: PendingPage, target: int) -> bool:
+        """Whether following the known redirects from `target` leads back to `page`."""
+        if target == page.url_hash or target in page.chain:
+            return True
+        for _ in range(MAX_HOPS):
+            following = self._redirects.get(target)
+            if following is None:
+                return False
+            if following == page.url_hash:
+                return True
+            target = following
+        return False
+
+
+def _validator(answer: Answer, name: str) -> str:
+    value = answer.headers.get(name, "")
+    return value if len(value) <= MAX_VALIDATOR else ""

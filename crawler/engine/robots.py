@@ -1,0 +1,176 @@
+"""robots.txt as RFC 9309 reads it: `RobotsRules` decides (pure), `Robots` fetches and remembers.
+
+| what robots.txt answers            | what it means                                   |
+|------------------------------------|-------------------------------------------------|
+| 2xx                                | its rules; at most the first 500 KiB            |
+| 4xx, or more than five redirects   | all allowed                                     |
+| 5xx, no answer, too big to be read | all refused for now; asked again after a minute |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from codecs import BOM_UTF8
+from collections.abc import Callable
+from math import inf
+from typing import Protocol as TypingProtocol
+
+from protego import Protego
+
+from .errors import AddressRefused, FetchError, UrlError
+from .records import REDIRECTS, Answer
+from .urls import normalise
+
+MAX_BYTES = 512_000
+MAX_REDIRECTS = 5
+ATTEMPTS = 3
+TTL = 3_600.0
+"""Seconds for which rules hold. (The RFC allows a day; an owner who forbids something should not wait so long.)"""
+TTL_UNREACHABLE = 60.0
+MAX_KEPT = 10_000
+"""Origins remembered; the oldest go first."""
+
+_TOKEN = re.compile(r"[A-Za-z_-]+")
+_COMPATIBLE = re.compile(r"compatible;\s*([A-Za-z_-]+)", re.IGNORECASE)
+
+
+class RobotsFetcher(TypingProtocol):
+    """The part of `Fetcher` that robots.txt needs."""
+
+    async def fetch(self, url: str, *, etag: str = "", last_modified: str = "") -> Answer: ...
+
+
+def product_token(user_agent: str) -> str:
+    """The name that robots.txt knows a crawler by: ``Lamplighter`` of ``Mozilla/5.0 (compatible; Lamplighter/1.0)``."""
+    named = _COMPATIBLE.search(user_agent)
+    if named:
+        return named[1]
+    token = _TOKEN.match(user_agent)
+    return token[0] if token else user_agent
+
+
+class RobotsRules:
+    """What one origin allows."""
+
+    __slots__ = ("_parser", "expires_at", "problem")
+
+    def __init__(self, parser: Protego | None, *, problem: str = "", expires_at: float = inf) -> None:
+        self._parser = parser
+        self.problem = problem
+        """Why nothing may be fetched for now; empty if the rules are known."""
+        self.expires_at = expires_at
+        """Monotonic seconds."""
+
+    @classmethod
+    def parse(cls, body: bytes, *, expires_at: float = inf) -> RobotsRules:
+        """The rules in `body`: UTF-8, with or without a byte order mark; what is no rule is passed over."""
+        if len(body) > MAX_BYTES:
+            # The line that the limit cuts is dropped: half of `Disallow: /private` may forbid the whole site.
+            body = body[: body.rfind(b"\n", 0, MAX_BYTES) + 1]
+        text = body.removeprefix(BOM_UTF8).decode("utf-8", "replace")
+        parser = Protego.parse(text)
+        return cls(parser if parser._user_agents else None, expires_at=expires_at)
+
+    def allows(self, url: str, agent: str) -> bool:
+        """Whether the crawler that robots.txt knows as `agent` may fetch `url`; never while unreachable."""
+        if self._parser is None:
+            return not self.problem
+        return self._parser.can_fetch(url, agent)
+
+    def crawl_delay(self, agent: str) -> float | None:
+        """Seconds, as written; None where nothing is said."""
+        return None if self._parser is None else self._parser.crawl_delay(agent)
+
+
+ALLOW_ALL = RobotsRules(None)
+
+
+class Robots:
+    """The rules of every origin that this process crawls, each fetched once at a time and kept for a while."""
+
+    def __init__(
+        self, *, ttl: float = TTL, retry_delay: float = 1.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._ttl = ttl
+        self._retry_delay = retry_delay
+        self._clock = clock
+        self._known: dict[str, RobotsRules] = {}
+        self._loading: dict[str, asyncio.Task[RobotsRules]] = {}
+
+    def known(self, origin: str) -> RobotsRules | None:
+        """The rules of `origin` where they are here and still hold."""
+        rules = self._known.get(origin)
+        return rules if rules is not None and rules.expires_at > self._clock() else None
+
+    async def rules(self, origin: str, fetcher: RobotsFetcher) -> RobotsRules:
+        """The rules of `origin`, fetched at need. Raises no fetch error: unreachable is an answer.
+
+        The fetch is a task of its own: a crawl that is cancelled while others wait for the same file takes nothing
+        away from them.
+        """
+        rules = self.known(origin)
+        if rules is not None:
+            return rules
+        task = self._loading.get(origin)
+        if task is None:
+            task = self._loading[origin] = asyncio.create_task(self._load(origin, fetcher), name=f"robots {origin}")
+            task.add_done_callback(lambda _: self._loading.pop(origin, None))
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """End the fetches that nobody waits for any more."""
+        tasks = list(self._loading.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _load(self, origin: str, fetcher: RobotsFetcher) -> RobotsRules:
+        rules = await self._fetch(origin + "/robots.txt", fetcher)
+        self._known.pop(origin, None)
+        self._known[origin] = rules
+        if len(self._known) > MAX_KEPT:
+            del self._known[next(iter(self._known))]
+        return rules
+
+    async def _fetch(self, url: str, fetcher: RobotsFetcher) -> RobotsRules:
+        problem = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(self._retry_delay * 2 ** (attempt - 1))
+            try:
+                answer = await self._follow(url, fetcher)
+            except AddressRefused:
+                # The page itself meets the same guard and says so under its own reason.
+                return RobotsRules(None, expires_at=self._clock() + TTL_UNREACHABLE)
+            except FetchError as error:
+                problem = f"{url}: {error}"
+                if not error.retriable:
+                    break
+                continue
+            if answer is None or 300 <= answer.status_code < 500:
+                return RobotsRules(None, expires_at=self._clock() + self._ttl)
+            if answer.status_code < 300:
+                return RobotsRules.parse(answer.body, expires_at=self._clock() + self._ttl)
+            problem = f"{url} answered {answer.status_code}"
+        return RobotsRules(None, problem=problem, expires_at=self._clock() + TTL_UNREACHABLE)
+
+    async def _follow(self, url: str, fetcher: RobotsFetcher) -> Answer | None:
+        """The answer at the end of at most five redirects; None where they lead nowhere."""
+        first = url
+        for _ in range(MAX_REDIRECTS + 1):
+            try:
+                answer = await fetcher.fetch(url)
+            except AddressRefused as error:
+                if url == first:
+                    raise
+                raise FetchError(f"redirected to {url}: {error}") from error
+            location = answer.headers.get("location", "")
+            if answer.status_code not in REDIRECTS or not location:
+                return answer
+            try:
+                url = normalise(location, url)
+            except UrlError:
+                return None
+        return None
