@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from django.db.models import Model, QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from .requests import refuse_unknown
+
+if TYPE_CHECKING:
+    # At run time it would import the settings, which name this module.
+    from rest_framework.views import APIView
 
 PAGINATION = ("page", "page_size")
 M = TypeVar("M", bound=Model)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rest_framework.permissions import DjangoModelPermissions
 from rest_framework.request import Request
-from rest_framework.views import APIView
+
+if TYPE_CHECKING:
+    # At run time it would import the settings, which name this module.
+    from rest_framework.views import APIView
 
 
 class ModelPermissions(DjangoModelPermissions):
