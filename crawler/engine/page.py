@@ -1,7 +1,7 @@
 """One parsed page: the tree, its base URL, and the text of its elements, within a budget.
 
 A hostile page can nest elements so that reading every one of them costs the square of its size. What is read out of a
-page is therefore counted; past the budget `TooMuch` ends the page's extraction.
+page is therefore counted; past the budget `ReadingFailed` ends the page's extraction.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _UNREAD = frozenset({"script", "style", "template"})
 _INTERRUPTING = ",".join(sorted(_BREAKS | _UNREAD))
 
 
-class TooMuch(Exception):
-    """The page asks for more than any real page does."""
+class ReadingFailed(Exception):
+    """The page asks for more than any real page does, or an expression cannot be evaluated on it."""
 
 
 class PageTree:
@@ -75,14 +75,14 @@ class PageTree:
         return texts
 
     def check_time(self) -> None:
-        """Raises `TooMuch` after `MAX_SECONDS`."""
+        """Raises `ReadingFailed` after `MAX_SECONDS`."""
         if time.thread_time() > self._deadline:
-            raise TooMuch(f"reading the page took longer than {MAX_SECONDS:g} s")
+            raise ReadingFailed(f"reading the page took longer than {MAX_SECONDS:g} s")
 
     def _spend(self, characters: int) -> None:
         self._characters -= characters
         if self._characters < 0:
-            raise TooMuch(f"the page's values hold more than {MAX_CHARACTERS:,} characters")
+            raise ReadingFailed(f"the page's values hold more than {MAX_CHARACTERS:,} characters")
 
     def _pieces(self, node: Node) -> Iterator[str]:
         # A stack of iterators, not recursion: pages nest 100,000 deep.

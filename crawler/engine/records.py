@@ -106,6 +106,8 @@ class Extraction:
     """Normalised URLs, each once, in document order, that a follow rule took; scope, depth, robots are judged later."""
     problems: list[ValueProblem] = field(default_factory=list)
     """Of items that were not stored."""
+    rejected: int = 0
+    """Items that were not stored, for want of a key or a required field."""
     reasons: Counter[str] = field(default_factory=Counter)
 
 

@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias
 
 from turbohtml import Comment, Document, Element, Node, ProcessingInstruction, XPath, parse
 
-from .page import PageTree
+from .page import PageTree, ReadingFailed
 
 Found: TypeAlias = Node | str
 
@@ -44,11 +44,10 @@ def compile_xpath(text: str) -> XPathSelector:
     """Raises `ValueError` with the reason."""
     _check_names(text)
     try:
-        compiled = XPath(text)
-        compiled(_SAMPLE)
+        XPath(text)(_SAMPLE)
     except (ValueError, TypeError) as error:
         raise ValueError(str(error).removeprefix("xpath: ")) from error
-    return XPathSelector(compiled)
+    return XPathSelector(text)
 
 
 def compile_each(text: str) -> CssSelector | XPathSelector:
@@ -56,7 +55,7 @@ def compile_each(text: str) -> CssSelector | XPathSelector:
     if is_xpath(text):
         return compile_xpath(text)
     selector = compile_css(text)
-    if selector.base is None or selector.own_text or selector.attribute is not None:
+    if not selector.is_plain:
         raise ValueError("each needs elements; take the pseudo-element off")
     return selector
 
@@ -78,6 +77,11 @@ class CssSelector:
     own_text: bool = False
     attribute: str | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it gives elements, not their texts or attributes."""
+        return self.base is not None and not self.own_text and self.attribute is None
+
     def find(self, context: Node, page: PageTree) -> Sequence[Found]:
         if self.base is None:
             return [context] if isinstance(context, Element) else page.root
@@ -95,13 +99,17 @@ class CssSelector:
 
 
 class XPathSelector:
-    __slots__ = ("_compiled",)
+    __slots__ = ("_compiled", "_text")
 
-    def __init__(self, compiled: XPath) -> None:
-        self._compiled = compiled
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._compiled = XPath(text)
 
     def find(self, context: Node, page: PageTree) -> Sequence[Found]:
-        result = self._compiled(context)
+        try:
+            result = self._compiled(context)
+        except (ValueError, TypeError) as error:
+            raise ReadingFailed(f"XPath {self._text}: {error}") from error
         if isinstance(result, list):
             return result
         text = _scalar_text(result)

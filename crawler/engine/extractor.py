@@ -1,0 +1,180 @@
+"""What a spider takes from a page: items and links, out of one tree that is parsed once.
+
+`Extractor.extract` is for crawls; `Extractor.explain` reads the same way and tells where each value came from and
+which rule decided about each link.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from .errors import Reason
+from .items import Candidate, ItemReader
+from .links import LinkReader, Links
+from .page import PageTree, ReadingFailed
+from .reading import is_readable
+from .records import Extraction, ItemRecord, Json, ValueProblem
+from .scope import Scope
+from .spider import SpiderDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class FieldExplanation:
+    name: str
+    type: str
+    value: Json
+    matches: int
+    """How much the selector found."""
+    problems: tuple[str, ...]
+    """Each text that is not of the field's type, and why; or that the field is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemExplanation:
+    type: str
+    key: str
+    """Empty where the item is not stored."""
+    fields: tuple[FieldExplanation, ...]
+    reason: str
+    """Why it is not stored; empty where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkExplanation:
+    url: str
+    followed: bool
+    verdict: str
+    """``followed by follow[0]``, ``denied by follow[0].deny[1]``, ``outside allowed_domains`` …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    url: str
+    items: tuple[ItemExplanation, ...] = ()
+    links: tuple[LinkExplanation, ...] = ()
+    unmatched: tuple[str, ...] = ()
+    """Types of the item rules whose `match` is not found in the page's URL."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Links that are no URL to be fetched, by reason."""
+    notice: str = ""
+    """Why nothing, or not all, was read."""
+
+
+class Extractor:
+    """A spider's rules, compiled once for a crawl. Safe to use from several threads."""
+
+    def __init__(self, definition: SpiderDefinition) -> None:
+        self._items = tuple(map(ItemReader, definition.items))
+        self._links = LinkReader(definition.follow)
+        self._types = {(item.type, rule.name): rule.type for item in definition.items for rule in item.fields}
+        self._scope = Scope(definition)
+
+    def extract(self, url: str, body: bytes, charset: str, content_type: str) -> Extraction:
+        """Items and links of the page whose final, normalised URL is `url`. Whatever the page holds, nothing is raised.
+
+        Links are judged by the follow rules alone: scope, depth and robots.txt are the frontier's affair.
+        """
+        extraction = Extraction()
+        if not is_readable(content_type):
+            extraction.reasons[Reason.NOT_HTML] += 1
+            return extraction
+        page = PageTree(url, body, charset)
+        try:
+            links = self._links.read(page)
+            extraction.links = list(links.taken)
+            extraction.reasons.update(links.refused)
+            self._extract_items(page, extraction)
+        except ReadingFailed as error:
+            extraction.reasons[Reason.EXTRACTION_ERROR] += 1
+            extraction.problems.append(ValueProblem("", "", Reason.EXTRACTION_ERROR, str(error)))
+        return extraction
+
+    def explain(self, url: str, body: bytes, charset: str, content_type: str) -> Explanation:
+        """The same, with the reason for everything; for previews."""
+        if not is_readable(content_type):
+            return Explanation(url, notice=f"content type {content_type} is not read")
+        page = PageTree(url, body, charset)
+        links = Links({}, {}, Counter())
+        items: list[ItemExplanation] = []
+        notice = ""
+        try:
+            links = self._links.read(page)
+            keys: set[tuple[str, str]] = set()
+            for reader in self._items:
+                if reader.wants(url):
+                    items.extend(self._explain_item(candidate, keys) for candidate in reader.read(page))
+        except ReadingFailed as error:
+            notice = str(error)
+        return Explanation(
+            url,
+            items=tuple(items),
+            links=tuple(self._explain_links(links)),
+            unmatched=tuple(reader.type for reader in self._items if not reader.wants(url)),
+            refused=links.refused,
+            notice=notice,
+        )
+
+    def _extract_items(self, page: PageTree, extraction: Extraction) -> None:
+        reasons = extraction.reasons
+        for reader in self._items:
+            if not reader.wants(page.url):
+                continue
+            keys: set[str] = set()
+            for candidate in reader.read(page):
+                for problem in candidate.problems:
+                    if problem.reason == Reason.UNREADABLE_VALUE:
+                        reasons[Reason.UNREADABLE_VALUE] += 1
+                record = candidate.record
+                if record is None:
+                    extraction.rejected += 1
+                    extraction.problems.extend(candidate.problems)
+                    if candidate.reason is not None:
+                        reasons[candidate.reason] += 1
+                elif record.key in keys:
+                    reasons[Reason.DUPLICATE_KEY] += 1
+                else:
+                    keys.add(record.key)
+                    extraction.items.append(record)
+
+    def _explain_item(self, candidate: Candidate, keys: set[tuple[str, str]]) -> ItemExplanation:
+        record = candidate.record
+        reason = "" if candidate.reason is None else candidate.reason.value
+        if record is not None and (record.type, record.key) in keys:
+            reason, record = Reason.DUPLICATE_KEY.value, None
+        if record is not None:
+            keys.add((record.type, record.key))
+        return ItemExplanation(
+            candidate.type,
+            "" if record is None else record.key,
+            tuple(self._explain_fields(candidate, record)),
+            reason,
+        )
+
+    def _explain_fields(self, candidate: Candidate, record: ItemRecord | None) -> list[FieldExplanation]:
+        missing = {
+            problem.field: problem.reason for problem in candidate.problems if problem.reason != Reason.UNREADABLE_VALUE
+        }
+        explanations = []
+        for name, reading in candidate.readings.items():
+            problems = [f"{text[:200]!r} is {why}" for text, why in reading.unreadable]
+            if name in missing:
+                problems.append(missing[name])
+            value = reading.value if record is None else record.data[name]
+            kind = self._types[candidate.type, name].value
+            explanations.append(FieldExplanation(name, kind, value, reading.matches, tuple(problems)))
+        return explanations
+
+    def _explain_links(self, links: Links) -> list[LinkExplanation]:
+        explanations = []
+        for url, number in links.taken.items():
+            if self._scope.judge(url) is None:
+                explanations.append(LinkExplanation(url, True, f"followed by follow[{number}]"))
+            else:
+                explanations.append(LinkExplanation(url, False, "outside allowed_domains"))
+        for url, number in links.left.items():
+            why = self._links.rules[number].explain(url)
+            place = f"follow[{number}]"
+            verdict = f"denied by {place}.{why}" if why.startswith("deny") else f"not in {place}.allow"
+            explanations.append(LinkExplanation(url, False, verdict))
+        return explanations
