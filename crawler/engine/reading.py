@@ -18,8 +18,8 @@ MAX_VALIDATOR = 500
 MEMO = 50_000
 """Links whose verdict is remembered: a site's menus repeat on every page."""
 
-EXTRACTED = frozenset({"", "text/html", "application/xhtml+xml", "text/plain", "text/xml", "application/xml"})
-"""Content types that are read; JSON, feeds (``+xml``) among them are told apart in `is_readable`."""
+READABLE = frozenset({"", "text/html", "application/xhtml+xml", "text/plain", "text/xml", "application/xml"})
+"""Content types that are read, beside all that end in ``+xml``; no type at all is taken for HTML."""
 
 
 class Scope(Protocol):
@@ -30,7 +30,7 @@ class Scope(Protocol):
 
 def is_readable(content_type: str) -> bool:
     """Whether a body of this type is handed to the extractor."""
-    return content_type in EXTRACTED or content_type.endswith("+xml")
+    return content_type in READABLE or content_type.endswith("+xml")
 
 
 def content_hash(body: bytes) -> bytes:
@@ -88,11 +88,20 @@ class PageReader:
         )
 
     def absorb(self, result: PageResult, extraction: Extraction) -> None:
-        """Take over what the extractor found: items as they are, links judged."""
-        result.items = extraction.items
+        """Take over what the extractor found: items as they are, links judged.
+
+        Where it gave up half-way, the links that it found are followed, but nothing that is stored is replaced.
+        """
         result.problems = extraction.problems
         result.reasons = extraction.reasons
         self._take_links(result, extraction.links)
+        if not extraction.reasons.pop(Reason.EXTRACTION_ERROR, 0):
+            result.items = extraction.items
+            return
+        result.state = PageState.FAILED
+        result.reason = Reason.EXTRACTION_ERROR
+        result.detail = extraction.problems[-1].value[:MAX_DETAIL] if extraction.problems else ""
+        result.extracted = False
 
     def _take_links(self, result: PageResult, urls: list[str]) -> None:
         depth = result.page.depth + 1

@@ -32,8 +32,8 @@ TTL_UNREACHABLE = 60.0
 MAX_KEPT = 10_000
 """Origins remembered; the oldest go first."""
 
-_TOKEN = re.compile(r"[A-Za-z_-]+")
-_COMPATIBLE = re.compile(r"compatible;\s*([A-Za-z_-]+)", re.IGNORECASE)
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+")
+_COMPATIBLE = re.compile(r"compatible;\s*([A-Za-z0-9_-]+)", re.IGNORECASE)
 
 
 class RobotsFetcher(TypingProtocol):
