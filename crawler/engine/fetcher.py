@@ -1,0 +1,75 @@
+"""One attempt at one page. Retries, redirects, slots and robots are the crawl loop's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from .body import ACCEPT_ENCODING
+from .client import CrawlClient
+from .records import Answer
+from .transport import MAX_BYTES, Timeouts
+
+__all__ = ["Fetcher", "Timeouts", "is_retriable_status", "retry_after"]
+
+DEFAULT_ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+_RETRIABLE = frozenset({408, 429, 500, 502, 503, 504, 522, 524})
+_LONGEST_WAIT = 86_400.0
+
+
+class Fetcher:
+    """Fetches pages for one crawl: its client, its headers, its limits."""
+
+    def __init__(
+        self,
+        client: CrawlClient,
+        *,
+        user_agent: str,
+        headers: Mapping[str, str] | None = None,
+        timeouts: Timeouts | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self._client = client
+        self._timeouts = timeouts or Timeouts()
+        self._max_bytes = max_bytes
+        own = {"User-Agent": user_agent, "Accept": DEFAULT_ACCEPT, "Accept-Encoding": ACCEPT_ENCODING}
+        given = dict(headers or {})
+        taken = {name.lower() for name in given}
+        self._headers = {name: value for name, value in own.items() if name.lower() not in taken} | given
+
+    async def fetch(self, url: str, *, etag: str = "", last_modified: str = "", accept: str | None = None) -> Answer:
+        """The answer for a normalised URL, whatever its status; the body whole and decompressed.
+
+        Raises `FetchError` and `AddressRefused`.
+        """
+        headers = self._headers
+        if accept is not None:
+            headers = {name: value for name, value in headers.items() if name.lower() != "accept"} | {"Accept": accept}
+        extra = {}
+        if etag and etag.isprintable():
+            extra["If-None-Match"] = etag
+        if last_modified and last_modified.isprintable():
+            extra["If-Modified-Since"] = last_modified
+        return await self._client.fetch(
+            url, headers=headers, extra=extra, max_bytes=self._max_bytes, timeouts=self._timeouts
+        )
+
+
+def is_retriable_status(status: int) -> bool:
+    """Whether the server says that it might answer better later."""
+    return status in _RETRIABLE
+
+
+def retry_after(answer: Answer, now: datetime) -> float | None:
+    """Seconds from `now` (aware) that the server asks us to wait, at most a day; None where it does not say."""
+    value = answer.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdecimal():
+        return min(float(value[:9]), _LONGEST_WAIT)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return min(max((moment - now).total_seconds(), 0.0), _LONGEST_WAIT)
