@@ -36,6 +36,9 @@ class Page(models.Model):
     redirected_to = models.TextField(_("redirected to"), default="", blank=True)
     hops = models.PositiveSmallIntegerField(_("redirects before"), default=0)
     chain = models.BinaryField(_("redirect chain"), default=b"", blank=True)
+    shared = models.BinaryField(
+        _("shared keys"), null=True, blank=True, help_text=_("Hashes of keys that it gave and other pages own, packed.")
+    )
     extracted_version = models.PositiveIntegerField(_("extracted with version"), null=True, blank=True)
     checked_at = models.DateTimeField(_("checked"), null=True, blank=True)
     changed_at = models.DateTimeField(_("changed"), null=True, blank=True)

@@ -1,0 +1,381 @@
+# ruff: noqa: S608 - statements are put together from constants of this code; every value is a parameter
+"""One checkpoint: a batch of pages, links, items and counts, in one transaction behind the run's guard.
+
+Everything here is synchronous and runs in the storage lane. Locks are taken in the order that the whole product keeps:
+the run (by its guard), the task, pages, items.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from . import rawsql
+from .engine.errors import Reason
+from .engine.records import Batch, Link, PageResult, PageState, PendingPage
+from .item_history import Claims, ItemPlan, Standing, plan_items, standing, write_items
+from .models import CrawlTask, TaskFailure
+
+MAX_FAILURES = 1_000
+"""Rows a task; what is beyond is counted by reason."""
+
+PENDING_COLUMNS = (
+    "id, url, url_hash, depth, hops, attempts, etag, last_modified, content_hash, extracted_version, chain"
+)
+_NO_FAILURE = (Reason.PAGE_LIMIT.value, Reason.TIME_LIMIT.value, Reason.DEPTH_LIMIT.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlScope:
+    """What stays the same over all checkpoints of one crawl."""
+
+    task_id: int
+    spider_id: int
+    spider_version: int
+    guard: Callable[[], None]
+    """Takes the run's row inside the transaction; raises when the run is no longer ours."""
+    follows_links: bool = True
+    """False where given URLs alone are fetched: stored links are neither walked nor replaced, and the pages that were
+    read are extracted again when the spider itself runs next."""
+    max_depth: int | None = None
+
+
+@dataclass(slots=True)
+class CrawlMemory:
+    """What one attempt remembers between checkpoints; replaced after each commit, never before."""
+
+    claims: Claims = field(default_factory=Claims)
+    reasons: Counter[str] = field(default_factory=Counter)
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class Stored:
+    """What one transaction did."""
+
+    memory: CrawlMemory
+    pending: list[PendingPage]
+    plan: ItemPlan
+
+
+def store_batch(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> Stored:
+    """Store a batch, all or nothing.
+
+    Raises:
+        ClaimLost: from the guard; nothing was written.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        scope.guard()
+        lock_task(scope.task_id)
+        plan = plan_items(batch.results, spider_id=scope.spider_id, task_id=scope.task_id, claims=memory.claims)
+        _write_pages(scope, batch.results, plan, now)
+        pending = [
+            *_add_links(scope, list(_links_of(batch.results)), now),
+            *_walk_stored_links(scope, batch.results),
+        ]
+        write_items(plan, spider_id=scope.spider_id, task_id=scope.task_id, now=now)
+        reasons = _reasons(batch, plan)
+        failures = _add_failures(scope.task_id, batch.results, room=MAX_FAILURES - memory.failures, now=now)
+        after = CrawlMemory(plan.claims, memory.reasons + reasons, memory.failures + failures)
+        _count(scope.task_id, batch, plan, after.reasons if reasons else None)
+    return Stored(after, pending, plan)
+
+
+def add_seeds(scope: CrawlScope, seeds: Sequence[Link]) -> None:
+    """Put the seeds into the frontier where the task does not know them."""
+    with transaction.atomic():
+        scope.guard()
+        lock_task(scope.task_id)
+        _add_links(scope, [(link, ()) for link in seeds], timezone.now())
+
+
+def lock_task(task_id: int) -> None:
+    """Take the task's row before any page, where the database locks rows."""
+    if connection.features.has_select_for_update:
+        list(CrawlTask.objects.select_for_update(no_key=True).filter(pk=task_id).values_list("pk"))
+
+
+def pending_page(row: tuple[object, ...], spider_version: int) -> PendingPage:
+    """A row of `PENDING_COLUMNS` as the engine wants it."""
+    page_id, url, url_hash, depth, hops, attempts, etag, last_modified, content_hash, extracted_version, chain = row
+    return PendingPage(
+        page_id=cast(int, page_id),
+        url=cast(str, url),
+        url_hash=cast(int, url_hash),
+        depth=cast(int, depth),
+        hops=cast(int, hops),
+        attempts=cast(int, attempts),
+        etag=cast(str, etag),
+        last_modified=cast(str, last_modified),
+        content_hash=bytes(cast(bytes, content_hash)),
+        may_revalidate=extracted_version == spider_version,
+        chain=rawsql.unpack(cast(bytes, chain)),
+    )
+
+
+# --- pages ------------------------------------------------------------------------------------------------------------
+
+
+def _write_pages(scope: CrawlScope, results: Sequence[PageResult], plan: ItemPlan, now: datetime) -> None:
+    extracted = [result for result in results if result.extracted]
+    others = [result for result in results if not result.extracted]
+    if extracted:
+        _write_extracted(scope, extracted, plan, now)
+    if others:
+        _write_unread(others, now)
+    elsewhere = plan.revisit - {result.page.page_id for result in extracted}
+    if elsewhere:
+        condition, ids = rawsql.among("id", sorted(elsewhere))
+        rawsql.execute(f"UPDATE crawler_page SET extracted_version = NULL WHERE {condition}", [ids])
+
+
+def _write_extracted(scope: CrawlScope, results: Sequence[PageResult], plan: ItemPlan, now: datetime) -> None:
+    columns = (
+        ("id", "bigint"),
+        ("state", "text"),
+        ("attempts", "smallint"),
+        ("status_code", "smallint"),
+        ("reason", "text"),
+        ("etag", "text"),
+        ("last_modified", "text"),
+        ("content_hash", "bytea"),
+        ("links", "bytea"),
+        ("shared", "bytea"),
+        ("extracted_version", "integer"),
+    )
+    rows: list[rawsql.Row] = []
+    for result in results:
+        page_id = result.page.page_id
+        is_final = scope.follows_links and page_id not in plan.revisit
+        rows.append(
+            (
+                page_id,
+                result.state.value,
+                result.page.attempts,
+                result.status_code,
+                rawsql.text(result.reason, 50),
+                rawsql.text(result.etag),
+                rawsql.text(result.last_modified, 100),
+                result.content_hash,
+                result.link_hashes,
+                rawsql.pack(plan.shared[page_id]) if page_id in plan.shared else None,
+                scope.spider_version if is_final else None,
+            )
+        )
+    links = "links = v.links, " if scope.follows_links else ""
+    at = rawsql.moment(now)
+    for part in rawsql.chunks(rows, len(columns)):
+        with_rows, params = rawsql.with_rows(columns, part)
+        rawsql.execute(
+            f"{with_rows} UPDATE crawler_page SET state = v.state, attempts = v.attempts, "
+            "status_code = v.status_code, reason = v.reason, etag = v.etag, last_modified = v.last_modified, "
+            f"content_hash = v.content_hash, {links}shared = v.shared, extracted_version = v.extracted_version, "
+            "redirected_to = '', checked_at = %s, changed_at = %s FROM v WHERE crawler_page.id = v.id",
+            [*params, at, at],
+        )
+
+
+def _write_unread(results: Sequence[PageResult], now: datetime) -> None:
+    """Pages without new content: what was extracted from them stays, unless they are known to give it no more."""
+    columns = (
+        ("id", "bigint"),
+        ("state", "text"),
+        ("attempts", "smallint"),
+        ("status_code", "smallint"),
+        ("reason", "text"),
+        ("etag", "text"),
+        ("last_modified", "text"),
+        ("redirected_to", "text"),
+        ("is_left", "boolean"),
+    )
+    rows: list[rawsql.Row] = [
+        (
+            result.page.page_id,
+            result.state.value,
+            result.page.attempts,
+            result.status_code,
+            rawsql.text(result.reason, 50),
+            rawsql.text(result.etag),
+            rawsql.text(result.last_modified, 100),
+            rawsql.text(result.redirected_to),
+            standing(result.state, result.status_code, result.reason) is Standing.LEFT,
+        )
+        for result in results
+    ]
+    for part in rawsql.chunks(rows, len(columns)):
+        with_rows, params = rawsql.with_rows(columns, part)
+        rawsql.execute(
+            f"{with_rows} UPDATE crawler_page SET state = v.state, attempts = v.attempts, "
+            "status_code = v.status_code, reason = v.reason, redirected_to = v.redirected_to, checked_at = %s, "
+            "etag = CASE WHEN v.etag = '' THEN crawler_page.etag ELSE v.etag END, "
+            "last_modified = CASE WHEN v.last_modified = '' THEN crawler_page.last_modified ELSE v.last_modified END, "
+            "extracted_version = CASE WHEN v.is_left THEN NULL ELSE crawler_page.extracted_version END "
+            "FROM v WHERE crawler_page.id = v.id",
+            [*params, rawsql.moment(now)],
+        )
+
+
+# --- the frontier -----------------------------------------------------------------------------------------------------
+
+
+def _links_of(results: Sequence[PageResult]) -> Iterator[tuple[Link, tuple[int, ...]]]:
+    for result in results:
+        chain: tuple[int, ...] = ()
+        if result.state is PageState.REDIRECTED:
+            chain = (*result.page.chain, result.page.url_hash)
+        for link in result.links:
+            yield link, chain
+
+
+def _add_links(scope: CrawlScope, links: Sequence[tuple[Link, tuple[int, ...]]], now: datetime) -> list[PendingPage]:
+    """Upsert pages as pending; those that this task has already put into its frontier are left alone."""
+    columns = (("url", "text"), ("url_hash", "bigint"), ("depth", "integer"), ("hops", "smallint"), ("chain", "bytea"))
+    once: dict[int, rawsql.Row] = {}
+    for link, chain in links:
+        once.setdefault(
+            link.url_hash, (rawsql.text(link.url), link.url_hash, link.depth, link.hops, rawsql.pack(chain))
+        )
+    found: list[PendingPage] = []
+    for part in rawsql.chunks(list(once.values()), len(columns)):
+        with_rows, params = rawsql.with_rows(columns, part)
+        rows = rawsql.fetch(
+            f"{with_rows} INSERT INTO crawler_page (spider_id, task_id, state, url, url_hash, depth, hops, chain, "
+            "attempts, etag, last_modified, content_hash, links, redirected_to, reason) "
+            f"SELECT %s, %s, 'pending', v.url, v.url_hash, v.depth, v.hops, v.chain, 0, '', '', {_EMPTY}, {_EMPTY}, "
+            "'', '' FROM v WHERE true "
+            "ON CONFLICT (spider_id, url_hash) DO UPDATE SET task_id = excluded.task_id, state = excluded.state, "
+            "depth = excluded.depth, hops = excluded.hops, chain = excluded.chain, attempts = 0 "
+            "WHERE crawler_page.task_id IS NULL OR crawler_page.task_id <> excluded.task_id "
+            f"RETURNING {PENDING_COLUMNS}".replace(_EMPTY, _empty_blob()),
+            [*params, scope.spider_id, scope.task_id],
+        )
+        found.extend(pending_page(row, scope.spider_version) for row in rows)
+    # RETURNING promises no order; the frontier keeps that of the documents.
+    place = {url_hash: number for number, url_hash in enumerate(once)}
+    found.sort(key=lambda page: place[page.url_hash])
+    return found
+
+
+_EMPTY = "<empty>"
+
+
+def _empty_blob() -> str:
+    return "''::bytea" if connection.vendor == "postgresql" else "x''"
+
+
+def _walk_stored_links(scope: CrawlScope, results: Sequence[PageResult]) -> list[PendingPage]:
+    """The links that unchanged pages gave when they were read last join the frontier, without reading them again."""
+    depths = {r.page.page_id: r.page.depth for r in results if r.state is PageState.UNCHANGED}
+    if not depths or not scope.follows_links:
+        return []
+    condition, ids = rawsql.among("id", list(depths))
+    stored = dict(
+        cast("list[tuple[int, bytes]]", rawsql.fetch(f"SELECT id, links FROM crawler_page WHERE {condition}", [ids]))
+    )
+    by_depth: dict[int, dict[int, None]] = {}
+    for page_id, depth in depths.items():
+        if scope.max_depth is None or depth < scope.max_depth:
+            by_depth.setdefault(depth + 1, {}).update(dict.fromkeys(rawsql.unpack(stored.get(page_id, b""))))
+    found: list[PendingPage] = []
+    for depth in sorted(by_depth):
+        place = {url_hash: number for number, url_hash in enumerate(by_depth[depth])}
+        rows = _join_frontier(scope, list(place), depth)
+        found.extend(sorted(rows, key=lambda page: place[page.url_hash]))
+    return found
+
+
+def _join_frontier(scope: CrawlScope, url_hashes: list[int], depth: int) -> list[PendingPage]:
+    condition, hashes = rawsql.among("url_hash", url_hashes)
+    rows = rawsql.fetch(
+        f"UPDATE crawler_page SET task_id = %s, state = 'pending', depth = %s, hops = 0, chain = {_empty_blob()}, "
+        f"attempts = 0 WHERE spider_id = %s AND {condition} AND (task_id IS NULL OR task_id <> %s) "
+        f"RETURNING {PENDING_COLUMNS}",
+        [scope.task_id, depth, scope.spider_id, hashes, scope.task_id],
+    )
+    return [pending_page(row, scope.spider_version) for row in rows]
+
+
+# --- counts and failures ----------------------------------------------------------------------------------------------
+
+
+def _reasons(batch: Batch, plan: ItemPlan) -> Counter[str]:
+    reasons = Counter(batch.reasons)
+    for result in batch.results:
+        reasons.update(result.reasons)
+        if result.reason:
+            reasons[result.reason] += 1
+    if plan.conflicts:
+        reasons[Reason.KEY_CONFLICT.value] += plan.conflicts
+    return reasons
+
+
+def _count(task_id: int, batch: Batch, plan: ItemPlan, reasons: Counter[str] | None) -> None:
+    """Add to the task's row: what it says is right after any crash, for it is written with what it counts."""
+    states = Counter(result.state for result in batch.results)
+    answered = sum(
+        1 for result in batch.results if result.status_code is not None and result.state is not PageState.REDIRECTED
+    )
+    added = {
+        "pages": answered,
+        "pages_unchanged": states[PageState.UNCHANGED],
+        "pages_failed": states[PageState.FAILED],
+        "pages_refused": states[PageState.REFUSED],
+        "pages_redirected": states[PageState.REDIRECTED],
+        "items": sum(len(result.items) for result in batch.results),
+        "items_new": plan.items_new,
+        "items_changed": plan.items_changed,
+        "items_rejected": sum(_rejected(result) for result in batch.results),
+        "items_incomplete": sum(not item.complete for result in batch.results for item in result.items),
+        "conflicts": plan.conflicts,
+        "requests": sum(result.page.attempts for result in batch.results),
+        "bytes": sum(result.wire_bytes for result in batch.results),
+    }
+    changes: dict[str, object] = {name: F(name) + count for name, count in added.items() if count}
+    if reasons is not None:
+        changes["reasons"] = dict(reasons)
+    if changes:
+        CrawlTask.objects.filter(pk=task_id).update(**changes)
+
+
+def _rejected(result: PageResult) -> int:
+    """Items that a page gave and that were not stored: without a key, without a required value."""
+    return result.reasons[Reason.MISSING_KEY.value] + result.reasons[Reason.MISSING_REQUIRED.value]
+
+
+def _add_failures(task_id: int, results: Sequence[PageResult], *, room: int, now: datetime) -> int:
+    rows: list[TaskFailure] = []
+    for result in results:
+        if len(rows) >= room:
+            break
+        rows.extend(_failures_of(task_id, result, now))
+    del rows[max(room, 0) :]
+    if rows:
+        TaskFailure.objects.bulk_create(rows)
+    return len(rows)
+
+
+def _failures_of(task_id: int, result: PageResult, now: datetime) -> Iterator[TaskFailure]:
+    def failure(reason: str, detail: str) -> TaskFailure:
+        return TaskFailure(
+            task_id=task_id,
+            url=rawsql.text(result.page.url),
+            reason=rawsql.text(reason, 50),
+            status_code=result.status_code,
+            detail=rawsql.text(detail, 500),
+            at=now,
+        )
+
+    if result.state in (PageState.FAILED, PageState.REFUSED) and result.reason not in _NO_FAILURE:
+        yield failure(result.reason, result.detail)
+    problems = [*result.problems, *(problem for item in result.items for problem in item.problems)]
+    for problem in problems:
+        found = f": {problem.value}" if problem.value else ""
+        yield failure(problem.reason, f"{problem.type}.{problem.field}{found}")

@@ -1,0 +1,184 @@
+# ruff: noqa: S608 - statements are put together from constants of this code; every value is a parameter
+"""The storage of a real crawl: pages, items and progress in the database, written by checkpoints.
+
+Coroutines hand synchronous functions to the storage lane; the event loop never runs a query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from typing import ParamSpec, Protocol, TypeVar, cast
+
+from django.db import connection
+
+from . import gone, rawsql
+from .checkpoint import PENDING_COLUMNS, CrawlMemory, CrawlScope, Stored, add_seeds, pending_page, store_batch
+from .engine.records import Batch, CheckpointAnswer, Link, Opening, PageResult, PendingPage
+from .item_history import Claim, Key
+from .models import CrawlTask, Page, Spider, TaskFailure
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PART_ROWS = 1_500
+"""Rows that one transaction writes, about: more in a batch are written in several, so that a tick of the scheduler
+waits less than 100 ms for SQLite's one write lock."""
+PART_PAUSE = 0.02
+"""Seconds between two transactions of one batch: SQLite's waiting writers ask again only now and then."""
+
+
+class LaneRun(Protocol):
+    """`Lane.run` or `Lane.run_patiently`: calls a function in the storage lane."""
+
+    def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]: ...
+
+
+class DatabaseStorage:
+    """Implements `engine.storage.CrawlStorage` for one attempt of one task."""
+
+    def __init__(
+        self,
+        *,
+        task: CrawlTask,
+        spider: Spider,
+        spider_version: int,
+        guard: Callable[[], None],
+        lane_run: LaneRun,
+        follows_links: bool = True,
+        max_depth: int | None = None,
+    ) -> None:
+        """`guard` is called inside each transaction before its first write, and raises when the run is lost.
+
+        `follows_links` is False where given URLs alone are fetched; `max_depth` is the spider's limit, which stored
+        links of unchanged pages must keep too.
+        """
+        self.task = task
+        self._scope = CrawlScope(
+            task_id=task.pk,
+            spider_id=spider.pk,
+            spider_version=spider_version,
+            guard=guard,
+            follows_links=follows_links,
+            max_depth=max_depth,
+        )
+        self._lane_run = lane_run
+        self._memory = CrawlMemory()
+        # Checkpoints may wait side by side; each batch is stored whole before the next begins.
+        self._in_order = asyncio.Lock()
+
+    async def open(self, seeds: Sequence[Link], *, room: int) -> Opening:
+        """Begin, or go on with, the crawl: a task that has pages is gone on with."""
+        return await self._lane_run(self._open, seeds, room)
+
+    async def window(self, *, room: int, held: Collection[int]) -> Sequence[PendingPage]:
+        """At most `room` pages of the frontier, in the order in which they joined it, that are not in `held`."""
+        return await self._lane_run(self._window, room, set(held))
+
+    async def checkpoint(self, batch: Batch, *, room: int) -> CheckpointAnswer:
+        """Store a batch.
+
+        Raises:
+            ClaimLost: the run is not ours any more; nothing was written.
+        """
+        async with self._in_order:
+            stored: list[Stored] = []
+            for part in _parts(batch):
+                if stored:
+                    await asyncio.sleep(PART_PAUSE)
+                stored.append(await self._lane_run(self._store, part))
+        pending = [page for each in stored for page in each.pending]
+        return CheckpointAnswer(
+            pending=pending[:room],
+            pending_dropped=max(len(pending) - room, 0),
+            items_new=sum(each.plan.items_new for each in stored),
+            items_changed=sum(each.plan.items_changed for each in stored),
+            items_unchanged=sum(each.plan.items_unchanged for each in stored),
+            conflicts=sum(each.plan.conflicts for each in stored),
+        )
+
+    async def mark_gone(self) -> int:
+        """Mark the items that no page gave; returns how many. May be called again after a crash."""
+        if not self._scope.follows_links:
+            return 0
+        async with self._in_order:
+            blind = await self._lane_run(gone.is_blind, self._scope)
+            for claims in _claim_parts(self._memory.claims.by_owner):
+                await self._lane_run(gone.settle_claims, self._scope, claims, blind=blind)
+            while not blind and await self._lane_run(gone.forget_unreached, self._scope) > 0:
+                await asyncio.sleep(PART_PAUSE)
+            return await self._mark_candidates(blind)
+
+    async def _mark_candidates(self, blind: bool) -> int:
+        count, after, shares = 0, 0, None
+        while candidates := await self._lane_run(gone.find_candidates, self._scope, after=after, blind=blind):
+            if shares is None:
+                shares = await self._lane_run(gone.read_shares, self._scope)
+            count += await self._lane_run(gone.mark_part, self._scope, candidates, shares)
+            after = candidates[-1].item_id
+            await asyncio.sleep(PART_PAUSE)
+        return count
+
+    def _open(self, seeds: Sequence[Link], room: int) -> Opening:
+        task_id = self._scope.task_id
+        is_resumed = Page.objects.filter(task_id=task_id).exists()
+        add_seeds(self._scope, seeds)
+        row = CrawlTask.objects.values("reasons", "pages").get(pk=task_id)
+        self._memory = CrawlMemory(
+            reasons=Counter(row["reasons"]), failures=TaskFailure.objects.filter(task_id=task_id).count()
+        )
+        seen = set(Page.objects.filter(task_id=task_id).values_list("url_hash", flat=True).iterator(chunk_size=10_000))
+        waiting = Page.objects.filter(task_id=task_id, state="pending").count()
+        pending = self._window(room, set())
+        return Opening(
+            seen=seen,
+            pending=pending,
+            pending_dropped=waiting - len(pending),
+            pages_done=row["pages"],
+            resumed=is_resumed,
+        )
+
+    def _window(self, room: int, held: set[int]) -> list[PendingPage]:
+        rows = rawsql.fetch(
+            f"SELECT {PENDING_COLUMNS} FROM crawler_page WHERE task_id = %s AND state = 'pending' ORDER BY id LIMIT %s",
+            [self._scope.task_id, room + len(held)],
+        )
+        pages = [pending_page(row, self._scope.spider_version) for row in rows if cast(int, row[0]) not in held]
+        return pages[:room]
+
+    def _store(self, part: Batch) -> Stored:
+        stored = store_batch(self._scope, part, self._memory)
+        self._memory = stored.memory
+        return stored
+
+
+def _parts(batch: Batch) -> Iterator[Batch]:
+    """`batch` in pieces of about `PART_ROWS` rows; the reasons counted beside the pages go with the first."""
+    part = Batch(reasons=batch.reasons)
+    weight = 0
+    for result in batch.results:
+        rows = _weight(result)
+        if part.results and weight + rows > PART_ROWS and connection.vendor == "sqlite":
+            yield part
+            part, weight = Batch(), 0
+        part.results.append(result)
+        weight += rows
+    yield part
+
+
+def _weight(result: PageResult) -> int:
+    return 1 + len(result.items) + len(result.links)
+
+
+def _claim_parts(claims: dict[int, dict[Key, Claim]]) -> Iterator[dict[int, dict[Key, Claim]]]:
+    part: dict[int, dict[Key, Claim]] = {}
+    count = 0
+    for owner, owned in claims.items():
+        part[owner] = owned
+        count += len(owned)
+        if count >= gone.PART:
+            yield part
+            part, count = {}, 0
+    if part:
+        yield part
