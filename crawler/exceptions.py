@@ -1,0 +1,15 @@
+"""The base of what this app raises beside the engine's own tree.
+
+CrawlerError
+├── InvalidDefinitions   crawler.definitions: all that is wrong with a file
+├── SpiderNotFound       crawler.definitions
+├── SpiderInUse          crawler.definitions: a job or a run stands in the way
+└── SecretError          crawler.secrets
+    └── SecretMissing
+"""
+
+from __future__ import annotations
+
+
+class CrawlerError(Exception):
+    """Base of all errors of this app; its text is for people: the object, the value and the remedy."""
