@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -214,7 +215,7 @@ class JobHandler:
         except (ClaimLost, RunStopped):
             raise
         except Exception as error:  # the runner's own boundary: whatever a handler raises is the run's outcome
-            result = JobResult(success=False, message=str(error), exception=error)
+            result = JobResult(success=False, message=describe_exception(error), exception=error)
         if not isinstance(result, JobResult):
             wrong = TypeError(f"{type(self).__name__}.execute returned {type(result).__name__}, not a JobResult.")
             result = JobResult(success=False, message=str(wrong), exception=wrong)
@@ -224,8 +225,13 @@ class JobHandler:
 def describe_failure(result: JobResult) -> str:
     """One line that says why a result is no success."""
     if result.exception is not None:
-        return f"{type(result.exception).__name__}: {result.exception}".removesuffix(": ")
+        return describe_exception(result.exception)
     return result.message or "The handler returned a result without success."
+
+
+def describe_exception(error: BaseException) -> str:
+    """One line: the exception's type and text; also of one whose text cannot be made."""
+    return traceback.format_exception_only(error)[-1].strip()
 
 
 async def call_hook(call: Awaitable[None], *, name: str, run_id: int) -> None:

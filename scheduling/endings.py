@@ -7,11 +7,12 @@ one-off's removal) changes in the same transaction, through the signals of `sche
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django_apscheduler.models import DjangoJob
 
@@ -46,6 +47,11 @@ class Outcome:
     retry_count: int = 0
     execution_time: float | None = None
     """Seconds from the claim to the end."""
+
+
+def timed(outcome: Outcome, seconds: float) -> Outcome:
+    """Return the outcome with the time that the run took."""
+    return replace(outcome, execution_time=seconds)
 
 
 def finish(claimed: Claimed, outcome: Outcome, now: datetime, lines: Sequence[str] = ()) -> None:
@@ -126,13 +132,30 @@ def recover(now: datetime, *, limit: int = 500) -> list[JobRun]:
     progress between is failed. A run's row that somebody holds is skipped and found the next time.
     """
     orphans = JobRun.objects.filter(state=State.RUNNING).exclude(owner__state=Process.State.ALIVE).order_by("pk")
-    found = list(orphans.values_list("pk", "job_key", "job__one_time")[:limit])
+    return _take_back(orphans[:limit], now)
+
+
+def recover_strays(held: Collection[tuple[int, int]], now: datetime) -> list[JobRun]:
+    """Take back (run, claim) pairs that a living process owns and does not execute; returns them as they are now.
+
+    A run that cannot be ended would come back for ever; it counts as a death, so that the fourth time ends it.
+    """
+    running = JobRun.objects.filter(state=State.RUNNING, pk__in=[run_id for run_id, _claim in held]).order_by("pk")
+    strays = [pk for pk, claim in running.values_list("pk", "claim") if (pk, claim) in held]
+    return _take_back(running.filter(pk__in=strays), now)
+
+
+def _take_back(orphans: QuerySet[JobRun], now: datetime) -> list[JobRun]:
+    found = list(orphans.values_list("pk", "job_key", "job__one_time", "claim"))
     if not found:
         return []
     with transaction.atomic():
-        _lock_one_offs(key for _pk, key, one_time in found if one_time)
-        locked = orphans.filter(pk__in=[pk for pk, _key, _one_time in found]).select_related("job", "owner")
-        runs = list(locked.select_for_update(skip_locked=True, of=("self",)))
+        _lock_one_offs(key for _pk, key, one_time, _claim in found if one_time)
+        # Asked again under the lock: between, another process may have taken them back, or they may have ended.
+        claims = {pk: claim for pk, _key, _one_time, claim in found}
+        locked = JobRun.objects.filter(state=State.RUNNING, pk__in=claims).order_by("pk")
+        locked = locked.select_related("job", "owner").select_for_update(skip_locked=True, of=("self",))
+        runs = [run for run in locked if run.claim == claims[run.pk]]
         for run in runs:
             _recover_one(run, now)
     return runs

@@ -26,7 +26,7 @@ class Process(models.Model):
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     host = models.CharField(_("host"), max_length=255, help_text=_("Host name, boot id and pid name space."))
     pid = models.PositiveIntegerField(_("process id"))
-    pid_created = models.FloatField(_("created (seconds since the epoch)"))
+    pid_created = models.FloatField(_("created (seconds since the boot)"))
     started_at = models.DateTimeField(_("started"))
     beat = models.PositiveBigIntegerField(_("beat"), default=0)
     beat_at = models.DateTimeField(_("last beat"))

@@ -94,7 +94,7 @@ class JobRun(models.Model):
                 fields=["exclusive_key"], condition=Q(state="running") & ~Q(exclusive_key=""), name="run_exclusive"
             ),
             models.UniqueConstraint(
-                fields=["job"], condition=Q(state="queued", cause="manual"), name="run_one_run_now"
+                fields=["job"], condition=Q(state="queued", cause="manual", claim=0), name="run_one_run_now"
             ),
             models.CheckConstraint(
                 condition=~Q(state="running") | Q(owner__isnull=False, started_at__isnull=False),
