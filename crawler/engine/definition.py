@@ -9,7 +9,7 @@ from dataclasses import MISSING, fields
 from .document import Problems, Section, as_section, checked_text, shown
 from .errors import DefinitionError, DefinitionProblem, UrlError
 from .item_rules import read_items
-from .patterns import compile_pattern
+from .patterns import Pattern
 from .scope import covers
 from .selectors import compile_css, compile_xpath
 from .spider import (
@@ -241,7 +241,7 @@ def _read_patterns(rule: Section, key: str) -> tuple[str, ...]:
     expressions = rule.texts(key)
     for index, expression in enumerate(expressions):
         try:
-            compile_pattern(expression)
+            Pattern(expression)
         except ValueError as error:
             rule.error(f"{key}[{index}]", f"{shown(expression)}: {error}")
     return expressions

@@ -173,8 +173,8 @@ class Extractor:
             else:
                 explanations.append(LinkExplanation(url, False, "outside allowed_domains"))
         for url, number in links.left.items():
-            why = self._links.rules[number].explain(url)
-            place = f"follow[{number}]"
-            verdict = f"denied by {place}.{why}" if why.startswith("deny") else f"not in {place}.allow"
+            objection = self._links.rules[number].objection(url) or ""
+            place = f"follow[{number}].{objection}"
+            verdict = f"denied by {place}" if objection.startswith("deny") else f"not in {place}"
             explanations.append(LinkExplanation(url, False, verdict))
         return explanations

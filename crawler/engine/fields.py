@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from turbohtml import Node
 
 from .page import PageTree
-from .patterns import Pattern, compile_pattern, first_group
+from .patterns import Pattern, Patterns
 from .records import Json
 from .selectors import Found, Selector, compile_css, compile_xpath
 from .spider import FieldRule, FieldType
 from .values import converter, fold, is_verbatim
-
-_BETWEEN_LOOKS = 64
-"""Matches read between two looks at the clock."""
 
 
 @dataclass(slots=True)
@@ -44,72 +41,61 @@ class FieldReader:
 
     def __init__(self, rule: FieldRule) -> None:
         self.name = rule.name
-        self.type = rule.type
-        self.required = rule.required
         self._many = rule.many
         self._selector = _selector(rule)
         self._as_html = rule.type is FieldType.HTML
         self._is_verbatim = is_verbatim(rule.type)
-        self._pattern: Pattern | None = None if rule.regex is None else compile_pattern(rule.regex)
+        asks_whether = rule.type is FieldType.BOOLEAN and rule.regex is not None
+        self._asked = Patterns([rule.regex]) if asks_whether and rule.regex is not None else None
+        self._pattern = None if asks_whether or rule.regex is None else Pattern(rule.regex)
         self._convert = converter(rule)
-        self._asks_whether = rule.type is FieldType.BOOLEAN and self._pattern is not None
 
     def read(self, context: Node, page: PageTree) -> Reading:
         """The field's value within `context`. Raises `ReadingFailed`."""
         matches = self._selector.find(context, page)
-        if self._asks_whether:
-            return self._read_whether(matches, page)
-        reading = Reading([] if self._many else None, len(matches), [])
-        values: list[Json] = []
-        for text in self._texts(matches, page):
-            try:
-                value = self._convert(text, page.base)
-            except ValueError as error:
-                reading.unreadable.append((text, str(error)))
-                value = None
-            if not self._many:
-                reading.value = value
-                return reading
-            values.append(value)
+        if self._asked is not None:
+            return self._read_whether(self._asked, matches, page)
         if self._many:
-            reading.value = values
-        return reading
-
-    def _read_whether(self, matches: Sequence[Found], page: PageTree) -> Reading:
-        """A boolean with a regex says whether that matches."""
-        pattern = self._pattern
-        answers: Iterator[bool] = (
-            pattern is not None and pattern.search(text) is not None for text in self._raw_texts(matches, page)
-        )
-        value: Json = list(answers) if self._many else any(answers)
-        return Reading(value, len(matches), [])
-
-    def _texts(self, matches: Sequence[Found], page: PageTree) -> Iterator[str]:
-        """The texts that are a value: not empty, and what the regex takes out of them."""
-        pattern = self._pattern
-        if pattern is None:
-            yield from self._raw_texts(matches, page)
-            return
-        for text in self._raw_texts(matches, page):
-            match = pattern.search(text)
-            taken = None if match is None else first_group(match)
-            if taken is None:
+            return self._read_all(matches, page)
+        for match in matches:
+            text = self._text(match, page)
+            if text is None:
                 continue
-            taken = taken if self._is_verbatim else fold(taken)
-            if taken.strip():
-                yield taken
+            unreadable: list[tuple[str, str]] = []
+            return Reading(self._value(text, page, unreadable), len(matches), unreadable)
+        return Reading(None, len(matches), [])
 
-    def _raw_texts(self, matches: Sequence[Found], page: PageTree) -> Iterator[str]:
-        read, as_html, is_verbatim = self._selector.read, self._as_html, self._is_verbatim
-        for index, match in enumerate(matches):
-            if not index % _BETWEEN_LOOKS:
-                page.check_time()
-            raw = read(match, page, as_html=as_html)
-            if raw is None:
-                continue
-            text = raw if is_verbatim else fold(raw)
-            if text and (not is_verbatim or not text.isspace()):
-                yield text
+    def _read_all(self, matches: Sequence[Found], page: PageTree) -> Reading:
+        unreadable: list[tuple[str, str]] = []
+        texts = (self._text(match, page) for match in matches)
+        values = [self._value(text, page, unreadable) for text in texts if text is not None]
+        return Reading(values, len(matches), unreadable)
+
+    def _read_whether(self, asked: Patterns, matches: Sequence[Found], page: PageTree) -> Reading:
+        """A boolean with a regex says whether that is found: in each match, or in any."""
+        texts = (self._text(match, page) for match in matches)
+        answers = (asked.first_in(text) is not None for text in texts if text is not None)
+        return Reading(list(answers) if self._many else any(answers), len(matches), [])
+
+    def _text(self, match: Found, page: PageTree) -> str | None:
+        """The text that is the match's value: what the regex takes out of it. None: it has no value."""
+        text = self._selector.read(match, page, as_html=self._as_html)
+        if text is None:
+            return None
+        if not self._is_verbatim:
+            text = fold(text)
+        if text and self._pattern is not None:
+            text = self._pattern.take(text) or ""
+            if not self._is_verbatim:
+                text = text.strip()
+        return None if not text or text.isspace() else text
+
+    def _value(self, text: str, page: PageTree, unreadable: list[tuple[str, str]]) -> Json:
+        try:
+            return self._convert(text, page.base)
+        except ValueError as error:
+            unreadable.append((text, str(error)))
+            return None
 
 
 def _selector(rule: FieldRule) -> Selector:

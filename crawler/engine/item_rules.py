@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from .document import Section, as_section, shown
-from .patterns import compile_pattern
+from .patterns import Pattern
 from .selectors import compile_css, compile_each, compile_xpath, reads_whole_page
 from .spider import FieldRule, FieldType, ItemRule
 
@@ -43,7 +43,7 @@ def _read_item(item: Section) -> ItemRule:
     each = item.text("each")
     _try(item, "each", each, compile_each)
     match = item.text("match")
-    _try(item, "match", match, compile_pattern)
+    _try(item, "match", match, Pattern)
     rules = _read_fields(item, within_each=each is not None)
     return ItemRule(type=kind or "", fields=rules, match=match, each=each, key=_read_key(item, rules, each))
 
@@ -83,7 +83,7 @@ def _read_field(field: Section, name: str, *, within_each: bool, is_mapping: boo
     if source is not None and source not in SOURCES:
         field.error("from", f'{shown(source)} is not known; write "url" for the page\'s final URL')
     regex = field.text("regex")
-    _try(field, "regex", regex, compile_pattern)
+    _try(field, "regex", regex, Pattern)
     kind = _read_type(field)
     return FieldRule(
         name=name,

@@ -11,7 +11,7 @@ from turbohtml import Element, Node
 from .errors import Reason
 from .fields import FieldReader, Reading
 from .page import PageTree
-from .patterns import Pattern, compile_pattern
+from .patterns import Patterns
 from .records import ItemRecord, Json, ValueProblem
 from .selectors import compile_each
 from .spider import ItemRule
@@ -38,7 +38,7 @@ class ItemReader:
 
     def __init__(self, rule: ItemRule) -> None:
         self.type = rule.type
-        self._match: Pattern | None = None if rule.match is None else compile_pattern(rule.match)
+        self._match = None if rule.match is None else Patterns([rule.match])
         self._each = None if rule.each is None else compile_each(rule.each)
         self._fields = tuple(FieldReader(field) for field in rule.fields)
         self._key = rule.key
@@ -46,11 +46,12 @@ class ItemReader:
 
     def wants(self, url: str) -> bool:
         """Whether the rule's `match` is found in the page's final URL."""
-        return self._match is None or self._match.search(url) is not None
+        return self._match is None or self._match.first_in(url) is not None
 
     def read(self, page: PageTree) -> Iterator[Candidate]:
         """Every item of the page in document order. Raises `ReadingFailed`."""
         for context in self._contexts(page):
+            page.check_time()
             yield self._read_one(context, page)
 
     def _contexts(self, page: PageTree) -> Iterator[Node]:

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from turbohtml import Element, XPath
 
+from .errors import Reason, UrlError
 from .page import PageTree
 from .scope import LinkRule
 from .selectors import CssSelector, Found, Selector, compile_css, compile_xpath
 from .spider import FollowRule
-from .urls import join_all
+from .urls import normalise
 
 _EVERY_LINK = XPath("//a/@href")
+_EVERY_LINK_CSS = ("a[href]", "a")
 _REMEMBERED = 50_000
-"""Verdicts kept: a site's menus stand on every page."""
+"""Links and verdicts kept: a site's menus stand on every page."""
+_MOST_FOLDERS = 500
+
+Resolved: TypeAlias = "dict[str, str | Reason]"
 
 
 @dataclass(slots=True)
@@ -31,29 +37,80 @@ class Links:
     """Strings that are no URL to be fetched, by reason."""
 
 
+class Resolver:
+    """Normalised URLs of links, remembered over the pages of a crawl.
+
+    A link that begins with neither ``?`` nor ``#`` means the same on every page of a folder, so that a site's menus
+    are resolved once for each of its folders.
+    """
+
+    def __init__(self) -> None:
+        self._folders: dict[str, Resolved] = {}
+        self._count = 0
+
+    def resolve(self, base: str, hrefs: Iterable[str], refused: Counter[str]) -> dict[str, None]:
+        """The URLs that `hrefs` mean on a page, each once in their order; `refused` counts the others by reason."""
+        if self._count > _REMEMBERED or len(self._folders) > _MOST_FOLDERS:
+            self._folders.clear()
+            self._count = 0
+        folder = self._folders.setdefault(_folder(base), {})
+        before = len(folder)
+        urls: dict[str, None] = {}
+        for href in dict.fromkeys(hrefs):
+            url = folder.get(href)
+            if url is None:
+                url = _resolve(base, href)
+                if href and href[0] not in "?# \t\r\n\f":
+                    folder[href] = url
+            if url.__class__ is str:
+                urls[url] = None
+            else:
+                refused[url] += 1
+        self._count += len(folder) - before
+        return urls
+
+
+def _resolve(base: str, href: str) -> str | Reason:
+    if href.startswith("#"):
+        return base
+    try:
+        return normalise(href, base)
+    except UrlError as error:
+        return error.reason
+
+
+def _folder(base: str) -> str:
+    path = base.partition("?")[0]
+    return path[: path.rindex("/") + 1]
+
+
 class LinkReader:
     """Finds the links that a crawl follows. One for a crawl."""
 
     def __init__(self, rules: Sequence[FollowRule]) -> None:
         self.rules = tuple(map(LinkRule, rules))
         self._groups = tuple(_group(rules))
+        self._resolver = Resolver()
         self._verdicts: dict[tuple[int, str], int] = {}
 
     def read(self, page: PageTree) -> Links:
         """Every link of the page, once. Raises `ReadingFailed`."""
         links = Links({}, {}, Counter())
         for number, (selector, members) in enumerate(self._groups):
-            joined = join_all(page.base, _hrefs(selector, page))
-            links.refused.update(joined.refused)
-            for url in joined.urls:
+            urls = self._resolver.resolve(page.base, _hrefs(selector, page), links.refused)
+            if not links.taken and self.rules[members[0]].takes_all:
+                links.taken = dict.fromkeys(urls, members[0])
+                continue
+            for url in urls:
                 if url in links.taken:
                     continue
                 verdict = self._verdict(number, members, url)
                 if verdict >= 0:
                     links.taken[url] = verdict
-                    links.left.pop(url, None)
                 else:
                     links.left[url] = members[-1]
+        if links.left:
+            links.left = {url: number for url, number in links.left.items() if url not in links.taken}
         return links
 
     def _verdict(self, group: int, members: Sequence[int], url: str) -> int:
@@ -61,7 +118,7 @@ class LinkReader:
         known = self._verdicts.get((group, url))
         if known is not None:
             return known
-        verdict = next((number for number in members if self.rules[number].takes(url)), -1)
+        verdict = next((number for number in members if self.rules[number].objection(url) is None), -1)
         if len(self._verdicts) >= _REMEMBERED:
             self._verdicts.clear()
         self._verdicts[group, url] = verdict
@@ -81,8 +138,9 @@ def _group(rules: Sequence[FollowRule]) -> Iterator[tuple[Selector | None, tuple
 
 
 def _selector(rule: FollowRule) -> Selector | None:
+    """None: every ``a[href]``, which is read without building its elements."""
     if rule.css is not None:
-        return compile_css(rule.css)
+        return None if rule.css.strip() in _EVERY_LINK_CSS else compile_css(rule.css)
     return None if rule.xpath is None else compile_xpath(rule.xpath)
 
 

@@ -18,6 +18,8 @@ MAX_CHARACTERS = 32_000_000
 """That all values of one page may hold together. Beside it a page of the default limit is read thrice over."""
 MAX_SECONDS = 10.0
 """Of this thread's processor time for the extraction of one page."""
+_BETWEEN_LOOKS = 64
+"""Texts read between two looks at the clock."""
 _NODE_COST = 16
 """A node walked in Python costs as much as so many characters copied."""
 
@@ -44,8 +46,10 @@ class PageTree:
         self.document = _parse(body, charset)
         root = self.document.root
         self.root: Sequence[Element] = () if root is None else (root,)
-        self._hidden = frozenset(self.document.select("template *"))
+        has_templates = self.document.select_one("template") is not None
+        self._hidden = frozenset(self.document.select("template *")) if has_templates else frozenset()
         self._characters = MAX_CHARACTERS
+        self._looks = 0
         self._deadline = time.thread_time() + MAX_SECONDS
         self.base = self._find_base()
 
@@ -81,6 +85,9 @@ class PageTree:
 
     def _spend(self, characters: int) -> None:
         self._characters -= characters
+        self._looks += 1
+        if not self._looks % _BETWEEN_LOOKS:
+            self.check_time()
         if self._characters < 0:
             raise ReadingFailed(f"the page's values hold more than {MAX_CHARACTERS:,} characters")
 
@@ -107,6 +114,8 @@ class PageTree:
                     yield " "
 
     def _find_base(self) -> str:
+        if self.document.select_one("base") is None:
+            return self.url
         for element in self.visible(self.document.select("base[href]")):
             try:
                 return normalise(element.attr("href") or "", self.url)

@@ -2,41 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
 
 import re2
 
 
-class Match(Protocol):
-    def group(self, index: int, /) -> str | None: ...
-
-
-class Pattern(Protocol):
-    """What we use of a compiled expression."""
-
-    @property
-    def groups(self) -> int: ...
-
-    def search(self, text: str, /) -> Match | None: ...
-
-
-def compile_pattern(expression: str) -> Pattern:
-    """`expression`, ready to be searched for. Raises `ValueError` with the reason and the remedy."""
+def _options() -> re2.Options:
     options = re2.Options()
     options.log_errors = False
-    try:
-        compiled: Pattern = re2.compile(expression, options=options)
-    except re2.error as error:
-        raise ValueError(_explain(error)) from error
-    return compiled
+    return options
 
 
-def first_group(match: Match) -> str | None:
-    """The first group where the expression has one, else the whole match. None: the group took no part."""
-    try:
-        return match.group(1)
-    except IndexError:
-        return match.group(0)
+class Pattern:
+    """One expression, searched for a text to take. Raises `ValueError`, with reason and remedy, if it is refused."""
+
+    __slots__ = ("_compiled", "_group")
+
+    def __init__(self, expression: str) -> None:
+        try:
+            self._compiled = re2.compile(expression, options=_options())
+        except re2.error as error:
+            raise ValueError(_explain(error)) from error
+        self._group = 1 if self._compiled.groups else 0
+
+    def take(self, text: str) -> str | None:
+        """The first group of the first match, or all of the match where there is no group. None: no such thing."""
+        match = self._compiled.search(text)
+        if match is None:
+            return None
+        taken: str | None = match.group(self._group)
+        return taken
+
+
+class Patterns:
+    """Expressions of which one is asked whether any is found: a single search, however many there are.
+
+    Raises `ValueError` as `Pattern` does.
+    """
+
+    __slots__ = ("_set",)
+
+    def __init__(self, expressions: Sequence[str]) -> None:
+        self._set = None
+        if not expressions:
+            return
+        searched = re2.Set.SearchSet(_options())
+        for expression in expressions:
+            Pattern(expression)  # says what is wrong, which the set does not
+            searched.Add(expression)
+        searched.Compile()
+        self._set = searched
+
+    def first_in(self, text: str) -> int | None:
+        """The index of the first expression that is found in `text`."""
+        found = None if self._set is None else self._set.Match(text)
+        return min(found) if found else None
 
 
 def _explain(error: re2.error) -> str:
@@ -47,4 +67,4 @@ def _explain(error: re2.error) -> str:
         return "look-behind is not supported; capture the wanted part in a group instead"
     if reason.startswith("invalid escape sequence: \\") and reason[-1].isdigit():
         return f"back-references ({reason[-2:]}) are not supported; matching takes linear time here"
-    return reason
+    return str(reason)

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Collection
 
 from .errors import Reason
-from .patterns import Pattern, compile_pattern
+from .patterns import Patterns
 from .spider import FollowRule, SpiderDefinition
 from .urls import host_of
 
@@ -67,23 +67,19 @@ _REMEMBERED_HOSTS = 10_000
 class LinkRule:
     """One follow rule's regular expressions, searched in the normalised URL; `deny` wins."""
 
-    __slots__ = ("_allow", "_deny", "takes_all")
+    __slots__ = ("_allow", "_deny", "_has_allow", "takes_all")
 
     def __init__(self, rule: FollowRule) -> None:
-        self._allow: tuple[Pattern, ...] = tuple(map(compile_pattern, rule.allow))
-        self._deny: tuple[Pattern, ...] = tuple(map(compile_pattern, rule.deny))
-        self.takes_all = not self._allow and not self._deny
+        self._allow = Patterns(rule.allow)
+        self._deny = Patterns(rule.deny)
+        self._has_allow = bool(rule.allow)
+        self.takes_all = not rule.allow and not rule.deny
 
-    def takes(self, url: str) -> bool:
-        if self._allow and not any(pattern.search(url) for pattern in self._allow):
-            return False
-        return not any(pattern.search(url) for pattern in self._deny)
-
-    def explain(self, url: str) -> str:
-        """Why `takes` says no: ``deny[1]``, or ``allow``; empty where it says yes."""
-        for index, pattern in enumerate(self._deny):
-            if pattern.search(url):
-                return f"deny[{index}]"
-        if self._allow and not any(pattern.search(url) for pattern in self._allow):
+    def objection(self, url: str) -> str | None:
+        """Why the rule does not take `url`: ``deny[1]``, or ``allow`` where none of these is found. None: it does."""
+        denied = self._deny.first_in(url)
+        if denied is not None:
+            return f"deny[{denied}]"
+        if self._has_allow and self._allow.first_in(url) is None:
             return "allow"
-        return ""
+        return None

@@ -92,7 +92,9 @@ class CssSelector:
             return None
         if self.attribute is not None:
             value = match.attr(self.attribute)
-            return match.attr(self.attribute.lower()) if value is None else value
+            if value is None:
+                value = match.attr(self.attribute.lower())
+            return None if value is None else page.charge(value)
         if self.own_text:
             return " ".join(page.own_texts(match))
         return page.html_of(match) if as_html else page.text_of(match)
@@ -133,9 +135,9 @@ def _scalar_text(value: float | bool | str) -> str | None:
         return None
     if value in (float("inf"), float("-inf")):
         return "Infinity" if value > 0 else "-Infinity"
-    text = format(Decimal(repr(float(value))), "f")
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text == "-0" else text
+    if float(value).is_integer():
+        return str(int(value))
+    return format(Decimal(repr(value)), "f")
 
 
 _SAMPLE: Document = parse("<p>", positions=False)
