@@ -42,7 +42,9 @@ FIELD_KEY = env.str("FIELD_KEY", "")
 """Fernet keys for stored secrets, the newest first, separated by commas; empty: derived from SECRET_KEY."""
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    # Before the admin, some of whose templates it replaces.
+    "crawlproject.apps.CrawlprojectConfig",
+    "crawlproject.apps.LamplighterAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -56,7 +58,6 @@ INSTALLED_APPS = [
     "django_apscheduler",
     "scheduling",
     "crawler",
-    "crawlproject",
 ]
 
 MIDDLEWARE = [
@@ -82,6 +83,7 @@ TEMPLATES = [
         "DIRS": [],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["crawlproject.templatetags.lamplighter"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

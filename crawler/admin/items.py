@@ -1,0 +1,107 @@
+"""Items: the present value, and every one before it."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
+
+from crawler.models import Item, ItemVersion
+from crawlproject.templatetags.lamplighter import badge
+from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
+
+VERSIONS = 100
+
+
+def state_of(item: Item) -> str:
+    if item.gone_at:
+        return "gone"
+    return "complete" if item.complete else "incomplete"
+
+
+@admin.register(Item)
+class ItemAdmin(ReadOnlyAdmin[Item]):
+    list_display = ("n_item", "b_state", "spider", "value", "version", "changed", "first_seen")
+    list_filter = ("spider", "type", "complete", ("gone_at", admin.EmptyFieldListFilter))
+    search_fields = ("key",)
+    search_help_text = gettext_lazy("Key")
+    ordering = ("-id",)
+    list_select_related = ("spider",)
+    fieldsets = (
+        (None, {"fields": ("n_item", "b_state", "spider", "source", ("first_seen_at", "changed_at", "gone_at"))}),
+        (gettext_lazy("Now"), {"fields": ("version", "fields_table", "problem_list")}),
+        (gettext_lazy("History"), {"fields": ("history",)}),
+    )
+    readonly_fields = ("n_item", "b_state", "source", "fields_table", "problem_list", "history")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Item]:
+        return super().get_queryset(request).select_related("page").defer("page__links", "page__chain")
+
+    @admin.display(description=gettext_lazy("item"), ordering="id")
+    def n_item(self, item: Item) -> SafeString:
+        return two_lines(item.key[:120], item.type)
+
+    @admin.display(description=gettext_lazy("state"))
+    def b_state(self, item: Item) -> SafeString:
+        return badge(state_of(item))
+
+    @admin.display(description=gettext_lazy("value"))
+    def value(self, item: Item) -> str:
+        return ", ".join(f"{name}: {value}" for name, value in item.data.items())[:160]
+
+    @admin.display(description=gettext_lazy("changed"), ordering="changed_at")
+    def changed(self, item: Item) -> SafeString | str:
+        return when(item.changed_at)
+
+    @admin.display(description=gettext_lazy("first seen"), ordering="first_seen_at")
+    def first_seen(self, item: Item) -> SafeString | str:
+        return when(item.first_seen_at)
+
+    @admin.display(description=gettext_lazy("page"))
+    def source(self, item: Item) -> SafeString | str:
+        if item.page is None:
+            return "–"
+        return format_html('<a class="w" rel="noreferrer noopener" href="{}">{}</a>', item.page.url, item.page.url)
+
+    @admin.display(description=gettext_lazy("fields"))
+    def fields_table(self, item: Item) -> SafeString:
+        rows = format_html_join(
+            "",
+            '<tr><th scope="row">{}</th><td class="w">{}</td></tr>',
+            ((name, "–" if value is None else str(value)) for name, value in item.data.items()),
+        )
+        return format_html('<table class="ll-table"><tbody>{}</tbody></table>', rows)
+
+    @admin.display(description=gettext_lazy("problems"))
+    def problem_list(self, item: Item) -> SafeString | str:
+        return document(item.problems) if item.problems else "–"
+
+    @admin.display(description=gettext_lazy("versions"))
+    def history(self, item: Item) -> SafeString | str:
+        """Each superseded value beside the one that came after it: only the fields that changed."""
+        versions = ItemVersion.objects.filter(item=item).order_by("-number")[:VERSIONS]
+        rows = []
+        after = item.data
+        for version in versions:
+            changes = format_html_join(
+                "",
+                "<li>{}: <del>{}</del> <ins>{}</ins></li>",
+                (
+                    (name, version.data.get(name), after.get(name))
+                    for name in sorted({*version.data, *after})
+                    if version.data.get(name) != after.get(name)
+                ),
+            )
+            until = when(version.valid_to)
+            rows.append(
+                format_html("<tr><td>v{}</td><td>{}</td><td><ul>{}</ul></td></tr>", version.number, until, changes)
+            )
+            after = version.data
+        if not rows:
+            return "–"
+        return format_html(
+            '<table class="ll-table"><tbody>{}</tbody></table>', format_html_join("", "{}", ((row,) for row in rows))
+        )

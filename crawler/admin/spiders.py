@@ -1,0 +1,168 @@
+"""Spiders: the list, the document as a form, and crawl now."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from crawler import definitions
+from crawler.definitions import InvalidDefinitions
+from crawler.engine.errors import DefinitionError
+from crawler.exceptions import CrawlerError
+from crawler.models import CrawlTask, Spider
+from crawler.tasks import request_crawl
+from crawlproject.templatetags.lamplighter import badge
+from crawlproject.web.admin import LampAdmin, two_lines, when
+from scheduling.exceptions import SchedulingError
+
+NEW = """\
+name: my-spider
+start_urls: ["https://example.com/"]
+follow:
+  - css: "a[href]"
+items:
+  - type: page
+    fields:
+      title: {css: "title", required: true}
+"""
+
+
+class SpiderForm(forms.ModelForm[Spider]):
+    """The whole spider as its document, in YAML or JSON; `document` is what was found to be right."""
+
+    text = forms.CharField(
+        label=gettext_lazy("Definition"),
+        widget=forms.Textarea(attrs={"rows": 30, "class": "vLargeTextField ll-mono", "spellcheck": "false"}),
+        help_text=gettext_lazy("YAML or JSON, as one spider stands in a definitions file."),
+        strip=False,
+    )
+    document: dict[str, object] | None = None
+
+    class Meta:
+        model = Spider
+        fields = ()
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        if self.instance.pk:
+            self.initial["text"] = definitions.to_yaml(definitions.dump_spider(self.instance))
+        else:
+            self.initial.setdefault("text", NEW)
+
+    def clean_text(self) -> str:
+        text: str = self.cleaned_data["text"]
+        try:
+            document = definitions.read(text).value
+            if not isinstance(document, dict):
+                raise forms.ValidationError(_("Write one spider: keys and values, beginning with “name:”."))
+            self._check_name(document.get("name"))
+            definitions.check_spider(document)
+        except InvalidDefinitions as error:
+            raise forms.ValidationError([str(problem) for problem in error.problems]) from error
+        except DefinitionError as error:
+            raise forms.ValidationError([str(problem) for problem in error.problems]) from error
+        self.document = dict(document)
+        return text
+
+    def _check_name(self, name: object) -> None:
+        if self.instance.pk and name != self.instance.name:
+            raise forms.ValidationError(
+                _("name: a spider keeps its name; it is “%(name)s”."), params={"name": self.instance.name}
+            )
+        if not self.instance.pk and isinstance(name, str) and Spider.objects.filter(name=name).exists():
+            raise forms.ValidationError(_("name: there is already a spider “%(name)s”."), params={"name": name})
+
+    def _post_clean(self) -> None:
+        """Nothing: the document is checked as a whole, and written by `definitions`."""
+
+
+@admin.register(Spider)
+class SpiderAdmin(LampAdmin[Spider]):
+    form = SpiderForm
+    fields = ("text",)
+    list_display = ("n_spider", "b_state", "last_crawl", "b_last", "n_pages", "n_items", "version", "updated")
+    list_filter = ("enabled", "category")
+    search_fields = ("name", "category")
+    search_help_text = gettext_lazy("Name or category")
+    ordering = ("name",)
+    actions = ("crawl_now",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Spider]:
+        from django.db.models import OuterRef, Subquery
+
+        latest = CrawlTask.objects.filter(spider=OuterRef("pk")).order_by("-id")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                last_status=Subquery(latest.values("status")[:1]),
+                last_at=Subquery(latest.values("created_at")[:1]),
+                last_pages=Subquery(latest.values("pages")[:1]),
+                last_items=Subquery(latest.values("items")[:1]),
+            )
+        )
+
+    @admin.display(description=gettext_lazy("spider"), ordering="name")
+    def n_spider(self, spider: Spider) -> SafeString:
+        return two_lines(spider.name, spider.category or "–")
+
+    @admin.display(description=gettext_lazy("state"), ordering="enabled")
+    def b_state(self, spider: Spider) -> SafeString:
+        return badge("active" if spider.enabled else "off")
+
+    @admin.display(description=gettext_lazy("last crawl"), ordering="last_at")
+    def last_crawl(self, spider: Spider) -> SafeString | str:
+        return when(getattr(spider, "last_at", None))
+
+    @admin.display(description=gettext_lazy("it was"))
+    def b_last(self, spider: Spider) -> SafeString | str:
+        status = getattr(spider, "last_status", None)
+        return badge(status) if status else "–"
+
+    @admin.display(description=gettext_lazy("pages"))
+    def n_pages(self, spider: Spider) -> object:
+        pages = getattr(spider, "last_pages", None)
+        return "–" if pages is None else pages
+
+    @admin.display(description=gettext_lazy("items"))
+    def n_items(self, spider: Spider) -> object:
+        items = getattr(spider, "last_items", None)
+        return "–" if items is None else items
+
+    @admin.display(description=gettext_lazy("changed"), ordering="updated_at")
+    def updated(self, spider: Spider) -> SafeString | str:
+        return when(spider.updated_at)
+
+    def save_model(self, request: HttpRequest, obj: Spider, form: object, change: bool) -> None:
+        """Through the one write path, with its version."""
+        if not isinstance(form, SpiderForm) or form.document is None:
+            raise TypeError("A spider is saved from its own form.")
+        saved = definitions.save_spider(form.document, user=request.user if isinstance(request.user, User) else None)
+        obj.pk, obj.name = saved.pk, saved.name
+
+    def delete_model(self, request: HttpRequest, obj: Spider) -> None:
+        definitions.delete_spider(obj.name)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Spider]) -> None:
+        for spider in queryset:
+            definitions.delete_spider(spider.name)
+
+    @admin.action(description=gettext_lazy("Crawl now"), permissions=["crawl"])
+    def crawl_now(self, request: HttpRequest, queryset: QuerySet[Spider]) -> None:
+        for spider in queryset:
+            try:
+                task = request_crawl("spider", spider.name, by=request.user.get_username())
+            except (CrawlerError, SchedulingError) as error:
+                self.message_user(request, f"{spider.name}: {error}", messages.WARNING)
+            else:
+                message = _("%(spider)s: task %(task)s")
+                self.message_user(request, message % {"spider": spider.name, "task": task.task_id}, messages.SUCCESS)
+
+    def has_crawl_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("crawler.add_crawltask")

@@ -1,0 +1,95 @@
+"""The admin's frame: navigation, and whether the scheduler is alive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.apps import apps
+from django.contrib.admin import AdminSite
+from django.db.models import Max
+from django.db.models.functions import Now
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
+
+
+@dataclass(frozen=True, slots=True)
+class NavLink:
+    text: StrOrPromise
+    icon: str
+    url: str
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What the lamp at the foot of the navigation says."""
+
+    alive: int
+    seconds: int | None
+    """Since the last beat, by the database's clock."""
+    paused: bool
+
+
+# group → (app.model, text, icon); shown to those who may view the model
+NAVIGATION: tuple[tuple[StrOrPromise, tuple[tuple[str, StrOrPromise, str], ...]], ...] = (
+    ("", (("scheduling.jobrun", _("Runs"), "run"), ("crawler.crawltask", _("Crawl tasks"), "lamp"))),
+    (
+        _("Define"),
+        (
+            ("crawler.spider", _("Spiders"), "spider"),
+            ("scheduling.scheduledjob", _("Schedules"), "schedule"),
+            ("crawler.secret", _("Secrets"), "secret"),
+        ),
+    ),
+    (_("Data"), (("crawler.item", _("Items"), "item"), ("crawler.page", _("Pages"), "link"))),
+    (
+        _("Operate"),
+        (
+            ("scheduling.process", _("Processes"), "process"),
+            ("knox.authtoken", _("API tokens"), "code"),
+            ("auth.user", _("Users"), "user"),
+            ("auth.group", _("Groups"), "group"),
+        ),
+    ),
+)
+
+
+class LamplighterAdminSite(AdminSite):
+    site_title = "Lamplighter"
+    site_header = "Lamplighter"
+    index_title = _("Dashboard")
+    enable_nav_sidebar = False
+
+    def each_context(self, request: HttpRequest) -> dict[str, object]:
+        context: dict[str, object] = super().each_context(request)
+        if self.has_permission(request):
+            context["nav"] = self._navigation(request)
+            context["beat"] = self._beat()
+        return context
+
+    def _navigation(self, request: HttpRequest) -> list[tuple[StrOrPromise, list[NavLink]]]:
+        groups: list[tuple[StrOrPromise, list[NavLink]]] = []
+        for group, entries in NAVIGATION:
+            links = [] if group else [NavLink(_("Dashboard"), "dashboard", reverse("admin:index"), exact=True)]
+            for label, text, picture in entries:
+                app, model = label.split(".")
+                if not request.user.has_perm(f"{app}.view_{model}"):
+                    continue
+                try:
+                    links.append(NavLink(text, picture, reverse(f"admin:{app}_{model}_changelist")))
+                except NoReverseMatch:  # not registered in this installation
+                    continue
+            if links:
+                groups.append((group, links))
+        return groups
+
+    def _beat(self) -> Beat:
+        process = apps.get_model("scheduling", "Process")
+        state = apps.get_model("scheduling", "SchedulerState")
+        alive = process._default_manager.filter(state="alive").exclude(kind="command")
+        last = alive.aggregate(last=Max("beat_at"), now=Now())
+        seconds = int((last["now"] - last["last"]).total_seconds()) if last["last"] else None
+        paused = state._default_manager.filter(paused_at__isnull=False).exists()
+        return Beat(alive.count(), seconds, paused)

@@ -1,0 +1,110 @@
+"""The parts that every page is built from: icon, badge, rounds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import cast
+
+from django import template
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+register = template.Library()
+
+# state → (word, icon, tone); a state shows all three, always
+STATES: Mapping[str, tuple[object, str, str]] = {
+    "succeeded": (gettext_lazy("Succeeded"), "ok", "ok"),
+    "completed": (gettext_lazy("Completed"), "ok", "ok"),
+    "active": (gettext_lazy("Active"), "ok", "ok"),
+    "running": (gettext_lazy("Running"), "lamp", "lit"),
+    "failed": (gettext_lazy("Failed"), "failed", "bad"),
+    "problem": (gettext_lazy("Quarantined"), "warn", "bad"),
+    "missed": (gettext_lazy("Missed"), "missed", "miss"),
+    "queued": (gettext_lazy("Queued"), "queued", "mute"),
+    "pending": (gettext_lazy("Pending"), "queued", "mute"),
+    "skipped": (gettext_lazy("Skipped"), "skipped", "mute"),
+    "cancelled": (gettext_lazy("Cancelled"), "cancelled", "mute"),
+    "paused": (gettext_lazy("Paused"), "paused", "mute"),
+    "off": (gettext_lazy("Off"), "off", "mute"),
+    "alive": (gettext_lazy("Alive"), "ok", "ok"),
+    "stopped": (gettext_lazy("Stopped"), "off", "mute"),
+    "lost": (gettext_lazy("Lost"), "failed", "bad"),
+    "complete": (gettext_lazy("Complete"), "ok", "ok"),
+    "incomplete": (gettext_lazy("Incomplete"), "warn", "warn"),
+    "gone": (gettext_lazy("Gone"), "minus", "mute"),
+}
+ROUND_LETTERS = {"succeeded": "s", "failed": "f", "missed": "m", "skipped": "k", "running": "r", "cancelled": "c"}
+LAMP_WIDTH = 8
+
+
+@register.simple_tag
+def icon(name: str, css_class: str = "", label: str | None = None) -> SafeString:
+    """A picture of the sprite; hidden from readers unless it stands alone with a label."""
+    role = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
+    address = f"{static('lamplighter/icons.svg')}#{name}"
+    return format_html('<svg class="ll-i {}" {}><use href="{}"></use></svg>', css_class, role, address)
+
+
+@register.simple_tag
+def badge(state: str, text: str | None = None) -> SafeString:
+    """Icon, word and tone of a state."""
+    word, picture, tone = STATES.get(state, (state, "info", "mute"))
+    return format_html('<span class="ll-badge is-{}">{}<span>{}</span></span>', tone, icon(picture), text or word)
+
+
+@register.simple_tag
+def rounds(states: str) -> SafeString:
+    """The last firings, the oldest first, as a row of lamps: shape carries the state, colour only repeats it.
+
+    `states` has a letter for each firing, as in `ROUND_LETTERS`.
+    """
+    if not states:
+        return mark_safe('<span class="ll-quiet ll-none">–</span>')
+    words = {letter: str(STATES[state][0]) for state, letter in ROUND_LETTERS.items()}
+    counts = ", ".join(f"{count} {words.get(letter, letter)}" for letter, count in Counter(states).items())
+    label = _("Last %(count)d firings: %(words)s") % {"count": len(states), "words": counts}
+    lamps = format_html_join(
+        "", "{}", ((_lamp(letter, index * LAMP_WIDTH + 1),) for index, letter in enumerate(states))
+    )
+    width = len(states) * LAMP_WIDTH
+    return format_html(
+        '<svg class="ll-rounds" width="{0}" height="20" viewBox="0 0 {0} 20" role="img" aria-label="{1}">'
+        "<title>{1}</title>{2}</svg>",
+        width,
+        label,
+        lamps,
+    )
+
+
+def _lamp(letter: str, x: int) -> SafeString:
+    width = LAMP_WIDTH - 3
+    rect = '<rect class="is-{}" x="{}" y="{}" width="{}" height="{}" rx="1.5"/>'
+    if letter == "s":
+        return format_html(rect, "ok", x, 4, width, 14)
+    if letter == "f":
+        return format_html(rect + rect, "bad", x, 1, width, 8, "bad", x, 12, width, 6)
+    if letter == "m":
+        return format_html(rect, "miss o", x + 0.75, 4.75, width - 1.5, 12.5)
+    if letter == "r":
+        spark = '<circle class="is-lit" cx="{}" cy="4" r="2.5"/>'
+        return format_html(rect + spark, "lit", x, 8, width, 10, x + width / 2)
+    return format_html(rect, "mute", x, 13, width, 5)
+
+
+@register.filter
+def num(value: object) -> str:
+    """A whole number with thousands apart; “–” for nothing."""
+    return f"{value:,}" if isinstance(value, int) else "–"
+
+
+@register.simple_tag(takes_context=True)
+def here(context: Mapping[str, object], prefix: str, exact: bool = False) -> SafeString:
+    """Marks the link of the page that one is on."""
+    request = cast(HttpRequest, context["request"])
+    current = request.path == prefix if exact else request.path.startswith(prefix)
+    return mark_safe('aria-current="page"') if current else mark_safe("")

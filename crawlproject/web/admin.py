@@ -1,0 +1,62 @@
+"""What the admins of both apps share."""
+
+from __future__ import annotations
+
+import json
+from typing import TypeVar
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import datetime, localtime
+from django.utils.translation import gettext as _
+
+M = TypeVar("M", bound=Model)
+
+
+class LampAdmin(admin.ModelAdmin[M]):
+    """A list as the product's pages are: bounded, actions below, no count of the whole table."""
+
+    actions_on_top = False
+    actions_on_bottom = True
+    show_full_result_count = False
+    list_per_page = 50
+
+
+class ReadOnlyAdmin(LampAdmin[M]):
+    """Rows that the product writes and people read. Deleting is for those who hold the permission."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+
+def when(moment: datetime | None) -> SafeString | str:
+    """A moment in the scheduler's zone: the time first, then the day."""
+    if moment is None:
+        return "–"
+    local = localtime(moment)
+    day = _("today") if local.date() == localtime(timezone.now()).date() else date_format(local, "D j M")
+    return format_html(
+        '<time class="ll-when" datetime="{}" title="{}">{} <span class="ll-quiet">{}</span></time>',
+        moment.isoformat(),
+        local.isoformat(timespec="seconds"),
+        local.strftime("%H:%M:%S"),
+        day,
+    )
+
+
+def two_lines(first: object, second: object) -> SafeString:
+    """A cell with its quiet second line."""
+    return format_html('<span class="ll-two"><b>{}</b><small>{}</small></span>', first, second)
+
+
+def document(value: object) -> SafeString:
+    """JSON for people."""
+    return format_html('<pre class="ll-mono">{}</pre>', json.dumps(value, ensure_ascii=False, indent=2))

@@ -1,0 +1,16 @@
+"""The admin of schedules and runs. django-apscheduler's own pages would edit derived rows: they are taken away."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django_apscheduler.models import DjangoJob, DjangoJobExecution
+
+from .jobs import ScheduledJobAdmin
+from .processes import ProcessAdmin
+from .runs import JobRunAdmin
+
+for model in (DjangoJob, DjangoJobExecution):
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
+
+__all__ = ["JobRunAdmin", "ProcessAdmin", "ScheduledJobAdmin"]

@@ -1,0 +1,44 @@
+"""Who is alive, and who is not."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
+
+from crawlproject.templatetags.lamplighter import badge
+from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
+from scheduling.models import Process
+
+
+@admin.register(Process)
+class ProcessAdmin(ReadOnlyAdmin[Process]):
+    list_display = ("n_process", "b_state", "max_workers", "started", "last_beat", "code_version")
+    list_filter = ("state", "kind")
+    search_fields = ("host",)
+    search_help_text = gettext_lazy("Host")
+    ordering = ("-id",)
+    fields = (
+        "kind", "host", "pid", "b_state", "started_at", "beat", "beat_at", "code_version", "max_workers", "gauge_values"
+    )  # fmt: skip
+    readonly_fields = ("b_state", "gauge_values")
+
+    @admin.display(description=gettext_lazy("process"), ordering="id")
+    def n_process(self, process: Process) -> SafeString:
+        return two_lines(f"{process.get_kind_display()} {process.pid}", process.host.split("/", 1)[0])
+
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def b_state(self, process: Process) -> SafeString:
+        return badge(process.state)
+
+    @admin.display(description=gettext_lazy("started"), ordering="started_at")
+    def started(self, process: Process) -> SafeString | str:
+        return when(process.started_at)
+
+    @admin.display(description=gettext_lazy("last beat"), ordering="beat_at")
+    def last_beat(self, process: Process) -> SafeString | str:
+        return when(process.beat_at)
+
+    @admin.display(description=gettext_lazy("gauges"))
+    def gauge_values(self, process: Process) -> SafeString:
+        return document(process.gauges)

@@ -1,0 +1,111 @@
+"""Runs, to be read; cancel is the one thing that people do to them."""
+
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from crawlproject.templatetags.lamplighter import badge
+from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
+from scheduling import definitions
+from scheduling.exceptions import SchedulingError
+from scheduling.models import JobRun, RunLog
+
+LOG_PIECES = 500
+
+
+@admin.register(JobRun)
+class JobRunAdmin(ReadOnlyAdmin[JobRun]):
+    list_display = ("n_run", "b_state", "due", "started", "n_seconds", "message_line")
+    list_filter = ("state", "cause", "job_key")
+    search_fields = ("job_key", "job_name")
+    search_help_text = gettext_lazy("Id or name of a schedule")
+    ordering = ("-id",)
+    list_select_related = ("owner",)
+    actions = ("cancel",)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "n_run",
+                    "b_state",
+                    "message",
+                    "cause",
+                    ("scheduled_time", "available_at"),
+                    ("queued_at", "started_at", "finished_at", "execution_time"),
+                    ("retry_count", "recoveries", "owner"),
+                )
+            },
+        ),
+        (gettext_lazy("Result"), {"fields": ("result",)}),
+        (gettext_lazy("Error"), {"fields": ("error_type", "traceback")}),
+        (gettext_lazy("Log"), {"fields": ("log_text",)}),
+        (
+            gettext_lazy("Accounting"),
+            {
+                "fields": (
+                    ("missed_count", "missed_until"),
+                    ("coalesced_count", "coalesced_from"),
+                    ("definition_version", "code_version", "claim", "slot", "exclusive_key"),
+                    ("cancel_requested_at", "cancel_requested_by"),
+                )
+            },
+        ),
+    )
+    readonly_fields = ("n_run", "b_state", "result", "traceback", "log_text")
+
+    @admin.display(description=gettext_lazy("run"), ordering="id")
+    def n_run(self, run: JobRun) -> SafeString:
+        return two_lines(run.job_key, f"#{run.pk} · {run.get_cause_display()}")
+
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def b_state(self, run: JobRun) -> SafeString:
+        return badge(run.state)
+
+    @admin.display(description=gettext_lazy("due"), ordering="scheduled_time")
+    def due(self, run: JobRun) -> SafeString | str:
+        return when(run.scheduled_time)
+
+    @admin.display(description=gettext_lazy("started"), ordering="started_at")
+    def started(self, run: JobRun) -> SafeString | str:
+        return when(run.started_at)
+
+    @admin.display(description=gettext_lazy("seconds"), ordering="execution_time")
+    def n_seconds(self, run: JobRun) -> str:
+        return "–" if run.execution_time is None else f"{run.execution_time:.1f}"
+
+    @admin.display(description=gettext_lazy("message"))
+    def message_line(self, run: JobRun) -> str:
+        return run.message[:200]
+
+    @admin.display(description=gettext_lazy("result"))
+    def result(self, run: JobRun) -> SafeString | str:
+        return document(run.data) if run.data is not None else "–"
+
+    @admin.display(description=gettext_lazy("traceback"))
+    def traceback(self, run: JobRun) -> SafeString | str:
+        return format_html('<pre class="ll-log">{}</pre>', run.error) if run.error else "–"
+
+    @admin.display(description=gettext_lazy("log"))
+    def log_text(self, run: JobRun) -> SafeString | str:
+        pieces = list(RunLog.objects.filter(run=run).order_by("-seq").values_list("text", flat=True)[:LOG_PIECES])
+        return format_html('<pre class="ll-log" tabindex="0">{}</pre>', "\n".join(reversed(pieces))) if pieces else "–"
+
+    @admin.action(description=gettext_lazy("Cancel"), permissions=["cancel"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[JobRun]) -> None:
+        for run in queryset:
+            try:
+                definitions.cancel_run(run.pk, by=request.user.get_username())
+            except SchedulingError as error:
+                self.message_user(request, f"#{run.pk}: {error}", messages.WARNING)
+            else:
+                self.message_user(request, _("#%(id)d: cancel asked") % {"id": run.pk}, messages.SUCCESS)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("scheduling.change_jobrun")
