@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from math import inf
-from typing import Protocol
+from typing import Protocol, Self
 
 from .errors import AddressRefused, FetchError, Reason, UrlError
 from .fetcher import is_retriable_status, retry_after
@@ -34,9 +35,9 @@ from .records import (
 )
 from .robots import ALLOW_ALL, Robots, product_token
 from .slots import MAX_BACKOFF, Guest, Slots
-from .spider import SpiderDefinition
+from .spider import SecretRef, SpiderDefinition
 from .storage import CrawlStorage
-from .urls import hash_url
+from .urls import hash_url, origin_of
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ BIG_BODY = 2_000_000
 """Bytes: a bigger body is parsed in a thread, so that the loop's other work goes on between its steps."""
 OVERLOADED = frozenset({429, 503})
 """Statuses by which a host asks for rest; it is the host that rests, not only the page."""
+PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+"""Never sent to an origin that no start URL has, and neither is any header whose value is a secret."""
 
 
 class PageFetcher(Protocol):
@@ -54,6 +57,8 @@ class PageFetcher(Protocol):
     def user_agent(self) -> str: ...
 
     async def fetch(self, url: str, *, etag: str = "", last_modified: str = "") -> Answer: ...
+
+    def without(self, names: Collection[str]) -> Self: ...
 
 
 class PageExtractor(Protocol):
@@ -94,6 +99,8 @@ class Crawl:
     ) -> None:
         self._definition = definition
         self._fetcher = fetcher
+        self._stranger_fetcher = fetcher.without(_private_headers(definition))
+        self._home = frozenset(map(origin_of, definition.start_urls))
         self._extractor = extractor
         self._scope = scope
         self._storage = storage
@@ -104,7 +111,7 @@ class Crawl:
         self._drain_seconds = drain_seconds
         self._on_progress = on_progress
         self._clock = clock
-        self._agent = product_token(definition.manners.user_agent or fetcher.user_agent)
+        self._agent = product_token(fetcher.user_agent)
         self._obeys_robots = definition.manners.obey_robots
         self._max_pages = inf if definition.limits.max_pages is None else definition.limits.max_pages
         self._max_depth = inf if definition.limits.max_depth is None else definition.limits.max_depth
@@ -298,7 +305,7 @@ class Crawl:
         return refused(page, Reason.ROBOTS_DISALLOWED)
 
     async def _open(self, host: Host) -> None:
-        rules = await self._robots.rules(host.origin, self._fetcher)
+        rules = await self._robots.rules(host.origin, self._fetcher_for(host))
         now = self._clock()
         host.guest.slot.obey(rules.crawl_delay(self._agent), now)
         self._frontier.opened(host, rules, now)
@@ -321,11 +328,12 @@ class Crawl:
     async def _fetch(self, host: Host, page: PendingPage) -> Answer | PageResult | None:
         """The answer to be read; or the result where none came; or None if the page is to be tried again."""
         self.counts.requests += 1
+        fetcher = self._fetcher_for(host)
         try:
             if page.may_revalidate:
-                answer = await self._fetcher.fetch(page.url, etag=page.etag, last_modified=page.last_modified)
+                answer = await fetcher.fetch(page.url, etag=page.etag, last_modified=page.last_modified)
             else:
-                answer = await self._fetcher.fetch(page.url)
+                answer = await fetcher.fetch(page.url)
         except AddressRefused as error:
             return refused(page, Reason.ADDRESS_REFUSED, str(error))
         except UrlError as error:
@@ -338,10 +346,13 @@ class Crawl:
         if not is_retriable_status(answer.status_code):
             host.guest.slot.calm()
             return answer
-        pause = retry_after(answer, time.time())
+        pause = retry_after(answer, datetime.now(UTC))
         if answer.status_code in OVERLOADED:
             host.guest.slot.back_off(self._clock(), pause)
         return None if self._try_again(page, pause) else answer
+
+    def _fetcher_for(self, host: Host) -> PageFetcher:
+        return self._fetcher if host.origin in self._home else self._stranger_fetcher
 
     def _try_again(self, page: PendingPage, pause: float | None) -> bool:
         if page.attempts >= self._retry_rule.times:
@@ -496,6 +507,11 @@ class Crawl:
             wake=wake,
             now=self._clock(),
         )
+
+
+def _private_headers(definition: SpiderDefinition) -> frozenset[str]:
+    headers = definition.manners.headers.items()
+    return PRIVATE_HEADERS | {name.lower() for name, value in headers if isinstance(value, SecretRef)}
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

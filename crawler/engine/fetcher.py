@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from copy import copy
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -37,6 +38,17 @@ class Fetcher:
         given = dict(headers or {})
         taken = {name.lower() for name in given}
         self._headers = {name: value for name, value in own.items() if name.lower() not in taken} | given
+
+    @property
+    def user_agent(self) -> str:
+        """What the requests say, which is also what robots.txt is asked about."""
+        return next(value for name, value in self._headers.items() if name.lower() == "user-agent")
+
+    def without(self, names: Collection[str]) -> Fetcher:
+        """The same, but never sending the headers of these (lower-case) names: for origins they are not meant for."""
+        fetcher = copy(self)
+        fetcher._headers = {name: value for name, value in self._headers.items() if name.lower() not in names}
+        return fetcher
 
     async def fetch(self, url: str, *, etag: str = "", last_modified: str = "", accept: str | None = None) -> Answer:
         """The answer for a normalised URL, whatever its status; the body whole and decompressed.
