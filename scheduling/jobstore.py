@@ -6,14 +6,27 @@ with every saved definition and never read back: the truth is `ScheduledJob`.
 
 from __future__ import annotations
 
+import json
+import logging
 import pickle
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import NoReturn, Protocol
 
+from apscheduler.job import Job
 from apscheduler.triggers.base import BaseTrigger
+from django_apscheduler.jobstores import DjangoJobStore
 
+from . import ledger, registry, triggers
+from .contract import JobHandler
+from .firing import NONE_ACTIVE, Active, Plan, Timeline, plan, retry_at
+from .ledger import Definition
 from .models import ScheduledJob
 
 STORED_FUNCTION = "scheduling.jobstore:stored_firing"
+
+logger = logging.getLogger(__name__)
 
 
 def stored_firing(job_id: str) -> None:
@@ -48,3 +61,203 @@ def pickled_state(job: ScheduledJob, trigger: BaseTrigger, next_run_time: dateti
         "next_run_time": next_run_time,
     }
     return pickle.dumps(state, pickle.HIGHEST_PROTOCOL)
+
+
+class DueJob(Job):  # type: ignore[misc]  # APScheduler is untyped
+    """A due job as APScheduler sees it, built from its definition for one tick.
+
+    Whatever is wrong with a definition is caught here and kept as `error`, so that the others go on.
+    """
+
+    def __init__(self, definition: Definition, *, due: datetime, moment: datetime, active: Active) -> None:
+        # Not the parent's: it checks, for each firing anew, what was checked when the job was saved.
+        self.id = definition.job_id
+        self.name = definition.name or definition.job_id
+        self.func, self.func_ref = stored_firing, STORED_FUNCTION
+        self.args: tuple[str, ...] = (definition.job_id,)
+        self.kwargs: dict[str, object] = {}
+        self.executor = "default"
+        self.coalesce = bool(definition.coalesce)
+        self.max_instances = definition.max_instances
+        self.misfire_grace_time = definition.misfire_grace_time
+        self.next_run_time = due
+        self.trigger = _TickTrigger(self)
+        self.definition = definition
+        self.due = due
+        self.moment = moment
+        self.active = active
+        self.plan = Plan(moments=(due,), newest=due)
+        self.timeline: Timeline | None = None
+        self.error: Exception | None = None
+        self.exclusive_key = ""
+
+    def build(self, timelines: dict[tuple[str, datetime | None], Timeline]) -> None:
+        """Build trigger and handler from the definition; what fails is kept in `error`."""
+        definition = self.definition
+        try:
+            key = (definition.trigger, definition.anchor_at)
+            if key not in timelines:
+                timelines[key] = Timeline(_trigger(*key))
+            self.timeline = timelines[key]
+            self.exclusive_key = _exclusive_key(definition)
+        except Exception as error:  # foreign code and old documents: one bad job never stops the others
+            self.error = error
+
+    def next_after(self, previous: datetime) -> datetime | None:
+        """Return when the job is due next; where the trigger cannot say, when to try again."""
+        if self.timeline is not None:
+            try:
+                return self.timeline.after(previous)
+            except Exception as error:  # as in `build`
+                self.error = error
+                self.timeline = None
+        return retry_at(self.moment, self.definition.problem_at)
+
+    def _get_run_times(self, now: datetime) -> list[datetime]:
+        """Answer APScheduler which moments are due: bounded, whatever the time since the last one.
+
+        Never empty (APScheduler would not move the job on): where all are missed it is the newest of them.
+        """
+        if self.timeline is not None:
+            grace = None if self.misfire_grace_time is None else timedelta(seconds=self.misfire_grace_time)
+            try:
+                self.plan = plan(
+                    self.timeline,
+                    due=self.due,
+                    now=self.moment,
+                    grace=grace,
+                    # a job that cannot run fails once for all that is due
+                    coalesce=self.coalesce or self.error is not None,
+                )
+            except Exception as error:  # as in `build`
+                self.error = error
+                self.timeline = None
+        return list(self.plan.moments) or [self.plan.newest]
+
+
+class _TickTrigger(BaseTrigger):  # type: ignore[misc]
+    """The definition's trigger as APScheduler asks it within a tick: asked once for what it is asked twice, guarded."""
+
+    __slots__ = ("job",)
+
+    def __init__(self, job: DueJob) -> None:
+        self.job = job
+
+    def get_next_fire_time(self, previous_fire_time: datetime, now: datetime) -> datetime | None:
+        return self.job.next_after(previous_fire_time)
+
+
+class OpenTick(Protocol):
+    """What the store needs of the tick that is open: the moment, its limits, and where changes go."""
+
+    moment: datetime
+    limit: int
+
+    @property
+    def is_full(self) -> bool: ...
+
+    def locked(self, count: int) -> None: ...
+
+    def fail(self, error: Exception) -> None: ...
+
+    def move(self, job_id: str, next_run_time: datetime | None) -> None: ...
+
+    def flush(self) -> datetime | None: ...
+
+
+class DefinitionJobStore(DjangoJobStore):  # type: ignore[misc]
+    """A `DjangoJobStore` whose due jobs come from the definitions and whose changes are written at once, at the end.
+
+    Works only inside a tick (`Timer.tick`): what APScheduler decides is collected there, and written when it asks for
+    the next run time. Definitions are changed through `scheduling.definitions`, never through a scheduler's job store.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tick: OpenTick | None = None
+
+    def register_event_listeners(self) -> None:
+        """Not the parent's: `JobRun` is the history, `DjangoJobExecution` stays empty."""
+
+    def shutdown(self) -> None:
+        """Not the parent's: it closes the connection of whatever thread it is called in."""
+
+    def get_due_jobs(self, now: datetime) -> Iterator[DueJob]:
+        """Lock the due rows and build their jobs, up to what fits one tick."""
+        tick = self._open()
+        try:
+            due = ledger.lock_due(tick.moment, tick.limit)
+            tick.locked(len(due))
+            found = ledger.definitions([job_id for job_id, _ in due])
+            active = ledger.active_runs([definition.pk for definition in found.values()])
+        except Exception as error:  # APScheduler would log it and go on as if nothing were due
+            tick.fail(error)
+            raise
+        return self._build(tick, due, found, active)
+
+    def get_next_run_time(self) -> datetime | None:
+        """Write everything that was decided; the place where APScheduler has seen all due jobs."""
+        return self._open().flush()
+
+    def update_job(self, job: DueJob) -> None:
+        next_run_time: datetime = job.next_run_time
+        self._open().move(job.id, next_run_time.astimezone(UTC))
+
+    def remove_job(self, job_id: str) -> None:
+        """A trigger that has nothing more to come: the row stays, with nothing planned."""
+        self._open().move(job_id, None)
+
+    def add_job(self, job: Job) -> NoReturn:
+        raise NotImplementedError("Jobs are added through scheduling.definitions (or TaskScheduler.add_job).")
+
+    def remove_all_jobs(self) -> NoReturn:
+        raise NotImplementedError("Jobs are removed through scheduling.definitions (or TaskScheduler.remove_job).")
+
+    def _open(self) -> OpenTick:
+        if self.tick is None:
+            raise RuntimeError("The job store works inside a tick only; use scheduling.definitions.")
+        return self.tick
+
+    def _build(
+        self,
+        tick: OpenTick,
+        due: list[tuple[str, datetime]],
+        definitions: dict[str, Definition],
+        active: dict[int, Active],
+    ) -> Iterator[DueJob]:
+        timelines: dict[tuple[str, datetime | None], Timeline] = {}
+        for job_id, planned in due:
+            if tick.is_full:
+                return
+            definition = definitions.get(job_id)
+            if definition is None or not definition.enabled or definition.paused_at is not None:
+                _log_stray(job_id, known=definition is not None)
+                tick.move(job_id, None)
+                continue
+            runs = active.get(definition.pk, NONE_ACTIVE)
+            job = DueJob(definition, due=planned, moment=tick.moment, active=runs)
+            job._scheduler, job._jobstore_alias = self._scheduler, self._alias
+            job.build(timelines)
+            yield job
+
+
+@lru_cache(maxsize=16_384)
+def _trigger(document: str, anchor_at: datetime | None) -> BaseTrigger:
+    return triggers.build(json.loads(document), anchor=anchor_at)
+
+
+def _exclusive_key(definition: Definition) -> str:
+    handler = registry.get(definition.handler)
+    if type(handler).exclusive_key is JobHandler.exclusive_key:
+        return ""
+    return handler.exclusive_key(json.loads(definition.job_data))
+
+
+def _log_stray(job_id: str, *, known: bool) -> None:
+    """A due row that `scheduling.definitions` did not leave so: written by hand, or by a stock scheduler."""
+    why = "its job is paused or off" if known else "it has no definition"
+    logger.warning(
+        "Planned time taken off a row that is not ours to fire: %s",
+        why,
+        extra={"action": "stray_row", "job_id": job_id},
+    )

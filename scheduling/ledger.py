@@ -1,0 +1,274 @@
+"""The statements of a tick: few, constant, each over a whole set, whatever number of jobs is due.
+
+Raw SQL, because the ORM's way costs statements or large objects for each firing. The two databases differ in how a set
+comes in (`json_each` or `unnest`, see `Columns`), in how a time is written, and in row locks; the rest reads the same.
+Every function but `look` belongs inside the tick's transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple, TypeAlias, cast
+
+from django.db import connection
+
+from .firing import Active
+
+Param: TypeAlias = "int | str | datetime | list[int] | None"
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+ROWS_A_STATEMENT = 5000
+
+_LOOK = """
+SELECT (SELECT MIN(next_run_time) FROM django_apscheduler_djangojob WHERE next_run_time > %s),
+       (SELECT paused_at FROM scheduling_schedulerstate WHERE id = 1)
+"""
+_LOCK_DUE = """
+SELECT id, next_run_time FROM django_apscheduler_djangojob
+WHERE next_run_time <= %s
+  AND NOT EXISTS (SELECT 1 FROM scheduling_schedulerstate WHERE id = 1 AND paused_at IS NOT NULL)
+ORDER BY next_run_time, id LIMIT %s
+"""
+_DEFINITIONS = """
+SELECT s.job_id, s.id, s.name, s.handler, CAST(s.job_data AS text), CAST(s."trigger" AS text), s.anchor_at,
+       s.coalesce, s.max_instances, s.misfire_grace_time, s.jitter, s.overlap, s.one_time, s.version,
+       s.problem, s.problem_at, s.enabled, s.paused_at
+FROM {set} JOIN scheduling_scheduledjob s ON s.job_id = v.job_id
+"""
+# Each half has a partial index of its own: the history of a job is never read.
+_ACTIVE = """
+SELECT r.job_id, 'queued', COUNT(*), MIN(r.id) FROM {set} CROSS JOIN scheduling_jobrun r
+WHERE r.job_id = v.pk AND r.state = 'queued' GROUP BY r.job_id
+UNION ALL
+SELECT r.job_id, 'running', COUNT(*), MIN(r.id) FROM {set} CROSS JOIN scheduling_jobrun r
+WHERE r.job_id = v.pk AND r.state = 'running' GROUP BY r.job_id
+"""
+# The first condition is the partial index's own, word for word; the planners do not conclude it from the second.
+_RECORDED = """
+SELECT r.job_id, r.scheduled_time FROM {set} CROSS JOIN scheduling_jobrun r
+WHERE r.cause IN ('schedule', 'backfill') AND r.cause = 'schedule'
+  AND r.job_id = v.pk AND r.scheduled_time = v.scheduled_time
+"""
+_INSERT = """
+INSERT INTO scheduling_jobrun (
+    job_id, job_key, job_name, scheduled_time, available_at, state, definition_version, exclusive_key, message,
+    error_type, error, missed_count, missed_until, coalesced_count, coalesced_from,
+    cause, queued_at, finished_at, code_version, claim, retry_count, recoveries, cancel_requested_by)
+SELECT v.pk, v.job_key, v.job_name, v.scheduled_time, v.available_at, v.state, v.definition_version, v.exclusive_key,
+       v.message, v.error_type, v.error, v.missed_count, v.missed_until, v.coalesced_count, v.coalesced_from,
+       'schedule', {now}, CASE WHEN v.state = 'queued' THEN NULL ELSE {now} END, '', 0, 0, 0, ''
+FROM {set} WHERE true
+RETURNING id, job_id, scheduled_time
+"""
+_MOVE = """
+UPDATE django_apscheduler_djangojob AS d SET next_run_time = v.next_run_time FROM {set} WHERE d.id = v.job_id
+"""
+_MARK = """
+UPDATE scheduling_scheduledjob AS s SET problem = v.problem, problem_at = v.problem_at FROM {set} WHERE s.id = v.pk
+"""
+
+
+class Definition(NamedTuple):
+    """What a tick needs of a `ScheduledJob`, as read; `trigger` and `job_data` are JSON texts."""
+
+    job_id: str
+    pk: int
+    name: str
+    handler: str
+    job_data: str
+    trigger: str
+    anchor_at: datetime | None
+    coalesce: bool
+    max_instances: int
+    misfire_grace_time: int | None
+    jitter: int | None
+    overlap: str
+    one_time: bool
+    version: int
+    problem: str
+    problem_at: datetime | None
+    enabled: bool
+    paused_at: datetime | None
+
+
+class NewRun(NamedTuple):
+    """A row to insert; the order is that of `_RUNS`."""
+
+    pk: int
+    job_key: str
+    job_name: str
+    scheduled_time: datetime
+    available_at: datetime
+    state: str
+    definition_version: int
+    exclusive_key: str = ""
+    message: str = ""
+    error_type: str = ""
+    error: str = ""
+    missed_count: int | None = None
+    missed_until: datetime | None = None
+    coalesced_count: int = 0
+    coalesced_from: datetime | None = None
+
+
+class Move(NamedTuple):
+    job_id: str
+    next_run_time: datetime | None
+
+
+class Mark(NamedTuple):
+    """A problem of a definition, or ("", None) for none any more."""
+
+    pk: int
+    problem: str
+    problem_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A set of rows: one parameter on SQLite (a JSON text), one array a column on PostgreSQL; `v` in the statements."""
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    """PostgreSQL's."""
+
+    def into(self, statement: str) -> str:
+        """Put the set in place of `{set}`, and the moment of the tick in place of `{now}`."""
+        if connection.vendor == "postgresql":
+            arrays = ", ".join(f"%s::{kind}[]" for kind in self.types)
+            return statement.replace("{set}", f"unnest({arrays}) AS v({', '.join(self.names)})").replace(
+                "{now}", "%s::timestamptz"
+            )
+        values = ", ".join(f"json_extract(value, '$[{i}]') AS {name}" for i, name in enumerate(self.names))
+        table = f"(SELECT {values} FROM json_each(%s)) AS v"  # noqa: S608 - our own column names
+        return statement.replace("{set}", table).replace("{now}", "%s")
+
+    def params(self, rows: Sequence[tuple[object, ...]]) -> list[Param]:
+        columns: list[Sequence[object]] = list(zip(*rows, strict=True))
+        if connection.vendor == "postgresql":
+            return [cast("list[int]", list(column)) for column in columns]
+        for index, kind in enumerate(self.types):
+            if kind == "timestamptz":
+                columns[index] = [moment(value) if isinstance(value, datetime) else None for value in columns[index]]
+        return [json.dumps(list(zip(*columns, strict=True)))]
+
+
+_JOB_IDS = Columns(("job_id",), ("text",))
+_PKS = Columns(("pk",), ("bigint",))
+_PAIRS = Columns(("pk", "scheduled_time"), ("bigint", "timestamptz"))
+_MOVES = Columns(Move._fields, ("text", "timestamptz"))
+_MARKS = Columns(Mark._fields, ("bigint", "text", "timestamptz"))
+_RUNS = Columns(
+    NewRun._fields,
+    (
+        *("bigint", "text", "text", "timestamptz", "timestamptz", "text", "bigint", "text", "text", "text", "text"),
+        *("bigint", "timestamptz", "bigint", "timestamptz"),
+    ),
+)
+
+
+def look(after: datetime = BEGINNING) -> tuple[datetime | None, bool]:
+    """Return the earliest planned moment after `after`, and whether everything is paused: two index look-ups."""
+    [(earliest, paused_at)] = _fetch(_LOOK, [moment(after)])
+    return _read(earliest), paused_at is not None
+
+
+def lock_due(now: datetime, limit: int) -> list[tuple[str, datetime]]:
+    """Lock jobs that are due, the most overdue first, passing over those that someone else holds."""
+    lock = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
+    rows = _fetch(_LOCK_DUE + lock, [moment(now), limit])
+    return [(str(job_id), _moment(due)) for job_id, due in rows]
+
+
+def definitions(job_ids: Iterable[str]) -> dict[str, Definition]:
+    """Return what is defined for these jobs now; those that have no definition are left out.
+
+    A statement of its own after `lock_due`: only so it sees what an edit committed while the lock was waited for.
+    """
+    found = {}
+    for row in _rows(_DEFINITIONS, _JOB_IDS, [(job_id,) for job_id in job_ids]):
+        times = {6: _read(row[6]), 15: _read(row[15]), 17: _read(row[17])}
+        definition = Definition(*(times.get(i, value) for i, value in enumerate(row)))  # type: ignore[arg-type]
+        found[definition.job_id] = definition
+    return found
+
+
+def active_runs(pks: Iterable[int]) -> dict[int, Active]:
+    """Return the queued and running runs of these jobs; jobs without any are left out."""
+    found: dict[int, Active] = {}
+    for chunk in _chunks([(pk,) for pk in pks]):
+        for pk, state, count, run_id in _fetch(_PKS.into(_ACTIVE), _PKS.params(chunk) * 2):
+            pk, count, run_id = cast("int", pk), cast("int", count), cast("int", run_id)
+            if state == "queued":
+                found[pk] = Active(queued=count, run_id=run_id, state="queued")
+            else:
+                queued = found[pk].queued if pk in found else 0
+                found[pk] = Active(queued=queued, running=count, run_id=run_id, state="running")
+    return found
+
+
+def recorded(pairs: Sequence[tuple[int, datetime]]) -> set[tuple[int, datetime]]:
+    """Return those (job, moment) that have a scheduled run already."""
+    return {(cast("int", pk), _moment(at)) for pk, at in _rows(_RECORDED, _PAIRS, pairs)}
+
+
+def insert(runs: Sequence[NewRun], now: datetime) -> dict[tuple[int, datetime], int]:
+    """Insert runs, plainly: a row that breaks a constraint is an error. Returns their ids by (job, moment)."""
+    ids: dict[tuple[int, datetime], int] = {}
+    for chunk in _chunks(runs):
+        at = moment(now)
+        params: list[Param] = [at, at, *_RUNS.params(chunk)]
+        for run_id, pk, scheduled_time in _fetch(_RUNS.into(_INSERT), params):
+            ids[cast("int", pk), _moment(scheduled_time)] = cast("int", run_id)
+    return ids
+
+
+def move(moves: Sequence[Move]) -> None:
+    """Write when the jobs are due next."""
+    for chunk in _chunks(moves):
+        _execute(_MOVES.into(_MOVE), _MOVES.params(chunk))
+
+
+def mark(marks: Sequence[Mark]) -> None:
+    """Write the problems of definitions, or that they have none any more."""
+    for chunk in _chunks(marks):
+        _execute(_MARKS.into(_MARK), _MARKS.params(chunk))
+
+
+def moment(value: datetime) -> datetime | str:
+    """Return an aware time as the ORM itself would store it."""
+    return value if connection.vendor == "postgresql" else str(value.astimezone(UTC).replace(tzinfo=None))
+
+
+def _moment(value: object) -> datetime:
+    """Read a time that the database gives: SQLite keeps text in UTC without saying so."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    return datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
+
+
+def _read(value: object) -> datetime | None:
+    return None if value is None else _moment(value)
+
+
+def _chunks(rows: Sequence[tuple[object, ...]]) -> Iterator[Sequence[tuple[object, ...]]]:
+    for start in range(0, len(rows), ROWS_A_STATEMENT):
+        yield rows[start : start + ROWS_A_STATEMENT]
+
+
+def _rows(statement: str, columns: Columns, rows: Sequence[tuple[object, ...]]) -> Iterator[tuple[object, ...]]:
+    for chunk in _chunks(rows):
+        yield from _fetch(columns.into(statement), columns.params(chunk))
+
+
+def _fetch(statement: str, params: Sequence[Param]) -> list[tuple[object, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return [tuple(row) for row in cursor.fetchall()]
+
+
+def _execute(statement: str, params: Sequence[Param]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
