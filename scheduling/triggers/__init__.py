@@ -14,7 +14,8 @@ from functools import lru_cache
 
 from django.utils.translation import gettext as _
 
-from ..exceptions import InvalidTrigger
+from scheduling.exceptions import InvalidTrigger
+
 from .base import COMMON_KEYS, DocumentTrigger, Reader, default_timezone
 from .cron import CronsimTrigger
 from .date import DateTrigger

@@ -13,7 +13,8 @@ from apscheduler.triggers.base import BaseTrigger
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from ..exceptions import InvalidTrigger
+from scheduling.exceptions import InvalidTrigger
+
 from .zones import instant_of, zone
 
 MICROSECOND = timedelta(microseconds=1)

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
-from ..exceptions import InvalidTrigger
+from scheduling.exceptions import InvalidTrigger
+
 from .base import MICROSECOND, DocumentTrigger, Reader
 from .cronline import FIELDS, MAX_LENGTH, CronLine, parse_fields, split_line
 from .words import cron_in_words

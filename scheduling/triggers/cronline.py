@@ -1,4 +1,4 @@
-"""A cron line on a plain clock without zones: parsing, the next match, counting. Clock changes are `cron.py`'s matter."""
+"""A cron line on a plain clock without zones: parsing, the next match, counting. `cron.py` knows clock changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import lru_cache
 from cronsim import CronSim, CronSimError
 from django.utils.translation import gettext as _
 
-from ..exceptions import InvalidTrigger
+from scheduling.exceptions import InvalidTrigger
 
 MACROS: Mapping[str, str] = {
     "@yearly": "0 0 1 1 *",
@@ -39,7 +39,7 @@ LIBRARY_NAMES: Mapping[str, str] = {"day-of-month": "day", "day-of-week": "day_o
 
 
 class CronLine:
-    """A parsed line. Fixed lines name their minutes and hours; others (`*`, `*/5`) follow the clock wherever it goes."""
+    """A parsed line. A fixed one names its minutes and hours; others (`*`, `*/5`) follow the clock wherever it goes."""
 
     __slots__ = ("_days", "_sim", "_times", "fields", "is_fixed")
 
@@ -61,7 +61,7 @@ class CronLine:
         return self.next(wall - timedelta(microseconds=1))
 
     def count(self, after: datetime, until: datetime) -> int:
-        """How many matches lie in ``after < t <= until``: by arithmetic within days, so a week of seconds costs 7 steps."""
+        """How many matches lie in ``after < t <= until``: by arithmetic, a step for each day."""
         if until <= after:
             return 0
         first, last = after.date(), until.date()
@@ -133,7 +133,7 @@ def split_line(line: str) -> dict[str, str]:
 
 @lru_cache(maxsize=4096)
 def parse_fields(*parts: str, places: str = "trigger.cron") -> CronLine:
-    """The line of six fields, seconds first. `places` is ``trigger.cron``, or ``trigger`` where each field has its own."""
+    """The line of six fields, seconds first. Errors name `places`, or the field's own place where it is ``trigger``."""
     fields = dict(zip(FIELDS, parts, strict=True))
 
     def place(name: str) -> str:

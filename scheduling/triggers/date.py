@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
-from ..exceptions import InvalidTrigger
+from scheduling.exceptions import InvalidTrigger
+
 from .base import DocumentTrigger, Reader, read_wall
 from .zones import exists, instant_of
 

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from ..exceptions import InvalidTrigger
+from scheduling.exceptions import InvalidTrigger
+
 from .base import DocumentTrigger, Reader
 
 UNITS = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}

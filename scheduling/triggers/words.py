@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from cron_descriptor import CasingTypeEnum, ExpressionDescriptor, Options
-from cron_descriptor.Exception import FormatError, MissingFieldError
+from cron_descriptor import (  # type: ignore[import-untyped]
+    CasingTypeEnum,
+    ExpressionDescriptor,
+    Options,
+)
+from cron_descriptor.Exception import FormatError, MissingFieldError  # type: ignore[import-untyped]
 from django.utils.translation import get_language
 
 LOCALES = {"zh-hans": "zh_CN", "zh": "zh_CN", "en": "en_US"}

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from django.utils.translation import gettext as _
 
-from ..exceptions import InvalidTrigger
+from scheduling.exceptions import InvalidTrigger
 
 PROBE = timedelta(days=3)
 """Two changes of one zone's clock are never nearer than this (the nearest since 1970: Morocco's, four weeks)."""

@@ -1,0 +1,36 @@
+"""The one write path of schedules: whoever saves, pauses, cancels or asks for a run does it through these functions.
+
+Each is one transaction; rows are locked in the order `DjangoJob` → `ScheduledJob` → `JobRun`.
+"""
+
+from __future__ import annotations
+
+from .documents import JobValues, dump_job, dump_values, parse_job, values_of
+from .everything import pause_all, resume_all
+from .jobs import create_job, delete_job, pause_job, predefine, restore_version, resume_job, save_job
+from .runs import backfill, cancel_one_off, cancel_run, create_one_off, finish_one_off, run_now
+from .versions import record_version
+
+__all__ = [
+    "JobValues",
+    "backfill",
+    "cancel_one_off",
+    "cancel_run",
+    "create_job",
+    "create_one_off",
+    "delete_job",
+    "dump_job",
+    "dump_values",
+    "finish_one_off",
+    "parse_job",
+    "pause_all",
+    "pause_job",
+    "predefine",
+    "record_version",
+    "restore_version",
+    "resume_all",
+    "resume_job",
+    "run_now",
+    "save_job",
+    "values_of",
+]

@@ -1,0 +1,276 @@
+"""Saving, deleting, pausing and resuming: each one transaction over the job, its DjangoJob and its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django_apscheduler.models import DjangoJob
+
+from scheduling import registry, triggers
+from scheduling.exceptions import JobExists, JobNotFound, RunConflict
+from scheduling.models import DefinitionVersion, JobRun, ScheduledJob
+from scheduling.triggers import DocumentTrigger
+
+from . import rows
+from .documents import JobValues, dump_job, dump_values, parse_job
+from .versions import record_version
+
+PAUSED = "paused"
+CHANGED = "changed"
+REMOVED = "removed"
+"""Messages of missed runs: why a due moment did not run."""
+_FIELDS = (
+    *("name", "handler", "job_data", "trigger", "enabled", "coalesce", "max_instances", "misfire_grace_time"),
+    *("max_retries", "timeout", "jitter", "overlap"),
+)
+
+
+def create_job(values: JobValues, *, user: AbstractBaseUser | None = None, comment: str = "") -> ScheduledJob:
+    """Create a job and plan its first moment.
+
+    Raises:
+        InvalidJob: with every problem.
+        JobExists
+    """
+    values = parse_job(dump_values(values))
+    with transaction.atomic():
+        rows.lock_stored(values.job_id)
+        if ScheduledJob.objects.filter(job_id=values.job_id).exists():
+            raise JobExists(values.job_id)
+        return _insert(values, user=user, comment=comment)
+
+
+def save_job(values: JobValues, *, user: AbstractBaseUser | None = None, comment: str = "") -> ScheduledJob:
+    """Create or update a job. Saving what is stored already changes nothing, but clears its problem.
+
+    Raises:
+        InvalidJob: with every problem.
+        RunConflict: the job is a one-off.
+    """
+    values = parse_job(dump_values(values))
+    try:
+        return _save(values, user=user, comment=comment)
+    except JobExists:
+        # Somebody created it between our look and our insert.
+        return _save(values, user=user, comment=comment)
+
+
+def restore_version(job_id: str, number: int, *, user: AbstractBaseUser | None = None) -> ScheduledJob:
+    """Save an older version of a job's document again; also that of a job that was deleted.
+
+    Raises:
+        JobNotFound: there is no such version.
+        InvalidJob: it cannot be saved any more (a handler that is gone).
+    """
+    kept = DefinitionVersion.objects.filter(kind=DefinitionVersion.Kind.JOB, key=job_id, number=number).first()
+    if kept is None:
+        raise JobNotFound(f"{job_id} v{number}")
+    comment = _("Version %(number)d restored.") % {"number": number}
+    return save_job(parse_job(kept.document), user=user, comment=comment)
+
+
+def delete_job(job_id: str, *, user: AbstractBaseUser | None = None) -> None:
+    """Remove a job. Its runs stay: queued ones end cancelled, running ones run on with what they need.
+
+    Raises:
+        JobNotFound
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        stored, job = rows.lock(job_id)
+        rows.record_missed(job, first=_due(stored, now), now=now, reason=REMOVED)
+        queued = list(JobRun.objects.select_for_update().filter(job=job, state=JobRun.State.QUEUED).order_by("pk"))
+        message = _("Cancelled: its schedule was removed.")
+        for run in queued:
+            run.state, run.finished_at, run.message = JobRun.State.CANCELLED, now, message
+        if queued:
+            hit = JobRun.objects.filter(pk__in=[run.pk for run in queued], state=JobRun.State.QUEUED).update(
+                state=JobRun.State.CANCELLED, finished_at=now, message=message
+            )
+            if hit != len(queued):
+                raise RunConflict(f"Runs of {job_id!r} changed at the same time; try again.")
+        for run in queued:
+            rows.ended(run)
+        # Should their process die, another can go on without the schedule.
+        JobRun.objects.filter(job=job, state=JobRun.State.RUNNING).update(work=_work(job))
+        remove_rows(job)
+        rows.tell("Job deleted", "job_deleted", job_id=job_id, user=str(user or ""))
+
+
+def pause_job(job_id: str, *, by: str = "", note: str = "") -> ScheduledJob:
+    """Plan nothing more until `resume_job`. Pausing a paused job changes nothing.
+
+    Raises:
+        JobNotFound
+        RunConflict: the job is a one-off.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        stored, job = rows.lock(job_id)
+        if job.one_time:
+            raise RunConflict(f"{job_id!r} is a one-off; cancel it instead.")
+        if job.paused_at is not None:
+            return job
+        rows.change(job, where={"paused_at": None}, paused_at=now, paused_by=by[:150], note=note, updated_at=now)
+        rows.record_missed(job, first=_due(stored, now), now=now, reason=PAUSED)
+        rows.plan(job, None)
+        rows.tell("Job paused", "job_paused", job_id=job_id, by=by)
+    return job
+
+
+def resume_job(job_id: str, *, by: str = "") -> ScheduledJob:
+    """Plan from now on; what the pause swallowed becomes one missed run. Resuming a running job changes nothing.
+
+    Raises:
+        JobNotFound
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        _stored, job = rows.lock(job_id)
+        since = job.paused_at
+        if since is None:
+            return job
+        rows.change(job, where={"paused_at": since}, paused_at=None, paused_by="", note="", updated_at=now)
+        if job.enabled:
+            trigger = rows.trigger_of(job)
+            first = trigger.following(since) if trigger is not None else None
+            rows.record_missed(job, first=first, now=now, reason=PAUSED)
+            # A trigger that cannot be built is planned for now: the tick quarantines it, visibly.
+            rows.plan(job, trigger.following(now) if trigger is not None else now)
+        rows.tell("Job resumed", "job_resumed", job_id=job_id, by=by)
+    return job
+
+
+def predefine() -> list[str]:
+    """Create the jobs that handlers bring along, unless a version of their key ever existed; returns their ids.
+
+    Raises:
+        InvalidJob: a handler declares a document that is wrong.
+    """
+    documents = [dict(document) for name in registry.names() for document in registry.get(name).predefined_jobs]
+    keys = [str(document.get("job_id")) for document in documents]
+    versions = DefinitionVersion.objects.filter(kind=DefinitionVersion.Kind.JOB, key__in=keys)
+    known = set(versions.values_list("key", flat=True)) | set(
+        ScheduledJob.objects.filter(job_id__in=keys).values_list("job_id", flat=True)
+    )
+    created: list[str] = []
+    for document in documents:
+        values = parse_job(document)
+        if values.job_id in known:
+            continue
+        try:
+            create_job(values, comment=_("Comes with its handler."))
+        except JobExists:
+            continue
+        created.append(values.job_id)
+    return created
+
+
+def remove_rows(job: ScheduledJob) -> None:
+    """Delete a job's two rows inside the caller's transaction; its runs keep their copies of id and name."""
+    JobRun.objects.filter(job=job).update(job=None)
+    job_id = job.job_id
+    ScheduledJob.objects.filter(pk=job.pk).delete()
+    DjangoJob.objects.filter(pk=job_id).delete()
+
+
+def _save(values: JobValues, *, user: AbstractBaseUser | None, comment: str) -> ScheduledJob:
+    with transaction.atomic():
+        try:
+            stored, job = rows.lock(values.job_id)
+        except JobNotFound:
+            return _insert(values, user=user, comment=comment)
+        if job.one_time:
+            raise RunConflict(f"{values.job_id!r} is a one-off; cancel it and ask for another.")
+        _update(job, stored, values, user=user, comment=comment)
+        return job
+
+
+def _insert(values: JobValues, *, user: AbstractBaseUser | None, comment: str) -> ScheduledJob:
+    now = timezone.now()
+    trigger = triggers.build(values.trigger, anchor=now)
+    job = ScheduledJob(job_id=values.job_id, anchor_at=now, start_at=trigger.start, end_at=trigger.end)
+    for name in _FIELDS:
+        setattr(job, name, getattr(values, name))
+    job.version = record_version(
+        DefinitionVersion.Kind.JOB, values.job_id, dump_values(values), user=user, comment=comment
+    )
+    insert_rows(job, trigger, trigger.get_next_fire_time(None, now) if values.enabled else None)
+    rows.tell("Job created", "job_created", job_id=job.job_id, user=str(user or ""))
+    return job
+
+
+def insert_rows(job: ScheduledJob, trigger: DocumentTrigger, next_run_time: datetime | None) -> None:
+    """Write a new job's two rows, the DjangoJob first: that is the lock order. Raises JobExists."""
+    try:
+        with transaction.atomic():
+            rows.write_stored(job, trigger, next_run_time)
+            job.save(force_insert=True)
+    except IntegrityError as error:
+        if not ScheduledJob.objects.filter(job_id=job.job_id).exists():
+            raise
+        raise JobExists(job.job_id) from error
+
+
+def _update(
+    job: ScheduledJob,
+    stored: DjangoJob | None,
+    values: JobValues,
+    *,
+    user: AbstractBaseUser | None,
+    comment: str,
+) -> None:
+    document = dump_values(values)
+    if document == dump_job(job) and not job.problem and stored is not None:
+        return
+    now = timezone.now()
+    same_trigger = dict(job.trigger) == dict(values.trigger)
+    was_planned = job.enabled and job.paused_at is None and stored is not None and not job.problem
+    if not same_trigger or not values.enabled:
+        # What was due by the old definition and did not run yet will not: it was asked to be otherwise.
+        rows.record_missed(job, first=_due(stored, now), now=now, reason=CHANGED)
+    anchor = job.anchor_at if same_trigger and job.anchor_at is not None else now
+    trigger = triggers.build(values.trigger, anchor=anchor)
+    version = record_version(DefinitionVersion.Kind.JOB, job.job_id, document, user=user, comment=comment)
+    rows.change(
+        job,
+        where={"version": job.version},
+        **{name: getattr(values, name) for name in _FIELDS},
+        start_at=trigger.start,
+        end_at=trigger.end,
+        anchor_at=anchor,
+        problem="",
+        problem_at=None,
+        version=version,
+        updated_at=now,
+    )
+    next_run_time: datetime | None = None
+    if values.enabled and job.paused_at is None:
+        if not same_trigger:
+            next_run_time = trigger.get_next_fire_time(None, now)
+        elif was_planned and stored is not None:
+            next_run_time = stored.next_run_time
+        else:
+            next_run_time = trigger.following(now)
+    rows.write_stored(job, trigger, next_run_time)
+    rows.tell("Job saved", "job_saved", job_id=job.job_id, version=version, user=str(user or ""))
+
+
+def _due(stored: DjangoJob | None, now: datetime) -> datetime | None:
+    """The moment that is due and was not ticked yet, if there is one."""
+    planned: datetime | None = stored.next_run_time if stored is not None else None
+    return planned if planned is not None and planned <= now else None
+
+
+def _work(job: ScheduledJob) -> Mapping[str, object]:
+    return {
+        "handler": job.handler,
+        "job_data": job.job_data,
+        "max_retries": job.max_retries,
+        "timeout": job.timeout,
+    }

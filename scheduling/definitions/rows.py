@@ -1,0 +1,125 @@
+"""The rows of a job, locked in the one order (`DjangoJob`, then `ScheduledJob`), and what is written beside them."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from functools import partial
+
+from django.db import transaction
+from django_apscheduler.models import DjangoJob
+
+from scheduling import events, signals, triggers
+from scheduling.exceptions import InvalidTrigger, JobNotFound, RunConflict
+from scheduling.firing import Timeline
+from scheduling.jobstore import pickled_state
+from scheduling.models import JobRun, ScheduledJob
+from scheduling.triggers import DocumentTrigger
+
+logger = logging.getLogger("scheduling.definitions")
+
+
+def lock(job_id: str) -> tuple[DjangoJob | None, ScheduledJob]:
+    """Lock a job's rows inside the caller's transaction. Its DjangoJob may be missing where somebody deleted it.
+
+    Raises:
+        JobNotFound
+    """
+    stored = lock_stored(job_id)
+    job = ScheduledJob.objects.select_for_update().filter(job_id=job_id).first()
+    if job is None:
+        raise JobNotFound(job_id)
+    return stored, job
+
+
+def lock_stored(job_id: str) -> DjangoJob | None:
+    # The pickle is never read: not even fetched.
+    return DjangoJob.objects.select_for_update().filter(pk=job_id).defer("job_state").first()
+
+
+def trigger_of(job: ScheduledJob) -> DocumentTrigger | None:
+    """The job's trigger; None where it cannot be built: the job is quarantined, or will be by the next tick."""
+    try:
+        return triggers.build(job.trigger, anchor=job.anchor_at)
+    except InvalidTrigger:
+        return None
+
+
+def write_stored(job: ScheduledJob, trigger: DocumentTrigger, next_run_time: datetime | None) -> None:
+    """Write the job's DjangoJob as a whole: when next, and the pickle for stock readers."""
+    state = pickled_state(job, trigger, next_run_time)
+    written = DjangoJob.objects.filter(pk=job.job_id).update(next_run_time=next_run_time, job_state=state)
+    if not written:
+        DjangoJob.objects.create(pk=job.job_id, next_run_time=next_run_time, job_state=state)
+
+
+def plan(job: ScheduledJob, next_run_time: datetime | None) -> None:
+    """Move the job's next moment alone. A DjangoJob that somebody deleted by hand is made again."""
+    if DjangoJob.objects.filter(pk=job.job_id).update(next_run_time=next_run_time):
+        return
+    trigger = trigger_of(job)
+    if trigger is not None:
+        write_stored(job, trigger, next_run_time)
+
+
+def change(job: ScheduledJob, *, where: dict[str, object], **fields: object) -> None:
+    """One guarded UPDATE of the job's row, and of the object; raises RunConflict when the guard fails."""
+    if ScheduledJob.objects.filter(pk=job.pk, **where).update(**fields) != 1:
+        raise RunConflict(f"The job {job.job_id!r} was changed by somebody else at the same time; try again.")
+    for name, value in fields.items():
+        setattr(job, name, value)
+
+
+def missed_run(
+    job: ScheduledJob, *, first: datetime | None, until: datetime, now: datetime, reason: str
+) -> JobRun | None:
+    """The row (not yet written) of the moments in ``first ≤ t ≤ until`` that will not run; None where there are none.
+
+    `first` is a moment at which the job was due, or None for none.
+    """
+    trigger = trigger_of(job)
+    if trigger is None or first is None or first > until:
+        return None
+    last = Timeline(trigger).newest(first, until)
+    return JobRun(
+        job=job,
+        job_key=job.job_id,
+        job_name=job.name,
+        cause=JobRun.Cause.SCHEDULE,
+        scheduled_time=first,
+        available_at=first,
+        state=JobRun.State.MISSED,
+        definition_version=job.version,
+        queued_at=now,
+        finished_at=now,
+        message=reason,
+        missed_count=1 + trigger.count_between(first, last),
+        missed_until=last,
+    )
+
+
+def record_missed(job: ScheduledJob, *, first: datetime | None, now: datetime, reason: str) -> JobRun | None:
+    """Write that moments from `first` (a due one, or None) to `now` will not run; the reason is the message."""
+    run = missed_run(job, first=first, until=now, now=now, reason=reason)
+    if run is None or _recorded(run):
+        return None
+    run.save(force_insert=True)
+    ended(run)
+    return run
+
+
+def ended(run: JobRun) -> None:
+    """Tell that a run has ended: receivers of the signal inside the transaction, listeners after the commit."""
+    signals.run_ended.send(sender=JobRun, run=run)
+    events.publish_after_commit(events.ended_unfinished(run))
+
+
+def tell(text: str, action: str, **fields: object) -> None:
+    """Log what was done, once it is committed."""
+    transaction.on_commit(partial(logger.info, text, extra={"action": action, **fields}))
+
+
+def _recorded(run: JobRun) -> bool:
+    """Whether that moment has its row (a clock that was set back brings it twice)."""
+    same = JobRun.objects.filter(job=run.job, scheduled_time=run.scheduled_time, cause=run.cause)
+    return same.exists()

@@ -1,0 +1,228 @@
+"""Runs that somebody asks for, one-offs, and cancelling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django_apscheduler.models import DjangoJob
+
+from scheduling import registry, triggers
+from scheduling.exceptions import JobNotFound, RunConflict
+from scheduling.models import JobRun, ScheduledJob
+
+from . import rows
+from .documents import JobValues, dump_values, parse_job
+from .jobs import insert_rows, remove_rows
+
+MOST_BACKFILLED = 1_000
+
+
+def run_now(job_id: str, *, by: str = "") -> JobRun:
+    """Queue a run of a job at once, whatever its schedule; also of a paused or disabled one.
+
+    Raises:
+        JobNotFound
+        RunConflict: such a run waits already, or the job is a one-off.
+        UnknownHandler
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        _stored, job = rows.lock(job_id)
+        if job.one_time:
+            raise RunConflict(f"{job_id!r} is a one-off: it runs once, at its time.")
+        message = _("Asked for by %(who)s.") % {"who": by} if by else ""
+        run = _queued(job, now, cause=JobRun.Cause.MANUAL, moment=now, message=message)
+        try:
+            with transaction.atomic():
+                run.save(force_insert=True)
+        except IntegrityError as error:
+            waiting = JobRun.objects.filter(job=job, state=JobRun.State.QUEUED, cause=JobRun.Cause.MANUAL).first()
+            if waiting is None:
+                raise
+            raise RunConflict(f"Run #{waiting.pk} of {job_id!r} waits already; one is enough.") from error
+        rows.tell("Run asked for", "run_asked", job_id=job_id, run_id=run.pk, by=by)
+    return run
+
+
+def backfill(job_id: str, moments: Iterable[datetime], *, by: str = "") -> list[JobRun]:
+    """Queue runs for past moments, each once; those that were back-filled before are left out.
+
+    Raises:
+        JobNotFound
+        RunConflict: more than 1,000 moments, or the job is a one-off.
+        UnknownHandler
+    """
+    wanted = sorted({moment.astimezone(UTC) for moment in moments})
+    if len(wanted) > MOST_BACKFILLED:
+        raise RunConflict(f"{len(wanted)} moments are too many at once; at most {MOST_BACKFILLED}.")
+    now = timezone.now()
+    with transaction.atomic():
+        _stored, job = rows.lock(job_id)
+        if job.one_time:
+            raise RunConflict(f"{job_id!r} is a one-off: there is nothing to fill in.")
+        same = JobRun.objects.filter(job=job, cause=JobRun.Cause.BACKFILL, scheduled_time__in=wanted)
+        known = set(same.values_list("scheduled_time", flat=True))
+        message = _("Asked for by %(who)s.") % {"who": by} if by else ""
+        runs = [
+            _queued(job, now, cause=JobRun.Cause.BACKFILL, moment=moment, message=message)
+            for moment in wanted
+            if moment not in known
+        ]
+        JobRun.objects.bulk_create(runs)
+        rows.tell("Back-fill asked for", "backfill_asked", job_id=job_id, count=len(runs), by=by)
+    return runs
+
+
+def create_one_off(
+    *,
+    job_id: str,
+    handler: str,
+    job_data: Mapping[str, object],
+    run_date: datetime | None = None,
+    name: str = "",
+    by: str = "",
+) -> ScheduledJob:
+    """Plan one run of a handler; its definition goes with the run's end.
+
+    Without `run_date` it is due now and waits for a scheduler, however long. A naive one is in the scheduler's zone.
+
+    Raises:
+        InvalidJob: with every problem.
+        JobExists
+    """
+    now = timezone.now()
+    if run_date is not None and timezone.is_naive(run_date):
+        moment = triggers.build({"type": "date", "run_date": run_date.isoformat()}).get_next_fire_time(None, now) or now
+    else:
+        moment = (run_date or now).astimezone(UTC)
+    document: dict[str, object] = {"type": "date", "run_date": moment.isoformat()}
+    policies = {"misfire_grace_time": None} if run_date is None else {}
+    values = parse_job(
+        {
+            "job_id": job_id,
+            "name": name or job_id,
+            "handler": handler,
+            "job_data": job_data,
+            "trigger": document,
+            "policies": policies,
+        }
+    )
+    job = _one_off(values, now)
+    with transaction.atomic():
+        insert_rows(job, triggers.build(document), moment)
+        rows.tell("One-off created", "one_off_created", job_id=job_id, by=by)
+    return job
+
+
+def finish_one_off(job_id: str) -> None:
+    """Remove a one-off's definition: inside the transaction that ends its run, its rows being locked. Idempotent."""
+    job = ScheduledJob.objects.filter(job_id=job_id, one_time=True).first()
+    if job is not None:
+        remove_rows(job)
+
+
+def cancel_one_off(job_id: str, by: str = "") -> JobRun:
+    """Cancel a one-off. Before its run exists, a run that is born cancelled records it; else that run is cancelled.
+
+    Raises:
+        JobNotFound: there is no such one-off (any more).
+        RunConflict: its run has ended.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        stored, job = rows.lock(job_id)
+        if not job.one_time:
+            raise RunConflict(f"{job_id!r} is no one-off; delete or pause it.")
+        existing = JobRun.objects.filter(job=job).order_by("-pk").first()
+        if existing is not None:
+            return _cancel(existing, now, by)
+        planned = stored.next_run_time if stored is not None and stored.next_run_time is not None else now
+        run = _queued(job, now, cause=JobRun.Cause.SCHEDULE, moment=planned, message=_cancelled_by(by))
+        run.state, run.finished_at = JobRun.State.CANCELLED, now
+        run.cancel_requested_at, run.cancel_requested_by = now, by[:150]
+        run.save(force_insert=True)
+        rows.ended(run)
+        remove_rows(job)
+        rows.tell("One-off cancelled", "one_off_cancelled", job_id=job_id, run_id=run.pk, by=by)
+    run.job = None
+    return run
+
+
+def cancel_run(run_id: int, *, by: str = "") -> JobRun:
+    """Cancel a queued run at once; ask a running one to stop. Asking twice changes nothing.
+
+    Raises:
+        JobNotFound: no such run.
+        RunConflict: it has ended.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        run = JobRun.objects.select_related("job").filter(pk=run_id).first()
+        if run is None:
+            raise JobNotFound(f"run #{run_id}")
+        if run.job is not None and run.job.one_time and run.state in JobRun.ACTIVE:
+            # Its definition goes with it: locked before the run, as everywhere.
+            list(DjangoJob.objects.select_for_update().filter(pk=run.job_key).values_list("pk"))
+            list(ScheduledJob.objects.select_for_update().filter(pk=run.job.pk).values_list("pk"))
+        return _cancel(run, now, by)
+
+
+def _cancel(run: JobRun, now: datetime, by: str) -> JobRun:
+    asked = {"cancel_requested_at": now, "cancel_requested_by": by[:150]}
+    # A draining process may put a running run back between our two looks: then the first one finds it.
+    for _attempt in range(3):
+        queued = JobRun.objects.filter(pk=run.pk, state=JobRun.State.QUEUED)
+        if queued.update(state=JobRun.State.CANCELLED, finished_at=now, message=_cancelled_by(by), **asked) == 1:
+            return _cancelled(run.pk, by)
+        running = JobRun.objects.filter(pk=run.pk, state=JobRun.State.RUNNING)
+        if running.filter(cancel_requested_at=None).update(**asked) == 1:
+            rows.tell("Cancel asked for", "cancel_asked", run_id=run.pk, by=by)
+        if running.exists():
+            break
+        run.refresh_from_db(fields=["state"])
+        if run.state in JobRun.TERMINAL:
+            raise RunConflict(f"Run #{run.pk} has ended ({run.state}); there is nothing to cancel.")
+    run.refresh_from_db()
+    return run
+
+
+def _cancelled(run_id: int, by: str) -> JobRun:
+    run = JobRun.objects.select_related("job").get(pk=run_id)
+    rows.ended(run)
+    if run.job is not None and run.job.one_time:
+        remove_rows(run.job)
+        run.job = None
+    rows.tell("Run cancelled", "run_cancelled", run_id=run_id, by=by)
+    return run
+
+
+def _cancelled_by(by: str) -> str:
+    return _("Cancelled by %(who)s.") % {"who": by} if by else _("Cancelled.")
+
+
+def _queued(job: ScheduledJob, now: datetime, *, cause: str, moment: datetime, message: str) -> JobRun:
+    handler = registry.get(job.handler)
+    return JobRun(
+        job=job,
+        job_key=job.job_id,
+        job_name=job.name,
+        cause=cause,
+        scheduled_time=moment,
+        available_at=now,
+        state=JobRun.State.QUEUED,
+        definition_version=job.version,
+        exclusive_key=handler.exclusive_key(job.job_data),
+        queued_at=now,
+        message=message,
+    )
+
+
+def _one_off(values: JobValues, now: datetime) -> ScheduledJob:
+    document = dump_values(values)
+    policies = document.pop("policies")
+    assert isinstance(policies, dict)  # noqa: S101 - ours
+    return ScheduledJob(**document, **policies, one_time=True, anchor_at=now)
