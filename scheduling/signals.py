@@ -20,3 +20,7 @@ from django.dispatch import Signal
 run_started = Signal()
 run_ended = Signal()
 run_returned = Signal()
+
+retention = Signal()
+"""Sent inside a transaction with `before` (a time) and `limit`: a receiver removes at most so many of its own rows that
+are older and returns how many went. It is asked again until all say 0."""
