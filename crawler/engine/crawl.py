@@ -387,8 +387,10 @@ class Crawl:
         self._count(result)
         if result.page.depth == 0 and not self._start_answered:
             self._judge_start(result)
-        brings = bool(result.links) or result.state is PageState.UNCHANGED
-        self._ledger.add(result, hungry=brings and not host.pages)
+        ledger = self._ledger
+        if result.links or result.state is PageState.UNCHANGED:
+            host.brought = ledger.number
+        ledger.add(result, hungry=host.brought == ledger.number and not host.pages)
         if self._answered >= self._max_pages:
             self._reach_page_limit()
 

@@ -35,7 +35,7 @@ class _Place(Enum):
 class Host:
     """One origin in one crawl."""
 
-    __slots__ = ("guest", "in_flight", "origin", "pages", "place", "rules", "wake_at")
+    __slots__ = ("brought", "guest", "in_flight", "origin", "pages", "place", "rules", "wake_at")
 
     def __init__(self, origin: str) -> None:
         self.origin = origin
@@ -43,6 +43,8 @@ class Host:
         self.rules: RobotsRules | None = None
         self.guest: Guest
         self.in_flight = 0
+        self.brought = -1
+        """The last batch of results with which this host brought new pages."""
         self.place = _Place.NOWHERE
         self.wake_at = inf
 

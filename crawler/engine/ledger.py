@@ -38,8 +38,10 @@ class Ledger:
         self._closing = False
         self._filling = Batch()
         self.writing = False
+        self.number = 0
+        """Of the batch that is filling."""
         self.hungry = False
-        """Whether what is unsaved brings pages for a host that has none left in memory."""
+        """Whether what is unsaved may bring pages for a host that has none left in memory."""
         self.outside = False
         """Whether the storage knows pending pages that are not in memory."""
 
@@ -94,6 +96,7 @@ class Ledger:
 
     async def _store(self) -> None:
         batch, self._filling = self._filling, Batch()
+        self.number += 1
         self.hungry = False
         self.writing = True
         if self._timer is not None:

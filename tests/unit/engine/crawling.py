@@ -1,0 +1,112 @@
+"""A whole crawl in a test: the real client, guard, extractor and scope over a memory storage."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from crawler.engine.client import CrawlClient
+from crawler.engine.crawl import Crawl, RetryRule
+from crawler.engine.definition import parse
+from crawler.engine.extractor import Extractor
+from crawler.engine.fetcher import Fetcher, Timeouts
+from crawler.engine.guard import Guard
+from crawler.engine.memory import MemoryStorage, StoredPage
+from crawler.engine.records import CrawlCounts, CrawlOutcome
+from crawler.engine.robots import Robots
+from crawler.engine.scope import Scope
+from crawler.engine.slots import Slots
+from crawler.engine.spider import SpiderDefinition
+from crawler.engine.storage import CrawlStorage
+from crawler.engine.transport import CrawlTransport
+
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
+USER_AGENT = "Lamplighter/0.1 (+https://lamplighter.example/)"
+QUICK = RetryRule(times=2, delay=0.02)
+LONGEST = 20.0
+"""Seconds: a crawl of a test that takes longer hangs."""
+
+
+def make_definition(*start_urls: str, **sections: object) -> SpiderDefinition:
+    """Follows every link unless `follow` says otherwise."""
+    return parse({"name": "test", "start_urls": list(start_urls), "follow": [{}], **sections})
+
+
+@dataclass(slots=True)
+class Crawler:
+    """What the crawls of one process share."""
+
+    client: CrawlClient
+    slots: Slots = field(default_factory=Slots)
+    robots: Robots = field(default_factory=lambda: Robots(retry_delay=0.01))
+
+    def crawl(
+        self,
+        definition: SpiderDefinition,
+        storage: CrawlStorage,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryRule = QUICK,
+        checkpoint_pages: int = 500,
+        checkpoint_seconds: float = 2.0,
+        max_concurrency: int = 64,
+        window: int = 50_000,
+        drain_seconds: float = 10.0,
+        on_progress: Callable[[CrawlCounts], None] | None = None,
+    ) -> Crawl:
+        fetcher = Fetcher(
+            self.client,
+            user_agent=definition.manners.user_agent or USER_AGENT,
+            headers=headers,
+            timeouts=timeouts,
+            max_bytes=definition.limits.max_bytes_per_page,
+        )
+        return Crawl(
+            definition=definition,
+            fetcher=fetcher,
+            extractor=Extractor(definition),
+            scope=Scope(definition),
+            storage=storage,
+            slots=self.slots,
+            robots=self.robots,
+            retry=retry,
+            checkpoint_pages=checkpoint_pages,
+            checkpoint_seconds=checkpoint_seconds,
+            max_concurrency=max_concurrency,
+            window=window,
+            drain_seconds=drain_seconds,
+            on_progress=on_progress,
+        )
+
+
+@asynccontextmanager
+async def make_crawler(*, allow_loopback: bool = True) -> AsyncIterator[Crawler]:
+    guard = Guard(LOOPBACK if allow_loopback else ())
+    client = CrawlClient(CrawlTransport(guard))
+    crawler = Crawler(client)
+    try:
+        yield crawler
+    finally:
+        await crawler.robots.close()
+        await client.aclose()
+        guard.close()
+
+
+async def finish(crawl: Crawl) -> CrawlOutcome:
+    return await asyncio.wait_for(crawl.run(), LONGEST)
+
+
+async def crawl_once(
+    definition: SpiderDefinition, storage: MemoryStorage, *, allow_loopback: bool = True
+) -> CrawlOutcome:
+    async with make_crawler(allow_loopback=allow_loopback) as crawler:
+        return await finish(crawler.crawl(definition, storage))
+
+
+def page_of(storage: MemoryStorage, url: str) -> StoredPage:
+    (found,) = (page for page in storage.pages.values() if page.url == url)
+    return found
