@@ -243,10 +243,9 @@ def moment(value: datetime) -> datetime | str:
 
 
 def _moment(value: object) -> datetime:
-    """Read a time that the database gives: SQLite keeps text in UTC without saying so."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC)
-    return datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
+    """Read a time that the database gives: SQLite's are in UTC without saying so, plain columns read already."""
+    read = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 
 def _read(value: object) -> datetime | None:
