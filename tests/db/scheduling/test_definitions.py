@@ -57,7 +57,8 @@ def make_values(job_id: str = "probe", **changes: object) -> definitions.JobValu
 
 
 def next_run_time(job_id: str = "probe") -> datetime | None:
-    return DjangoJob.objects.get(pk=job_id).next_run_time
+    planned: datetime | None = DjangoJob.objects.get(pk=job_id).next_run_time
+    return planned
 
 
 def make_due(job_id: str, ago: timedelta) -> datetime:

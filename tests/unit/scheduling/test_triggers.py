@@ -1,0 +1,433 @@
+"""Triggers: what each document means, what is refused and why, and what clock changes do."""
+
+from __future__ import annotations
+
+import pickle
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import translation
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scheduling import triggers
+from scheduling.exceptions import InvalidTrigger
+from scheduling.triggers.cronline import FIELDS, parse_fields, split_line
+from scheduling.triggers.zones import changes, instant_of
+
+NEW_YEAR = datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def cron(line: str, zone: str = "UTC", **more: object) -> dict[str, object]:
+    return {"type": "cron", "cron": line, "timezone": zone, **more}
+
+
+def interval(**units: object) -> dict[str, object]:
+    return {"type": "interval", **units}
+
+
+def date(run_date: object, zone: str = "UTC", **more: object) -> dict[str, object]:
+    return {"type": "date", "run_date": run_date, "timezone": zone, **more}
+
+
+def firings(document: dict[str, object], after: datetime, count: int) -> list[str]:
+    """In the trigger's zone, without seconds."""
+    zone = ZoneInfo(str(document.get("timezone", "Asia/Shanghai")))
+    moments = triggers.next_firings(document, after, count)
+    return [moment.astimezone(zone).strftime("%m-%d %H:%M %z") for moment in moments]
+
+
+@pytest.mark.parametrize(
+    ("document", "place", "words"),
+    [
+        (cron(""), "cron", "empty"),
+        (cron("   "), "cron", "empty"),
+        (cron("0 2 * *"), "cron", "4 fields"),
+        (cron("0 0 2 * * * 2027"), "cron", "7 fields"),
+        (cron("60 * * * *"), "cron", "“60” is not a minute"),
+        (cron("0 24 * * *"), "cron", "“24” is not a hour"),
+        (cron("0 0 0 * *"), "cron", "“0” is not a day"),
+        (cron("0 0 * 13 *"), "cron", "“13” is not a month"),
+        (cron("0 0 * * 8"), "cron", "“8” is not a day of week"),
+        (cron("0 0 * * mon-sun"), "cron", "a ≤ b"),
+        (cron("*/0 * * * *"), "cron", "*/0"),
+        (cron("0 0 31 2 *"), "cron", "never fires"),
+        (cron("0 0 30 feb *"), "cron", "never fires"),
+        (cron("0 0 31 4,6,9,11 *"), "cron", "never fires"),
+        (cron("0 0 */31 2 1#5"), "cron", "never fires"),
+        (cron("0 0 15W * *"), "cron", "W"),
+        (cron("0 0 LW * *"), "cron", "W"),
+        (cron("@reboot"), "cron", "@daily"),
+        (cron("@dayly"), "cron", "@daily"),
+        (cron("0 2 * * * " + "0" * 300), "cron", "200"),
+        (cron("0 ２ * * *"), "cron", "plain"),
+        (cron("0 2\0 * * *"), "cron", "plain"),
+        ({"type": "cron", "cron": 5}, "cron", "quotes"),
+        ({"type": "cron"}, "cron", "at least one of"),
+        ({"type": "cron", "cron": "0 2 * * *", "hour": 2}, "cron", "not both"),
+        ({"type": "cron", "hour": 24}, "hour", "0-23"),
+        ({"type": "cron", "hour": True}, "hour", "whole number"),
+        ({"type": "cron", "hour": 2.0}, "hour", "whole number"),
+        ({"type": "cron", "hour": "2 3"}, "hour", "without blanks"),
+        ({"type": "cron", "hour": ""}, "hour", "without blanks"),
+        ({"type": "cron", "hour": 10**18}, "hour", "whole number"),
+        ({"type": "cron", "day": 31, "month": 2}, "day", "never fires"),
+        ({"type": "cron", "day": "15W"}, "day", "W"),
+        ({"type": "cron", "hours": 2}, "hours", "“hour”"),
+        ({"type": "cron", "year": 2027, "hour": 2}, "year", "not known"),
+        (cron("0 2 * * *", "Asia/Shangai"), "timezone", "Asia/Shanghai"),
+        (cron("0 2 * * *", "asia/shanghai"), "timezone", "Asia/Shanghai"),
+        (cron("0 2 * * *", "../etc/passwd"), "timezone", "no time zone"),
+        (cron("0 2 * * *", "Europe"), "timezone", "no time zone"),
+        (cron("0 2 * * *", "\ud800"), "timezone", "no time zone"),
+        (cron("0 2 * * *", start="2027-01-02", end="2027-01-01"), "end", "after the start"),
+        (cron("0 2 * * *", start="soon"), "start", "2027-01-01T12:00:00"),
+        (interval(), "seconds", "at least one of"),
+        (interval(seconds=0), "seconds", "more than 0"),
+        (interval(seconds=0, minutes=0), "seconds", "at least one second"),
+        (interval(seconds=0.5), "seconds", "at least one second"),
+        (interval(seconds=-5), "seconds", "more than 0"),
+        (interval(seconds=10**18), "seconds", "Too long"),
+        (interval(weeks=10**400), "weeks", "Too long"),
+        (interval(seconds=float("nan")), "seconds", "number"),
+        (interval(seconds=float("inf")), "seconds", "Too long"),
+        (interval(seconds=True), "seconds", "number"),
+        (interval(seconds="60"), "seconds", "without quotes"),
+        (interval(days=36_525, seconds=1), "days", "Too long"),
+        (interval(second=5), "second", "“seconds”"),
+        ({"type": "date"}, "run_date", "2027-01-01T12:00:00"),
+        (date("tomorrow"), "run_date", "2027-01-01T12:00:00"),
+        (date("0001-01-01"), "run_date", "out of range"),
+        (date("9999-12-31T23:59:59"), "run_date", "out of range"),
+        (date(1_800_000_000), "run_date", "quotes"),
+        (date("2027-01-01", start="2027-02-01"), "run_date", "never fires"),
+        ({"type": "crno"}, "type", "“cron”"),
+        ({"type": ["cron"]}, "type", "cron, interval, date"),
+        ({}, "type", "cron, interval, date"),
+    ],
+    ids=repr,
+)
+def test_bad_value_is_refused_with_place_and_remedy(document: dict[str, object], place: str, words: str) -> None:
+    with pytest.raises(InvalidTrigger) as error:
+        triggers.validate(document)
+    assert error.value.place == f"trigger.{place}"
+    assert words in error.value.message
+
+
+def test_what_is_no_mapping_or_no_json_is_refused() -> None:
+    nested: list[object] = []
+    for _level in range(100_000):
+        nested = [nested]
+    for document in ([1], {"type": object()}, {"type": "cron", 1: 2, "a": 3}, {"type": nested}):
+        with pytest.raises(InvalidTrigger):
+            triggers.validate(document)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"hour": 2}, "0 2 * * *"),
+        ({"minute": 30}, "30 * * * *"),
+        ({"minute": 0, "hour": 2, "day_of_week": "mon-fri"}, "0 2 * * mon-fri"),
+        ({"day_of_week": "mon"}, "0 0 * * mon"),
+        ({"day": 1}, "0 0 1 * *"),
+        ({"month": 6}, "0 0 1 6 *"),
+        ({"month": 6, "day_of_week": 1}, "0 0 * 6 1"),
+        ({"month": "jan,jul", "hour": "*/6"}, "0 */6 * jan,jul *"),
+        ({"second": "*/10"}, "*/10 * * * * *"),
+        ({"second": 30, "hour": 2}, "30 * 2 * * *"),
+        ({"second": 0, "minute": 30, "hour": 2}, "30 2 * * *"),
+        ({"day": "L", "hour": 23, "minute": 59}, "59 23 L * *"),
+        ({"day_of_week": "5L", "hour": 12}, "0 12 * * 5L"),
+        ({"day": 13, "day_of_week": 5}, "0 0 13 * 5"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_fields_are_a_line_written_otherwise(fields: dict[str, object], line: str) -> None:
+    by_fields = triggers.next_firings({"type": "cron", "timezone": "Europe/Berlin", **fields}, NEW_YEAR, 50)
+    assert by_fields == triggers.next_firings(cron(line, "Europe/Berlin"), NEW_YEAR, 50)
+
+
+def part(low: int, high: int) -> st.SearchStrategy[str]:
+    number = st.integers(low, high)
+    return st.one_of(
+        st.just("*"),
+        number.map(str),
+        st.integers(1, high).map(lambda step: f"*/{step}"),
+        st.tuples(number, number).map(lambda pair: f"{min(pair)}-{max(pair)}"),
+        st.lists(number, min_size=2, max_size=3).map(lambda many: ",".join(map(str, many))),
+    )
+
+
+PARTS = st.tuples(part(0, 59), part(0, 59), part(0, 23), part(1, 28), part(1, 12), part(0, 7))
+ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago"])
+MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC))
+
+
+@given(parts=PARTS, zone=ZONES, after=MOMENTS)
+@settings(max_examples=60, deadline=None)
+def test_six_fields_mean_the_same_in_both_forms(parts: tuple[str, ...], zone: str, after: datetime) -> None:
+    line, fields = " ".join(parts), dict(zip(FIELDS, parts, strict=True))
+    try:
+        by_line = triggers.next_firings(cron(line, zone), after, 5)
+    except InvalidTrigger:
+        with pytest.raises(InvalidTrigger):
+            triggers.validate({"type": "cron", **fields})
+        return
+    assert triggers.next_firings({"type": "cron", "timezone": zone, **fields}, after, 5) == by_line
+    assert by_line == sorted(set(by_line))
+    assert all(moment > after for moment in by_line)
+
+
+@given(parts=PARTS.map(lambda parts: ("0", *parts[1:])), zone=ZONES, after=MOMENTS, days=st.integers(1, 40))
+@settings(max_examples=60, deadline=None)
+def test_count_is_the_number_of_firings(parts: tuple[str, ...], zone: str, after: datetime, days: int) -> None:
+    document = cron(" ".join(parts), zone)
+    try:
+        triggers.validate(document)
+    except InvalidTrigger:
+        return
+    listed = triggers.next_firings(document, after, 300)
+    until = listed[-1] if len(listed) == 300 else after + timedelta(days=days)
+    expected = sum(moment <= until for moment in listed)
+    assert triggers.count_between(document, after, until) == expected
+
+
+CHANGES = [
+    ("Europe/Berlin", datetime(2027, 3, 28, tzinfo=UTC)),
+    ("Europe/Berlin", datetime(2027, 10, 31, tzinfo=UTC)),
+    ("America/Santiago", datetime(2027, 4, 4, tzinfo=UTC)),
+    ("America/Santiago", datetime(2027, 9, 5, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2027, 4, 3, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2027, 10, 2, tzinfo=UTC)),
+    ("Africa/Cairo", datetime(2027, 4, 30, tzinfo=UTC)),
+    ("America/Havana", datetime(2027, 11, 7, tzinfo=UTC)),
+    ("Africa/Casablanca", datetime(2027, 2, 7, tzinfo=UTC)),
+]
+LINES = [
+    *("0 0 * * *", "30 0 * * *", "30 1 * * *", "0 2 * * *", "15,45 2 * * *", "30 2,3 * * *", "0 1,2,3 * * *"),
+    *("* * * * *", "*/15 * * * *", "0 * * * *", "0 */2 * * *", "0 */3 * * *", "*/20 1,2 * * *", "*/30 0-3 * * *"),
+    *("5-50/7 2 * * *", "0 0,23 * * sun", "30 2 28-31 * *", "10 */4 * * *"),
+]
+
+
+@pytest.mark.parametrize(("zone", "day"), CHANGES, ids=[f"{zone} {day:%Y-%m}" for zone, day in CHANGES])
+@pytest.mark.parametrize("line", LINES)
+def test_clock_changes_do_to_every_line_what_the_rule_says(line: str, zone: str, day: datetime) -> None:
+    """Against the rule read literally, minute by minute over four days."""
+    tz, start = ZoneInfo(zone), day - timedelta(days=2)
+    minutes = [start + timedelta(minutes=number) for number in range(4 * 1440 + 1)]
+    assert list(changes(tz, minutes[0], minutes[-1]))
+    fields = split_line(line)
+    plain = parse_fields(*(fields[name] for name in FIELDS))
+
+    def matches(wall: datetime) -> bool:
+        return plain.count(wall - timedelta(seconds=1), wall) == 1
+
+    if line.startswith("*") or line.split()[1].startswith("*"):
+        expected = {moment for moment in minutes if matches(moment.astimezone(tz).replace(tzinfo=None))}
+    else:
+        walls = [moment.replace(tzinfo=None) + timedelta(days=shift) for moment in minutes for shift in (-1, 0, 1)]
+        expected = {instant_of(tz, wall) for wall in walls if matches(wall)}
+    wanted = sorted(moment for moment in expected if minutes[0] < moment <= minutes[-1])
+    document = cron(line, zone)
+    found = triggers.next_firings(document, minutes[0], len(wanted) + 1)
+    assert [moment for moment in found if moment <= minutes[-1]] == wanted
+    for since in minutes[::37]:
+        later = [moment for moment in wanted if moment > since]
+        assert triggers.next_firings(document, since, 1)[:1] == (later[:1] or found[-1:])
+        assert triggers.count_between(document, since, minutes[-1]) == len(later)
+        assert triggers.count_between(document, minutes[0], since) == len(wanted) - len(later)
+
+
+@pytest.mark.parametrize(
+    ("line", "after", "expected"),
+    [
+        pytest.param(
+            "30 2 * * *",
+            datetime(2027, 3, 27, 12, tzinfo=UTC),
+            ["03-28 03:00 +0200", "03-29 02:30 +0200"],
+            id="a fixed time in the gap runs at the first instant after it",
+        ),
+        pytest.param(
+            "0 30 2 * * *",
+            datetime(2027, 3, 27, 12, tzinfo=UTC),
+            ["03-28 03:00 +0200", "03-29 02:30 +0200"],
+            id="so with seconds",
+        ),
+        pytest.param(
+            "0,30 2,3 * * *",
+            datetime(2027, 3, 27, 12, tzinfo=UTC),
+            ["03-28 03:00 +0200", "03-28 03:30 +0200", "03-29 02:00 +0200"],
+            id="what the gap swallowed runs once",
+        ),
+        pytest.param(
+            "30 2 * * *",
+            datetime(2027, 10, 30, 12, tzinfo=UTC),
+            ["10-31 02:30 +0200", "11-01 02:30 +0100"],
+            id="a fixed hour in the overlap runs once, the first time",
+        ),
+        pytest.param(
+            "30 2 * * *",
+            datetime(2027, 10, 31, 1, 15, tzinfo=UTC),
+            ["11-01 02:30 +0100"],
+            id="asked within the second pass it has had its turn",
+        ),
+        pytest.param(
+            "0 * * * *",
+            datetime(2027, 10, 30, 23, 30, tzinfo=UTC),
+            ["10-31 02:00 +0200", "10-31 02:00 +0100", "10-31 03:00 +0100"],
+            id="every hour runs in both passes",
+        ),
+        pytest.param(
+            "*/30 * * * *",
+            datetime(2027, 3, 28, 0, 30, tzinfo=UTC),
+            ["03-28 03:00 +0200", "03-28 03:30 +0200"],
+            id="a step goes on after the gap",
+        ),
+    ],
+)
+def test_clock_changes_of_berlin(line: str, after: datetime, expected: list[str]) -> None:
+    assert firings(cron(line, "Europe/Berlin"), after, len(expected)) == expected
+
+
+@pytest.mark.parametrize("macro", ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"])
+def test_macros_are_accepted_in_any_case(macro: str) -> None:
+    assert triggers.next_firings(cron(macro), NEW_YEAR, 3) == triggers.next_firings(cron(macro.upper()), NEW_YEAR, 3)
+
+
+def test_sunday_is_0_and_7_and_both_days_given_mean_either() -> None:
+    assert firings(cron("0 0 * * 0"), NEW_YEAR, 9) == firings(cron("0 0 * * 7"), NEW_YEAR, 9)
+    assert firings(cron("0 0 13 * 5"), NEW_YEAR, 3) == ["01-08 00:00 +0000", "01-13 00:00 +0000", "01-15 00:00 +0000"]
+
+
+@pytest.mark.parametrize(
+    ("document", "warned"),
+    [
+        ({"type": "cron", "day_of_week": 0}, True),
+        ({"type": "cron", "day_of_week": "1-5"}, True),
+        ({"type": "cron", "day_of_week": "mon-fri"}, False),
+        ({"type": "cron", "day_of_week": "mon#2"}, False),
+        (cron("0 0 * * 1"), False),
+    ],
+)
+def test_number_of_a_weekday_warns_of_apschedulers(document: dict[str, object], warned: bool) -> None:
+    assert bool(triggers.warnings(document)) is warned
+
+
+def test_interval_counts_from_its_anchor_whatever_restarts() -> None:
+    anchor = datetime(2027, 1, 1, 0, 0, 7, 500_000, tzinfo=UTC)
+    for after in (anchor, anchor + timedelta(minutes=59), anchor + timedelta(days=4000, minutes=3)):
+        found = triggers.next_firings(interval(hours=1), after, 2, anchor=anchor)
+        assert [(moment - anchor) % timedelta(hours=1) for moment in found] == [timedelta(0)] * 2
+        assert found[0] - after <= timedelta(hours=1)
+
+
+def test_interval_fires_neither_at_its_anchor_nor_before() -> None:
+    assert triggers.next_firings(interval(days=1), NEW_YEAR - timedelta(days=9), 1, anchor=NEW_YEAR) == [
+        NEW_YEAR + timedelta(days=1)
+    ]
+
+
+def test_interval_fires_at_its_start_and_up_to_its_end() -> None:
+    document = interval(minutes=30, timezone="UTC", start="2027-01-01T10:00:00", end="2027-01-01T11:00:00")
+    assert [item[6:11] for item in firings(document, NEW_YEAR, 9)] == ["10:00", "10:30", "11:00"]
+    assert triggers.count_between(document, NEW_YEAR, NEW_YEAR + timedelta(days=9)) == 3
+
+
+@given(seconds=st.integers(1, 10**7), after=MOMENTS, span=st.timedeltas(timedelta(0), timedelta(days=9)))
+@settings(max_examples=100, deadline=None)
+def test_intervals_are_counted_by_arithmetic(seconds: int, after: datetime, span: timedelta) -> None:
+    listed = triggers.next_firings(interval(seconds=seconds), after, 200, anchor=NEW_YEAR)
+    until = min(after + span, listed[-1])
+    expected = sum(moment <= until for moment in listed)
+    assert triggers.count_between(interval(seconds=seconds), after, until, anchor=NEW_YEAR) == expected
+
+
+def test_a_century_of_seconds_is_counted_at_once() -> None:
+    until = NEW_YEAR + timedelta(days=36_500)
+    assert triggers.count_between(interval(seconds=1), NEW_YEAR, until, anchor=NEW_YEAR) == 36_500 * 86_400
+    assert triggers.count_between(cron("* * * * * *"), NEW_YEAR, until) == 36_500 * 86_400
+
+
+def test_clock_changes_do_not_move_an_interval() -> None:
+    found = triggers.next_firings(interval(days=1, timezone="Europe/Berlin"), NEW_YEAR, 120, anchor=NEW_YEAR)
+    assert {later - earlier for earlier, later in pairwise(found)} == {timedelta(days=1)}
+
+
+@pytest.mark.parametrize(
+    ("run_date", "expected", "words"),
+    [
+        ("2027-03-28T02:30:00", "03-28 03:00 +0200", "the clocks skip 02:30"),
+        ("2027-10-31T02:30:00", "10-31 02:30 +0200", "02:30:00 (Europe/Berlin)"),
+        ("2027-10-31T02:30:00+01:00", "10-31 02:30 +0100", "02:30:00"),
+        ("2027-07-01", "07-01 00:00 +0200", "2027-07-01"),
+        ("2027-07-01T10:00:00Z", "07-01 12:00 +0200", "12:00:00"),
+    ],
+)
+def test_date_without_offset_is_read_in_the_triggers_zone(run_date: str, expected: str, words: str) -> None:
+    document = date(run_date, "Europe/Berlin")
+    assert firings(document, NEW_YEAR, 5) == [expected]
+    assert words in triggers.describe(document)
+
+
+def test_date_that_never_fired_is_due_even_in_the_past() -> None:
+    trigger = triggers.build(date("2020-01-01"))
+    moment = datetime(2020, 1, 1, tzinfo=UTC)
+    assert trigger.get_next_fire_time(None, NEW_YEAR) == moment
+    assert trigger.get_next_fire_time(moment, NEW_YEAR) is None
+    assert trigger.following(NEW_YEAR) is None
+
+
+def test_zone_of_the_settings_is_the_default() -> None:
+    assert firings({"type": "cron", "hour": 2}, NEW_YEAR, 1) == ["01-02 02:00 +0800"]
+
+
+def test_start_and_end_bound_a_cron_line() -> None:
+    document = cron("0 2 * * *", "Europe/Berlin", start="2027-03-01", end="2027-03-03T02:00:00")
+    assert firings(document, NEW_YEAR, 9) == [f"03-0{day} 02:00 +0100" for day in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [cron("30 2 * * 5L", "Europe/Berlin", start="2027-01-01"), interval(minutes=5), date("2027-03-28T02:30")],
+    ids=lambda document: str(document["type"]),
+)
+def test_pickled_trigger_goes_on_where_it_was(document: dict[str, object]) -> None:
+    trigger = triggers.build(document, anchor=NEW_YEAR)
+    again = pickle.loads(pickle.dumps(trigger))
+    assert again.get_next_fire_time(None, NEW_YEAR) == trigger.get_next_fire_time(None, NEW_YEAR)
+    assert str(again) == str(trigger)
+
+
+def test_equal_documents_are_built_once() -> None:
+    assert triggers.build(cron("1 2 * * *")) is triggers.build(dict(reversed(cron("1 2 * * *").items())))
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (cron("0 2 * * *", "Europe/Berlin"), "At 02:00 (Europe/Berlin)"),
+        (cron("@daily"), "At 00:00 (UTC)"),
+        (cron("0 0 L * *"), "At 00:00, on the last day of the month (UTC)"),
+        (cron("0 0 * * mon#2"), "At 00:00, on the second Monday of the month (UTC)"),
+        (
+            {"type": "cron", "timezone": "UTC", "hour": 9, "day_of_week": "mon-fri"},
+            "At 09:00, Monday through Friday (UTC)",
+        ),
+        (interval(seconds=3600), "Every 1 hour"),
+        (interval(days=1, seconds=90), "Every 1 day 1 minute 30 seconds"),
+        (interval(seconds=1), "Every 1 second"),
+    ],
+    ids=str,
+)
+def test_triggers_are_said_in_words(document: dict[str, object], words: str) -> None:
+    assert triggers.describe(document) == words
+
+
+def test_chinese_words_only_where_the_sentence_is_whole() -> None:
+    with translation.override("zh-hans"):
+        assert triggers.describe(cron("*/15 * * * *")) == "每 15 分钟 (UTC)"
+        assert triggers.describe(cron("0 2 * * mon")) == "0 2 * * mon (UTC)"
