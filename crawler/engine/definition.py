@@ -290,7 +290,8 @@ def _read_header_value(headers: Section, name: str, value: object) -> str | Secr
         reference.allow(("secret",))
         secret = reference.text("secret")
         if secret is None:
-            reference.problems.error(reference.place, "names no secret; write {secret: name}")
+            if value.get("secret") is None and not value.keys() - {"secret"}:
+                reference.problems.error(reference.place, "names no secret; write {secret: name}")
             return None
         if not _SLUG.fullmatch(secret) or len(secret) > _MAX_NAME:
             reference.error("secret", f'{shown(secret)} is not the name of a secret: letters a-z, digits, "-" and "_"')

@@ -22,10 +22,10 @@ class Problems:
         self.warnings: list[DefinitionProblem] = []
 
     def error(self, place: str, message: str) -> None:
-        self.errors.append(DefinitionProblem(place, message))
+        self.errors.append(_problem(place, message))
 
     def warn(self, place: str, message: str) -> None:
-        self.warnings.append(DefinitionProblem(place, message))
+        self.warnings.append(_problem(place, message))
 
 
 class Section:
@@ -148,6 +148,11 @@ def shown(value: object) -> str:
 
 
 _JSON_WORDS = {"None": "null", "True": "true", "False": "false", "nan": "NaN"}
+
+
+def _problem(place: str, message: str) -> DefinitionProblem:
+    """Keys of a document may hold anything; what is said of them can be printed and stored."""
+    return DefinitionProblem(*(text.encode("utf-8", "backslashreplace").decode() for text in (place, message)))
 
 
 def _is_unicode(text: str) -> bool:
