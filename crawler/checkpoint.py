@@ -44,7 +44,6 @@ class CrawlScope:
     follows_links: bool = True
     """False where given URLs alone are fetched: stored links are neither walked nor replaced, and the pages that were
     read are extracted again when the spider itself runs next."""
-    max_depth: int | None = None
 
 
 @dataclass(slots=True)
@@ -184,7 +183,10 @@ def _write_extracted(scope: CrawlScope, results: Sequence[PageResult], plan: Ite
 
 
 def _write_unread(results: Sequence[PageResult], now: datetime) -> None:
-    """Pages without new content: what was extracted from them stays, unless they are known to give it no more."""
+    """Pages without new content: what was extracted from them stays, unless they are known to give it no more.
+
+    Validators belong to the content that was extracted: those of a page whose extraction failed are not kept.
+    """
     columns = (
         ("id", "bigint"),
         ("state", "text"),
@@ -215,8 +217,8 @@ def _write_unread(results: Sequence[PageResult], now: datetime) -> None:
         rawsql.execute(
             f"{with_rows} UPDATE crawler_page SET state = v.state, attempts = v.attempts, "
             "status_code = v.status_code, reason = v.reason, redirected_to = v.redirected_to, checked_at = %s, "
-            "etag = CASE WHEN v.etag = '' THEN crawler_page.etag ELSE v.etag END, "
-            "last_modified = CASE WHEN v.last_modified = '' THEN crawler_page.last_modified ELSE v.last_modified END, "
+            "etag = CASE WHEN v.state = 'unchanged' THEN v.etag ELSE crawler_page.etag END, "
+            "last_modified = CASE WHEN v.state = 'unchanged' THEN v.last_modified ELSE crawler_page.last_modified END, "
             "extracted_version = CASE WHEN v.is_left THEN NULL ELSE crawler_page.extracted_version END "
             "FROM v WHERE crawler_page.id = v.id",
             [*params, rawsql.moment(now)],
@@ -282,8 +284,8 @@ def _walk_stored_links(scope: CrawlScope, results: Sequence[PageResult]) -> list
     )
     by_depth: dict[int, dict[int, None]] = {}
     for page_id, depth in depths.items():
-        if scope.max_depth is None or depth < scope.max_depth:
-            by_depth.setdefault(depth + 1, {}).update(dict.fromkeys(rawsql.unpack(stored.get(page_id, b""))))
+        # Those beyond max_depth join too: the crawl itself refuses them, and so knows that it saw not everything.
+        by_depth.setdefault(depth + 1, {}).update(dict.fromkeys(rawsql.unpack(stored.get(page_id, b""))))
     found: list[PendingPage] = []
     for depth in sorted(by_depth):
         place = {url_hash: number for number, url_hash in enumerate(by_depth[depth])}
@@ -320,11 +322,8 @@ def _reasons(batch: Batch, plan: ItemPlan) -> Counter[str]:
 def _count(task_id: int, batch: Batch, plan: ItemPlan, reasons: Counter[str] | None) -> None:
     """Add to the task's row: what it says is right after any crash, for it is written with what it counts."""
     states = Counter(result.state for result in batch.results)
-    answered = sum(
-        1 for result in batch.results if result.status_code is not None and result.state is not PageState.REDIRECTED
-    )
     added = {
-        "pages": answered,
+        "pages": sum(result.is_answer for result in batch.results),
         "pages_unchanged": states[PageState.UNCHANGED],
         "pages_failed": states[PageState.FAILED],
         "pages_refused": states[PageState.REFUSED],
@@ -335,7 +334,7 @@ def _count(task_id: int, batch: Batch, plan: ItemPlan, reasons: Counter[str] | N
         "items_rejected": sum(_rejected(result) for result in batch.results),
         "items_incomplete": sum(not item.complete for result in batch.results for item in result.items),
         "conflicts": plan.conflicts,
-        "requests": sum(result.page.attempts for result in batch.results),
+        "requests": sum(result.page.attempts + (result.state is not PageState.REFUSED) for result in batch.results),
         "bytes": sum(result.wire_bytes for result in batch.results),
     }
     changes: dict[str, object] = {name: F(name) + count for name, count in added.items() if count}

@@ -22,7 +22,7 @@ from .models import CrawlTask, Page, Spider, TaskFailure
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PART_ROWS = 1_500
+PART_ROWS = 3_000
 """Rows that one transaction writes, about: more in a batch are written in several, so that a tick of the scheduler
 waits less than 100 ms for SQLite's one write lock."""
 PART_PAUSE = 0.02
@@ -47,12 +47,10 @@ class DatabaseStorage:
         guard: Callable[[], None],
         lane_run: LaneRun,
         follows_links: bool = True,
-        max_depth: int | None = None,
     ) -> None:
         """`guard` is called inside each transaction before its first write, and raises when the run is lost.
 
-        `follows_links` is False where given URLs alone are fetched; `max_depth` is the spider's limit, which stored
-        links of unchanged pages must keep too.
+        `follows_links` is False where given URLs alone are fetched.
         """
         self.task = task
         self._scope = CrawlScope(
@@ -61,7 +59,6 @@ class DatabaseStorage:
             spider_version=spider_version,
             guard=guard,
             follows_links=follows_links,
-            max_depth=max_depth,
         )
         self._lane_run = lane_run
         self._memory = CrawlMemory()

@@ -85,7 +85,6 @@ class Crawl:
         task: CrawlTask | None = None,
         guard: Callable[[], None] = nobody_else,
         follows_links: bool = True,
-        max_depth: int | None = None,
     ) -> None:
         self.spider = spider
         number = CrawlTask.objects.count() + 1
@@ -99,7 +98,6 @@ class Crawl:
             guard=guard,
             lane_run=lane.run,
             follows_links=follows_links,
-            max_depth=max_depth,
         )
 
     def open(self, *paths: str, room: int = ROOM) -> Opening:
@@ -139,7 +137,14 @@ class Crawl:
     def unchanged(self, path: str) -> PageResult:
         page = self._take(path)
         assert page.may_revalidate, f"{path} would be extracted"
-        return PageResult(page=page, state=PageState.UNCHANGED, status_code=304)
+        return PageResult(
+            page=page,
+            state=PageState.UNCHANGED,
+            status_code=304,
+            etag=page.etag,
+            last_modified=page.last_modified,
+            content_hash=page.content_hash,
+        )
 
     def failed(self, path: str, status_code: int | None, reason: str = "http_404") -> PageResult:
         return PageResult(
@@ -199,9 +204,7 @@ class Crawl:
             self.seen.add(page.url_hash)
 
     def _take(self, path: str) -> PendingPage:
-        page = self.frontier.pop(path)
-        page.attempts = 1
-        return page
+        return self.frontier.pop(path)
 
 
 def wait(coroutine: Coroutine[object, object, T]) -> T:

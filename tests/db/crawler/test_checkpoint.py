@@ -164,7 +164,7 @@ def test_counters_are_added_to_the_task(lane: Lane) -> None:
     crawl.store(result)
     task = CrawlTask.objects.get()
     assert (task.pages, task.pages_failed, task.pages_refused, task.pages_redirected) == (3, 1, 1, 1)
-    assert (task.items, task.items_new, task.items_incomplete, task.bytes, task.requests) == (3, 3, 1, 200, 5)
+    assert (task.items, task.items_new, task.items_incomplete, task.bytes, task.requests) == (3, 3, 1, 200, 4)
     assert task.reasons == {"http_404": 1, "robots_disallowed": 1, "out_of_scope": 2}
 
 
@@ -252,15 +252,29 @@ def test_another_version_of_the_spider_reads_every_page_again(lane: Lane) -> Non
     assert not Crawl(first.spider, lane).open().pending[0].may_revalidate
 
 
-def test_stored_links_keep_the_depth_limit(lane: Lane) -> None:
+def test_stored_links_join_one_level_deeper_whatever_the_limit(lane: Lane) -> None:
     first = Crawl(make_spider(), lane)
     first.open()
     first.store(first.read("/", links=["/a"]))
     first.store(first.read("/a", links=["/a/b"]))
-    second = Crawl(first.spider, lane, max_depth=1)
+    first.store(first.read("/a/b"))
+    second = Crawl(first.spider, lane)
+    second.open("/a")
+    assert [(page.url, page.depth) for page in second.store(second.unchanged("/a")).pending] == [(url_of("/a/b"), 1)]
+
+
+def test_a_page_whose_extraction_failed_keeps_no_new_validators(lane: Lane) -> None:
+    first = Crawl(make_spider(), lane)
+    first.open()
+    first.store(first.read("/", [make_item("k")]))
+    etag = Page.objects.get().etag
+    second = Crawl(first.spider, lane)
     second.open()
-    second.store(second.unchanged("/"))
-    assert second.store(second.unchanged("/a")).pending == []
+    result = second.failed("/", 200, "extraction_error")
+    result.etag = '"new"'
+    second.store(result)
+    assert second.mark_gone() == 0
+    assert Page.objects.get().etag == etag
 
 
 def test_a_crawl_of_given_urls_leaves_links_and_the_rest_of_the_site_alone(lane: Lane) -> None:
