@@ -99,7 +99,7 @@ class Crawl:
     ) -> None:
         self._definition = definition
         self._fetcher = fetcher
-        self._stranger_fetcher = fetcher.without(_private_headers(definition))
+        self._stranger_fetcher = fetcher.without(private_headers(definition))
         self._home = frozenset(map(origin_of, definition.start_urls))
         self._extractor = extractor
         self._scope = scope
@@ -511,7 +511,8 @@ class Crawl:
         )
 
 
-def _private_headers(definition: SpiderDefinition) -> frozenset[str]:
+def private_headers(definition: SpiderDefinition) -> frozenset[str]:
+    """Lower-case names of the headers that only the start URLs' own origins may see."""
     headers = definition.manners.headers.items()
     return PRIVATE_HEADERS | {name.lower() for name, value in headers if isinstance(value, SecretRef)}
 

@@ -1,0 +1,195 @@
+"""Runs crawls: one HTTP client, one resolver, one budget per host and one storage lane for the whole process.
+
+The only module that runs the crawl loop: schedule, command, REST and preview meet here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+
+from scheduling.lanes import Lane
+
+from .engine.client import CrawlClient
+from .engine.crawl import Crawl, private_headers
+from .engine.errors import AddressRefused, FetchError, Reason, UrlError
+from .engine.extractor import Extractor
+from .engine.fetcher import Fetcher
+from .engine.guard import Guard, Resolver
+from .engine.reading import MAX_HOPS
+from .engine.records import REDIRECTS, Answer, CrawlCounts, CrawlOutcome
+from .engine.robots import Robots, product_token
+from .engine.scope import Scope
+from .engine.slots import Slots
+from .engine.spider import SpiderDefinition
+from .engine.storage import CrawlStorage
+from .engine.transport import CrawlTransport
+from .engine.urls import normalise, origin_of
+
+DRAIN_SECONDS = 10.0
+"""How long a crawl that is asked to stop waits for the pages in flight."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedPage:
+    """One page that was fetched for a preview, its redirects followed."""
+
+    answer: Answer | None = None
+    """The last answer; None where there is none."""
+    redirects: list[str] = field(default_factory=list)
+    """The URLs that led on, the first one first."""
+    reason: str = ""
+    """A `Reason` where the page was refused or gave no usable answer."""
+    detail: str = ""
+
+
+class CrawlerManager:
+    """What all crawls of one event loop share. Made in that loop; `close` it there."""
+
+    def __init__(self, *, resolver: Resolver | None = None) -> None:
+        """`resolver` stands in for the system's own (tests)."""
+        self._guard = Guard(settings.CRAWLER_ALLOWED_NETWORKS, resolver)
+        self._transport = CrawlTransport(self._guard)
+        self.client = CrawlClient(self._transport)
+        self.lane = Lane("storage")
+        """Where checkpoints are written."""
+        self._slots = Slots()
+        self._robots = Robots()
+        self._is_closed = False
+
+    async def crawl(
+        self,
+        *,
+        definition: SpiderDefinition,
+        storage: CrawlStorage,
+        stopping: asyncio.Event,
+        headers: Mapping[str, str] | None = None,
+        on_progress: Callable[[CrawlCounts], None] | None = None,
+        checkpoint_pages: int | None = None,
+        checkpoint_seconds: float | None = None,
+    ) -> CrawlOutcome:
+        """Crawl one spider into `storage`; when `stopping` is set, store what there is and end as STOPPED.
+
+        `headers` are the spider's own, secrets in clear. Raises what the storage raises.
+        """
+        crawl = Crawl(
+            definition=definition,
+            fetcher=self._fetcher(definition, headers or {}),
+            extractor=Extractor(definition),
+            scope=Scope(definition),
+            storage=storage,
+            slots=self._slots,
+            robots=self._robots,
+            checkpoint_pages=checkpoint_pages or settings.CRAWLER_CHECKPOINT_PAGES,
+            checkpoint_seconds=checkpoint_seconds or settings.CRAWLER_CHECKPOINT_SECONDS,
+            drain_seconds=min(DRAIN_SECONDS, settings.SCHEDULER_DRAIN_SECONDS / 2),
+            on_progress=on_progress,
+        )
+        stopper = asyncio.create_task(_stop_when(stopping, crawl), name="crawl stopper")
+        try:
+            return await crawl.run()
+        finally:
+            stopper.cancel()
+
+    async def preview_fetch(
+        self, definition: SpiderDefinition, url: str, *, headers: Mapping[str, str] | None = None
+    ) -> FetchedPage:
+        """Fetch one page as a crawl would: guard, robots, scope at each hop of a redirect; nothing is stored.
+
+        Raises:
+            UrlError: `url` is none that may be requested.
+        """
+        url = normalise(url)
+        fetcher = self._fetcher(definition, headers or {})
+        home = frozenset(map(origin_of, definition.start_urls))
+        redirects: list[str] = []
+        while True:
+            hop = fetcher if origin_of(url) in home else fetcher.without(private_headers(definition))
+            refusal = await self._refusal(definition, hop, url)
+            if refusal is not None:
+                return FetchedPage(redirects=redirects, reason=refusal[0], detail=refusal[1])
+            try:
+                answer = await hop.fetch(url)
+            except (AddressRefused, FetchError, UrlError) as error:
+                return FetchedPage(redirects=redirects, reason=error.reason, detail=str(error))
+            location = answer.headers.get("location", "")
+            if answer.status_code not in REDIRECTS or not location:
+                return FetchedPage(answer=answer, redirects=redirects)
+            redirects.append(url)
+            try:
+                url = normalise(location, url)
+            except UrlError as error:
+                return FetchedPage(answer=answer, redirects=redirects, reason=error.reason, detail=str(error))
+            if url in redirects or len(redirects) > MAX_HOPS:
+                return FetchedPage(answer=answer, redirects=redirects, reason=Reason.REDIRECT_LOOP, detail=url)
+
+    async def close(self) -> None:
+        """Close connections, the resolver's threads and the storage lane. Idempotent."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        await self._robots.close()
+        await self.client.aclose()
+        self._guard.close()
+        await asyncio.to_thread(self.lane.close)
+
+    def _fetcher(self, definition: SpiderDefinition, headers: Mapping[str, str]) -> Fetcher:
+        return Fetcher(
+            self.client,
+            user_agent=definition.manners.user_agent or settings.CRAWLER_USER_AGENT,
+            headers=headers,
+            max_bytes=definition.limits.max_bytes_per_page,
+        )
+
+    async def _refusal(self, definition: SpiderDefinition, fetcher: Fetcher, url: str) -> tuple[str, str] | None:
+        reason = Scope(definition).judge(url)
+        if reason is not None:
+            return reason, url
+        if not definition.manners.obey_robots:
+            return None
+        rules = await self._robots.rules(origin_of(url), fetcher)
+        if rules.allows(url, product_token(definition.manners.user_agent or fetcher.user_agent)):
+            return None
+        if rules.problem:
+            return Reason.ROBOTS_UNREACHABLE, rules.problem
+        return Reason.ROBOTS_DISALLOWED, url
+
+
+async def get_manager() -> CrawlerManager:
+    """The manager of the running event loop, made at the first call and closed with the loop."""
+    loop = asyncio.get_running_loop()
+    manager = _managers.get(loop)
+    if manager is None:
+        manager = _managers[loop] = CrawlerManager()
+        holder = _holders[loop] = _hold(manager)
+        await anext(holder)
+    return manager
+
+
+async def close_manager() -> None:
+    """Close the running loop's manager now, if there is one; the next `get_manager` makes another."""
+    holder = _holders.pop(asyncio.get_running_loop(), None)
+    if holder is not None:
+        await holder.aclose()
+
+
+async def _hold(manager: CrawlerManager) -> AsyncGenerator[None, None]:
+    """A loop closes its generators when it ends (`shutdown_asyncgens`), and so the manager, whoever runs the loop."""
+    try:
+        yield
+    finally:
+        _managers.pop(asyncio.get_running_loop(), None)
+        await manager.close()
+
+
+_managers: WeakKeyDictionary[asyncio.AbstractEventLoop, CrawlerManager] = WeakKeyDictionary()
+_holders: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = WeakKeyDictionary()
+
+
+async def _stop_when(stopping: asyncio.Event, crawl: Crawl) -> None:
+    await stopping.wait()
+    crawl.request_stop()
