@@ -1,0 +1,156 @@
+"""`manage.py runscheduler`: tick and execute, with the site beside it where it is wanted."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connection, connections
+from django.db.migrations.executor import MigrationExecutor
+
+from scheduling.dispatch import executor_problem
+from scheduling.scheduler import TaskScheduler
+
+if TYPE_CHECKING:
+    from crawlproject.web.server import WebServer
+
+RESTART_SECONDS = 1.0
+
+logger = logging.getLogger("scheduling.runscheduler")
+
+
+class Command(BaseCommand):
+    help = "Run what is scheduled. SIGTERM or Ctrl-C lets running handlers end first; a second one ends at once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--web", metavar="HOST:PORT", help="serve the site too, from a thread")
+        parser.add_argument("--processes", type=int, default=1, metavar="N", help="run N processes (default 1)")
+        parser.add_argument("--once", action="store_true", help="one tick and the runs due now, then exit")
+        # A further process of `--processes`: it ends when the first one closes its standard input, or is gone.
+        parser.add_argument("--follow", action="store_true", help=argparse.SUPPRESS)
+
+    def handle(
+        self, *args: object, web: str | None, processes: int, once: bool, follow: bool, **options: object
+    ) -> None:
+        if processes < 1:
+            raise CommandError("--processes must be at least 1.", returncode=2)
+        if once and (web is not None or processes > 1):
+            raise CommandError("--once goes with neither --web nor --processes.", returncode=2)
+        if problem := executor_problem() or database_problem():
+            raise CommandError(problem, returncode=2)
+        if once:
+            asyncio.run(TaskScheduler().run_once())
+            return
+        server = self._serve(web) if web is not None else None
+        # What was asked for so far was asked in this thread, which is going to be the loop's: it keeps no connection.
+        connections.close_all()
+        try:
+            asyncio.run(run(further=processes - 1, follow=follow))
+        finally:
+            if server is not None:
+                server.close()
+        if not follow:
+            self.stdout.write("Stopped.")
+
+    def _serve(self, address: str) -> WebServer:
+        from crawlproject.firstrun import setup_link
+        from crawlproject.web.server import AddressInUse, WebServer, parse_address
+
+        try:
+            server = WebServer(*parse_address(address))
+        except (ValueError, AddressInUse) as error:
+            raise CommandError(str(error), returncode=2) from error
+        server.start()
+        self.stdout.write(f"Serving on {server.url} (Ctrl-C ends)")
+        if link := setup_link(server.url):
+            self.stdout.write(f"Make the first administrator here (the link works for an hour): {link}")
+        self.stdout.flush()
+        return server
+
+
+def database_problem() -> str:
+    """Say in one sentence why nothing can be started on this database; empty: nothing."""
+    try:
+        executor = MigrationExecutor(connection)
+        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError as error:
+        return f"The database does not answer ({error}): check DATABASE_URL and that its server runs."
+    if missing:
+        return f"{len(missing)} migrations are not applied: run `manage.py migrate` first."
+    return ""
+
+
+async def run(*, further: int = 0, follow: bool = False) -> None:
+    """Schedule until a signal comes (or, following, standard input ends), then drain."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    caught = (signal.SIGTERM, signal.SIGINT)
+
+    def first_signal() -> None:
+        stop.set()
+        for number in caught:
+            loop.remove_signal_handler(number)
+
+    for number in caught:
+        loop.add_signal_handler(number, first_signal)
+    if follow:
+        loop.add_reader(sys.stdin.fileno(), _read_end, loop, stop)
+
+    scheduler = TaskScheduler()
+    starting = asyncio.create_task(scheduler.start())
+    stopping = asyncio.create_task(stop.wait())
+    # A database that does not answer is waited for; a signal ends the waiting.
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        starting.cancel()
+        with suppress(asyncio.CancelledError):
+            await starting
+    else:
+        await starting
+    companions = [asyncio.create_task(_keep_running(stop), name=f"companion-{n}") for n in range(further)]
+    logger.info("Scheduler started", extra={"action": "scheduler_started", "processes": further + 1})
+    await stop.wait()
+    logger.info("Scheduler stopping", extra={"action": "scheduler_stopping"})
+    await asyncio.gather(scheduler.shutdown(), *companions)
+
+
+def _read_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 1024):
+        loop.remove_reader(sys.stdin.fileno())
+        stop.set()
+
+
+async def _keep_running(stop: asyncio.Event) -> None:
+    """Run one further process, again when it dies, until `stop`; it drains when its standard input is closed.
+
+    In a session of its own, so that Ctrl-C reaches it through this process alone.
+    """
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", settings.SETTINGS_MODULE),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(settings.BASE_DIR), os.environ.get("PYTHONPATH", "")])),
+    }
+    stopping = asyncio.create_task(stop.wait())
+    while not stop.is_set():
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "django", "runscheduler", "--follow"),
+            stdin=asyncio.subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+        )
+        ended = asyncio.create_task(process.wait())
+        await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if process.stdin is not None:
+            process.stdin.close()
+        await ended
+        if not stop.is_set():
+            logger.error("Process ended", extra={"action": "companion_ended", "code": process.returncode})
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RESTART_SECONDS)

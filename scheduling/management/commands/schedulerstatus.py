@@ -1,0 +1,49 @@
+"""`manage.py schedulerstatus [--json]`: how the schedulers are, and which processes live."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from scheduling.models import Process
+from scheduling.scheduler import ProcessStatus, SchedulerStatus, get_status
+
+
+class Command(BaseCommand):
+    help = "Show how the scheduler is, and its live processes. Exit code 0: running; 1: paused or stopped."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
+
+    def handle(self, *args: object, as_json: bool, **options: object) -> None:
+        status = get_status()
+        self.stdout.write(json.dumps(status) if as_json else "\n".join(describe(status)))
+        if status["status"] != "running":
+            sys.exit(1)
+
+
+def describe(status: SchedulerStatus) -> list[str]:
+    """Return the status in lines for people."""
+    lines = [
+        f"Scheduler: {status['status']}" + (f", up {_span(status['uptime'])}" if status["status"] != "stopped" else ""),
+        f"Jobs: {status['job_count']} ({status['paused_jobs']} paused, {status['broken_jobs']} with a problem)",
+        f"Runs: {status['running_jobs']} running, {status['queued_runs']} queued",
+    ]
+    lines += [_describe(process) for process in status["processes"]]
+    if sum(process["kind"] == Process.Kind.SCHEDULER for process in status["processes"]) > 1:
+        lines.append("Several processes run crawls: each keeps a host's concurrency and delay for itself.")
+    return lines
+
+
+def _describe(process: ProcessStatus) -> str:
+    return (
+        f"  #{process['id']} {process['kind']} {process['pid']} on {process['host']}: "
+        f"{process['running']} of {process['max_workers']} places in use, last beat {process['beat_age']:g} s ago"
+    )
+
+
+def _span(seconds: float) -> str:
+    hours, rest = divmod(int(seconds), 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}"

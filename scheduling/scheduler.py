@@ -1,0 +1,244 @@
+"""`TaskScheduler`: the façade over timer, runner and definitions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import ParamSpec, TypedDict, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.conf import settings as django_settings
+from django.utils import timezone
+
+from . import definitions, gaps
+from .conf import SchedulerSettings
+from .dispatch import make_dispatcher
+from .lanes import Lane
+from .liveness import Liveness, live_processes
+from .models import JobRun, Process, ScheduledJob, SchedulerState
+from .runner import Runner
+from .timer import Timer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class ProcessStatus(TypedDict):
+    """A live process, as it is shown."""
+
+    id: int
+    kind: str
+    host: str
+    pid: int
+    started_at: str
+    beat_age: float
+    """Seconds, by the database's clock."""
+    running: int
+    max_workers: int
+    code_version: str
+    gauges: Mapping[str, object]
+
+
+class SchedulerStatus(TypedDict):
+    """What `get_status` says."""
+
+    status: str
+    """running · paused · stopped (no scheduler is alive)"""
+    job_count: int
+    running_jobs: int
+    """Runs that execute now."""
+    paused_jobs: int
+    uptime: float
+    """Seconds since the oldest live scheduler began; 0 when none is alive."""
+    queued_runs: int
+    broken_jobs: int
+    """Jobs with a problem."""
+    processes: list[ProcessStatus]
+
+
+class TaskScheduler:
+    """Starts and stops a scheduler in this process, and edits what all schedulers of this database run.
+
+    Coroutines (`start`, `shutdown`, `add_job`, `add_one_time_job`) belong to an event loop; the others are plain
+    functions for synchronous callers, in any process: they read and write the database.
+    """
+
+    def __init__(self, settings: SchedulerSettings | None = None) -> None:
+        self.settings = settings or SchedulerSettings()
+        self._control: Lane | None = None
+        self._liveness: Liveness | None = None
+        self._runner: Runner | None = None
+        self._timer: Timer | None = None
+
+    @property
+    def timer(self) -> Timer | None:
+        """The APScheduler scheduler of this process while it runs, for listeners."""
+        return self._timer
+
+    async def start(self) -> None:
+        """Tick and execute in this process, within the running event loop. Starting twice changes nothing."""
+        if self._control is not None:
+            return
+        _control, _runner, timer = await self._assemble()
+        timer.start()
+
+    async def shutdown(self, drain_seconds: float | None = None) -> None:
+        """Plan and claim nothing more, let running handlers end, hand back what is left, end the process's row.
+
+        `drain_seconds`: default `SCHEDULER_DRAIN_SECONDS`.
+        """
+        if self._control is None:
+            return
+        drain = float(django_settings.SCHEDULER_DRAIN_SECONDS) if drain_seconds is None else drain_seconds
+        if self._timer is not None:
+            await self._timer.stop()
+        if self._runner is not None:
+            await self._runner.stop(drain)
+        if self._liveness is not None:
+            await self._liveness.stop()
+        await asyncio.to_thread(self._control.close)
+        self._control = self._liveness = self._runner = self._timer = None
+
+    async def run_once(self) -> None:
+        """Tick until nothing is due any more, execute what is due now, and end."""
+        try:
+            control, runner, timer = await self._assemble()
+            timer.open()
+            while (await control.run_patiently(timer.tick)).more:
+                pass
+            await control.run_patiently(gaps.count_all)
+            await runner.wait_until_idle()
+        finally:
+            await self.shutdown()
+
+    async def add_job(
+        self,
+        *,
+        job_id: str,
+        handler_class_name: str,
+        trigger: Mapping[str, object],
+        job_data: Mapping[str, object] | None = None,
+        name: str | None = None,
+        **policies: object,
+    ) -> ScheduledJob:
+        """Save a new job; every scheduler of this database runs it from now on.
+
+        `trigger` is a document such as ``{"type": "interval", "seconds": 30}``; `policies` are those of a document.
+
+        Raises:
+            JobExists: there is a job of this id.
+            InvalidJob: with every problem.
+        """
+        document: dict[str, object] = {
+            "job_id": job_id,
+            "handler": handler_class_name,
+            "trigger": trigger,
+            "job_data": dict(job_data or {}),
+            "policies": policies,
+        }
+        if name is not None:
+            document["name"] = name
+
+        def create() -> ScheduledJob:
+            return definitions.create_job(definitions.parse_job(document))
+
+        return await self._edit(create)
+
+    async def add_one_time_job(
+        self,
+        *,
+        job_id: str,
+        handler_class_name: str,
+        job_data: Mapping[str, object] | None = None,
+        run_date: datetime | None = None,
+    ) -> ScheduledJob:
+        """Plan one run, now (however long it has to wait for a scheduler) or at `run_date`; the job goes with its end.
+
+        Raises:
+            JobExists: there is a job of this id.
+            InvalidJob: with every problem.
+        """
+        return await self._edit(
+            definitions.create_one_off,
+            job_id=job_id,
+            handler=handler_class_name,
+            job_data=dict(job_data or {}),
+            run_date=run_date,
+        )
+
+    def remove_job(self, job_id: str) -> None:
+        """Remove a job; its runs stay as history. Raises JobNotFound."""
+        definitions.delete_job(job_id)
+
+    def pause_job(self, job_id: str) -> ScheduledJob:
+        """Plan nothing more for a job until it is resumed. Raises JobNotFound."""
+        return definitions.pause_job(job_id)
+
+    def resume_job(self, job_id: str) -> ScheduledJob:
+        """Plan a paused job from now on. Raises JobNotFound."""
+        return definitions.resume_job(job_id)
+
+    def get_job(self, job_id: str) -> ScheduledJob | None:
+        """Return a job's definition, or None."""
+        return ScheduledJob.objects.filter(job_id=job_id).first()
+
+    def get_status(self) -> SchedulerStatus:
+        """Say how the schedulers of this database are; from any process, the web's too."""
+        return get_status()
+
+    async def _assemble(self) -> tuple[Lane, Runner, Timer]:
+        self._control = control = Lane("control")
+        self._liveness = liveness = Liveness(
+            kind=Process.Kind.SCHEDULER, control=control, max_workers=self.settings.max_workers
+        )
+        await liveness.start()
+        self._runner = runner = Runner(liveness=liveness, control=control, max_workers=self.settings.max_workers)
+        await runner.start()
+        self._timer = timer = Timer(ring=make_dispatcher(runner.wake).ring, control=control)
+        return control, runner, timer
+
+    async def _edit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Write in the control lane where there is one, else in asgiref's thread for synchronous code."""
+        if self._control is not None:
+            return await self._control.run(function, *args, **kwargs)
+        return await sync_to_async(function)(*args, **kwargs)
+
+
+def get_status() -> SchedulerStatus:
+    """Read from the database how the schedulers are."""
+    live = live_processes()
+    schedulers = [process for process in live if process.kind == Process.Kind.SCHEDULER]
+    paused = SchedulerState.objects.filter(paused_at__isnull=False).exists()
+    running = JobRun.objects.filter(state=JobRun.State.RUNNING)
+    owners = list(running.values_list("owner_id", flat=True))
+    status = "stopped"
+    if schedulers:
+        status = "paused" if paused else "running"
+    began = min((process.started_at for process in schedulers), default=None)
+    return {
+        "status": status,
+        "job_count": ScheduledJob.objects.count(),
+        "running_jobs": len(owners),
+        "paused_jobs": ScheduledJob.objects.filter(paused_at__isnull=False).count(),
+        "uptime": 0.0 if began is None else max(0.0, (timezone.now() - began).total_seconds()),
+        "queued_runs": JobRun.objects.filter(state=JobRun.State.QUEUED).count(),
+        "broken_jobs": ScheduledJob.objects.exclude(problem="").count(),
+        "processes": [_process_status(process, owners.count(process.pk)) for process in live],
+    }
+
+
+def _process_status(process: Process, running: int) -> ProcessStatus:
+    age = getattr(process, "age", None)
+    return {
+        "id": process.pk,
+        "kind": process.kind,
+        "host": process.host.split("/", 1)[0],
+        "pid": process.pid,
+        "started_at": process.started_at.isoformat(),
+        "beat_age": round(age.total_seconds(), 1) if age is not None else 0.0,
+        "running": running,
+        "max_workers": process.max_workers,
+        "code_version": process.code_version,
+        "gauges": process.gauges,
+    }
