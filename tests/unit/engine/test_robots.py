@@ -1,0 +1,261 @@
+"""RFC 9309: what the rules say (pure, judged by others' verdicts), and how the file is fetched (a real server)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from itertools import pairwise
+from typing import TypedDict, cast
+
+import pytest
+
+from crawler.engine.memory import MemoryStorage
+from crawler.engine.records import Ending, PageState
+from crawler.engine.robots import MAX_BYTES, RobotsRules, product_token
+from tests.servers.corpora import Case, cases, corpus
+
+from .crawling import crawl_once, finish, make_crawler, make_definition, page_of
+from .site import Handler, Reply, Seen, Site, page, redirect
+
+FORBID_ALL = "User-agent: *\nDisallow: /\n"
+
+GOOGLE_DIFFERS = {
+    "google_robots-0031": "Google reads `FOO BAR` as `FOO`; on real files that costs more than it brings",
+    "google_robots-0038": "the same",
+    "google_robots-0039": "the same",
+    "google_robots-0064": "a URL that is not percent-encoded never reaches us",
+    "google_robots-0066": "the same",
+    "google_robots-0067": "RFC 9309, 2.2.2: `%62%61%7A` and `baz` are the same path",
+}
+
+
+class _Question(TypedDict, total=False):
+    robots_txt: str
+    op: str
+    args: list[str]
+    url: str
+    user_agent: str
+
+
+class _Verdict(TypedDict):
+    input: dict[str, str]
+    expected: bool | None
+
+
+def _question(case: Case) -> _Question:
+    return cast("_Question", case["input"])
+
+
+@pytest.mark.parametrize("case", cases("google_robots"), ids=lambda case: case["id"])
+def test_rules_are_read_as_google_reads_them(case: Case) -> None:
+    question = _question(case)
+    rules = RobotsRules.parse(question["robots_txt"].encode())
+    expected = case["expected"] if case["id"] not in GOOGLE_DIFFERS else not case["expected"]
+    assert rules.allows(question["url"], question["user_agent"]) is expected
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in cases("protego") if _question(c)["op"] in ("can_fetch", "crawl_delay")], ids=lambda c: c["id"]
+)
+def test_rules_are_read_as_protego_promises(case: Case) -> None:
+    question = _question(case)
+    rules = RobotsRules.parse(question["robots_txt"].encode())
+    if question["op"] == "crawl_delay":
+        assert rules.crawl_delay(*question["args"]) == case["expected"]
+    else:
+        assert rules.allows(*question["args"]) is case["expected"]
+
+
+@pytest.mark.corpora
+def test_every_verdict_on_real_files_is_googles() -> None:
+    folder = corpus("robots_real")
+    rules: dict[str, RobotsRules] = {}
+    for line in (folder / "robots.jsonl").read_text(encoding="utf-8").splitlines():
+        file = json.loads(line)
+        rules[file["host"]] = RobotsRules.parse(base64.b64decode(file["body_b64"]))
+    wrong, judged = [], 0
+    for line in (folder / "verdicts.jsonl").read_text(encoding="utf-8").splitlines():
+        verdict = cast("_Verdict", json.loads(line))
+        asked = verdict["input"]
+        if verdict["expected"] is None:
+            continue
+        judged += 1
+        if rules[asked["host"]].allows(asked["url"], asked["user_agent"]) is not verdict["expected"]:
+            wrong.append(verdict)
+    assert judged > 25_000
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [FORBID_ALL.encode(), b"\xef\xbb\xbf" + FORBID_ALL.encode(), b"# caf\xe9 \xff\n" + FORBID_ALL.encode()],
+    ids=["plain", "byte order mark", "wrong charset in a comment"],
+)
+def test_bytes_before_the_rules_do_not_hide_them(body: bytes) -> None:
+    assert not RobotsRules.parse(body).allows("http://a.example/x", "Lamplighter")
+
+
+def test_the_line_that_the_limit_cuts_is_dropped() -> None:
+    head = b"User-agent: *\nDisallow: /kept\n"
+    filler = b"#" * (MAX_BYTES - len(head) - len("Disallow: /") - 1) + b"\n"
+    rules = RobotsRules.parse(head + filler + b"Disallow: /private\nDisallow: /late\n")
+    assert not rules.allows("http://a.example/kept", "Lamplighter")
+    assert rules.allows("http://a.example/other", "Lamplighter"), "half a rule would forbid everything"
+    assert rules.allows("http://a.example/late", "Lamplighter")
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "token"),
+    [
+        ("Lamplighter/0.1 (+https://x.example/)", "Lamplighter"),
+        ("Mozilla/5.0 (compatible; Lamplighter/1.0; +https://x.example)", "Lamplighter"),
+        ("my-bot", "my-bot"),
+        ("Bot2000/3", "Bot2000"),
+        ("*", "*"),
+    ],
+)
+def test_the_name_in_robots_txt_is_the_product_token(user_agent: str, token: str) -> None:
+    assert product_token(user_agent) == token
+
+
+# -- fetched ----------------------------------------------------------------------------------------------------------
+
+
+def site_with(robots: Reply | Handler, **more: Reply | Handler) -> Site:
+    return Site({"/robots.txt": robots, "/": page("/a", "/private/b"), "/a": page(), "/private/b": page(), **more})
+
+
+async def test_what_is_disallowed_is_never_asked_for_and_is_counted() -> None:
+    storage = MemoryStorage()
+    async with site_with(Reply("User-agent: Lamplighter\nDisallow: /private/")) as site:
+        outcome = await crawl_once(make_definition(site.url + "/"), storage)
+        assert set(site.asked) == {"/", "/a"}
+        refused = page_of(storage, site.url + "/private/b")
+    assert (refused.state, refused.reason) == (PageState.REFUSED, "robots_disallowed")
+    assert outcome.counts.reasons == {"robots_disallowed": 1}
+    assert outcome.ending is Ending.COMPLETED
+
+
+async def test_a_spider_may_be_told_not_to_ask() -> None:
+    async with site_with(Reply(FORBID_ALL)) as site:
+        await crawl_once(make_definition(site.url + "/", manners={"obey_robots": False}), MemoryStorage())
+        assert not site.times("/robots.txt")
+        assert set(site.asked) == {"/", "/a", "/private/b"}
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451])
+async def test_a_client_error_allows_everything(status: int) -> None:
+    async with site_with(Reply(FORBID_ALL, status)) as site:
+        await crawl_once(make_definition(site.url + "/"), MemoryStorage())
+        assert set(site.asked) == {"/", "/a", "/private/b"}
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+async def test_a_server_error_refuses_everything_for_now(status: int) -> None:
+    storage = MemoryStorage()
+    async with site_with(Reply("", status)) as site:
+        outcome = await crawl_once(make_definition(site.url + "/"), storage)
+        assert not site.asked
+        assert len(site.times("/robots.txt")) == 3
+        assert page_of(storage, site.url + "/").state is PageState.REFUSED
+    assert outcome.ending is Ending.FAILED
+    assert outcome.counts.reasons == {"robots_unreachable": 1}
+    assert f"/robots.txt answered {status}" in outcome.message
+
+
+async def test_no_answer_refuses_everything_for_now() -> None:
+    async with Site() as site:
+        url = site.url
+    outcome = await crawl_once(make_definition(url + "/"), MemoryStorage())
+    assert outcome.counts.reasons == {"robots_unreachable": 1}
+
+
+async def test_one_bad_moment_does_not_refuse_the_site() -> None:
+    replies = [Reply("", 503), Reply("")]
+
+    def flaky(_: Seen) -> Reply:
+        return replies.pop(0)
+
+    async with site_with(flaky) as site:
+        outcome = await crawl_once(make_definition(site.url + "/"), MemoryStorage())
+    assert outcome.counts.pages == 3
+
+
+@pytest.mark.parametrize(("hops", "is_read"), [(5, True), (6, False)])
+async def test_five_redirects_are_followed_and_a_sixth_means_no_rules(hops: int, is_read: bool) -> None:
+    chain: dict[str, Reply | Handler] = {f"/r{n}": redirect(f"/r{n + 1}") for n in range(1, hops)}
+    chain[f"/r{hops}"] = Reply(FORBID_ALL)
+    async with Site({"/robots.txt": redirect("/r1"), "/": page(), **chain}) as site:
+        await crawl_once(make_definition(site.url + "/"), MemoryStorage())
+        assert bool(site.times("/")) is not is_read
+
+
+async def test_a_redirect_to_what_cannot_be_fetched_means_no_rules() -> None:
+    async with site_with(redirect("file:///etc/passwd")) as site:
+        outcome = await crawl_once(make_definition(site.url + "/"), MemoryStorage())
+    assert outcome.counts.pages == 3
+
+
+async def test_a_redirect_to_a_private_address_refuses_for_now() -> None:
+    async with site_with(redirect("http://169.254.169.254/")) as site:
+        outcome = await crawl_once(make_definition(site.url + "/"), MemoryStorage())
+    assert outcome.counts.reasons == {"robots_unreachable": 1}
+    assert "169.254.169.254" in outcome.message
+
+
+async def test_the_guards_refusal_is_not_hidden_behind_robots_txt() -> None:
+    async with site_with(Reply("")) as site:
+        outcome = await crawl_once(make_definition(site.url + "/"), MemoryStorage(), allow_loopback=False)
+        assert not site.seen
+    assert outcome.counts.reasons == {"address_refused": 1}
+
+
+async def test_each_port_has_its_own_rules() -> None:
+    async with Site({"/robots.txt": Reply(FORBID_ALL), "/": page()}) as closed, Site({"/": page()}) as open_site:
+        outcome = await crawl_once(make_definition(closed.url + "/", open_site.url + "/"), MemoryStorage())
+        assert not closed.asked
+        assert set(open_site.asked) == {"/"}
+    assert outcome.counts.reasons == {"robots_disallowed": 1}
+
+
+async def test_crawl_delay_spaces_the_very_first_requests() -> None:
+    async with site_with(Reply("User-agent: *\nCrawl-delay: 0.15\n")) as site:
+        await crawl_once(make_definition(site.url + "/"), MemoryStorage())
+        times = [seen.at for seen in site.seen]
+    assert len(times) == 4
+    assert min(later - earlier for earlier, later in pairwise(times)) >= 0.14
+
+
+async def test_the_file_is_fetched_once_for_all_crawls_even_if_the_first_is_cancelled() -> None:
+    arrived, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Seen) -> Reply:
+        arrived.set()
+        await go.wait()
+        return Reply("User-agent: *\nDisallow: /private/")
+
+    async with site_with(slow) as site, make_crawler() as crawler:
+        definition = make_definition(site.url + "/")
+        first = asyncio.create_task(crawler.crawl(definition, MemoryStorage()).run())
+        second = asyncio.create_task(finish(crawler.crawl(definition, MemoryStorage())))
+        await arrived.wait()
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        go.set()
+        outcome = await second
+        assert len(site.times("/robots.txt")) == 1
+    assert outcome.counts.pages == 2
+
+
+async def test_disallowed_pages_cost_no_delay() -> None:
+    links = [f"/private/{n}" for n in range(200)]
+    pages: dict[str, Reply | Handler] = {
+        "/robots.txt": Reply("User-agent: *\nDisallow: /private/"),
+        "/": page(*links),
+    }
+    async with Site(pages) as site:
+        outcome = await crawl_once(make_definition(site.url + "/", manners={"delay": 0.05}), MemoryStorage())
+    assert outcome.counts.pages_refused == 200
+    assert outcome.seconds < 2.0
