@@ -7,7 +7,7 @@ from itertools import count
 
 from scheduling.models import JobRun, Process, ScheduledJob
 
-NOW = datetime(2027, 1, 1, 12, tzinfo=UTC)
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _numbers = count(1)
 
 
