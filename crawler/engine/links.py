@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -48,7 +48,7 @@ class Resolver:
         self._folders: dict[str, Resolved] = {}
         self._count = 0
 
-    def resolve(self, base: str, hrefs: Iterable[str], refused: Counter[str]) -> dict[str, None]:
+    def resolve(self, base: str, hrefs: Iterable[str], refused: MutableMapping[str, int]) -> dict[str, None]:
         """The URLs that `hrefs` mean on a page, each once in their order; `refused` counts the others by reason."""
         if self._count > _REMEMBERED or len(self._folders) > _MOST_FOLDERS:
             self._folders.clear()
@@ -65,7 +65,7 @@ class Resolver:
             if url.__class__ is str:
                 urls[url] = None
             else:
-                refused[url] += 1
+                refused[url] = refused.get(url, 0) + 1
         self._count += len(folder) - before
         return urls
 

@@ -46,18 +46,11 @@ class PageTree:
         self.document = _parse(body, charset)
         root = self.document.root
         self.root: Sequence[Element] = () if root is None else (root,)
-        has_templates = self.document.select_one("template") is not None
-        self._hidden = frozenset(self.document.select("template *")) if has_templates else frozenset()
+        self._templates = self._empty_templates()
         self._characters = MAX_CHARACTERS
         self._looks = 0
         self._deadline = time.thread_time() + MAX_SECONDS
         self.base = self._find_base()
-
-    def visible(self, elements: list[Element]) -> list[Element]:
-        """Without those inside a ``template``: its content is no part of the document."""
-        if not self._hidden:
-            return elements
-        return [element for element in elements if element not in self._hidden]
 
     def text_of(self, node: Node) -> str:
         """All text in the node but that of scripts, styles and templates inside it; blanks where blocks meet."""
@@ -66,7 +59,16 @@ class PageTree:
         return "".join(self._pieces(node))
 
     def html_of(self, node: Node) -> str:
-        return self.charge(node.html)
+        """The node's outer HTML, what its templates hold included."""
+        if not self._templates:
+            return self.charge(node.html)
+        inside = [element for element in [node, *node.select("template")] if element in self._templates]
+        for template in inside:
+            self._templates[template][0].extend(self._templates[template][1])
+        html = node.html
+        for template in inside:
+            self._templates[template][0].clear()
+        return self.charge(html)
 
     def charge(self, text: str) -> str:
         self._spend(len(text) + 1)
@@ -113,15 +115,29 @@ class PageTree:
                 if is_block:
                     yield " "
 
+    def _empty_templates(self) -> dict[Node, tuple[Element, list[Node]]]:
+        """Take out what the outermost templates hold, and return it.
+
+        It is no part of the document: no selector of a browser finds it, while the parser's selectors walk into it.
+        """
+        if self.document.select_one("template") is None:
+            return {}
+        nested = frozenset(self.document.select("template template"))
+        held: dict[Node, tuple[Element, list[Node]]] = {}
+        for template in self.document.select("template"):
+            if template not in nested:
+                held[template] = (template, [node for fragment in template for node in fragment])
+                template.clear()
+        return held
+
     def _find_base(self) -> str:
-        if self.document.select_one("base") is None:
+        base = self.document.select_one("base[href]")
+        if base is None:
             return self.url
-        for element in self.visible(self.document.select("base[href]")):
-            try:
-                return normalise(element.attr("href") or "", self.url)
-            except UrlError:
-                break
-        return self.url
+        try:
+            return normalise(base.attr("href") or "", self.url)
+        except UrlError:
+            return self.url
 
 
 def _parse(body: bytes, charset: str) -> Document:

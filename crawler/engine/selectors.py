@@ -85,7 +85,7 @@ class CssSelector:
     def find(self, context: Node, page: PageTree) -> Sequence[Found]:
         if self.base is None:
             return [context] if isinstance(context, Element) else page.root
-        return page.visible(context.select(self.base))
+        return context.select(self.base)
 
     def read(self, match: Found, page: PageTree, *, as_html: bool = False) -> str | None:
         if not isinstance(match, Element):
