@@ -123,6 +123,10 @@ class Liveness:
             self._observations.forget()
             logger.warning("Beat failed", extra={"action": "beat_failed", "error": str(error)})
             return
+        except Exception:  # the outermost loop: a process that beats no more would lose its runs
+            self._observations.forget()
+            logger.exception("Beat failed", extra={"action": "beat_failed"})
+            return
         if recovered and self.on_recovery is not None:
             self.on_recovery()
 
@@ -144,7 +148,7 @@ class Liveness:
         if self._process is not None:
             logger.warning(
                 "This process was taken for lost; it registers anew",
-                extra={"action": "process_was_lost", "process": self._process.pk},
+                extra={"action": "process_was_lost", "process_id": self._process.pk},
             )
         self._process = None
         self._observations.forget()
@@ -200,7 +204,7 @@ def reap(lost: Iterable[tuple[int, int]]) -> int:
     """Mark processes lost whose beat is still as seen, take back the runs of all that are gone; returns how many."""
     for process_id, seen_beat in sorted(lost):
         if endings.mark_lost(process_id, seen_beat):
-            logger.warning("Process lost", extra={"action": "process_lost", "process": process_id, "beat": seen_beat})
+            logger.warning("Process lost", extra={"action": "process_lost", "process_id": process_id, "beat": seen_beat})
     return len(endings.recover(timezone.now()))
 
 
