@@ -34,7 +34,7 @@ def _job_defaults() -> dict[str, object]:
     return {**DEFAULT_POLICIES, **getattr(settings, "SCHEDULER_JOB_DEFAULTS", {})}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SchedulerSettings:
     """The settings as they stand when it is made."""
 

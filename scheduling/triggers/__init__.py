@@ -9,8 +9,9 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 
 from django.utils.translation import gettext as _
 
@@ -20,14 +21,17 @@ from .base import COMMON_KEYS, DocumentTrigger, Reader, default_timezone
 from .cron import CronsimTrigger
 from .date import DateTrigger
 from .interval import AnchoredInterval
+from .zones import ClockChange, changes
 
 __all__ = [
     "AnchoredInterval",
+    "ClockChange",
     "CronsimTrigger",
     "DateTrigger",
     "DocumentTrigger",
     "InvalidTrigger",
     "build",
+    "clock_changes",
     "count_between",
     "describe",
     "next_firings",
@@ -41,6 +45,8 @@ KINDS: Mapping[str, type[DocumentTrigger]] = {
     "date": DateTrigger,
 }
 MOST_FIRINGS = 10_000
+CLOCK_HORIZON = timedelta(days=2 * 366)
+"""A zone whose clock is not changed within it is taken as one without changes."""
 
 
 def build(document: Mapping[str, object], *, anchor: datetime | None = None) -> DocumentTrigger:
@@ -88,6 +94,13 @@ def count_between(
 ) -> int:
     """How many firings lie in ``after < t <= until``: arithmetic for intervals, and day by day for cron."""
     return build(document, anchor=anchor).count_between(after.astimezone(UTC), until.astimezone(UTC))
+
+
+def clock_changes(document: Mapping[str, object], after: datetime, count: int = 2) -> list[tuple[ClockChange, str]]:
+    """The next changes of the trigger's clock, each with what it does to the trigger, in words."""
+    trigger = build(document)
+    horizon = after.astimezone(UTC) + CLOCK_HORIZON
+    return [(change, trigger.at_change(change)) for change in islice(changes(trigger.tz, after, horizon), count)]
 
 
 def _canonical(document: Mapping[str, object]) -> str:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from scheduling.exceptions import InvalidTrigger
 
-from .zones import instant_of, zone
+from .zones import ClockChange, instant_of, zone
 
 MICROSECOND = timedelta(microseconds=1)
 YEARS = range(1970, 3000)
@@ -50,6 +50,10 @@ class DocumentTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler is unty
     @abstractmethod
     def describe(self) -> str:
         """In words, in the active language."""
+
+    @abstractmethod
+    def at_change(self, change: ClockChange) -> str:
+        """What a change of the zone's clock does to it, in words."""
 
     def anchored(self, anchor: datetime) -> Self:
         """The same, counting from an anchor; only intervals have one."""

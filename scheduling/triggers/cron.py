@@ -13,16 +13,19 @@ from typing import Self
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from scheduling.exceptions import InvalidTrigger
 
 from .base import MICROSECOND, DocumentTrigger, Reader
 from .cronline import FIELDS, MAX_LENGTH, CronLine, parse_fields, split_line
 from .words import cron_in_words
-from .zones import changes, instant_of, offset_at, wall_of
+from .zones import ClockChange, changes, instant_of, offset_at, wall_of
 
 FIELD_MINIMUM = {"second": "0", "minute": "0", "hour": "0", "day": "1", "month": "1", "day_of_week": "*"}
 ONE_DAY = timedelta(days=1)
+SHOWN = 4
+"""Firings that are named where a clock change touches many."""
 COARSE_TO_FINE = ("month", "day", "day_of_week", "hour", "minute", "second")
 
 
@@ -56,6 +59,37 @@ class CronsimTrigger(DocumentTrigger):
 
     def describe(self) -> str:
         return _("%(words)s (%(zone)s)") % {"words": cron_in_words(self.expression), "zone": self.tz.key}
+
+    def at_change(self, change: ClockChange) -> str:
+        low, high = sorted((change.wall_before, change.wall_after))
+        touched = self._walls(low, high)
+        if not touched:
+            return _("no firing falls into it")
+        values = {"times": ", ".join(touched), "moment": change.wall_after.time().isoformat("minutes")}
+        if self.line.is_fixed and change.is_gap:
+            text = ngettext("%(times)s runs at %(moment)s", "%(times)s run once, at %(moment)s", len(touched))
+        elif self.line.is_fixed:
+            text = ngettext(
+                "%(times)s runs once, the first time", "%(times)s run once each, the first time", len(touched)
+            )
+        elif change.is_gap:
+            text = ngettext(
+                "%(times)s does not come and does not run", "%(times)s do not come and do not run", len(touched)
+            )
+        else:
+            text = ngettext("%(times)s runs both times", "%(times)s run both times", len(touched))
+        return text % values
+
+    def _walls(self, low: datetime, high: datetime) -> list[str]:
+        """The first matches in ``low ≤ wall < high``, as texts."""
+        found: list[str] = []
+        match = self.line.next_from(low)
+        while match is not None and match < high:
+            if len(found) == SHOWN:
+                return [*found, "…"]
+            found.append(match.time().isoformat("auto" if match.second else "minutes"))
+            match = self.line.next(match)
+        return found
 
     def __getstate__(self) -> dict[str, object]:
         return {"fields": self.line.fields, "tz": self.tz.key, "start": self.start, "end": self.end}

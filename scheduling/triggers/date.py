@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from scheduling.exceptions import InvalidTrigger
 
 from .base import DocumentTrigger, Reader, read_wall
-from .zones import exists, instant_of
+from .zones import ClockChange, exists, instant_of, wall_of
 
 
 class DateTrigger(DocumentTrigger):
@@ -55,6 +55,18 @@ class DateTrigger(DocumentTrigger):
 
     def count(self, after: datetime, until: datetime) -> int:
         return int(after < self.run_at <= until)
+
+    def at_change(self, change: ClockChange) -> str:
+        if self.skipped is not None and self.run_at == change.at:
+            return _("%(written)s runs at %(moment)s") % {
+                "written": self.skipped.time().isoformat("minutes"),
+                "moment": change.wall_after.time().isoformat("minutes"),
+            }
+        wall = wall_of(self.tz, self.run_at)
+        if not change.is_gap and change.wall_after <= wall < change.wall_before:
+            which = _("the first time") if self.run_at < change.at else _("the second time")
+            return _("%(wall)s runs once, %(which)s") % {"wall": wall.time().isoformat("minutes"), "which": which}
+        return _("the date lies elsewhere")
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
         """A date that never fired is due even when it lies in the past: whether that is too late, the tick judges."""

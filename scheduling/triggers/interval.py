@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from scheduling.exceptions import InvalidTrigger
 
 from .base import DocumentTrigger, Reader
+from .zones import ClockChange
 
 UNITS = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
 SHORTEST = timedelta(seconds=1)
@@ -60,6 +61,9 @@ class AnchoredInterval(DocumentTrigger):
 
     def describe(self) -> str:
         return _("Every %(interval)s") % {"interval": in_words(self.interval)}
+
+    def at_change(self, change: ClockChange) -> str:
+        return _("an interval counts elapsed time and is not moved")
 
     @property
     def _first(self) -> int:

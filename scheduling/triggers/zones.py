@@ -53,7 +53,7 @@ def zone(name: str) -> ZoneInfo:
     if name in zone_names():
         return ZoneInfo(name)
     by_folded = {known.casefold(): known for known in sorted(zone_names())}
-    near = difflib.get_close_matches(name[:100].casefold(), by_folded, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name[:100].casefold(), by_folded, n=1, cutoff=0.6)
     if near:
         message = _("There is no time zone “%(name)s”; the nearest is “%(near)s”.")
         raise InvalidTrigger("trigger.timezone", message % {"name": name[:100], "near": by_folded[near[0]]})

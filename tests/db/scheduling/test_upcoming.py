@@ -1,0 +1,140 @@
+"""`manage.py upcoming`: the next firings of saved jobs and of triggers that are not saved yet."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django_apscheduler.models import DjangoJob
+
+from scheduling import definitions
+from scheduling.models import JobRun, ScheduledJob
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BERLIN: dict[str, object] = {"type": "cron", "cron": "30 2 * * *", "timezone": "Europe/Berlin"}
+
+
+def upcoming(*arguments: str) -> str:
+    out = StringIO()
+    call_command("upcoming", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def make_job(job_id: str, trigger: dict[str, object] = BERLIN, **changes: object) -> ScheduledJob:
+    document = {"job_id": job_id, "handler": "report", "job_data": {"period": "day"}, "trigger": trigger, **changes}
+    return definitions.create_job(definitions.parse_job(document))
+
+
+def test_unsaved_line_is_shown_with_both_clock_changes() -> None:
+    lines = upcoming(
+        "--cron", "30 2 * * *", "--timezone", "Europe/Berlin", "--from", "2027-03-27T12:00", "--count", "2"
+    )
+    assert [line.strip() for line in lines.splitlines()] == [
+        "30 2 * * *: At 02:30 (Europe/Berlin)",
+        "2027-03-28T03:00:00+02:00  2027-03-28T01:00:00Z",
+        "2027-03-29T02:30:00+02:00  2027-03-29T00:30:00Z",
+        "2027-03-28: clocks go from 02:00 to 03:00; 02:30 runs at 03:00",
+        "2027-10-31: clocks go back from 03:00 to 02:00; 02:30 runs once, the first time",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "forward", "back"),
+    [
+        ("0 12 * * *", "no firing falls into it", "no firing falls into it"),
+        ("0,30 2 * * *", "02:00, 02:30 run once, at 03:00", "02:00, 02:30 run once each, the first time"),
+        ("30 * * * *", "02:30 does not come and does not run", "02:30 runs both times"),
+        ("*/5 * * * *", "02:00, 02:05, 02:10, 02:15, … do not come", "02:00, 02:05, 02:10, 02:15, … run both times"),
+    ],
+)
+def test_clock_changes_say_what_they_do_to_the_line(line: str, forward: str, back: str) -> None:
+    text = upcoming("--cron", line, "--timezone", "Europe/Berlin", "--from", "2027-01-01", "--count", "1")
+    spring, autumn = text.splitlines()[-2:]
+    assert f"to 03:00; {forward}" in spring
+    assert f"to 02:00; {back}" in autumn
+
+
+def test_zone_without_clock_changes_says_so() -> None:
+    assert "The clocks of Asia/Shanghai are not changed." in upcoming("--cron", "@daily")
+
+
+def test_unsaved_interval_counts_from_the_given_moment() -> None:
+    text = upcoming("--trigger", '{"type": "interval", "hours": 2}', "--from", "2027-01-01T00:00:00Z", "--json")
+    [report] = json.loads(text)["jobs"]
+    assert [firing["utc"][11:16] for firing in report["firings"]] == ["02:00", "04:00", "06:00", "08:00", "10:00"]
+    assert report["in_words"] == "Every 2 hours"
+
+
+def test_saved_jobs_are_shown_by_id_or_all() -> None:
+    make_job("first", name="The first")
+    job = make_job("second", {"type": "interval", "hours": 1})
+    assert "first (The first): At 02:30 (Europe/Berlin)" in upcoming()
+    [report] = json.loads(upcoming("second", "--count", "1", "--json"))["jobs"]
+    planned = DjangoJob.objects.get(pk="second").next_run_time
+    assert datetime.fromisoformat(report["firings"][0]["utc"]) == planned
+    assert report["job_id"] == job.job_id
+
+
+def test_held_jobs_say_that_they_do_not_run() -> None:
+    make_job("paused")
+    make_job("disabled", enabled=False)
+    definitions.pause_job("paused", by="ann")
+    assert "by ann: these do not run until it is resumed" in upcoming("paused")
+    assert "Disabled" in upcoming("disabled")
+    definitions.resume_job("paused")
+    definitions.pause_all("ann")
+    assert "The whole scheduler is paused" in upcoming("paused")
+
+
+def test_date_that_is_over_fires_no_more() -> None:
+    make_job("over", {"type": "date", "run_date": "2020-01-01"})
+    assert "It does not fire any more." in upcoming("over")
+
+
+def test_spoilt_job_is_shown_with_its_problem_beside_the_others() -> None:
+    make_job("good")
+    spoilt = make_job("spoilt")
+    ScheduledJob.objects.filter(pk=spoilt.pk).update(trigger={"type": "cron", "cron": "nonsense"})
+    text = upcoming()
+    assert "spoilt: trigger.cron: The line has 1 fields" in text
+    assert "good: At 02:30" in text
+
+
+def test_numbers_of_weekdays_are_warned_of() -> None:
+    text = upcoming("--trigger", '{"type": "cron", "day_of_week": 0, "hour": 2}')
+    assert "APScheduler would say 0 is Monday" in text
+
+
+def test_nothing_is_stored() -> None:
+    upcoming("--cron", "@daily")
+    assert not ScheduledJob.objects.exists()
+    assert not JobRun.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nobody"], "no job “nobody”"),
+        (["--cron", "0 0 31 2 *"], "never fires"),
+        (["--cron", "@daily", "--timezone", "Asia/Shangai"], "Asia/Shanghai"),
+        (["--trigger", "{"], "not JSON"),
+        (["--trigger", "[1]"], "must be an object"),
+        (["--trigger", '{"type": "interval", "seconds": 0}'], "more than 0"),
+        (["--cron", "@daily", "--count", "0"], "--count"),
+        (["--cron", "@daily", "--count", "100000"], "--count"),
+        (["--cron", "@daily", "--from", "never"], "never"),
+        (["--cron", "@daily", "--from", "9999-12-31"], "out of range"),
+        (["job", "--cron", "@daily"], "not both"),
+    ],
+    ids=str,
+)
+def test_wrong_usage_is_one_sentence_and_exit_code_2(arguments: list[str], words: str) -> None:
+    with pytest.raises(CommandError) as error:
+        upcoming(*arguments)
+    assert error.value.returncode == 2
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
