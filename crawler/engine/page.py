@@ -16,7 +16,7 @@ from .urls import normalise
 
 MAX_CHARACTERS = 32_000_000
 """That all values of one page may hold together. Beside it a page of the default limit is read thrice over."""
-MAX_SECONDS = 10.0
+MAX_SECONDS = 3.0
 """Of this thread's processor time for the extraction of one page."""
 _BETWEEN_LOOKS = 64
 """Texts read between two looks at the clock."""

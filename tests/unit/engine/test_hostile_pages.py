@@ -1,0 +1,173 @@
+"""Pages that are made to break a reader: nothing is raised, nothing is quadratic, what is stored can be stored."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable
+
+import pytest
+
+from crawler.engine import page as page_module
+from crawler.engine.definition import parse
+from crawler.engine.errors import DefinitionError, Reason
+from crawler.engine.extractor import Extractor
+from crawler.engine.records import Extraction
+from tests.servers.corpora import Case, cases
+from tests.spiders import saved_pages
+
+URL = "http://shop.example/a"
+SPIDER: dict[str, object] = {
+    "name": "greedy",
+    "start_urls": [URL],
+    "follow": [{"css": "a"}, {"xpath": "//@href"}, {"css": "*::attr(src)"}],
+    "items": [
+        {
+            "type": "page",
+            "fields": {
+                "text": {"css": "body"},
+                "own": {"css": "*::text", "many": True},
+                "html": {"css": "p", "type": "html"},
+                "all": {"xpath": "//text()", "many": True},
+                "comments": {"xpath": "//comment()", "many": True},
+                "attributes": {"xpath": "//@*", "many": True},
+                "data": {"css": "script", "type": "json"},
+                "url": {"css": "a::attr(href)", "type": "url"},
+                "count": {"xpath": "count(//*)", "type": "integer"},
+                "match": {"css": "body", "regex": "(a+)+$"},
+            },
+        },
+        {
+            "type": "part",
+            "each": "p, div, td",
+            "key": ["text"],
+            "fields": {"text": {"xpath": "string(.)"}, "n": {"xpath": "count(ancestor::*)", "type": "integer"}},
+        },
+    ],
+}
+
+
+def extract(body: bytes, charset: str = "utf-8") -> Extraction:
+    return Extractor(parse(SPIDER)).extract(URL, body, charset, "text/html")
+
+
+def assert_storable(extraction: Extraction) -> None:
+    """Valid UTF-8 without NUL, and JSON that reads back as it was."""
+    for item in extraction.items:
+        assert b"\0" not in item.data_json.encode()
+        assert "\\u0000" not in item.data_json.replace("\\\\", "")
+        assert json.loads(item.data_json) == item.data
+        item.key.encode()
+    for problem in extraction.problems:
+        problem.value.encode()
+
+
+N = 100_000
+PAGES: dict[str, Callable[[], bytes]] = {
+    "nested divs": lambda: b"<div>" * N + b"x",
+    "nested spans with a block at the bottom": lambda: b"<span>" * N + b"<p>x<br>y",
+    "nested tables": lambda: b"<table><tr><td>" * (N // 10) + b"x",
+    "nested templates": lambda: b"<template><p>" * N,
+    "nested lists": lambda: b"<ul><li>x" * N,
+    "nested SVG": lambda: b"<svg><g>" * (N // 2),
+    "formatting that is never closed": lambda: b"<b><i><u>" * 10_000 + b"<p>x" * 10_000,
+    "adoption": lambda: b"<a href=x><b><table>" * 10_000,
+    "one line": lambda: b"<p>" + b"x" * 5_000_000,
+    "one line without a tag": lambda: b"x" * 5_000_000,
+    "one attribute": lambda: b"<a href='" + b"x" * 5_000_000 + b"'>y",
+    "many attributes": lambda: b"<p " + b" ".join(b"a%d=1" % number for number in range(N)) + b">x",
+    "many links": lambda: b"".join(b"<a href='%d?%d'>x</a>" % (number, number) for number in range(20_000)),
+    "open tags": lambda: b"<a <" * N,
+    "open comment": lambda: b"<!--" * N,
+    "open script": lambda: b"<script>" + b"[" * N,
+    "entities": lambda: b"<p>" + b"&amp" * N + b"&#x110000;&#0;&#xd800;",
+    "NUL": lambda: b"\0<p\0>\0a\0</p>\0<a href='\0b'>\0<!--\0--><script>\"\\u0000\"</script><svg>\0",
+    "half surrogate pairs": lambda: b"<p>\xed\xa0\x80\xed\xb0\x80<a href='\xed\xa0\x80'><script>\"\\ud800\"</script>",
+    "nothing": lambda: b"",
+    "a byte-order mark": lambda: b"\xff\xfe",
+    "frames": lambda: b"<frameset><frame src=a></frameset>",
+    "plain text for ever": lambda: b"<plaintext>" + b"<p>x" * N,
+    "wide table": lambda: b"<table><tr>" + b"<td>a" * 5_000 + b"<tr><td>b" * 5_000,
+}
+
+
+@pytest.mark.parametrize("make_page", PAGES.values(), ids=PAGES.keys())
+def test_hostile_pages_are_read_in_time(make_page: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_module, "MAX_SECONDS", 1.0)
+    body = make_page()
+    before = time.thread_time()
+    extraction = extract(body)
+    # Between two looks at the clock stands at most one search of the whole page.
+    assert time.thread_time() - before < 4
+    assert_storable(extraction)
+
+
+@pytest.mark.parametrize(
+    "charset", ["utf-16", "utf-16be", "gb18030", "shift_jis", "iso-2022-jp", "replacement", "utf-7"]
+)
+def test_bytes_of_any_kind_are_text_that_can_be_stored(charset: str) -> None:
+    chance = random.Random(charset)
+    for _ in range(20):
+        assert_storable(extract(b"<p>" + chance.randbytes(2_000), charset))
+
+
+def test_mutilated_pages_are_read() -> None:
+    chance = random.Random(3)
+    for _, _, body in list(saved_pages("shop"))[:200]:
+        mutilated = bytearray(body)
+        for _ in range(30):
+            place = chance.randrange(len(mutilated))
+            length = chance.randrange(20)
+            mutilated[place : place + length] = chance.choice(
+                [b"", b"\0", b"<", b">", b"'", b"&#", b"\xff", b"<!--", b"]]>", b"<template>", b"<script>", b"</div>"]
+            )
+        assert_storable(extract(bytes(mutilated)))
+
+
+def test_a_page_that_asks_for_too_much_keeps_its_links_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_module, "MAX_CHARACTERS", 1_000_000)
+    body = b"<a href=x></a>" + b"<div>" * 3_000 + b"x" * 1_000
+    spider = SPIDER | {
+        "follow": [{}],
+        "items": [
+            {"type": "page", "fields": {"title": {"css": "a::attr(href)"}}},
+            {"type": "div", "fields": {"all": {"css": "div", "many": True}}},
+        ],
+    }
+    extractor = Extractor(parse(spider))
+    extraction = extractor.extract(URL, body, "", "text/html")
+    assert extraction.links == ["http://shop.example/x"]
+    assert [item.type for item in extraction.items] == ["page"]
+    assert extraction.reasons == {Reason.EXTRACTION_ERROR: 1}
+    assert "1,000,000 characters" in extraction.problems[0].value
+    assert "1,000,000 characters" in extractor.explain(URL, body, "", "text/html").notice
+
+
+def test_an_xpath_that_only_fails_on_a_page_is_told_with_its_text() -> None:
+    xpath = "//zz[count('x') > 1]"
+    rule = {"type": "page", "fields": {"a": {"xpath": xpath}}}
+    extraction = Extractor(parse(SPIDER | {"items": [rule]})).extract(URL, b"<zz>", "", "text/html")
+    assert extraction.reasons == {Reason.EXTRACTION_ERROR: 1}
+    assert xpath in extraction.problems[0].value
+
+
+def _redos_cases() -> list[Case]:
+    return [case for case in cases("redos") if isinstance(case["input"], dict)]
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in _redos_cases()])
+def test_expressions_that_explode_elsewhere_take_linear_time_or_are_refused(case: Case) -> None:
+    given = case["input"]
+    assert isinstance(given, dict)
+    document = SPIDER | {"items": [{"type": "a", "fields": {"v": {"css": "p", "regex": given["pattern"]}}}]}
+    try:
+        extractor = Extractor(parse(document))
+    except DefinitionError as refusal:
+        assert "regex" in refusal.problems[0].place  # noqa: PT017 - refused or linear: either is right
+        return
+    attack = str(given["attack"])
+    body = ("<p>" + (attack[: len(attack) // 2] * 2_000)[:50_000] + attack).encode("utf-8", "replace")
+    before = time.thread_time()
+    extractor.extract(URL, body, "utf-8", "text/html")
+    assert time.thread_time() - before < 1
