@@ -59,6 +59,9 @@ class ItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
     def versions(self, request: Request, pk: str) -> Response:
         """The present value first, then each superseded one, the newest first."""
         item = self.get_object()
-        present = {"number": item.version, "data": item.data, "valid_from": item.changed_at, "valid_to": None}
         page = self.paginate_queryset(ItemVersion.objects.filter(item=item).order_by("-number"))
-        return self.get_paginated_response([present, *ItemVersionSerializer(page, many=True).data])
+        versions = list(ItemVersionSerializer(page, many=True).data)
+        if request.query_params.get("page", "1") == "1":
+            present = {"number": item.version, "data": item.data, "valid_from": item.changed_at, "valid_to": None}
+            versions.insert(0, present)
+        return self.get_paginated_response(versions)

@@ -1,0 +1,78 @@
+"""`/api/crawl/tasks`: follow a crawl, look at its pages, cancel it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import django_filters
+from django.utils.translation import gettext as _
+from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from crawler.engine.records import PageState
+from crawler.models import CrawlTask, Page
+from crawler.tasks import TaskEnded, TaskNotFound, cancel_task, describe_task
+from crawlproject.web.problems import Conflict, FieldErrors
+from crawlproject.web.requests import body_object, refuse_unknown
+
+
+class PageSerializer(serializers.ModelSerializer[Page]):
+    class Meta:
+        model = Page
+        fields: ClassVar[list[str]] = [
+            "url", "state", "status_code", "reason", "depth", "hops", "attempts", "redirected_to", "checked_at",
+            "changed_at",
+        ]  # fmt: skip
+
+
+class TaskFilter(django_filters.FilterSet):
+    spider = django_filters.CharFilter(field_name="spider__name")
+    type = django_filters.ChoiceFilter(field_name="task_type", choices=CrawlTask.Type.choices)
+    parent = django_filters.CharFilter(field_name="parent__task_id")
+
+    class Meta:
+        model = CrawlTask
+        fields = ("status",)
+
+
+class CrawlTaskViewSet(viewsets.GenericViewSet[CrawlTask]):
+    queryset = CrawlTask.objects.select_related("run", "spider", "parent").order_by("-id")
+    filterset_class = TaskFilter
+    lookup_field = "task_id"
+    lookup_value_regex = "[^/]+"
+    action_permissions = {"cancel": "crawler.change_crawltask", "pages": "crawler.view_page"}
+
+    def list(self, request: Request) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response([describe_task(task) for task in page or []])
+
+    def retrieve(self, request: Request, task_id: str) -> Response:
+        return Response(describe_task(self.get_object()))
+
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, task_id: str) -> Response:
+        """A waiting crawl ends at once, a running one as soon as it has stored what it holds; 409 if it has ended."""
+        body_object(request, known=())
+        try:
+            task = cancel_task(task_id, by=request.user.get_username())
+        except TaskNotFound as error:
+            raise NotFound(str(error)) from error
+        except TaskEnded as error:
+            raise Conflict(str(error)) from error
+        return Response(describe_task(task), status=202)
+
+    @action(detail=True, methods=["get"])
+    def pages(self, request: Request, task_id: str) -> Response:
+        """The pages of a crawl; `?state=failed` for one state. A page shows the newest crawl that came by it."""
+        refuse_unknown(request.query_params, {"state", "page", "page_size"})
+        pages = Page.objects.filter(task=self.get_object()).defer("links", "chain", "content_hash").order_by("id")
+        if (state := request.query_params.get("state")) is not None:
+            known = [page_state.value for page_state in PageState]
+            if state not in known:
+                raise FieldErrors([("state", _("Give one of %(known)s.") % {"known": ", ".join(known)})])
+            pages = pages.filter(state=state)
+        page = self.paginate_queryset(pages)
+        return self.get_paginated_response(PageSerializer(page, many=True).data)
