@@ -5,14 +5,19 @@ from __future__ import annotations
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db import transaction
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crawler import definitions
 from crawler.definitions import InvalidDefinitions
+from crawler.definitions.reading import read
+from crawler.engine.definition import parse
 from crawler.engine.errors import DefinitionError
 from crawler.exceptions import CrawlerError
 from crawler.models import CrawlTask, Spider
@@ -58,11 +63,11 @@ class SpiderForm(forms.ModelForm[Spider]):
     def clean_text(self) -> str:
         text: str = self.cleaned_data["text"]
         try:
-            document = definitions.read(text).value
+            document = read(text).value
             if not isinstance(document, dict):
                 raise forms.ValidationError(_("Write one spider: keys and values, beginning with “name:”."))
             self._check_name(document.get("name"))
-            definitions.check_spider(document)
+            parse(document)
         except InvalidDefinitions as error:
             raise forms.ValidationError([str(problem) for problem in error.problems]) from error
         except DefinitionError as error:
@@ -94,8 +99,6 @@ class SpiderAdmin(LampAdmin[Spider]):
     actions = ("crawl_now",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Spider]:
-        from django.db.models import OuterRef, Subquery
-
         latest = CrawlTask.objects.filter(spider=OuterRef("pk")).order_by("-id")
         return (
             super()
@@ -146,12 +149,23 @@ class SpiderAdmin(LampAdmin[Spider]):
         saved = definitions.save_spider(form.document, user=request.user if isinstance(request.user, User) else None)
         obj.pk, obj.name = saved.pk, saved.name
 
-    def delete_model(self, request: HttpRequest, obj: Spider) -> None:
-        definitions.delete_spider(obj.name)
+    def get_actions(self, request: HttpRequest) -> dict[str, object]:
+        """Without Django's own deletion, which would go round the write path and its checks."""
+        actions: dict[str, object] = super().get_actions(request)  # type: ignore[assignment]
+        actions.pop("delete_selected", None)
+        return actions
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Spider]) -> None:
-        for spider in queryset:
-            definitions.delete_spider(spider.name)
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: object = None) -> HttpResponseBase:
+        """A spider that is crawled, or that a schedule names, stays: the page says what stands in the way."""
+        try:
+            with transaction.atomic():
+                return super().delete_view(request, object_id)
+        except definitions.SpiderInUse as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return redirect("admin:crawler_spider_change", object_id)
+
+    def delete_model(self, request: HttpRequest, obj: Spider) -> None:
+        definitions.delete_spider(obj.name, user=request.user if isinstance(request.user, User) else None)
 
     @admin.action(description=gettext_lazy("Crawl now"), permissions=["crawl"])
     def crawl_now(self, request: HttpRequest, queryset: QuerySet[Spider]) -> None:

@@ -73,7 +73,10 @@ class SpiderViewSet(viewsets.GenericViewSet[Spider]):
 
     def destroy(self, request: Request, name: str) -> Response:
         self.get_object()
-        definitions.delete_spider(name)
+        try:
+            definitions.delete_spider(name, user=request.user if isinstance(request.user, User) else None)
+        except definitions.SpiderInUse as error:
+            raise Conflict(str(error)) from error
         return Response(status=204)
 
     @action(detail=True, methods=["post"])
