@@ -7,3 +7,8 @@ from django.utils.translation import gettext_lazy as _
 class CrawlerConfig(AppConfig):
     name = "crawler"
     verbose_name = _("Crawls")
+
+    def ready(self) -> None:
+        from . import receivers
+
+        receivers.connect()

@@ -1,0 +1,141 @@
+"""The handler that crawls."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from django.utils.translation import gettext as _
+
+from scheduling.contract import JobContext, JobHandler, JobResult, RunStopped, register
+
+from .crawl_data import CrawlRequest, check_request, read_request
+from .engine.definition import parse
+from .engine.records import CrawlCounts, CrawlOutcome, Ending
+from .engine.spider import Limits, SpiderDefinition
+from .fan_out import fan_out
+from .manager import get_manager
+from .models import CrawlTask, Spider
+from .secrets import resolve_headers
+from .storage import DatabaseStorage
+from .tasks import counts, take_task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What one attempt of a crawl needs from the database."""
+
+    task: CrawlTask
+    spider: Spider
+    definition: SpiderDefinition
+    headers: Mapping[str, str]
+
+
+@register
+class CrawlJobHandler(JobHandler):
+    """Crawls a spider, given URLs, or (each in a run of its own) all spiders or those of a category."""
+
+    name: ClassVar[str] = "crawl"
+    description: ClassVar[str] = "Crawls a spider, a category, all spiders, or given URLs."
+
+    def validate(self, job_data: Mapping[str, object]) -> None:
+        """Refuse what cannot be crawled, naming the nearest spider."""
+        check_request(read_request(job_data))
+
+    def exclusive_key(self, job_data: Mapping[str, object]) -> str:
+        """One crawl per spider at a time."""
+        return read_request(job_data).exclusive_key
+
+    async def execute(self, context: JobContext) -> JobResult:
+        """Crawl, or go on with a crawl that an earlier attempt began."""
+        request = read_request(context.job_data)
+        if request.is_fan_out:
+            return await self._fan_out(context, request)
+        prepared = await context.effects(_prepare, context.run_id, context.job_id, request)
+        outcome = await self._crawl(context, request, prepared)
+        if outcome.ending is Ending.STOPPED:
+            raise RunStopped(outcome.message)
+        data = await context.effects(_result, prepared.task.pk)
+        return JobResult(
+            success=outcome.ending is not Ending.FAILED,
+            message=_sentence(outcome, data),
+            data=data | {"seconds": round(outcome.seconds, 3)},
+        )
+
+    async def _fan_out(self, context: JobContext, request: CrawlRequest) -> JobResult:
+        task_id, name, children = await context.effects(_begin_children, context.run_id, context.job_id, request)
+        message = _("%d crawls begun.") % children if children else _("No spider is enabled: nothing to crawl.")
+        context.log(f"{name}: {message}")
+        return JobResult(success=True, message=message, data={"task_id": name, "task": task_id, "children": children})
+
+    async def _crawl(self, context: JobContext, request: CrawlRequest, prepared: Prepared) -> CrawlOutcome:
+        manager = await get_manager()
+        storage = DatabaseStorage(
+            task=prepared.task,
+            spider=prepared.spider,
+            spider_version=prepared.spider.version,
+            guard=context.guard,
+            lane_run=manager.lane.run_patiently,
+            follows_links=request.type != CrawlTask.Type.URLS,
+        )
+        max_pages = prepared.definition.limits.max_pages
+
+        def show(done: CrawlCounts) -> None:
+            fraction = None if max_pages is None else min(done.pages / max_pages, 1.0)
+            context.progress(fraction, _("%(pages)d pages, %(items)d items") % _shown(done.pages, done.items))
+
+        return await manager.crawl(
+            definition=prepared.definition,
+            storage=storage,
+            stopping=context.stopping,
+            headers=prepared.headers,
+            on_progress=show,
+        )
+
+
+def _prepare(run_id: int, job_id: str, request: CrawlRequest) -> Prepared:
+    """Find or make the run's task, and read its spider. Raises what is wrong with the spider's document or secrets."""
+    task = take_task(run_id, job_id, request)
+    spider = Spider.objects.get(name=request.spider)
+    if task.spider_version != spider.version:
+        CrawlTask.objects.filter(pk=task.pk).update(spider_version=spider.version)
+    definition = parse(spider.definition)
+    headers = resolve_headers(definition)
+    if request.type == CrawlTask.Type.URLS:
+        definition = only(definition, request.targets)
+    return Prepared(task=task, spider=spider, definition=definition, headers=headers)
+
+
+def only(definition: SpiderDefinition, urls: tuple[str, ...]) -> SpiderDefinition:
+    """The same spider reading `urls` and nothing else: its item rules and manners, no links, no limits of a crawl."""
+    limits = Limits(max_bytes_per_page=definition.limits.max_bytes_per_page)
+    return dataclasses.replace(definition, start_urls=urls, sitemaps=(), follow=(), limits=limits)
+
+
+def _begin_children(run_id: int, job_id: str, request: CrawlRequest) -> tuple[int, str, int]:
+    task = take_task(run_id, job_id, request)
+    return task.pk, task.task_id, fan_out(task.pk, run_id)
+
+
+def _result(task_id: int) -> dict[str, object]:
+    """The totals of all attempts, as the run keeps them."""
+    task = CrawlTask.objects.get(pk=task_id)
+    return {"task_id": task.task_id, **counts(task), "errors": task.pages_failed, "reasons": task.reasons}
+
+
+def _sentence(outcome: CrawlOutcome, data: Mapping[str, object]) -> str:
+    if outcome.ending is Ending.FAILED:
+        return outcome.message
+    found = _("%(pages)d pages, %(items)d items, %(new)d new, %(changed)d changed.") % {
+        "pages": data["pages"],
+        "items": data["items"],
+        "new": data["items_new"],
+        "changed": data["items_changed"],
+    }
+    return f"{found} {outcome.message}".rstrip()
+
+
+def _shown(pages: int, items: int) -> dict[str, int]:
+    return {"pages": pages, "items": items}

@@ -1,0 +1,89 @@
+"""Keeps tasks in step with their runs, inside the transaction that writes the run.
+
+A recurring schedule's task is made by its handler, so a run that never began has none: such runs, which a tick may
+write by the thousand, cost nothing here.
+"""
+
+from __future__ import annotations
+
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from scheduling.models import JobRun
+from scheduling.signals import run_ended, run_returned, run_started
+
+from .fan_out import end_task
+from .models import CrawlTask
+
+Status = CrawlTask.Status
+
+HANDLER_NAMES = ("crawl", "CrawlJobHandler")
+_ENDS = {
+    JobRun.State.SUCCEEDED: Status.COMPLETED,
+    JobRun.State.CANCELLED: Status.CANCELLED,
+    JobRun.State.FAILED: Status.FAILED,
+    JobRun.State.MISSED: Status.FAILED,
+    JobRun.State.SKIPPED: Status.FAILED,
+}
+
+
+def connect() -> None:
+    """Listen; called once the apps are ready."""
+    run_started.connect(start, dispatch_uid="crawler.start")
+    run_returned.connect(give_back, dispatch_uid="crawler.give_back")
+    run_ended.connect(end, dispatch_uid="crawler.end")
+
+
+def start(*, run: JobRun, **kwargs: object) -> None:
+    """The run was claimed: pending → running. A one-off's task learns its run here."""
+    if not _may_have_task(run, first_claim=2):
+        return
+    _tasks_of(run).filter(status=Status.PENDING).update(
+        run=run, status=Status.RUNNING, message="", started_at=Coalesce(F("started_at"), timezone.now())
+    )
+
+
+def give_back(*, run: JobRun, **kwargs: object) -> None:
+    """The run went back to the queue: running → pending."""
+    if _is_crawl(run):
+        _tasks_of(run).filter(status=Status.RUNNING).update(status=Status.PENDING, message=run.message)
+
+
+def end(*, run: JobRun, **kwargs: object) -> None:
+    """The run ended, or was born ended: so does its task, but for a parent that waits for its children."""
+    if not _may_have_task(run, first_claim=1):
+        return
+    task = _tasks_of(run).first()
+    if task is None:
+        return
+    if task.run_id is None:
+        CrawlTask.objects.filter(pk=task.pk).update(run=run)
+    if not task.children_left:
+        end_task(task.pk, _ENDS[JobRun.State(run.state)], run.message or _default_message(run))
+
+
+def _tasks_of(run: JobRun) -> QuerySet[CrawlTask]:
+    # A one-off's job_id is the task's id.
+    return CrawlTask.objects.filter(Q(run=run) | Q(run=None, task_id=run.job_key))
+
+
+def _may_have_task(run: JobRun, *, first_claim: int) -> bool:
+    is_recurring = run.job is not None and not run.job.one_time
+    return _is_crawl(run) and not (is_recurring and run.claim < first_claim)
+
+
+def _is_crawl(run: JobRun) -> bool:
+    if run.job is not None:
+        return run.job.handler in HANDLER_NAMES
+    # The schedule of a run without work of its own was removed: its handler is not known.
+    return run.work is None or run.work.get("handler") in HANDLER_NAMES
+
+
+def _default_message(run: JobRun) -> str:
+    if run.state == JobRun.State.MISSED:
+        return _("Its time was missed.")
+    if run.state == JobRun.State.SKIPPED:
+        return _("Skipped: another run was in the way.")
+    return ""
