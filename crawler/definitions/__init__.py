@@ -1,0 +1,41 @@
+"""What is defined: spiders' documents, and the file that holds spiders and jobs.
+
+`spiders` is the one write path of spiders; `file` reads a definitions file, `load` makes the database say the same,
+`dump` writes a file whose loading changes nothing.
+"""
+
+from __future__ import annotations
+
+from .differences import Difference, differences
+from .dumping import dump, to_yaml
+from .file import Definitions, parse_file, parse_files
+from .loading import LoadReport, load
+from .problems import InvalidDefinitions, Problem
+from .spiders import (
+    SpiderInUse,
+    SpiderNotFound,
+    delete_spider,
+    dump_spider,
+    restore_spider_version,
+    save_spider,
+)
+
+__all__ = [
+    "Definitions",
+    "Difference",
+    "InvalidDefinitions",
+    "LoadReport",
+    "Problem",
+    "SpiderInUse",
+    "SpiderNotFound",
+    "delete_spider",
+    "differences",
+    "dump",
+    "dump_spider",
+    "load",
+    "parse_file",
+    "parse_files",
+    "restore_spider_version",
+    "save_spider",
+    "to_yaml",
+]

@@ -31,8 +31,10 @@ _QUOTES = "put it in quotes"
 _IMPLICIT = yaml.resolver.Resolver.yaml_implicit_resolvers
 _ALLOWED_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map"))
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+$")
 _SIXTIES = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?$")
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+$")
+MISREAD = (_SIXTIES, _LEADING_ZERO)
+"""Plain text that YAML readers do not agree about: 02:00 and 08 are text to some, 12:00 and 010 are numbers."""
 _TRUE = frozenset({"yes", "true", "on"})
 _JSON_LIKE = re.compile(r"\s*[{\[]")
 
@@ -51,6 +53,8 @@ class Node:
     depth: int = 1
     """Levels in it, itself included."""
     closed: bool = False
+    is_merge: bool = False
+    """A plain ``<<``: as a key it brings another mapping's entries in. In quotes it is a name like any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,8 @@ class _Composer:
             case yaml.AliasEvent():
                 self._place(self._aliased(event.anchor or "", line))
             case yaml.ScalarEvent():
-                node = Node(line, scalar=self._scalar(event, line), closed=True)
+                is_merge = event.implicit[0] and event.value == "<<"
+                node = Node(line, scalar=self._scalar(event, line), closed=True, is_merge=is_merge)
                 self._anchor(event.anchor, node)
                 self._place(node)
             case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
@@ -232,7 +237,7 @@ class _Composer:
             key = key_node.scalar
             if key_node.entries is not None or key_node.elements is not None or not isinstance(key, str):
                 self._complain(f"a key must be text; {_QUOTES}", key_node.line)
-            elif key == "<<":
+            elif key_node.is_merge:
                 merged = self._merge(value) | merged
             elif key in entries:
                 self._complain(f'the key "{key}" is given twice (first on line {node.key_lines[key]})', key_node.line)
@@ -306,8 +311,7 @@ class _Refused:
 
 def _resolve(text: str) -> str:
     """The tag that YAML 1.1 gives to a plain scalar."""
-    if _SIXTIES.match(text) or _LEADING_ZERO.match(text):
-        # PyYAML takes some of them for text (02:00, 08) and others for numbers (12:00, 010): all are refused alike.
+    if any(pattern.match(text) for pattern in MISREAD):
         return "tag:yaml.org,2002:int"
     resolvers = _IMPLICIT.get(text[:1], []) + _IMPLICIT.get(None, [])
     for tag, pattern in resolvers:

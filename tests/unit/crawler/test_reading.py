@@ -40,6 +40,7 @@ def refused(text: str, source: str = "") -> list[str]:
         ("{a: 1}", {"a": 1}),
         ('{"a": 1e2, "b": "\\ud83d\\ude00", "c": "\\/"}', {"a": 100.0, "b": "😀", "c": "/"}),
         ('{\n\t"a": [true, null]\n}', {"a": [True, None]}),
+        ('a: {"<<": 1}', {"a": {"<<": 1}}),
         ("a: &x {b: 1}\nc: *x", {"a": {"b": 1}, "c": {"b": 1}}),
         ("a: &x {b: 1, c: 2}\nd: {<<: *x, c: 3}", {"a": {"b": 1, "c": 2}, "d": {"b": 1, "c": 3}}),
         ("a: &x {b: 1}\ne: &y {b: 2}\nd: {<<: [*x, *y]}", {"a": {"b": 1}, "e": {"b": 2}, "d": {"b": 1}}),
@@ -149,9 +150,7 @@ plain = st.recursive(
     | st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs", "Cc"])),
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(
-            st.text(st.characters(exclude_categories=["Cs", "Cc"])).filter(lambda key: key != "<<"), inner, max_size=4
-        )
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs", "Cc"])), inner, max_size=4)
     ),
     max_leaves=20,
 )

@@ -1,0 +1,163 @@
+"""The one write path of spiders: each function is one transaction, and keeps a version of each document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, models, transaction
+from django.utils.translation import gettext as _
+
+from crawler.engine.definition import SpiderDefinition, dump, parse
+from crawler.engine.errors import DefinitionError, DefinitionProblem
+from crawler.exceptions import CrawlerError
+from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider, TaskFailure
+from scheduling.definitions import record_version
+from scheduling.models import DefinitionVersion, JobRun, ScheduledJob
+
+from .differences import same
+
+KIND = DefinitionVersion.Kind.SPIDER
+_ORDER = ("name", "enabled", "category", "start_urls")
+"""Of SURFACES; what comes after them keeps the engine's order, which is the same."""
+
+
+class SpiderNotFound(CrawlerError):
+    """There is no spider (or no version of it) of this name."""
+
+    def __init__(self, name: str, number: int | None = None) -> None:
+        what = f'there is no spider "{name}"' if number is None else f'spider "{name}" has no version {number}'
+        super().__init__(what)
+        self.name = name
+
+
+class SpiderInUse(CrawlerError):
+    """A spider that cannot be deleted now: the message says what stands in the way."""
+
+
+def save_spider(
+    document: Mapping[str, object],
+    *,
+    user: AbstractBaseUser | None = None,
+    comment: str = "",
+    name: str | None = None,
+) -> Spider:
+    """Create the spider that `document` names, or change it. Saving what is stored already changes nothing.
+
+    `name` is the spider that is being edited, where there is one: a document that names another is refused, because
+    pages, items and versions stay with the name.
+
+    Raises:
+        DefinitionError: with every problem.
+    """
+    definition = parse(document)
+    if name is not None and definition.name != name:
+        message = f'a spider keeps its name: it is "{name}"; to rename it, save a new one and delete this one'
+        raise DefinitionError([DefinitionProblem("name", message)])
+    try:
+        return _save(definition, user=user, comment=comment)
+    except _Overtaken:
+        return _save(definition, user=user, comment=comment)
+
+
+def delete_spider(name: str, *, user: AbstractBaseUser | None = None) -> None:
+    """Remove a spider with its pages, items and tasks. Its documents' versions stay: `restore_spider_version`.
+
+    Raises:
+        SpiderNotFound
+        SpiderInUse: a crawl of it waits or runs, or a schedule crawls it.
+    """
+    with transaction.atomic():
+        spider = _locked(name)
+        if spider is None:
+            raise SpiderNotFound(name)
+        if jobs := _jobs_of(name):
+            listed = ", ".join(f'"{job_id}"' for job_id in jobs)
+            raise SpiderInUse(f'spider "{name}" is crawled by the schedule {listed}; change or delete that first')
+        run = JobRun.objects.filter(exclusive_key=f"spider:{name}", state__in=JobRun.ACTIVE).order_by("pk").first()
+        if run is not None:
+            raise SpiderInUse(f'spider "{name}" is being crawled by run #{run.pk}; cancel it, or wait for its end')
+        _delete_what_it_found(spider)
+        spider.delete()
+
+
+def restore_spider_version(name: str, number: int, *, user: AbstractBaseUser | None = None) -> Spider:
+    """Save an older version of a spider's document again; also that of a spider that was deleted.
+
+    Raises:
+        SpiderNotFound: there is no such version.
+        DefinitionError: this release does not take it any more.
+    """
+    kept = DefinitionVersion.objects.filter(kind=KIND, key=name, number=number).first()
+    if kept is None:
+        raise SpiderNotFound(name, number)
+    comment = _("Version %(number)d restored.") % {"number": number}
+    return save_spider(kept.document, user=user, comment=comment, name=name)
+
+
+def dump_spider(spider: Spider) -> dict[str, object]:
+    """A spider's document: keys in their usual order, defaults left out, secrets by name alone."""
+    try:
+        document = dump(parse(spider.definition))
+    except DefinitionError:
+        # Stored by a release that took what this one refuses: shown as it is, so that it can be mended.
+        document = dict(spider.definition)
+    return {key: document[key] for key in _ORDER if key in document} | document
+
+
+class _Overtaken(Exception):
+    """Somebody created the spider between our look and our insert."""
+
+
+def _save(definition: SpiderDefinition, *, user: AbstractBaseUser | None, comment: str) -> Spider:
+    document = dump(definition)
+    with transaction.atomic():
+        spider = _locked(definition.name)
+        if spider is not None and same(spider.definition, document):
+            return spider
+        is_new = spider is None
+        if spider is None:
+            spider = Spider(name=definition.name)
+        spider.definition = document
+        spider.category = definition.category
+        spider.enabled = definition.enabled
+        if is_new:
+            _insert(spider)
+        spider.version = record_version(KIND, definition.name, document, user=user, comment=comment)
+        spider.save(update_fields=["definition", "category", "enabled", "version", "updated_at"])
+        return spider
+
+
+def _insert(spider: Spider) -> None:
+    try:
+        with transaction.atomic():
+            spider.save(force_insert=True)
+    except IntegrityError as error:
+        raise _Overtaken from error
+
+
+def _locked(name: str) -> Spider | None:
+    return Spider.objects.select_for_update().filter(name=name).first()
+
+
+def _jobs_of(name: str) -> list[str]:
+    """Schedules whose target is this spider alone; those of a category or of all go on without it."""
+    named = models.Q(job_data__type="spider", job_data__target=name) | models.Q(
+        job_data__type="urls", job_data__spider=name
+    )
+    jobs = ScheduledJob.objects.filter(named, handler="crawl").order_by("job_id")
+    return list(jobs.values_list("job_id", flat=True))
+
+
+def _delete_what_it_found(spider: Spider) -> None:
+    """By one statement a table, in the order of the references: collecting millions of rows would take them all into
+    memory. No signal of these models is listened to."""
+    using = spider._state.db or "default"
+    for rows in (
+        ItemVersion.objects.filter(item__spider=spider),
+        Item.objects.filter(spider=spider),
+        Page.objects.filter(spider=spider),
+        TaskFailure.objects.filter(task__spider=spider),
+        CrawlTask.objects.filter(spider=spider),
+    ):
+        rows._raw_delete(using)
