@@ -178,6 +178,15 @@ class Product:
         ((value,),) = self.sql(query, parameters)
         return value
 
+    def items(self, spider: str) -> dict[str, dict[str, object]]:
+        """Data of a spider's items by key."""
+        rows = self.sql(
+            "SELECT i.key, i.data FROM crawler_item i JOIN crawler_spider s ON s.id = i.spider_id "
+            "WHERE s.name = ? AND i.gone_at IS NULL",
+            [spider],
+        )
+        return {str(key): json.loads(data) if isinstance(data, str) else dict(data) for key, data in rows}  # type: ignore[call-overload]
+
     # --- REST ---------------------------------------------------------------------------------------------------------
     def create_superuser(self, name: str = "ada", password: str = "a-long-enough-pass") -> tuple[str, str]:
         environment = self.environment
