@@ -21,7 +21,7 @@ from scheduling.liveness import Liveness
 from scheduling.models import JobRun, Process, RunLog, ScheduledJob
 from scheduling.runner import Runner, run_in_foreground
 
-from .making import make_job, make_run
+from .making import make_job, make_run, off_loop
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -87,13 +87,13 @@ async def running(
         control.close()
 
 
-@sync_to_async
+@off_loop
 def queue(**fields: object) -> JobRun:
     job = fields.pop("job", None) or make_job(handler="scripted", **fields)
     return make_run(job, exclusive_key="")  # type: ignore[arg-type]
 
 
-@sync_to_async
+@off_loop
 def state(run: JobRun) -> JobRun:
     return JobRun.objects.get(pk=run.pk)
 
@@ -191,7 +191,7 @@ class TestOutcomes:
 
     async def test_an_unknown_handler_fails_the_run_by_name(self) -> None:
         async with running():
-            run = await ended(await queue(job=await sync_to_async(make_job)(handler="scriptd")))
+            run = await ended(await queue(job=await off_loop(make_job)(handler="scriptd")))
 
         assert (run.state, run.error_type) == ("failed", "UnknownHandler")
         assert "'scriptd'" in run.message
@@ -247,9 +247,7 @@ class TestRetries:
             await ended(run)
             again = await queue(max_retries=2)
             await ended(again)
-            await sync_to_async(JobRun.objects.filter(pk=again.pk).update)(
-                state="queued", retry_count=2, finished_at=None
-            )
+            await off_loop(JobRun.objects.filter(pk=again.pk).update)(state="queued", retry_count=2, finished_at=None)
             handler.contexts.clear()
             await ended(again)
 
@@ -300,7 +298,7 @@ class TestTimeoutAndCancel:
         async with running():
             run = await queue(max_retries=3)
             await until(lambda: handler.contexts)
-            await sync_to_async(JobRun.objects.filter(pk=run.pk).update)(cancel_requested_at=timezone.now())
+            await off_loop(JobRun.objects.filter(pk=run.pk).update)(cancel_requested_at=timezone.now())
             run = await ended(run)
 
         assert (run.state, run.message, run.retry_count) == ("cancelled", "Cancelled.", 0)
@@ -361,7 +359,7 @@ class TestTimeoutAndCancel:
         async with running() as (runner, _liveness):
             run = await queue()
             await until(lambda: handler.contexts)
-            before = await sync_to_async(give_away)(run)
+            before = await off_loop(give_away)(run)
             await until(lambda: runner.running == 0)
         unsubscribe()
 
@@ -403,7 +401,7 @@ class TestDrain:
 
         run = await state(run)
         assert (run.state, run.owner_id) == ("queued", None)
-        assert (await sync_to_async(Process.objects.get)()).state == "stopped"
+        assert (await off_loop(Process.objects.get)()).state == "stopped"
 
 
 class TestThreadsAndEffects:
@@ -461,7 +459,7 @@ class TestThreadsAndEffects:
             run = await ended(await queue())
 
         assert run.state == "failed"
-        assert (await sync_to_async(ScheduledJob.objects.get)()).name != "renamed"
+        assert (await off_loop(ScheduledJob.objects.get)()).name != "renamed"
 
     async def test_log_and_progress_are_stored_while_the_run_runs(self, handler: ScriptedJobHandler) -> None:
         async def script(context: JobContext) -> JobResult:
@@ -480,7 +478,7 @@ class TestThreadsAndEffects:
             while (await state(run)).message != "50% half way":
                 assert monotonic() < end
                 await asyncio.sleep(0.01)
-        texts = await sync_to_async(list)(RunLog.objects.filter(run=run).values_list("text", flat=True))
+        texts = await off_loop(list)(RunLog.objects.filter(run=run).values_list("text", flat=True))
         lines = "\n".join(texts).split("\n")
         assert [line.split(" ", 1)[1] for line in lines] == [*(f"line {n}" for n in range(100)), "the end"]
         assert (await state(run)).message == "over"
@@ -516,7 +514,7 @@ class TestWorkers:
                 job = make_job(handler="scripted")
                 return make_run(job, state="running", owner=process, claim=7, slot=0, started_at=timezone.now())
 
-            run = await ended(await sync_to_async(stray)())
+            run = await ended(await off_loop(stray)())
 
         assert (run.state, run.claim, run.recoveries) == ("succeeded", 8, 1)
 
