@@ -63,7 +63,7 @@ async def close_idle(exchange: Exchange) -> None:
     await exchange.writer.drain()
     if exchange.writer.can_write_eof():
         exchange.writer.write_eof()
-    await asyncio.sleep(30)
+    await exchange.hang()
 
 
 @fault("close-on-reuse")
@@ -109,7 +109,7 @@ async def length_and_chunks(exchange: Exchange) -> None:
 @fault("switch-protocol")
 async def switch_protocol(exchange: Exchange) -> None:
     exchange.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
-    await asyncio.sleep(30)
+    await exchange.hang()
 
 
 @fault("offer-upgrade")
@@ -160,13 +160,13 @@ async def cookies(exchange: Exchange) -> bool:
 @fault("stall")
 async def stall(exchange: Exchange) -> None:
     """Not a byte."""
-    await asyncio.sleep(3600)
+    await exchange.hang()
 
 
 @fault("stall-in-body")
 async def stall_in_body(exchange: Exchange) -> None:
     exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
-    await asyncio.sleep(3600)
+    await exchange.hang()
 
 
 @fault("drip")

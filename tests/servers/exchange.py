@@ -20,7 +20,16 @@ PAGE = b"<!doctype html><html><head><title>Page</title></head><body><h1>Page</h1
 class Exchange:
     """One request, and the connection to answer it on."""
 
-    def __init__(self, head: bytes, writer: asyncio.StreamWriter, counts: dict[str, int], earlier: int) -> None:
+    def __init__(
+        self,
+        head: bytes,
+        *,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        counts: dict[str, int],
+        earlier: int,
+    ) -> None:
+        self.reader = reader
         self.writer = writer
         self.counts = counts
         """Requests by path, this one included."""
@@ -62,6 +71,11 @@ class Exchange:
             self.send(piece)
             await self.writer.drain()
             await asyncio.sleep(seconds)
+
+    async def hang(self) -> None:
+        """Nothing more, until the client goes."""
+        while await self.reader.read(65_536):
+            pass
 
     def reset(self) -> None:
         """RST instead of FIN."""

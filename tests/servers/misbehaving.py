@@ -54,7 +54,9 @@ class MisbehavingServer(LocalServer):
         # A cancelled handler ends as if it were done: asyncio's streams report a cancelled one as an error.
         with contextlib.suppress(asyncio.CancelledError, OSError, asyncio.IncompleteReadError):
             for earlier in count():
-                if not await self._handle(await reader.readuntil(b"\r\n\r\n"), writer, earlier):
+                head = await reader.readuntil(b"\r\n\r\n")
+                exchange = Exchange(head, reader=reader, writer=writer, counts=self.counts, earlier=earlier)
+                if not await self._handle(exchange):
                     break
         self._tasks.discard(task)
         self._writers.discard(writer)
@@ -63,13 +65,12 @@ class MisbehavingServer(LocalServer):
             await writer.wait_closed()
         self._idle.set()
 
-    async def _handle(self, head: bytes, writer: asyncio.StreamWriter, earlier: int) -> bool:
-        exchange = Exchange(head, writer, self.counts, earlier)
+    async def _handle(self, exchange: Exchange) -> bool:
         self.log.append(exchange.logged)
         self.counts[exchange.path] = self.counts.get(exchange.path, 0) + 1
         name = exchange.path.lstrip("/").partition("/")[0]
         kept = await FAULTS.get(name, _unknown)(exchange)
-        await writer.drain()
+        await exchange.writer.drain()
         return bool(kept)
 
 
