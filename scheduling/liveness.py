@@ -21,7 +21,7 @@ from django.db.models import DurationField, ExpressionWrapper, F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from . import endings, machine
+from . import endings, machine, schema
 from .codeversion import code_version
 from .lanes import Lane
 from .models import Process
@@ -33,6 +33,7 @@ LOST_SECONDS = 15.0
 LATE_SECONDS = 6.0
 """A watcher whose own beat came later than this forgets what it has seen: it may have slept, and not the others."""
 _SIZE_EVERY_BEATS = 20
+_SCHEMA_EVERY_BEATS = 10
 
 logger = logging.getLogger(__name__)
 
@@ -84,11 +85,17 @@ class Liveness:
         self.on_recovery = on_recovery
         """Called (on the loop) when runs went back to the queue."""
         self._gauges = _Gauges()
+        self._outdated = False
 
     @property
     def process(self) -> Process | None:
         """This process's row; None while it has none that is alive, in which nothing may be claimed."""
         return self._process
+
+    @property
+    def may_claim(self) -> bool:
+        """Whether new runs may be taken: with a row that is alive, and code that is no older than the database."""
+        return self._process is not None and not self._outdated
 
     async def start(self) -> None:
         """Register a row, take back at once the runs of processes that are gone, begin to beat."""
@@ -142,6 +149,8 @@ class Liveness:
 
     def _beat(self) -> None:
         gauges = self._gauges.read(self.watchdog, with_size=self._beats % _SIZE_EVERY_BEATS == 0)
+        if self._beats % _SCHEMA_EVERY_BEATS == 0:
+            self._look_at_schema()
         self._beats += 1
         if self._process is not None and beat(self._process, gauges):
             return
@@ -153,6 +162,16 @@ class Liveness:
         self._process = None
         self._observations.forget()
         self._process = register(self._kind, self._max_workers)
+
+    def _look_at_schema(self) -> None:
+        unknown = schema.unknown_migrations()
+        if unknown and not self._outdated:
+            logger.error(
+                "The database is newer than this code (%s): nothing more is claimed; restart with the new release",
+                ", ".join(unknown),
+                extra={"action": "code_outdated", "migrations": unknown},
+            )
+        self._outdated = bool(unknown)
 
     def _reap(self) -> bool:
         others = live_rows(excluding=self._process)
@@ -204,7 +223,9 @@ def reap(lost: Iterable[tuple[int, int]]) -> int:
     """Mark processes lost whose beat is still as seen, take back the runs of all that are gone; returns how many."""
     for process_id, seen_beat in sorted(lost):
         if endings.mark_lost(process_id, seen_beat):
-            logger.warning("Process lost", extra={"action": "process_lost", "process_id": process_id, "beat": seen_beat})
+            logger.warning(
+                "Process lost", extra={"action": "process_lost", "process_id": process_id, "beat": seen_beat}
+            )
     return len(endings.recover(timezone.now()))
 
 

@@ -167,7 +167,7 @@ class Runner:
     async def _look(self) -> None:
         """Learn what was asked of the own runs, and claim as many new ones as there are places."""
         process = self._liveness.process
-        free = self._places.free if process is not None and self._takes_queued else 0
+        free = self._places.free if self._liveness.may_claim and self._takes_queued else 0
         known = dict(self._executions)
         owners = {execution.claimed.owner for execution in known.values()}
         if process is not None:

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.models.functions import Now
 
-from scheduling import claims, liveness, machine
+from scheduling import claims, liveness, machine, schema
 from scheduling.lanes import Lane
 from scheduling.liveness import Liveness
 from scheduling.models import JobRun, Process
@@ -197,6 +198,27 @@ class TestOwnLoss:
 
         assert watcher.beat_and_reap()
         assert JobRun.objects.get().state == "queued"
+
+
+class TestUpgrade:
+    def test_nothing_is_claimed_while_the_database_is_newer_than_the_code(self, watcher: Liveness) -> None:
+        def beat_on() -> bool:
+            for _ in range(10):
+                watcher.beat_and_reap()
+            return watcher.may_claim
+
+        before = beat_on()
+        later = MigrationRecorder.Migration.objects.create(app="scheduling", name="9999_later", applied=NOW)
+        unknown, newer = schema.unknown_migrations(), beat_on()
+        later.delete()
+
+        assert (before, newer, beat_on()) == (True, False, True)
+        assert unknown == ["scheduling.9999_later"]
+
+    def test_the_leftovers_of_an_app_that_is_gone_hinder_nothing(self) -> None:
+        MigrationRecorder.Migration.objects.create(app="gone", name="0001_initial", applied=NOW)
+
+        assert schema.unknown_migrations() == []
 
 
 class TestShown:

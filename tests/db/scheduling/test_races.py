@@ -139,7 +139,8 @@ def test_a_one_off_goes_with_the_end_of_its_run_while_others_touch_it() -> None:
         def end(claimed: Claimed = claimed) -> None:
             endings.finish(claimed, Outcome(state="succeeded"), NOW)
 
-        at_once([end, touch, touch])
+        calls: list[Callable[[], None]] = [end, touch, touch]
+        at_once(calls)
 
         run = JobRun.objects.get(pk=claimed.run_id)
         assert (run.state, run.job_id, run.job_key) == ("succeeded", None, job.job_id)

@@ -10,10 +10,10 @@ from time import monotonic
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
-from scheduling import claims, endings, events, registry
+from scheduling import claims, endings, events, link, registry
 from scheduling.contract import JobContext, JobHandler, JobResult, RunStopped
 from scheduling.exceptions import ClaimLost, RunBusy
 from scheduling.lanes import Lane
@@ -88,9 +88,9 @@ async def running(
 
 
 @off_loop
-def queue(**fields: object) -> JobRun:
-    job = fields.pop("job", None) or make_job(handler="scripted", **fields)
-    return make_run(job, exclusive_key="")  # type: ignore[arg-type]
+def queue(job: ScheduledJob | None = None, /, **fields: object) -> JobRun:
+    """Queue a run of `job`, or of a new one of these fields."""
+    return make_run(job or make_job("", handler="scripted", **fields))
 
 
 @off_loop
@@ -191,7 +191,7 @@ class TestOutcomes:
 
     async def test_an_unknown_handler_fails_the_run_by_name(self) -> None:
         async with running():
-            run = await ended(await queue(job=await off_loop(make_job)(handler="scriptd")))
+            run = await ended(await queue(await off_loop(make_job)(handler="scriptd")))
 
         assert (run.state, run.error_type) == ("failed", "UnknownHandler")
         assert "'scriptd'" in run.message
@@ -482,6 +482,26 @@ class TestThreadsAndEffects:
         lines = "\n".join(texts).split("\n")
         assert [line.split(" ", 1)[1] for line in lines] == [*(f"line {n}" for n in range(100)), "the end"]
         assert (await state(run)).message == "over"
+
+    async def test_a_locked_database_is_waited_for(
+        self, handler: ScriptedJobHandler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(link, "FIRST_BACK_OFF", 0.001)
+        answers: list[Exception | str] = [OperationalError("locked"), OperationalError("locked"), "written"]
+
+        def write() -> str:
+            match answers.pop(0):
+                case Exception() as error:
+                    raise error
+                case answer:
+                    return answer
+
+        async def script(context: JobContext) -> JobResult:
+            return JobResult(success=True, message=await context.effects(write))
+
+        handler.script = script
+        async with running():
+            assert (await ended(await queue())).message == "written"
 
 
 class TestWorkers:
