@@ -1,0 +1,58 @@
+"""Comma-separated values (RFC 4180), UTF-8, safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from crawler.engine.records import Json
+from crawler.engine.spider import FieldType
+
+from .formats import Column
+
+PIECE = 64_000
+"""Characters, about, that are handed over at once."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a spreadsheet takes for the beginning of a formula, or skips before one."""
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?\Z")
+_NUMBERS = frozenset({FieldType.INTEGER, FieldType.FLOAT, FieldType.DECIMAL})
+
+
+class CommaSeparated:
+    name = "csv"
+    content_type = "text/csv; charset=utf-8; header=present"
+    one_type = True
+
+    def encode(self, rows: Iterable[Mapping[str, Json]], columns: Sequence[Column]) -> Iterator[bytes]:
+        """A line of names, then a line a row. No value is an empty cell, a list or a mapping is JSON."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer)
+        writer.writerow([harmless(column.name) for column in columns])
+        keys = [(column.name, column.type in _NUMBERS) for column in columns]
+        for row in rows:
+            writer.writerow([_cell(row.get(name), is_number=is_number) for name, is_number in keys])
+            if buffer.tell() > PIECE:
+                yield buffer.getvalue().encode()
+                buffer.seek(0)
+                buffer.truncate()
+        yield buffer.getvalue().encode()
+
+
+def harmless(text: str) -> str:
+    """`text` with an apostrophe before what would be run as a formula."""
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _cell(value: Json, *, is_number: bool) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        # A decimal is a text in JSON; a negative one is no formula.
+        return value if is_number and _NUMBER.match(value) else harmless(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+FORMAT = CommaSeparated()

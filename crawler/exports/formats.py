@@ -1,0 +1,66 @@
+"""What a format is, and which there are."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from typing import Protocol
+
+from crawler.engine.records import Json
+from crawler.engine.spider import FieldType
+from crawler.exceptions import CrawlerError
+
+COMING = ("xlsx", "parquet")
+"""Promised and not there yet: refused by name."""
+
+
+class ExportRefused(CrawlerError):
+    """What cannot be exported as it was asked for; the message says what can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A field of the items, or one of what is known about them (its name begins with an underscore)."""
+
+    name: str
+    type: FieldType
+
+
+class ExportFormat(Protocol):
+    """How rows become a file. Memory must not grow with their number."""
+
+    name: str
+    """As it stands behind ``--format``."""
+    content_type: str
+    one_type: bool
+    """Whether the file has one set of columns, so that items of several types do not fit in."""
+
+    def encode(self, rows: Iterable[Mapping[str, Json]], columns: Sequence[Column]) -> Iterator[bytes]:
+        """The file in pieces. A row may lack columns, and hold what is no column."""
+        ...
+
+
+def get_format(name: str) -> ExportFormat:
+    """Raises `ExportRefused` for a format that is not there."""
+    known = formats()
+    if name in known:
+        return known[name]
+    there = ", ".join(known)
+    if name in COMING:
+        raise ExportRefused(f'the format "{name}" is not there yet; there are {there}')
+    near = get_close_matches(name, known, n=1)
+    hint = f'did you mean "{near[0]}"?' if near else f"there are {there}"
+    raise ExportRefused(f'the format "{name}" is not known; {hint}')
+
+
+@cache
+def formats() -> dict[str, ExportFormat]:
+    """The formats by their names, in that order."""
+    package = import_module(__package__)
+    modules = (import_module(f"{__package__}.{found.name}") for found in pkgutil.iter_modules(package.__path__))
+    found: list[ExportFormat] = [module.FORMAT for module in modules if hasattr(module, "FORMAT")]
+    return {one.name: one for one in sorted(found, key=lambda one: one.name)}

@@ -1,0 +1,104 @@
+"""`manage.py crawl SPIDER`: crawl now, in the foreground, by the same path as a schedule."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from crawler.management.plain import plain_errors, printable
+from crawler.models import CrawlTask
+from scheduling.exceptions import RunBusy
+from scheduling.models import JobRun
+from scheduling.runner import run_in_foreground
+
+STATUS = {JobRun.State.SUCCEEDED: "completed"}
+"""A run's state as a crawl's status; the others have the same name."""
+_COUNTS = ("pages", "items", "items_new", "items_changed")
+_STEPS = 1_000
+"""Of a bar whose end is known."""
+
+
+class Command(BaseCommand):
+    help = (
+        "Crawl a spider now, in the foreground; the run is recorded like a scheduled one, and a live scheduler takes it "
+        "over should this process be killed. Exit code 0: completed; 1: failed, cancelled or busy; 2: wrong usage."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("spider", metavar="SPIDER")
+        parser.add_argument(
+            "--url", action="append", default=[], metavar="URL", help="read this page alone, follow nothing; repeatable"
+        )
+        parser.add_argument("--json", action="store_true", help="print one JSON object last")
+        parser.add_argument(
+            "--wait", action="store_true", help="where the spider is being crawled already, wait for that to end"
+        )
+
+    def handle(self, *args: object, spider: str, url: list[str], json: bool, wait: bool, **options: object) -> None:
+        job_data: dict[str, object] = {"type": "spider", "target": spider}
+        if url:
+            job_data = {"type": "urls", "target": url, "spider": spider}
+        with plain_errors():
+            try:
+                with _progress_bar(spider) as show:
+                    run = run_in_foreground("crawl", job_data, wait=wait, on_progress=show)
+            except RunBusy as error:
+                message = f'spider "{spider}" is being crawled by run #{error.run_id}; --wait waits for its end'
+                raise CommandError(message, returncode=1) from error
+            result = summary(run)
+        self.stdout.write(_to_json(result) if json else printable(sentence(result)))
+        if result["status"] != "completed":
+            sys.exit(1)
+
+
+def summary(run: JobRun) -> dict[str, object]:
+    """What a crawl came to, for programs; zeros where it did not begin."""
+    task = CrawlTask.objects.filter(run=run).first()
+    ended, begun = run.finished_at, run.started_at
+    return {
+        "status": STATUS.get(JobRun.State(run.state), run.state),
+        **{name: getattr(task, name) if task else 0 for name in _COUNTS},
+        "errors": task.pages_failed if task else 0,
+        "bytes": task.bytes if task else 0,
+        "seconds": round((ended - begun).total_seconds(), 3) if ended and begun else 0.0,
+        "reasons": task.reasons if task else {},
+        "message": run.message or run.error,
+        "run": run.pk,
+        "task_id": task.task_id if task else None,
+    }
+
+
+def sentence(result: dict[str, object]) -> str:
+    """The same for people."""
+    reasons = result["reasons"]
+    listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items()) if isinstance(reasons, dict) else ""
+    counts = ", ".join(f"{result[name]:,} {name.replace('_', ' ')}" for name in (*_COUNTS, "errors", "bytes"))
+    first = str(result["message"]).strip().partition("\n")[0]
+    lines = f"{str(result['status']).capitalize()} in {result['seconds']} s: {counts}."
+    return lines + (f" Reasons: {listed}." if listed else "") + (f" {first}" if result["status"] != "completed" else "")
+
+
+@contextmanager
+def _progress_bar(spider: str) -> Iterator[Callable[[float | None, str], None] | None]:
+    """A bar on a terminal, nothing elsewhere. Where the end is not known, the words and the time alone."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with tqdm(total=_STEPS, desc=spider, bar_format="{desc} [{elapsed}]", file=sys.stderr) as bar:
+
+        def show(fraction: float | None, message: str) -> None:
+            if fraction is not None:
+                bar.bar_format = "{desc} |{bar}| {percentage:3.0f}% [{elapsed}<{remaining}]"
+                bar.n = int(fraction * _STEPS)
+            bar.set_description_str(printable(f"{spider}: {message}"))
+
+        yield show
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

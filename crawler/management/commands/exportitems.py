@@ -1,0 +1,68 @@
+"""`manage.py exportitems SPIDER --format jsonl|csv`: what a spider has found."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+
+from crawler.exports import Selection, export, formats, get_format
+from crawler.management.plain import find_spider, plain_errors, write_out
+
+
+class Command(BaseCommand):
+    help = (
+        "Write the items of a spider, one row each, as they are now. Items that are gone (a whole crawl found them on "
+        "no page) are left out; their history is in the admin and the API."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("spider", metavar="SPIDER")
+        parser.add_argument("--format", required=True, metavar="FORMAT", help=f"one of {', '.join(formats())}")
+        parser.add_argument("--type", default="", metavar="NAME", help="only items of this type")
+        parser.add_argument(
+            "--changed-since",
+            metavar="WHEN",
+            help="only items that are new or changed since a date or a date with time (ISO 8601; without an offset in "
+            "the scheduler's time zone)",
+        )
+        parser.add_argument(
+            "--with-meta", action="store_true", help="add _type, _url, _version, _first_seen_at and _changed_at"
+        )
+        parser.add_argument("--output", default="", metavar="FILE", help="appears when all is written; else stdout")
+
+    def handle(  # one argument an option
+        self,
+        *args: object,
+        spider: str,
+        format: str,  # noqa: A002  # the option's name
+        type: str,  # noqa: A002  # the option's name
+        changed_since: str | None,
+        with_meta: bool,
+        output: str,
+        **options: object,
+    ) -> None:
+        with plain_errors():
+            selection = Selection(
+                spider=find_spider(spider),
+                type=type,
+                changed_since=None if changed_since is None else _moment(changed_since),
+                with_meta=with_meta,
+            )
+            write_out(export(selection, get_format(format)), output=output, stdout=self.stdout)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = parse_datetime(text) or parse_date(text)
+    except ValueError:
+        found = None
+    if found is None:
+        raise CommandError(
+            f'--changed-since: "{text}" is no date; write 2027-01-31 or 2027-01-31T12:00:00+08:00', returncode=2
+        )
+    if isinstance(found, date) and not isinstance(found, datetime):
+        found = datetime.combine(found, time())
+    return timezone.make_aware(found) if timezone.is_naive(found) else found
