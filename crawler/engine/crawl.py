@@ -7,72 +7,38 @@ checkpoint that brought pages, by a slot that became free, or by the one timer f
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable
 from math import inf
-from typing import Protocol, Self
 
-from .errors import AddressRefused, FetchError, Reason, UrlError
-from .fetcher import is_retriable_status, retry_after
+from .errors import Reason
 from .frontier import WINDOW, Frontier, Host
 from .ledger import Ledger
-from .reading import PageReader, Scope, failed, refused
+from .reading import PageReader, Scope, refused
 from .records import (
     Answer,
     CheckpointAnswer,
     CrawlCounts,
     CrawlOutcome,
     Ending,
-    Extraction,
     Link,
     Opening,
     PageResult,
     PageState,
     PendingPage,
 )
+from .rest import RestRoom
 from .robots import ALLOW_ALL, Robots, product_token
-from .slots import MAX_BACKOFF, Guest, Slots
-from .spider import SecretRef, SpiderDefinition
+from .slots import Guest, Slots
+from .spider import SpiderDefinition
 from .storage import CrawlStorage
-from .urls import hash_url, origin_of
+from .tally import Tally
+from .urls import hash_url
+from .visit import DEFAULT_RETRY, PageExtractor, PageFetcher, RetryRule, Visitor, private_headers
 
-logger = logging.getLogger(__name__)
+__all__ = ["MAX_CONCURRENCY", "Crawl", "RetryRule", "private_headers"]
 
 MAX_CONCURRENCY = 64
-BIG_BODY = 2_000_000
-"""Bytes: a bigger body is parsed in a thread, so that the loop's other work goes on between its steps."""
-OVERLOADED = frozenset({429, 503})
-"""Statuses by which a host asks for rest; it is the host that rests, not only the page."""
-PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
-"""Never sent to an origin that no start URL has, and neither is any header whose value is a secret."""
-
-
-class PageFetcher(Protocol):
-    """`fetcher.Fetcher`: one attempt, whole answer or error."""
-
-    @property
-    def user_agent(self) -> str: ...
-
-    async def fetch(self, url: str, *, etag: str = "", last_modified: str = "") -> Answer: ...
-
-    def without(self, names: Collection[str]) -> Self: ...
-
-
-class PageExtractor(Protocol):
-    """`extractor.Extractor`."""
-
-    def extract(self, url: str, body: bytes, charset: str, content_type: str) -> Extraction: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryRule:
-    """How often a page is tried again after a failure that may pass, and after how many seconds (doubling)."""
-
-    times: int = 2
-    delay: float = 1.0
 
 
 class Crawl:
@@ -91,32 +57,35 @@ class Crawl:
         checkpoint_pages: int = 500,
         checkpoint_seconds: float = 2.0,
         max_concurrency: int = MAX_CONCURRENCY,
-        retry: RetryRule = RetryRule(),
+        retry: RetryRule = DEFAULT_RETRY,
         window: int = WINDOW,
         drain_seconds: float = 10.0,
         on_progress: Callable[[CrawlCounts], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._definition = definition
-        self._fetcher = fetcher
-        self._stranger_fetcher = fetcher.without(private_headers(definition))
-        self._home = frozenset(map(origin_of, definition.start_urls))
-        self._extractor = extractor
         self._scope = scope
         self._storage = storage
         self._slots = slots
         self._robots = robots
         self._max_concurrency = max_concurrency
-        self._retry_rule = retry
         self._drain_seconds = drain_seconds
         self._on_progress = on_progress
         self._clock = clock
         self._agent = product_token(fetcher.user_agent)
-        self._obeys_robots = definition.manners.obey_robots
-        self._max_pages = inf if definition.limits.max_pages is None else definition.limits.max_pages
-        self._max_depth = inf if definition.limits.max_depth is None else definition.limits.max_depth
-        self.counts = CrawlCounts()
+        self._max_pages = _or_infinite(definition.limits.max_pages)
+        self._max_depth = _or_infinite(definition.limits.max_depth)
+        self._tally = Tally()
         self._frontier = Frontier(self._join, window=window)
+        self._visitor = Visitor(
+            definition,
+            fetcher,
+            extractor,
+            frontier=self._frontier,
+            counts=self._tally.counts,
+            retry=retry,
+            clock=clock,
+        )
         self._reader: PageReader
         self._ledger = Ledger(
             storage,
@@ -126,19 +95,16 @@ class Crawl:
             on_stored=self._stored,
             on_idle=self._go_on,
         )
-        self._idle: list[asyncio.Future[None]] = []
+        self._room = RestRoom(clock)
         self._busy = 0
+        """Workers that do something."""
         self._fetching = 0
-        self._answered = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = inf
+        """Of those, the ones whose page may become an answer."""
         self._drain: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
         self._closing: Ending | None = None
         self._limit_message = ""
         self._failure: BaseException | None = None
-        self._start_answered = False
-        self._start_problem = ""
 
     # -- the whole ------------------------------------------------------------------------------------------------
 
@@ -151,7 +117,9 @@ class Crawl:
         urls = dict.fromkeys(self._definition.start_urls)
         seeds = [Link(url, hash_url(url), 0) for url in urls]
         opening = await self._storage.open(seeds, room=self._frontier.window)
+        is_resumed = opening.resumed
         self._begin(opening)
+        del opening
         keeper = asyncio.create_task(self._ledger.run(), name="crawl keeper")
         workers = [asyncio.create_task(self._work(), name=f"crawl worker {n}") for n in range(self._max_concurrency)]
         for task in (keeper, *workers):
@@ -167,7 +135,7 @@ class Crawl:
             self._tidy_up()
         if self._failure is not None:
             raise self._failure
-        return await self._conclude(opening, self._clock() - started)
+        return await self._conclude(self._clock() - started, is_resumed=is_resumed)
 
     def request_stop(self) -> None:
         """Take no further page, let those in flight finish within the limit, store, and end as STOPPED."""
@@ -176,11 +144,11 @@ class Crawl:
     def _begin(self, opening: Opening) -> None:
         self._frontier.seen = opening.seen
         self._reader = PageReader(self._scope, max_depth=self._definition.limits.max_depth, seen=opening.seen)
-        self._answered = opening.pages_done
-        self._start_answered = opening.resumed and opening.pages_done > 0
+        self._tally.answered = opening.pages_done
+        self._tally.has_start = opening.resumed and opening.pages_done > 0
         self._ledger.outside = opening.pending_dropped > 0
         self._frontier.admit(opening.pending)
-        if self._answered >= self._max_pages:
+        if self._tally.answered >= self._max_pages:
             self._reach_page_limit()
 
     async def _until_over(self) -> None:
@@ -221,27 +189,27 @@ class Crawl:
         now = self._clock()
         for host in self._frontier.hosts():
             host.guest.leave(now)
-        for timer in (self._timer, self._drain):
-            if timer is not None:
-                timer.cancel()
+        self._room.close()
+        if self._drain is not None:
+            self._drain.cancel()
 
-    async def _conclude(self, opening: Opening, seconds: float) -> CrawlOutcome:
+    async def _conclude(self, seconds: float, *, is_resumed: bool) -> CrawlOutcome:
         ending, message = self._ending()
         has_depth_limit = self._definition.limits.max_depth is not None
         # An earlier attempt may have left links out because of their depth: only this attempt's are counted.
-        if ending is Ending.COMPLETED and not (opening.resumed and has_depth_limit):
+        if ending is Ending.COMPLETED and not (is_resumed and has_depth_limit):
             await self._storage.mark_gone()
-        return CrawlOutcome(ending, self.counts, message, seconds)
+        return CrawlOutcome(ending, self._tally.counts, message, seconds)
 
     def _ending(self) -> tuple[Ending, str]:
         if self._closing is Ending.STOPPED:
             return Ending.STOPPED, self._limit_message
-        if not self._start_answered:
-            return Ending.FAILED, self._start_problem or self._limit_message or "No start page answered"
+        if not self._tally.has_start:
+            return Ending.FAILED, self._tally.start_problem or self._limit_message or "No start page answered"
         is_left = bool(self._frontier.held) or self._ledger.outside
         if self._closing is Ending.LIMITED and is_left:
             return Ending.LIMITED, f"{self._limit_message}; pages were left in the frontier"
-        if self.counts.reasons[Reason.DEPTH_LIMIT]:
+        if self._tally.counts.reasons[Reason.DEPTH_LIMIT]:
             return Ending.LIMITED, f"Links beyond max_depth = {self._definition.limits.max_depth} were left out"
         return Ending.COMPLETED, ""
 
@@ -251,7 +219,8 @@ class Crawl:
         while True:
             turn = self._next()
             if turn is None:
-                await self._rest()
+                self._look_around()
+                await self._room.rest()
                 continue
             host, page = turn
             self._busy += 1
@@ -265,7 +234,7 @@ class Crawl:
 
     def _next(self) -> tuple[Host, PendingPage | None] | None:
         """What to do next: a page to fetch, or a host whose robots.txt comes first (None for the page)."""
-        if self._closing is not None or self._answered + self._fetching >= self._max_pages:
+        if self._closing is not None or self._tally.answered + self._fetching >= self._max_pages:
             return None
         frontier = self._frontier
         now = self._clock()
@@ -305,7 +274,7 @@ class Crawl:
         return refused(page, Reason.ROBOTS_DISALLOWED)
 
     async def _open(self, host: Host) -> None:
-        rules = await self._robots.rules(host.origin, self._fetcher_for(host))
+        rules = await self._robots.rules(host.origin, self._visitor.fetcher_for(host))
         now = self._clock()
         host.guest.slot.obey(rules.crawl_delay(self._agent), now)
         self._frontier.opened(host, rules, now)
@@ -314,134 +283,40 @@ class Crawl:
         self._fetching += 1
         try:
             fetched = await self._fetch(host, page)
+            if isinstance(fetched, Answer):
+                self._record(host, await self._visitor.read(self._reader, page, fetched))
+            elif fetched is not None:
+                self._record(host, fetched)
         finally:
             self._fetching -= 1
+
+    async def _fetch(self, host: Host, page: PendingPage) -> Answer | PageResult | None:
+        try:
+            return await self._visitor.fetch(host, page)
+        finally:
+            # The host's place is free before the page is read: reading is no matter of the host.
             now = self._clock()
             host.in_flight -= 1
             host.guest.release(now)
             self._frontier.freed(host, now)
-        if fetched is None:
-            return
-        result = fetched if isinstance(fetched, PageResult) else await self._read(page, fetched)
-        self._record(host, result)
-
-    async def _fetch(self, host: Host, page: PendingPage) -> Answer | PageResult | None:
-        """The answer to be read; or the result where none came; or None if the page is to be tried again."""
-        self.counts.requests += 1
-        fetcher = self._fetcher_for(host)
-        try:
-            if page.may_revalidate:
-                answer = await fetcher.fetch(page.url, etag=page.etag, last_modified=page.last_modified)
-            else:
-                answer = await fetcher.fetch(page.url)
-        except AddressRefused as error:
-            return refused(page, Reason.ADDRESS_REFUSED, str(error))
-        except UrlError as error:
-            return refused(page, error.reason, str(error))
-        except FetchError as error:
-            if error.retriable and self._try_again(page, None):
-                return None
-            return failed(page, error.reason, str(error))
-        self.counts.bytes += answer.wire_bytes
-        if not is_retriable_status(answer.status_code):
-            host.guest.slot.calm()
-            return answer
-        pause = retry_after(answer, datetime.now(UTC))
-        if answer.status_code in OVERLOADED:
-            host.guest.slot.back_off(self._clock(), pause)
-        return None if self._try_again(page, pause) else answer
-
-    def _fetcher_for(self, host: Host) -> PageFetcher:
-        return self._fetcher if host.origin in self._home else self._stranger_fetcher
-
-    def _try_again(self, page: PendingPage, pause: float | None) -> bool:
-        if page.attempts >= self._retry_rule.times:
-            return False
-        if pause is None:
-            pause = self._retry_rule.delay * 2**page.attempts
-        page.attempts += 1
-        self.counts.retries += 1
-        self._frontier.return_later(page, self._clock() + min(pause, MAX_BACKOFF))
-        return True
-
-    async def _read(self, page: PendingPage, answer: Answer) -> PageResult:
-        result = self._reader.judge(page, answer)
-        if not result.extracted or result.reason:
-            return result
-        arguments = (answer.url, answer.body, answer.charset, answer.content_type)
-        try:
-            if len(answer.body) > BIG_BODY:
-                extraction = await asyncio.to_thread(self._extractor.extract, *arguments)
-            else:
-                extraction = self._extractor.extract(*arguments)
-        except Exception as error:  # a page that breaks the extractor must not end the crawl of all others
-            logger.exception("Extraction failed", extra={"action": "extraction_failed", "url": page.url})
-            detail = f"{type(error).__name__}: {error}"
-            return failed(page, Reason.EXTRACTION_ERROR, detail, status_code=answer.status_code)
-        self._reader.absorb(result, extraction)
-        return result
 
     # -- the results ----------------------------------------------------------------------------------------------
 
     def _record(self, host: Host, result: PageResult) -> None:
-        self._count(result)
-        if result.page.depth == 0 and not self._start_answered:
-            self._judge_start(result)
+        self._tally.add(result)
         ledger = self._ledger
         if result.links or result.state is PageState.UNCHANGED:
             host.brought = ledger.number
         ledger.add(result, hungry=host.brought == ledger.number and not host.pages)
-        if self._answered >= self._max_pages:
+        if self._tally.answered >= self._max_pages:
             self._reach_page_limit()
 
-    def _count(self, result: PageResult) -> None:
-        counts = self.counts
-        state = result.state
-        if state is PageState.DONE:
-            counts.pages_done += 1
-        elif state is PageState.UNCHANGED:
-            counts.pages_unchanged += 1
-        elif state is PageState.FAILED:
-            counts.pages_failed += 1
-        elif state is PageState.REDIRECTED:
-            counts.pages_redirected += 1
-        else:
-            counts.pages_refused += 1
-        if result.is_answer:
-            counts.pages += 1
-            self._answered += 1
-        if result.reason:
-            counts.reasons[result.reason] += 1
-        if result.reasons:
-            counts.reasons.update(result.reasons)
-        if result.items:
-            counts.items += len(result.items)
-            counts.items_incomplete += sum(1 for item in result.items if item.problems)
-
-    def _judge_start(self, result: PageResult) -> None:
-        status = result.status_code
-        if result.is_answer and status is not None and status < 400:
-            self._start_answered = True
-        elif not self._start_problem and result.reason:
-            why = f"{result.reason} ({result.detail})" if result.detail else result.reason
-            self._start_problem = f"No start page answered: {result.page.url}: {why}"
-
     def _stored(self, answer: CheckpointAnswer) -> None:
-        counts = self.counts
-        counts.items_new += answer.items_new
-        counts.items_changed += answer.items_changed
-        counts.items_unchanged += answer.items_unchanged
-        counts.conflicts += answer.conflicts
+        self._tally.add_stored(answer)
         if self._on_progress is not None:
-            self._on_progress(counts)
+            self._on_progress(self._tally.counts)
 
     # -- resting and waking ---------------------------------------------------------------------------------------
-
-    async def _rest(self) -> None:
-        self._look_around()
-        future = asyncio.get_running_loop().create_future()
-        self._idle.append(future)
-        await future
 
     def _go_on(self) -> None:
         """The storage has done what was asked: there may be pages, room for results, or nothing left to do."""
@@ -465,42 +340,21 @@ class Crawl:
             ledger.ask()
         if ledger.needs_refill:
             ledger.ask()
-        self._set_timer(frontier.next_time())
-
-    def _set_timer(self, at: float) -> None:
-        if at >= self._timer_at:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = at
-        delay = max(0.0, at - self._clock())
-        self._timer = asyncio.get_running_loop().call_later(delay, self._on_time)
-
-    def _on_time(self) -> None:
-        self._timer = None
-        self._timer_at = inf
-        self._wake_one()
+        self._room.wake_at(frontier.next_time())
 
     def _wake_if_ready(self) -> None:
         """Each worker that found work wakes the next one, as long as there is more."""
-        if self._idle and self._frontier.ready:
-            self._wake_one()
-
-    def _wake_one(self) -> None:
-        while self._idle:
-            future = self._idle.pop()
-            if not future.done():
-                future.set_result(None)
-                return
+        if self._frontier.ready:
+            self._room.wake_one()
 
     def _join(self, host: Host) -> Guest:
-        if not self._obeys_robots:
-            host.rules = ALLOW_ALL
         manners = self._definition.manners
+        if not manners.obey_robots:
+            host.rules = ALLOW_ALL
 
         def wake() -> None:
             if self._frontier.wake(host):
-                self._wake_one()
+                self._room.wake_one()
 
         return self._slots.join(
             host.origin,
@@ -511,13 +365,11 @@ class Crawl:
         )
 
 
-def private_headers(definition: SpiderDefinition) -> frozenset[str]:
-    """Lower-case names of the headers that only the start URLs' own origins may see."""
-    headers = definition.manners.headers.items()
-    return PRIVATE_HEADERS | {name.lower() for name, value in headers if isinstance(value, SecretRef)}
-
-
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _or_infinite(limit: int | None) -> float:
+    return inf if limit is None else limit

@@ -30,7 +30,9 @@ class Scope(Protocol):
 
 def is_readable(content_type: str) -> bool:
     """Whether a body of this type is handed to the extractor."""
-    return content_type in READABLE or content_type.endswith("+xml")
+    if content_type in READABLE:
+        return True
+    return content_type.endswith("+xml") and not content_type.startswith("image/")
 
 
 def content_hash(body: bytes) -> bytes:
@@ -97,6 +99,7 @@ class PageReader:
         self._take_links(result, extraction.links)
         if not extraction.reasons.pop(Reason.EXTRACTION_ERROR, 0):
             result.items = extraction.items
+            result.rejected = extraction.rejected
             return
         result.state = PageState.FAILED
         result.reason = Reason.EXTRACTION_ERROR

@@ -142,6 +142,8 @@ class PageResult:
     """Whether `items` and `link_hashes` replace what was stored for the page."""
     items: list[ItemRecord] = field(default_factory=list)
     problems: list[ValueProblem] = field(default_factory=list)
+    rejected: int = 0
+    """Items that were not stored, for want of a key or a required field."""
     links: list[Link] = field(default_factory=list)
     """Those new to this crawl: to be upserted as pending pages."""
     link_hashes: bytes = b""

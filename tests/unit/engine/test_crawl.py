@@ -8,10 +8,11 @@ from itertools import pairwise
 
 import pytest
 
+from crawler.engine import visit
 from crawler.engine.crawl import RetryRule
 from crawler.engine.fetcher import Timeouts
 from crawler.engine.memory import MemoryStorage
-from crawler.engine.records import CrawlCounts, Ending, PageState
+from crawler.engine.records import Batch, CheckpointAnswer, CrawlCounts, Ending, PageState
 
 from .crawling import crawl_once, finish, make_crawler, make_definition, page_of
 from .site import Handler, Reply, Seen, Site, page, redirect
@@ -139,14 +140,14 @@ async def test_a_page_that_breaks_the_extractor_does_not_end_the_crawl(monkeypat
     storage = MemoryStorage()
     async with Site({"/": page("/bad", "/good"), "/bad": page(), "/good": page()}) as site, make_crawler() as crawler:
         crawl = crawler.crawl(make_definition(site.url + "/"), storage)
-        extract = crawl._extractor.extract
+        extract = crawl._visitor._extractor.extract
 
         def break_on_bad(url: str, body: bytes, charset: str, content_type: str) -> object:
             if url.endswith("/bad"):
                 raise ValueError("no such thing")
             return extract(url, body, charset, content_type)
 
-        monkeypatch.setattr(crawl._extractor, "extract", break_on_bad)
+        monkeypatch.setattr(crawl._visitor._extractor, "extract", break_on_bad)
         outcome = await finish(crawl)
         bad = page_of(storage, site.url + "/bad")
     assert outcome.ending is Ending.COMPLETED
@@ -190,7 +191,7 @@ async def test_the_guards_own_sentence_is_the_message() -> None:
 
 async def test_a_storage_that_fails_ends_the_crawl_with_its_error() -> None:
     class Broken(MemoryStorage):
-        async def checkpoint(self, batch: object, *, room: int) -> object:  # type: ignore[override]
+        async def checkpoint(self, batch: Batch, *, room: int) -> CheckpointAnswer:
             raise ConnectionError("the claim is lost")
 
     async with Site({"/": page()}) as site:
@@ -247,6 +248,14 @@ async def test_a_limit_that_is_not_in_the_way_leaves_the_crawl_completed() -> No
         limits = {"max_pages": 8, "max_depth": 10, "max_seconds": 60}
         outcome = await crawl_once(make_definition(site.url + "/", limits=limits), MemoryStorage())
     assert outcome.ending is Ending.COMPLETED
+
+
+async def test_max_pages_is_exact_while_a_big_page_is_parsed_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visit, "BIG_BODY", 0)
+    async with Site(binary_tree(6)) as site:
+        outcome = await crawl_once(make_definition(site.url + "/", limits={"max_pages": 9}), MemoryStorage())
+        assert site.asked.total() == 9
+    assert outcome.counts.pages_done == 9
 
 
 async def test_max_depth_leaves_out_what_is_deeper_and_says_so() -> None:
@@ -373,13 +382,13 @@ class SlowStorage(MemoryStorage):
         self.writing = 0
         self.most_writing = 0
 
-    async def checkpoint(self, batch: object, *, room: int) -> object:  # type: ignore[override]
+    async def checkpoint(self, batch: Batch, *, room: int) -> CheckpointAnswer:
         self.writing += 1
         self.most_writing = max(self.most_writing, self.writing)
         self.entered.set()
         if len(self.checkpoints) >= 1:
             await self.gate.wait()
-        answer = await super().checkpoint(batch, room=room)  # type: ignore[arg-type]
+        answer = await super().checkpoint(batch, room=room)
         self.writing -= 1
         return answer
 

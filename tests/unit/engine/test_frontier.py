@@ -15,10 +15,11 @@ def make_frontier(*, window: int = 100, concurrency: int = 2, delay: float = 0.0
     slots = Slots()
 
     def join(host: Host) -> Guest:
+        def wake() -> None:
+            frontier.wake(host)
+
         host.rules = ALLOW_ALL
-        return slots.join(
-            host.origin, concurrency=concurrency, delay=delay, wake=lambda: frontier.wake(host) and None, now=0.0
-        )
+        return slots.join(host.origin, concurrency=concurrency, delay=delay, wake=wake, now=0.0)
 
     frontier = Frontier(join, window=window)
     return frontier

@@ -1,0 +1,66 @@
+"""What one attempt at a crawl has seen so far, and whether its start pages answered."""
+
+from __future__ import annotations
+
+from .records import CheckpointAnswer, CrawlCounts, PageResult, PageState
+
+
+class Tally:
+    """`answered` counts for `max_pages` and includes what earlier attempts stored; `counts` is this attempt's alone."""
+
+    __slots__ = ("answered", "counts", "has_start", "start_problem")
+
+    def __init__(self) -> None:
+        self.counts = CrawlCounts()
+        self.answered = 0
+        self.has_start = False
+        """Whether a start page, or what it redirects to, gave an answer below 400."""
+        self.start_problem = ""
+        """Why the first start page that gave none did not."""
+
+    def add(self, result: PageResult) -> None:
+        """Count one page that is through."""
+        counts = self.counts
+        self._add_state(result.state)
+        if result.is_answer:
+            counts.pages += 1
+            self.answered += 1
+        if result.reason:
+            counts.reasons[result.reason] += 1
+        if result.reasons:
+            counts.reasons.update(result.reasons)
+        if result.items:
+            counts.items += len(result.items)
+            counts.items_incomplete += sum(1 for item in result.items if item.problems)
+        counts.items_rejected += result.rejected
+        if not self.has_start and result.page.depth == 0:
+            self._judge_start(result)
+
+    def add_stored(self, answer: CheckpointAnswer) -> None:
+        """Count what a checkpoint did with the items."""
+        counts = self.counts
+        counts.items_new += answer.items_new
+        counts.items_changed += answer.items_changed
+        counts.items_unchanged += answer.items_unchanged
+        counts.conflicts += answer.conflicts
+
+    def _add_state(self, state: PageState) -> None:
+        counts = self.counts
+        if state is PageState.DONE:
+            counts.pages_done += 1
+        elif state is PageState.UNCHANGED:
+            counts.pages_unchanged += 1
+        elif state is PageState.FAILED:
+            counts.pages_failed += 1
+        elif state is PageState.REDIRECTED:
+            counts.pages_redirected += 1
+        else:
+            counts.pages_refused += 1
+
+    def _judge_start(self, result: PageResult) -> None:
+        status = result.status_code
+        if result.is_answer and status is not None and status < 400 and result.reason != "http_304":
+            self.has_start = True
+        elif not self.start_problem and result.reason:
+            why = f"{result.reason} ({result.detail})" if result.detail else result.reason
+            self.start_problem = f"No start page answered: {result.page.url}: {why}"

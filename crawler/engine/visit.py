@@ -1,0 +1,144 @@
+"""One visit to one page: a single attempt to fetch it, and what its answer gives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol, Self
+
+from .errors import AddressRefused, FetchError, Reason, UrlError
+from .fetcher import is_retriable_status, retry_after
+from .frontier import Frontier, Host
+from .reading import PageReader, failed, refused
+from .records import Answer, CrawlCounts, Extraction, PageResult, PendingPage
+from .slots import MAX_BACKOFF
+from .spider import SecretRef, SpiderDefinition
+from .urls import origin_of
+
+logger = logging.getLogger(__name__)
+
+BIG_BODY = 2_000_000
+"""Bytes: a bigger body is parsed in a thread, so that the loop's other work goes on between its steps."""
+OVERLOADED = frozenset({429, 503})
+"""Statuses by which a host asks for rest; it is the host that rests, not only the page."""
+PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+"""Never sent to an origin that no start URL has, and neither is any header whose value is a secret."""
+
+
+class PageFetcher(Protocol):
+    """`fetcher.Fetcher`: one attempt, whole answer or error."""
+
+    @property
+    def user_agent(self) -> str: ...
+
+    async def fetch(self, url: str, *, etag: str = "", last_modified: str = "") -> Answer: ...
+
+    def without(self, names: Collection[str]) -> Self: ...
+
+
+class PageExtractor(Protocol):
+    """`extractor.Extractor`."""
+
+    def extract(self, url: str, body: bytes, charset: str, content_type: str) -> Extraction: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRule:
+    """How often a page is tried again after a failure that may pass, and after how many seconds (doubling)."""
+
+    times: int = 2
+    delay: float = 1.0
+
+
+DEFAULT_RETRY = RetryRule()
+
+
+def private_headers(definition: SpiderDefinition) -> frozenset[str]:
+    """Lower-case names of the headers that belong to the start URLs' origins alone."""
+    headers = definition.manners.headers.items()
+    return PRIVATE_HEADERS | {name.lower() for name, value in headers if isinstance(value, SecretRef)}
+
+
+class Visitor:
+    """Fetches and reads for one crawl. What failed and may get better goes back into the frontier from here."""
+
+    def __init__(
+        self,
+        definition: SpiderDefinition,
+        fetcher: PageFetcher,
+        extractor: PageExtractor,
+        *,
+        frontier: Frontier,
+        counts: CrawlCounts,
+        retry: RetryRule,
+        clock: Callable[[], float],
+    ) -> None:
+        self._fetcher = fetcher
+        self._stranger_fetcher = fetcher.without(private_headers(definition))
+        self._home = frozenset(map(origin_of, definition.start_urls))
+        self._extractor = extractor
+        self._frontier = frontier
+        self._counts = counts
+        self._retry = retry
+        self._clock = clock
+
+    def fetcher_for(self, host: Host) -> PageFetcher:
+        """Headers that are private go to the start URLs' origins alone."""
+        return self._fetcher if host.origin in self._home else self._stranger_fetcher
+
+    async def fetch(self, host: Host, page: PendingPage) -> Answer | PageResult | None:
+        """The answer to be read; or the result where none came; or None if the page is to be tried again."""
+        self._counts.requests += 1
+        fetcher = self.fetcher_for(host)
+        try:
+            if page.may_revalidate:
+                answer = await fetcher.fetch(page.url, etag=page.etag, last_modified=page.last_modified)
+            else:
+                answer = await fetcher.fetch(page.url)
+        except AddressRefused as error:
+            return refused(page, Reason.ADDRESS_REFUSED, str(error))
+        except UrlError as error:
+            return refused(page, error.reason, str(error))
+        except FetchError as error:
+            if error.retriable and self._try_again(page, None):
+                return None
+            return failed(page, error.reason, str(error))
+        self._counts.bytes += answer.wire_bytes
+        if not is_retriable_status(answer.status_code):
+            host.guest.slot.calm()
+            return answer
+        pause = retry_after(answer, datetime.now(UTC))
+        if answer.status_code in OVERLOADED:
+            host.guest.slot.back_off(self._clock(), pause)
+        return None if self._try_again(page, pause) else answer
+
+    async def read(self, reader: PageReader, page: PendingPage, answer: Answer) -> PageResult:
+        """What the answer means for its page, extracted where it is to be."""
+        result = reader.judge(page, answer)
+        if not result.extracted or result.reason:
+            return result
+        arguments = (answer.url, answer.body, answer.charset, answer.content_type)
+        try:
+            if len(answer.body) > BIG_BODY:
+                extraction = await asyncio.to_thread(self._extractor.extract, *arguments)
+            else:
+                extraction = self._extractor.extract(*arguments)
+        except Exception as error:  # a page that breaks the extractor must not end the crawl of all others
+            logger.exception("Extraction failed", extra={"action": "extraction_failed", "url": page.url})
+            detail = f"{type(error).__name__}: {error}"
+            return failed(page, Reason.EXTRACTION_ERROR, detail, status_code=answer.status_code)
+        reader.absorb(result, extraction)
+        return result
+
+    def _try_again(self, page: PendingPage, pause: float | None) -> bool:
+        if page.attempts >= self._retry.times:
+            return False
+        if pause is None:
+            pause = self._retry.delay * 2**page.attempts
+        page.attempts += 1
+        self._counts.retries += 1
+        self._frontier.return_later(page, self._clock() + min(pause, MAX_BACKOFF))
+        return True
