@@ -57,6 +57,7 @@ class Connection(asyncio.Protocol):
         "_fed_bytes",
         "_head_only",
         "_header_bytes",
+        "_header_lines",
         "_headers",
         "_headers_done",
         "_informational",
@@ -90,7 +91,8 @@ class Connection(asyncio.Protocol):
         self.idle_since = self._loop.time()
         self.served = 0
         """Answers that this connection has brought."""
-        self._status = self._fed_bytes = self._header_bytes = self._wire_bytes = self._informational = 0
+        self._status = self._fed_bytes = self._wire_bytes = self._informational = 0
+        self._header_bytes = self._header_lines = 0
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
         self._decoder: Decoder | None = None
@@ -172,19 +174,20 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_bytes += len(name) + len(value)
+        self._header_lines += 1
+        if self._header_lines > MAX_HEADERS or self._header_bytes > MAX_HEADER_BYTES:
+            self._failure = ProtocolViolation(f"more than {MAX_HEADERS} headers or {MAX_HEADER_BYTES} bytes of them")
+            return
         key = name.decode("latin-1").lower()
         if key == _NO_COOKIES:
             return
-        text = value.decode("latin-1").strip()
+        text = (_read_location(value) if key == "location" else value.decode("latin-1")).strip()
         known = self._headers.get(key)
         self._headers[key] = text if known is None else f"{known}, {text}"
-        if len(self._headers) > MAX_HEADERS or self._header_bytes > MAX_HEADER_BYTES:
-            self._headers.clear()
-            self._failure = ProtocolViolation(f"more than {MAX_HEADERS} headers or {MAX_HEADER_BYTES} bytes of them")
 
     def on_headers_complete(self) -> None:
         self._status = self._parser.get_status_code()
-        if self._status < 200:
+        if self._status < 200 or self._failure is not None:
             return
         self._headers_done = True
         declared = self._headers.get("content-length", "")
@@ -229,7 +232,8 @@ class Connection(asyncio.Protocol):
     # what is left is ours
 
     def _expect(self, *, head_only: bool, max_bytes: int, decode: bool) -> None:
-        self._status = self._fed_bytes = self._header_bytes = self._wire_bytes = self._informational = 0
+        self._status = self._fed_bytes = self._wire_bytes = self._informational = 0
+        self._header_bytes = self._header_lines = 0
         self._headers = {}
         self._body = []
         self._decoder = None
@@ -314,3 +318,11 @@ class Connection(asyncio.Protocol):
             self._fail(TimedOut(f"silent for {self._read_timeout:g} s", reason=Reason.READ_TIMEOUT))
         else:
             self._arm(min(silent, self._deadline))
+
+
+def _read_location(value: bytes) -> str:
+    """Servers write URLs into this header as they are; browsers read them as UTF-8 where they can."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

@@ -81,7 +81,8 @@ class CrawlTransport(httpx.AsyncBaseTransport):
         self._keep_seconds = keep_seconds
         self._max_idle = max_idle
         self._idle: dict[_Key, list[Connection]] = {}
-        self._idle_count = 0
+        self._idle_order: dict[Connection, _Key] = {}
+        """All idle ones, the longest idle first."""
         self._open: set[Connection] = set()
         self._preferred: dict[_Key, str] = {}
         self.connections_made = 0
@@ -108,7 +109,7 @@ class CrawlTransport(httpx.AsyncBaseTransport):
         connection = self._take(key)
         while True:
             if connection is None:
-                connection = await self._connect(key, min(timeouts.connect, timeouts.total))
+                connection = await self._connect(key, min(timeouts.connect, deadline - loop.time()))
             try:
                 answer = await connection.request(
                     data,
@@ -160,7 +161,7 @@ class CrawlTransport(httpx.AsyncBaseTransport):
         for connection in list(self._open):
             connection.abort()
         self._idle.clear()
-        self._idle_count = 0
+        self._idle_order.clear()
         await asyncio.sleep(0)  # abort() tells the protocols in the loop's next round
 
     @property
@@ -176,27 +177,32 @@ class CrawlTransport(httpx.AsyncBaseTransport):
         oldest = asyncio.get_running_loop().time() - self._keep_seconds
         while idle:
             connection = idle.pop()
-            self._idle_count -= 1
+            self._idle_order.pop(connection, None)
             if connection.is_usable and connection.idle_since > oldest:
                 return connection
             connection.abort()
         return None
 
     def _give_back(self, key: _Key, connection: Connection) -> None:
-        if self._idle_count >= self._max_idle:
-            connection.abort()
-            return
         self._idle.setdefault(key, []).append(connection)
-        self._idle_count += 1
+        self._idle_order[connection] = key
+        if len(self._idle_order) > self._max_idle:
+            oldest = next(iter(self._idle_order))
+            self._leave_pool(oldest)
+            oldest.abort()
 
-    def _closed(self, key: _Key, connection: Connection) -> None:
-        self._open.discard(connection)
-        idle = self._idle.get(key)
-        if idle and connection in idle:
-            idle.remove(connection)
-            self._idle_count -= 1
-        if idle is not None and not idle:
+    def _leave_pool(self, connection: Connection) -> None:
+        key = self._idle_order.pop(connection, None)
+        if key is None:
+            return
+        idle = self._idle[key]
+        idle.remove(connection)
+        if not idle:
             del self._idle[key]
+
+    def _closed(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        self._leave_pool(connection)
 
     # connecting
 
@@ -236,7 +242,7 @@ class CrawlTransport(httpx.AsyncBaseTransport):
         try:
             async with asyncio.timeout_at(now + (due - now) / left):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(lambda closed: self._closed(key, closed), self._keep_seconds),
+                    lambda: Connection(self._closed, self._keep_seconds),
                     address,
                     port,
                     ssl=context,

@@ -242,6 +242,28 @@ async def test_no_more_idle_connections_are_kept_than_allowed(server: Misbehavin
         await asyncio.wait_for(_until(lambda: transport.connections_open == 2), 5)
 
 
+async def test_longest_idle_connection_makes_room_for_the_next() -> None:
+    async with MisbehavingServer() as first, MisbehavingServer() as second, make_client(max_idle=1) as (client, _):
+        for server in (first, second, second):
+            await fetch(client, server.url + "/ok")
+        await asyncio.wait_for(first.wait_until_idle(), 5)
+
+        assert second.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [("/%C3%83%C2%A4", "/ä"), ("/%C3%A4", "/ä"), ("/a%25C3%25A4", "/a%C3%A4")],
+    ids=["utf-8", "latin-1", "escaped"],
+)
+async def test_location_is_read_in_what_servers_write(
+    server: MisbehavingServer, client: CrawlClient, sent: str, read: str
+) -> None:
+    answer = await fetch(client, f"{server.url}/redirect-to?url={sent}")
+
+    assert answer.headers["location"] == read
+
+
 async def test_cancelled_request_drops_its_connection(server: MisbehavingServer, client: CrawlClient) -> None:
     task = asyncio.create_task(fetch(client, server.url + "/stall"))
     await asyncio.wait_for(_until(lambda: bool(server.log)), 5)
