@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import pairwise
 
@@ -12,7 +15,7 @@ from crawler.engine import visit
 from crawler.engine.crawl import RetryRule
 from crawler.engine.fetcher import Timeouts
 from crawler.engine.memory import MemoryStorage
-from crawler.engine.records import Batch, CheckpointAnswer, CrawlCounts, Ending, PageState
+from crawler.engine.records import Batch, CheckpointAnswer, CrawlCounts, Ending, Link, Opening, PageState
 
 from .crawling import crawl_once, finish, make_crawler, make_definition, page_of
 from .site import Handler, Reply, Seen, Site, page, redirect
@@ -24,6 +27,18 @@ def flaky(*statuses: int, then: Reply, headers: dict[str, str] | None = None) ->
 
     def handler(_: Seen) -> Reply:
         return Reply(status=left.pop(0), headers=headers or {}) if left else then
+
+    return handler
+
+
+def random_handler(chance: random.Random, reply: Reply) -> Handler:
+    """Answers with `reply`: mostly at once, sometimes late, sometimes after an error."""
+    delay = chance.choice([0.0, 0.0, 0.0, 0.002])
+    errors = [500] * chance.choice([0, 0, 0, 0, 1, 2])
+
+    async def handler(_: Seen) -> Reply:
+        await asyncio.sleep(delay)
+        return Reply(status=errors.pop()) if errors else reply
 
     return handler
 
@@ -63,6 +78,8 @@ async def test_every_reachable_page_is_asked_for_exactly_once() -> None:
         assert outcome.counts.pages == outcome.counts.pages_done == 256
         assert set(site.asked.values()) == {1}
         assert len(site.asked) == 256
+    reported = [link.url for batch in storage.checkpoints for result in batch.results for link in result.links]
+    assert len(reported) == len(set(reported)) == 255
     assert {stored.state for stored in storage.pages.values()} == {PageState.DONE}
 
 
@@ -422,6 +439,49 @@ async def test_a_small_window_walks_the_whole_site() -> None:
         assert site.asked.total() == 151
         assert set(site.asked.values()) == {1}
     assert outcome.ending is Ending.COMPLETED
+
+
+async def test_an_opening_may_leave_all_pages_to_the_window() -> None:
+    class Reluctant(MemoryStorage):
+        async def open(self, seeds: Sequence[Link], *, room: int) -> Opening:
+            opening = await super().open(seeds, room=room)
+            return replace(opening, pending=[], pending_dropped=len(opening.pending))
+
+    async with Site(binary_tree(3)) as site:
+        outcome = await crawl_once(make_definition(site.url + "/"), Reluctant())
+    assert (outcome.ending, outcome.counts.pages) == (Ending.COMPLETED, 8)
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whatever_the_sites_the_window_and_the_rhythm_every_page_is_stored_once(seed: int) -> None:
+    """Random sites on several hosts, with slow and failing pages, small windows and checkpoints."""
+    chance = random.Random(seed)
+    async with AsyncExitStack() as stack:
+        sites = [await stack.enter_async_context(Site()) for _ in range(chance.randint(1, 4))]
+        urls = [f"{site.url}/{n}" for site in sites for n in range(chance.randint(1, 60))]
+        for site in sites:
+            for url in (url for url in urls if url.startswith(site.url)):
+                links = chance.sample(urls, min(len(urls), chance.randint(0, 4)))
+                site.pages[url.removeprefix(site.url)] = random_handler(chance, page(*links))
+        crawler = await stack.enter_async_context(make_crawler())
+        storage = MemoryStorage()
+        outcome = await finish(
+            crawler.crawl(
+                make_definition(urls[0], manners={"concurrency_per_host": chance.randint(1, 6)}),
+                storage,
+                window=chance.choice([1, 2, 7, 1000]),
+                checkpoint_pages=chance.choice([1, 3, 500]),
+                checkpoint_seconds=chance.choice([0.01, 2.0]),
+                max_concurrency=chance.choice([1, 3, 64]),
+                retry=RetryRule(times=2, delay=0.001),
+            )
+        )
+        results = [result.page.url for batch in storage.checkpoints for result in batch.results]
+        assert sorted(results) == sorted(stored.url for stored in storage.pages.values())
+        assert sum(site.asked.total() for site in sites) == outcome.counts.requests
+        assert outcome.counts.requests == len(results) + outcome.counts.retries
+    assert outcome.ending is Ending.COMPLETED
+    assert not storage._pending
 
 
 async def test_a_crawl_starts_at_full_speed() -> None:
