@@ -183,6 +183,9 @@ def plan(
     catch_up: int = CATCH_UP,
 ) -> Plan:
     """Sort a job's moments from `due` (not after `now`) to `now` into those to run and those missed or coalesced."""
+    following = timeline.after(due)
+    if (following is None or following > now) and (grace is None or now - due <= grace):
+        return Plan(moments=(due,), newest=due)
     cutoff = due if grace is None else max(due, now - grace)
     first = due if cutoff == due else timeline.at_or_after(cutoff)
     if first is None or first > now:

@@ -86,19 +86,20 @@ class DueJob(Job):  # type: ignore[misc]  # APScheduler is untyped
         self.due = due
         self.moment = moment
         self.active = active
-        self.plan = Plan(moments=(due,), newest=due)
+        self.plan: Plan | None = None
         self.timeline: Timeline | None = None
         self.error: Exception | None = None
         self.exclusive_key = ""
 
-    def build(self, timelines: dict[tuple[str, datetime | None], Timeline]) -> None:
+    def build(self, timelines: dict[BaseTrigger, Timeline]) -> None:
         """Build trigger and handler from the definition; what fails is kept in `error`."""
         definition = self.definition
         try:
-            key = (definition.trigger, definition.anchor_at)
-            if key not in timelines:
-                timelines[key] = Timeline(_trigger(*key))
-            self.timeline = timelines[key]
+            trigger = _trigger(definition.trigger, definition.anchor_at)
+            timeline = timelines.get(trigger)
+            if timeline is None:
+                timeline = timelines[trigger] = Timeline(trigger)
+            self.timeline = timeline
             self.exclusive_key = _exclusive_key(definition)
         except Exception as error:  # foreign code and old documents: one bad job never stops the others
             self.error = error
@@ -132,7 +133,13 @@ class DueJob(Job):  # type: ignore[misc]  # APScheduler is untyped
             except Exception as error:  # as in `build`
                 self.error = error
                 self.timeline = None
+        if self.plan is None:
+            self.plan = Plan(moments=(self.due,), newest=self.due)
         return list(self.plan.moments) or [self.plan.newest]
+
+    def _modify(self, **changes: datetime) -> None:
+        """Take APScheduler's word for the next moment: the parent checks values that come from people."""
+        self.next_run_time = changes["next_run_time"]
 
 
 class _TickTrigger(BaseTrigger):  # type: ignore[misc]
@@ -225,7 +232,7 @@ class DefinitionJobStore(DjangoJobStore):  # type: ignore[misc]
         definitions: dict[str, Definition],
         active: dict[int, Active],
     ) -> Iterator[DueJob]:
-        timelines: dict[tuple[str, datetime | None], Timeline] = {}
+        timelines: dict[BaseTrigger, Timeline] = {}
         for job_id, planned in due:
             if tick.is_full:
                 return
@@ -243,7 +250,14 @@ class DefinitionJobStore(DjangoJobStore):  # type: ignore[misc]
 
 @lru_cache(maxsize=16_384)
 def _trigger(document: str, anchor_at: datetime | None) -> BaseTrigger:
-    return triggers.build(json.loads(document), anchor=anchor_at)
+    trigger = _unanchored(document)
+    return trigger if anchor_at is None else trigger.anchored(anchor_at)
+
+
+@lru_cache(maxsize=4096)
+def _unanchored(document: str) -> triggers.DocumentTrigger:
+    """Many jobs share a document and differ in their anchor alone."""
+    return triggers.build(json.loads(document))
 
 
 def _exclusive_key(definition: Definition) -> str:

@@ -51,13 +51,24 @@ SELECT r.job_id, r.scheduled_time FROM {set} CROSS JOIN scheduling_jobrun r
 WHERE r.cause IN ('schedule', 'backfill') AND r.cause = 'schedule'
   AND r.job_id = v.pk AND r.scheduled_time = v.scheduled_time
 """
+# Most runs are queued and nothing else is to be said of them: half of the columns, half of the time.
+_QUEUE = """
+INSERT INTO scheduling_jobrun (
+    job_id, job_key, job_name, scheduled_time, available_at, definition_version, exclusive_key,
+    state, cause, queued_at, message, error_type, error, coalesced_count, code_version, claim, retry_count, recoveries,
+    cancel_requested_by)
+SELECT v.pk, v.job_key, v.job_name, v.scheduled_time, v.available_at, v.definition_version, v.exclusive_key,
+       'queued', 'schedule', {now}, '', '', '', 0, '', 0, 0, 0, ''
+FROM {set} WHERE true
+RETURNING id
+"""
 _INSERT = """
 INSERT INTO scheduling_jobrun (
-    job_id, job_key, job_name, scheduled_time, available_at, state, definition_version, exclusive_key, message,
+    job_id, job_key, job_name, scheduled_time, available_at, definition_version, exclusive_key, state, message,
     error_type, error, missed_count, missed_until, coalesced_count, coalesced_from,
     cause, queued_at, finished_at, code_version, claim, retry_count, recoveries, cancel_requested_by)
-SELECT v.pk, v.job_key, v.job_name, v.scheduled_time, v.available_at, v.state, v.definition_version, v.exclusive_key,
-       v.message, v.error_type, v.error, v.missed_count, v.missed_until, v.coalesced_count, v.coalesced_from,
+SELECT v.pk, v.job_key, v.job_name, v.scheduled_time, v.available_at, v.definition_version, v.exclusive_key,
+       v.state, v.message, v.error_type, v.error, v.missed_count, v.missed_until, v.coalesced_count, v.coalesced_from,
        'schedule', {now}, CASE WHEN v.state = 'queued' THEN NULL ELSE {now} END, '', 0, 0, 0, ''
 FROM {set} WHERE true
 RETURNING id, job_id, scheduled_time
@@ -94,16 +105,16 @@ class Definition(NamedTuple):
 
 
 class NewRun(NamedTuple):
-    """A row to insert; the order is that of `_RUNS`."""
+    """A row to insert; the first of its fields, up to `exclusive_key`, are all that `queue` writes."""
 
     pk: int
     job_key: str
     job_name: str
     scheduled_time: datetime
     available_at: datetime
-    state: str
     definition_version: int
     exclusive_key: str = ""
+    state: str = "queued"
     message: str = ""
     error_type: str = ""
     error: str = ""
@@ -151,7 +162,7 @@ class Columns:
             return [cast("list[int]", list(column)) for column in columns]
         for index, kind in enumerate(self.types):
             if kind == "timestamptz":
-                columns[index] = [moment(value) if isinstance(value, datetime) else None for value in columns[index]]
+                columns[index] = [_as_text(value) if isinstance(value, datetime) else None for value in columns[index]]
         return [json.dumps(list(zip(*columns, strict=True)))]
 
 
@@ -160,12 +171,11 @@ _PKS = Columns(("pk",), ("bigint",))
 _PAIRS = Columns(("pk", "scheduled_time"), ("bigint", "timestamptz"))
 _MOVES = Columns(Move._fields, ("text", "timestamptz"))
 _MARKS = Columns(Mark._fields, ("bigint", "text", "timestamptz"))
+_QUEUED_TYPES = ("bigint", "text", "text", "timestamptz", "timestamptz", "bigint", "text")
+_QUEUED = Columns(NewRun._fields[: len(_QUEUED_TYPES)], _QUEUED_TYPES)
 _RUNS = Columns(
     NewRun._fields,
-    (
-        *("bigint", "text", "text", "timestamptz", "timestamptz", "text", "bigint", "text", "text", "text", "text"),
-        *("bigint", "timestamptz", "bigint", "timestamptz"),
-    ),
+    (*_QUEUED_TYPES, "text", "text", "text", "text", "bigint", "timestamptz", "bigint", "timestamptz"),
 )
 
 
@@ -189,8 +199,9 @@ def definitions(job_ids: Iterable[str]) -> dict[str, Definition]:
     """
     found = {}
     for row in _rows(_DEFINITIONS, _JOB_IDS, [(job_id,) for job_id in job_ids]):
-        times = {6: _read(row[6]), 15: _read(row[15]), 17: _read(row[17])}
-        definition = Definition(*(times.get(i, value) for i, value in enumerate(row)))  # type: ignore[arg-type]
+        times = (_read(row[6]), _read(row[15]), _read(row[17]))
+        values = (*row[:6], times[0], *row[7:15], times[1], row[16], times[2])
+        definition = Definition(*values)  # type: ignore[arg-type]  # the columns of _DEFINITIONS, in order
         found[definition.job_id] = definition
     return found
 
@@ -212,6 +223,16 @@ def active_runs(pks: Iterable[int]) -> dict[int, Active]:
 def recorded(pairs: Sequence[tuple[int, datetime]]) -> set[tuple[int, datetime]]:
     """Return those (job, moment) that have a scheduled run already."""
     return {(cast("int", pk), _moment(at)) for pk, at in _rows(_RECORDED, _PAIRS, pairs)}
+
+
+def queue(runs: Sequence[NewRun], now: datetime) -> list[int]:
+    """Insert queued runs that say nothing beyond `exclusive_key`; returns their ids."""
+    ids: list[int] = []
+    width = len(_QUEUED_TYPES)
+    for chunk in _chunks(runs):
+        params: list[Param] = [moment(now), *_QUEUED.params([run[:width] for run in chunk])]
+        ids += [cast("int", run_id) for (run_id,) in _fetch(_QUEUED.into(_QUEUE), params)]
+    return ids
 
 
 def insert(runs: Sequence[NewRun], now: datetime) -> dict[tuple[int, datetime], int]:
@@ -239,7 +260,13 @@ def mark(marks: Sequence[Mark]) -> None:
 
 def moment(value: datetime) -> datetime | str:
     """Return an aware time as the ORM itself would store it."""
-    return value if connection.vendor == "postgresql" else str(value.astimezone(UTC).replace(tzinfo=None))
+    return value if connection.vendor == "postgresql" else _as_text(value)
+
+
+def _as_text(value: datetime) -> str:
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return value.isoformat(" ")[:-6]
 
 
 def _moment(value: object) -> datetime:

@@ -102,6 +102,8 @@ class Tick:
         """
         self._jobs.append(job)
         plan = job.plan
+        if plan is None:
+            raise RuntimeError("APScheduler submitted a job without asking when it is due.")
         if job.definition.one_time:
             self._one_offs[job.definition.pk] = job.id
         if plan.missed is not None:
@@ -136,13 +138,15 @@ class Tick:
             raise self.failure
         known = ledger.recorded([(run.pk, run.scheduled_time) for run in self._runs])
         runs = [run for run in self._runs if (run.pk, run.scheduled_time) not in known]
-        ids = ledger.insert(runs, self.moment)
+        queued = ledger.queue([run for run in runs if _is_plain(run)], self.moment)
+        told = [run for run in runs if not _is_plain(run)]
+        ids = ledger.insert(told, self.moment)
         ledger.move([Move(job_id, planned) for job_id, planned in self._moves.items()])
         ledger.mark(self._marks())
-        queued = [ids[run.pk, run.scheduled_time] for run in runs if run.state == State.QUEUED]
+        queued += [ids[run.pk, run.scheduled_time] for run in told if run.state == State.QUEUED]
         if queued:
             self.ring(queued)
-        self._end(runs, ids)
+        self._end(told, ids)
         earliest, _paused = ledger.look()
         self.report = self._reported(runs, earliest)
         return earliest
@@ -185,7 +189,8 @@ class Tick:
         self, job: DueJob, moment: datetime, state: State, *, message: str = "", error: Exception | None = None
     ) -> None:
         definition = job.definition
-        coalesced = job.plan.coalesced if moment is job.plan.moments[-1] else None
+        plan = job.plan
+        coalesced = plan.coalesced if plan is not None and moment is plan.moments[-1] else None
         self._runs.append(
             NewRun(
                 definition.pk,
@@ -193,9 +198,9 @@ class Tick:
                 job.name,
                 moment,
                 available_at(job.id, moment, definition.jitter),
-                state.value,
                 definition.version,
                 job.exclusive_key,
+                state.value,
                 message,
                 type(error).__name__ if error else "",
                 storable_text(str(error)) if error else "",
@@ -258,3 +263,7 @@ class Tick:
             ),
             next_run_time=earliest,
         )
+
+
+def _is_plain(run: NewRun) -> bool:
+    return run.state == "queued" and run.coalesced_from is None

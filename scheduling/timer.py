@@ -153,7 +153,7 @@ class Timer(AsyncIOScheduler):  # type: ignore[misc]
                 self._store.tick, self._tick_thread = None, None
             if tick.failure is not None:
                 raise tick.failure
-        for event in tick.heard:
+        for event in tick.heard if self._listeners else ():
             self._dispatch_event(event)
         return tick.report or TickReport(moment=moment, next_run_time=moment)
 

@@ -37,7 +37,13 @@ class JobRun(models.Model):
     TERMINAL = (State.SUCCEEDED, State.FAILED, State.CANCELLED, State.MISSED, State.SKIPPED)
 
     job = models.ForeignKey(
-        ScheduledJob, verbose_name=_("schedule"), null=True, blank=True, on_delete=models.SET_NULL, related_name="runs"
+        ScheduledJob,
+        verbose_name=_("schedule"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="runs",
+        db_index=False,  # run_timeline begins with it
     )
     job_key = models.CharField(_("job id"), max_length=200)
     job_name = models.CharField(_("job name"), max_length=200)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -116,6 +117,8 @@ async def run(*, further: int = 0, follow: bool = False) -> None:
     else:
         await starting
     companions = [asyncio.create_task(_keep_running(stop), name=f"companion-{n}") for n in range(further)]
+    # What is loaded now stays: the collector need not look at it again with every tick.
+    gc.freeze()
     logger.info("Scheduler started", extra={"action": "scheduler_started", "processes": further + 1})
     await stop.wait()
     logger.info("Scheduler stopping", extra={"action": "scheduler_stopping"})

@@ -354,7 +354,8 @@ def test_insert_names_every_column_that_may_not_be_null() -> None:
     from scheduling import ledger
 
     optional = {field.column for field in JobRun._meta.local_fields if field.null or field.primary_key}
-    inserted = ledger._INSERT.partition("(")[2].partition(")")[0].replace("\n", " ").split(",")
     required = {field.column for field in JobRun._meta.local_fields} - optional
 
-    assert required <= {name.strip() for name in inserted}
+    for statement in (ledger._INSERT, ledger._QUEUE):
+        inserted = statement.partition("(")[2].partition(")")[0].split(",")
+        assert required <= {name.strip() for name in inserted}

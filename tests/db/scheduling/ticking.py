@@ -91,7 +91,7 @@ def make_run(job: ScheduledJob, *, state: str = "queued", moment: datetime = NOO
 
 
 def runs(job_id: str = "job") -> Sequence[JobRun]:
-    return list(JobRun.objects.filter(job_key=job_id, cause="schedule").order_by("pk"))
+    return list(JobRun.objects.filter(job_key=job_id, cause="schedule").order_by("scheduled_time"))
 
 
 def states(job_id: str = "job") -> list[tuple[str, datetime]]:
