@@ -30,6 +30,7 @@ SETTINGS = {
     "CONCURRENT_REQUESTS": 16,
     "CONCURRENT_REQUESTS_PER_DOMAIN": 16,
     "DOWNLOAD_DELAY": 0,
+    "HTTPERROR_ALLOW_ALL": True,
     "HTTPCACHE_ENABLED": False,
     "ITEM_PIPELINES": {"__main__.SQLitePipeline": 100},
     "SPIDER_MIDDLEWARES": {"scrapy.spidermiddlewares.depth.DepthMiddleware": None},
@@ -81,7 +82,6 @@ class SQLitePipeline:
 
 class BenchSpider(scrapy.Spider):
     name = "bench"
-    handle_httpstatus_all = True
 
     def __init__(self) -> None:
         super().__init__()
