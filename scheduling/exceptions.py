@@ -10,6 +10,8 @@
   * InvalidJobData
   * JobExists
   * JobNotFound
+    * RunNotFound
+    * VersionNotFound
   * InvalidTrigger
   * InvalidJob
 """
@@ -109,3 +111,20 @@ class InvalidJob(SchedulingError):
     def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{place}: {message}" if place else message for place, message in problems))
         self.problems = list(problems)
+
+
+class RunNotFound(JobNotFound):
+    """There is no run of this number."""
+
+    def __init__(self, run_id: int) -> None:
+        SchedulingError.__init__(self, f"There is no run #{run_id}.")
+        self.run_id = run_id
+
+
+class VersionNotFound(JobNotFound):
+    """A job has no version of this number."""
+
+    def __init__(self, job_id: str, number: int) -> None:
+        SchedulingError.__init__(self, f"There is no version {number} of the job {job_id!r}.")
+        self.job_id = job_id
+        self.number = number

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .documents import JobValues, dump_job, dump_values, parse_job, values_of
 from .everything import pause_all, resume_all
-from .jobs import create_job, delete_job, pause_job, predefine, restore_version, resume_job, save_job
+from .jobs import create_job, delete_job, pause_job, predefine, restore_rows, restore_version, resume_job, save_job
 from .runs import backfill, cancel_one_off, cancel_run, create_one_off, finish_one_off, run_now
 from .versions import record_version
 
@@ -27,6 +27,7 @@ __all__ = [
     "pause_job",
     "predefine",
     "record_version",
+    "restore_rows",
     "restore_version",
     "resume_all",
     "resume_job",

@@ -7,12 +7,13 @@ from datetime import datetime
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_apscheduler.models import DjangoJob
 
 from scheduling import registry, triggers
-from scheduling.exceptions import JobExists, JobNotFound, RunConflict
+from scheduling.exceptions import JobExists, JobNotFound, RunConflict, VersionNotFound
 from scheduling.models import DefinitionVersion, JobRun, ScheduledJob
 from scheduling.triggers import DocumentTrigger
 
@@ -39,10 +40,10 @@ def create_job(values: JobValues, *, user: AbstractBaseUser | None = None, comme
     """
     values = parse_job(dump_values(values))
     with transaction.atomic():
-        rows.lock_stored(values.job_id)
+        stored = rows.lock_stored(values.job_id)
         if ScheduledJob.objects.filter(job_id=values.job_id).exists():
             raise JobExists(values.job_id)
-        return _insert(values, user=user, comment=comment)
+        return _insert(values, stored, user=user, comment=comment)
 
 
 def save_job(values: JobValues, *, user: AbstractBaseUser | None = None, comment: str = "") -> ScheduledJob:
@@ -64,12 +65,12 @@ def restore_version(job_id: str, number: int, *, user: AbstractBaseUser | None =
     """Save an older version of a job's document again; also that of a job that was deleted.
 
     Raises:
-        JobNotFound: there is no such version.
+        VersionNotFound
         InvalidJob: it cannot be saved any more (a handler that is gone).
     """
     kept = DefinitionVersion.objects.filter(kind=DefinitionVersion.Kind.JOB, key=job_id, number=number).first()
     if kept is None:
-        raise JobNotFound(f"{job_id} v{number}")
+        raise VersionNotFound(job_id, number)
     comment = _("Version %(number)d restored.") % {"number": number}
     return save_job(parse_job(kept.document), user=user, comment=comment)
 
@@ -118,7 +119,7 @@ def pause_job(job_id: str, *, by: str = "", note: str = "") -> ScheduledJob:
             return job
         rows.change(job, where={"paused_at": None}, paused_at=now, paused_by=by[:150], note=note, updated_at=now)
         rows.record_missed(job, first=_due(stored, now), now=now, reason=PAUSED)
-        rows.plan(job, None)
+        rows.plan(job, stored, None)
         rows.tell("Job paused", "job_paused", job_id=job_id, by=by)
     return job
 
@@ -131,7 +132,7 @@ def resume_job(job_id: str, *, by: str = "") -> ScheduledJob:
     """
     now = timezone.now()
     with transaction.atomic():
-        _stored, job = rows.lock(job_id)
+        stored, job = rows.lock(job_id)
         since = job.paused_at
         if since is None:
             return job
@@ -141,7 +142,7 @@ def resume_job(job_id: str, *, by: str = "") -> ScheduledJob:
             first = trigger.following(since) if trigger is not None else None
             rows.record_missed(job, first=first, now=now, reason=PAUSED)
             # A trigger that cannot be built is planned for now: the tick quarantines it, visibly.
-            rows.plan(job, trigger.following(now) if trigger is not None else now)
+            rows.plan(job, stored, trigger.following(now) if trigger is not None else now)
         rows.tell("Job resumed", "job_resumed", job_id=job_id, by=by)
     return job
 
@@ -171,6 +172,36 @@ def predefine() -> list[str]:
     return created
 
 
+def restore_rows() -> list[str]:
+    """Give every job that lost its DjangoJob (deleted by hand, or by a stock reader that could not unpickle it) a new
+    one, planned from now; returns their ids. One query where nothing is missing."""
+    missing = ScheduledJob.objects.filter(~Exists(DjangoJob.objects.filter(pk=OuterRef("job_id"))))
+    restored: list[str] = []
+    for job_id in missing.order_by("job_id").values_list("job_id", flat=True):
+        with transaction.atomic():
+            try:
+                stored, job = rows.lock(job_id)
+            except JobNotFound:
+                continue
+            trigger = rows.trigger_of(job)
+            if stored is not None or trigger is None:
+                continue
+            rows.write_stored(job, None, trigger, _planned_anew(job, trigger))
+            rows.tell("Job planned anew: its row was missing", "job_restored", job_id=job_id)
+            restored.append(job_id)
+    return restored
+
+
+def _planned_anew(job: ScheduledJob, trigger: DocumentTrigger) -> datetime | None:
+    if not job.enabled or job.paused_at is not None:
+        return None
+    now = timezone.now()
+    if not job.one_time:
+        return trigger.following(now)
+    # A one-off has one moment: still to come, or overdue, or its run is there already.
+    return None if JobRun.objects.filter(job=job).exists() else trigger.get_next_fire_time(None, now)
+
+
 def remove_rows(job: ScheduledJob) -> None:
     """Delete a job's two rows inside the caller's transaction; its runs keep their copies of id and name."""
     JobRun.objects.filter(job=job).update(job=None)
@@ -184,32 +215,38 @@ def _save(values: JobValues, *, user: AbstractBaseUser | None, comment: str) -> 
         try:
             stored, job = rows.lock(values.job_id)
         except JobNotFound:
-            return _insert(values, user=user, comment=comment)
+            # Without its ScheduledJob a DjangoJob is nobody's: it is taken over.
+            return _insert(values, rows.lock_stored(values.job_id), user=user, comment=comment)
         if job.one_time:
             raise RunConflict(f"{values.job_id!r} is a one-off; cancel it and ask for another.")
         _update(job, stored, values, user=user, comment=comment)
         return job
 
 
-def _insert(values: JobValues, *, user: AbstractBaseUser | None, comment: str) -> ScheduledJob:
+def _insert(
+    values: JobValues, stored: DjangoJob | None, *, user: AbstractBaseUser | None, comment: str
+) -> ScheduledJob:
     now = timezone.now()
     trigger = triggers.build(values.trigger, anchor=now)
     job = ScheduledJob(job_id=values.job_id, anchor_at=now, start_at=trigger.start, end_at=trigger.end)
     for name in _FIELDS:
         setattr(job, name, getattr(values, name))
-    job.version = record_version(
-        DefinitionVersion.Kind.JOB, values.job_id, dump_values(values), user=user, comment=comment
-    )
-    insert_rows(job, trigger, trigger.get_next_fire_time(None, now) if values.enabled else None)
+    insert_rows(job, stored, trigger, trigger.get_next_fire_time(None, now) if values.enabled else None)
+    version = record_version(DefinitionVersion.Kind.JOB, job.job_id, dump_values(values), user=user, comment=comment)
+    if version != job.version:
+        # Not the first job of this id: numbers go on.
+        rows.change(job, where={"version": job.version}, version=version)
     rows.tell("Job created", "job_created", job_id=job.job_id, user=str(user or ""))
     return job
 
 
-def insert_rows(job: ScheduledJob, trigger: DocumentTrigger, next_run_time: datetime | None) -> None:
+def insert_rows(
+    job: ScheduledJob, stored: DjangoJob | None, trigger: DocumentTrigger, next_run_time: datetime | None
+) -> None:
     """Write a new job's two rows, the DjangoJob first: that is the lock order. Raises JobExists."""
     try:
         with transaction.atomic():
-            rows.write_stored(job, trigger, next_run_time)
+            rows.write_stored(job, stored, trigger, next_run_time)
             job.save(force_insert=True)
     except IntegrityError as error:
         if not ScheduledJob.objects.filter(job_id=job.job_id).exists():
@@ -257,7 +294,7 @@ def _update(
             next_run_time = stored.next_run_time
         else:
             next_run_time = trigger.following(now)
-    rows.write_stored(job, trigger, next_run_time)
+    rows.write_stored(job, stored, trigger, next_run_time)
     rows.tell("Job saved", "job_saved", job_id=job.job_id, version=version, user=str(user or ""))
 
 

@@ -26,6 +26,11 @@ def lock(job_id: str) -> tuple[DjangoJob | None, ScheduledJob]:
         JobNotFound
     """
     stored = lock_stored(job_id)
+    if stored is None:
+        if not ScheduledJob.objects.filter(job_id=job_id).exists():
+            raise JobNotFound(job_id)
+        # Created since our first look, or its DjangoJob is really gone.
+        stored = lock_stored(job_id)
     job = ScheduledJob.objects.select_for_update().filter(job_id=job_id).first()
     if job is None:
         raise JobNotFound(job_id)
@@ -45,21 +50,27 @@ def trigger_of(job: ScheduledJob) -> DocumentTrigger | None:
         return None
 
 
-def write_stored(job: ScheduledJob, trigger: DocumentTrigger, next_run_time: datetime | None) -> None:
-    """Write the job's DjangoJob as a whole: when next, and the pickle for stock readers."""
+def write_stored(
+    job: ScheduledJob, stored: DjangoJob | None, trigger: DocumentTrigger, next_run_time: datetime | None
+) -> None:
+    """Write the job's DjangoJob as a whole: when next, and the pickle for stock readers.
+
+    `stored` is the row if it is there, and locked. An UPDATE that might find somebody else's new row would wait for it
+    with locks in hand: deadlocks on PostgreSQL.
+    """
     state = pickled_state(job, trigger, next_run_time)
-    written = DjangoJob.objects.filter(pk=job.job_id).update(next_run_time=next_run_time, job_state=state)
-    if not written:
+    if stored is None:
         DjangoJob.objects.create(pk=job.job_id, next_run_time=next_run_time, job_state=state)
+    else:
+        DjangoJob.objects.filter(pk=job.job_id).update(next_run_time=next_run_time, job_state=state)
 
 
-def plan(job: ScheduledJob, next_run_time: datetime | None) -> None:
+def plan(job: ScheduledJob, stored: DjangoJob | None, next_run_time: datetime | None) -> None:
     """Move the job's next moment alone. A DjangoJob that somebody deleted by hand is made again."""
-    if DjangoJob.objects.filter(pk=job.job_id).update(next_run_time=next_run_time):
-        return
-    trigger = trigger_of(job)
-    if trigger is not None:
-        write_stored(job, trigger, next_run_time)
+    if stored is not None:
+        DjangoJob.objects.filter(pk=job.job_id).update(next_run_time=next_run_time)
+    elif (trigger := trigger_of(job)) is not None:
+        write_stored(job, None, trigger, next_run_time)
 
 
 def change(job: ScheduledJob, *, where: dict[str, object], **fields: object) -> None:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django_apscheduler.models import DjangoJob
 
 from scheduling import registry, triggers
-from scheduling.exceptions import JobNotFound, RunConflict
+from scheduling.exceptions import RunConflict, RunNotFound
 from scheduling.models import JobRun, ScheduledJob
 
 from . import rows
@@ -113,7 +113,7 @@ def create_one_off(
     )
     job = _one_off(values, now)
     with transaction.atomic():
-        insert_rows(job, triggers.build(document), moment)
+        insert_rows(job, rows.lock_stored(job_id), triggers.build(document), moment)
         rows.tell("One-off created", "one_off_created", job_id=job_id, by=by)
     return job
 
@@ -156,14 +156,14 @@ def cancel_run(run_id: int, *, by: str = "") -> JobRun:
     """Cancel a queued run at once; ask a running one to stop. Asking twice changes nothing.
 
     Raises:
-        JobNotFound: no such run.
+        RunNotFound
         RunConflict: it has ended.
     """
     now = timezone.now()
     with transaction.atomic():
         run = JobRun.objects.select_related("job").filter(pk=run_id).first()
         if run is None:
-            raise JobNotFound(f"run #{run_id}")
+            raise RunNotFound(run_id)
         if run.job is not None and run.job.one_time and run.state in JobRun.ACTIVE:
             # Its definition goes with it: locked before the run, as everywhere.
             list(DjangoJob.objects.select_for_update().filter(pk=run.job_key).values_list("pk"))

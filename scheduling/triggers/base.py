@@ -139,11 +139,15 @@ def read_wall(value: object, *, place: str) -> datetime:
     """A date and time as written: naive or with its offset."""
     if not isinstance(value, str):
         raise InvalidTrigger(place, _("Write a date and time in quotes, like “2027-01-01T12:00:00”."))
+    message = _("“%(value)s” is not a date and time; write it like “2027-01-01T12:00:00”.")
+    refused = InvalidTrigger(place, message % {"value": value[:100]})
+    # `fromisoformat` takes any character between date and time, also those that no database stores.
+    if not value.isascii() or not value.isprintable():
+        raise refused
     try:
         moment = datetime.fromisoformat(value.strip())
     except ValueError as error:
-        message = _("“%(value)s” is not a date and time; write it like “2027-01-01T12:00:00”.")
-        raise InvalidTrigger(place, message % {"value": value[:100]}) from error
+        raise refused from error
     if moment.year not in YEARS:
         message = _("The year %(year)d is out of range; use %(first)d to %(last)d.")
         raise InvalidTrigger(place, message % {"year": moment.year, "first": YEARS[0], "last": YEARS[-1]})

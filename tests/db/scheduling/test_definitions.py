@@ -412,3 +412,37 @@ def test_predefined_job_is_created_once_and_stays_deleted() -> None:
     assert definitions.predefine() == []
     definitions.delete_job("probe-nightly")
     assert definitions.predefine() == []
+
+
+def test_job_whose_row_was_deleted_is_planned_anew(django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
+    job = definitions.create_job(make_values())
+    definitions.create_job(make_values("paused"))
+    definitions.pause_job("paused")
+    once = definitions.create_one_off(job_id="once", handler="probe", job_data={})
+    planned = next_run_time("once")
+    DjangoJob.objects.all().delete()
+    assert definitions.restore_rows() == ["once", "paused", "probe"]
+    assert job.anchor_at is not None
+    assert next_run_time() == job.anchor_at + timedelta(hours=1)
+    assert next_run_time("paused") is None
+    assert next_run_time("once") == planned
+    assert once.one_time
+    with django_assert_num_queries(1):
+        assert definitions.restore_rows() == []
+
+
+def test_orphaned_row_is_taken_over() -> None:
+    definitions.create_job(make_values())
+    ScheduledJob.objects.all().delete()
+    job = definitions.create_job(make_values())
+    assert job.anchor_at is not None
+    assert next_run_time() == job.anchor_at + timedelta(hours=1)
+
+
+def test_paused_job_whose_row_was_deleted_comes_back_with_resume() -> None:
+    definitions.create_job(make_values())
+    DjangoJob.objects.all().delete()
+    definitions.pause_job("probe")
+    assert next_run_time() is None
+    definitions.resume_job("probe")
+    assert next_run_time() is not None

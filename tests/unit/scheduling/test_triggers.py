@@ -99,6 +99,8 @@ def firings(document: dict[str, object], after: datetime, count: int) -> list[st
         (interval(second=5), "second", "“seconds”"),
         ({"type": "date"}, "run_date", "2027-01-01T12:00:00"),
         (date("tomorrow"), "run_date", "2027-01-01T12:00:00"),
+        (date("2027-01-01\x0012:00:00"), "run_date", "2027-01-01T12:00:00"),
+        (date("2027-01-01\ud80012:00:00"), "run_date", "2027-01-01T12:00:00"),
         (date("0001-01-01"), "run_date", "out of range"),
         (date("9999-12-31T23:59:59"), "run_date", "out of range"),
         (date(1_800_000_000), "run_date", "quotes"),
