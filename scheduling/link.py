@@ -11,13 +11,13 @@ from time import monotonic
 from typing import ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
-from django.db import InterfaceError, OperationalError, close_old_connections, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from . import claims
 from .claims import Claimed
 from .exceptions import RunStopped
-from .lanes import FIRST_BACK_OFF, LAST_BACK_OFF, Lane
+from .lanes import FIRST_BACK_OFF, LAST_BACK_OFF, Lane, close_broken_connections
 from .places import Places
 from .runlog import PIECE, LogBuffer
 
@@ -103,7 +103,7 @@ class ExecutionLink:
             self._places.give_back()
 
     def _behind_guard(self, call: Callable[[], T]) -> T:
-        close_old_connections()
+        close_broken_connections()
         with transaction.atomic():
             self.guard()
             return call()
