@@ -130,13 +130,12 @@ class Product:
 
     def start_scheduler(self, *arguments: str) -> Running:
         """A `runscheduler` that is seen alive by `schedulerstatus`."""
-        before = len(self.alive())
         scheduler = self.start("runscheduler", *arguments)
 
         def up() -> bool:
             if scheduler.process.poll() is not None:
                 raise AssertionError(f"runscheduler ended at once:\n{scheduler.output()}")
-            return len(self.alive()) > before
+            return any(pid == scheduler.pid for _id, pid in self.alive())
 
         wait_for(up, what="the scheduler's start")
         return scheduler
@@ -231,12 +230,8 @@ class Template:
     def _url(self, name: str) -> str:
         if self.server_url is None:
             return f"sqlite:///{self.folder / name}.sqlite3"
-        head, _slash, tail = self.server_url.rpartition("/")
-        _database, question, query = tail.partition("?")
-        if "/" in query:  # the socket's folder: postgresql://user:@/database?host=/tmp/…
-            head, _middle, query = self.server_url.partition("?")
-            head, question = head.rpartition("/")[0], "?"
-        return f"{head}/{name}{question}{query}"
+        head, question, query = self.server_url.partition("?")
+        return f"{head.rpartition('/')[0]}/{name}{question}{query}"
 
     def _execute(self, statement: str) -> None:
         assert self.server_url is not None

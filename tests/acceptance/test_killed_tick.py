@@ -1,0 +1,78 @@
+"""kill -9 in the middle of a tick with 2,000 jobs due: no firing lost, none doubled."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from datetime import timedelta
+
+import pytest
+
+from .moments import assert_gapless
+from .product import Product, wait_for
+
+pytestmark = pytest.mark.process
+
+JOBS = 2_000
+EVERY = timedelta(seconds=6)
+STATEMENTS = 11
+"""Kills are spread over this many, from the one that locks what is due: the tick's own, and some after its commit."""
+
+
+def kill_ticks(product: Product, *, kills: int) -> None:
+    product.environment["DJANGO_SETTINGS_MODULE"] = "tests.acceptance.settings"
+    product.load(
+        jobs=[
+            {
+                "job_id": f"due-{number}",
+                "handler": "nothing",
+                # One start for all: they are due in the same instant.
+                "trigger": {
+                    "type": "interval",
+                    "seconds": int(EVERY.total_seconds()),
+                    "start": "2026-01-01T00:00:00+00:00",
+                },
+                "policies": {"misfire_grace_time": None},
+            }
+            for number in range(JOBS)
+        ]
+    )
+    inside = 0
+    due = "SELECT count(*) FROM django_apscheduler_djangojob WHERE next_run_time <= CURRENT_TIMESTAMP"
+    for number in range(kills):
+        wait_for(lambda: int(str(product.one(due))) >= JOBS, what="2,000 due jobs")
+        where = _killed(product, 1 + number % STATEMENTS)
+        inside += where.startswith("inside")
+        print(f"kill {number + 1}: {where}")
+    assert inside * 2 >= kills, f"only {inside} of {kills} kills hit the transaction"
+
+    product.environment.pop("KILL_AT_STATEMENT")
+    scheduler = product.start_scheduler()
+    wait_for(lambda: product.one(due) == 0, what="a whole tick")
+    assert scheduler.process.poll() is None, scheduler.output()
+    scheduler.kill()
+    ends = {assert_gapless(product, f"due-{number}", interval=EVERY, at_least=2)[-1] for number in range(JOBS)}
+    assert len(ends) == 1, "every job is at the same moment"
+
+
+def _killed(product: Product, at: int) -> str:
+    """Run a scheduler that dies before its nth statement in the control lane; where that was."""
+    note = product.folder / "killed.txt"
+    note.unlink(missing_ok=True)
+    product.environment |= {"KILL_AT_STATEMENT": str(at), "KILL_NOTE": str(note)}
+    scheduler = product.start("runscheduler", name="killed")
+    try:
+        code = scheduler.process.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"it was not killed at statement {at}:\n{scheduler.output()[-2000:]}") from None
+    assert code == -signal.SIGKILL, scheduler.output()
+    return note.read_text(encoding="utf-8").strip()
+
+
+def test_ten_killed_ticks_lose_and_double_nothing(product: Product) -> None:
+    kill_ticks(product, kills=10)
+
+
+@pytest.mark.soak
+def test_fifty_killed_ticks_lose_and_double_nothing(product: Product) -> None:
+    kill_ticks(product, kills=50)
