@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -23,21 +23,25 @@ from scheduling.exceptions import SchedulingError
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turn what a person can mend into sentences on stderr and exit code 2, never a traceback."""
+    """Turn what a person can mend into sentences on stderr and exit code 2, never a traceback.
+
+    Write within it: whoever reads our output may leave early (`| head`), which ends the process without a word.
+    """
     try:
         yield
-    except InvalidDefinitions as error:
-        raise CommandError(several([str(problem) for problem in error.problems]), returncode=2) from error
-    except DefinitionError as error:
+        sys.stdout.flush()
+    except (InvalidDefinitions, DefinitionError) as error:
         raise CommandError(several([str(problem) for problem in error.problems]), returncode=2) from error
     except (CrawlerError, EngineError, SchedulingError, ImproperlyConfigured) as error:
         raise CommandError(str(error), returncode=2) from error
     except DatabaseError as error:
         sentence = str(error).strip().partition("\n")[0]
         raise CommandError(f"the database: {sentence} (is `manage.py migrate` done?)", returncode=2) from error
+    except BrokenPipeError:
+        # The interpreter flushes once more at its end, and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
         raise CommandError(f"{error.filename or 'output'}: {error.strerror or error}", returncode=2) from error
 
 
@@ -65,29 +69,27 @@ def find_spider(name: str) -> Spider:
     raise CommandError(f'There is no spider "{name}".{hint}', returncode=2)
 
 
-def write_out(pieces: Iterable[bytes], *, output: str, stdout: OutputWrapper) -> None:
-    """Write to the file `output`, which appears whole or not at all, or to standard output where it is empty.
+def write_out(pieces: Iterator[bytes], *, output: str, stdout: OutputWrapper) -> None:
+    """Write to the file `output`, which appears whole or not at all, or to standard output where it is empty."""
+    # A generator over the database's rows is closed now, and not when the connection is gone.
+    with closing(pieces) if isinstance(pieces, Generator) else nullcontext():
+        if output:
+            _write_file(pieces, Path(output))
+        else:
+            _write_stream(pieces, stdout)
 
-    Whoever reads our output may leave early (`| head`): that ends the process without a word.
-    """
-    if output:
-        _write_file(pieces, Path(output))
-        return
+
+def _write_stream(pieces: Iterator[bytes], stdout: OutputWrapper) -> None:
     stream = getattr(stdout, "buffer", None)
-    try:
-        for piece in pieces:
-            if stream is None:
-                stdout.write(piece.decode(), ending="")
-            else:
-                stream.write(piece)
-        stdout.flush()
-    except BrokenPipeError:
-        # The interpreter flushes once more at its end, and would complain then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
+    for piece in pieces:
+        if stream is None:
+            stdout.write(piece.decode(), ending="")
+        else:
+            stream.write(piece)
+    stdout.flush()
 
 
-def _write_file(pieces: Iterable[bytes], path: Path) -> None:
+def _write_file(pieces: Iterator[bytes], path: Path) -> None:
     if path.exists() and not path.is_file():
         # /dev/stdout, a named pipe: nothing to be replaced
         with path.open("wb") as file:
@@ -102,7 +104,10 @@ def _write_file(pieces: Iterable[bytes], path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            # The draft is our affair.
+            error.filename = str(path)
         raise

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from crawler.management.plain import plain_errors, printable
+from crawler.management.plain import find_spider, plain_errors, printable
 from crawler.models import CrawlTask
 from scheduling.exceptions import RunBusy
 from scheduling.models import JobRun
@@ -25,7 +25,7 @@ _STEPS = 1_000
 
 class Command(BaseCommand):
     help = (
-        "Crawl a spider now, in the foreground; the run is recorded like a scheduled one, and a live scheduler takes it "
+        "Crawl a spider now, in the foreground; the run is recorded like a scheduled one; a live scheduler takes it "
         "over should this process be killed. Exit code 0: completed; 1: failed, cancelled or busy; 2: wrong usage."
     )
 
@@ -44,6 +44,7 @@ class Command(BaseCommand):
         if url:
             job_data = {"type": "urls", "target": url, "spider": spider}
         with plain_errors():
+            find_spider(spider)
             try:
                 with _progress_bar(spider) as show:
                     run = run_in_foreground("crawl", job_data, wait=wait, on_progress=show)
@@ -51,7 +52,7 @@ class Command(BaseCommand):
                 message = f'spider "{spider}" is being crawled by run #{error.run_id}; --wait waits for its end'
                 raise CommandError(message, returncode=1) from error
             result = summary(run)
-        self.stdout.write(_to_json(result) if json else printable(sentence(result)))
+            self.stdout.write(_to_json(result) if json else printable(sentence(result)))
         if result["status"] != "completed":
             sys.exit(1)
 
@@ -77,7 +78,10 @@ def sentence(result: dict[str, object]) -> str:
     """The same for people."""
     reasons = result["reasons"]
     listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items()) if isinstance(reasons, dict) else ""
-    counts = ", ".join(f"{result[name]:,} {name.replace('_', ' ')}" for name in (*_COUNTS, "errors", "bytes"))
+    counts = (
+        f"{result['pages']:,} pages, {result['items']:,} items ({result['items_new']:,} new, "
+        f"{result['items_changed']:,} changed), {result['errors']:,} errors, {result['bytes']:,} bytes"
+    )
     first = str(result["message"]).strip().partition("\n")[0]
     lines = f"{str(result['status']).capitalize()} in {result['seconds']} s: {counts}."
     return lines + (f" Reasons: {listed}." if listed else "") + (f" {first}" if result["status"] != "completed" else "")

@@ -24,7 +24,7 @@ class Command(BaseCommand):
         with plain_errors():
             document = definitions.dump()
             text = _to_json(document) if json else definitions.to_yaml(document)
-            write_out([text.encode()], output=output, stdout=self.stdout)
+            write_out(iter([text.encode()]), output=output, stdout=self.stdout)
 
 
 def _to_json(document: dict[str, object]) -> str:

@@ -34,13 +34,13 @@ class Command(BaseCommand):
                     raise
                 self._print({"problems": [problem.as_dict() for problem in error.problems]})
                 raise CommandError(several([str(problem) for problem in error.problems]), returncode=2) from error
-        if json:
-            self._print(report.as_dict())
-            return
-        for warning in report.warnings:
-            self.stderr.write(f"Warning: {warning}")
-        for line in report.lines():
-            self.stdout.write(line)
+            if json:
+                self._print(report.as_dict())
+                return
+            for warning in report.warnings:
+                self.stderr.write(f"Warning: {warning}")
+            for line in report.lines():
+                self.stdout.write(line)
 
     def _print(self, document: dict[str, object]) -> None:
         self.stdout.write(json.dumps(document, ensure_ascii=False))

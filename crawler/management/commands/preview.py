@@ -38,11 +38,8 @@ class Command(BaseCommand):
     def handle(self, *args: object, spider: str, url: str, json: bool, **options: object) -> None:
         with plain_errors():
             found = preview(find_definition(spider), url)
-        if json:
-            self.stdout.write(_to_json(found))
-        else:
-            for line in describe(found):
-                self.stdout.write(printable(line))
+            for line in [_to_json(found)] if json else map(printable, describe(found)):
+                self.stdout.write(line)
         if found["reason"]:
             sys.exit(1)
 
