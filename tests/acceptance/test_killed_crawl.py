@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -17,6 +18,12 @@ from .product import Product, wait_for
 pytestmark = [pytest.mark.process, pytest.mark.corpora]
 
 DONE = "SELECT url FROM crawler_page WHERE state NOT IN ('pending')"
+
+
+def wait_for_more(count: Callable[[], int], *, what: str) -> None:
+    """Until there are 20 more than now."""
+    before = count()
+    wait_for(lambda: count() > before + 20, what=what)
 
 
 def crawl_through_kills(product: Product, *, kills: int) -> None:
@@ -40,15 +47,14 @@ def crawl_through_kills(product: Product, *, kills: int) -> None:
         chance = random.Random(kills)
         for number in range(kills):
             scheduler = product.start_scheduler()
-            stored = len(product.sql(DONE))
-            wait_for(lambda stored=stored: len(product.sql(DONE)) > stored + 20, what="pages stored")
+            wait_for_more(lambda: len(product.sql(DONE)), what="pages stored")
             time.sleep(chance.uniform(0.0, 0.8))
             scheduler.kill()
             committed = {str(page).removeprefix(url) for (page,) in product.sql(DONE)}
             asked = len(site.log)
             print(f"kill {number + 1}: {len(committed)} pages in committed checkpoints, {asked} requests so far")
             product.start_scheduler()
-            wait_for(lambda asked=asked: len(site.log) > asked + 20, what="the crawl going on")
+            wait_for_more(lambda: len(site.log), what="the crawl going on")
             again = {target for target in site.targets()[asked:] if target != "/robots.txt"} & committed
             assert not again, f"fetched again though stored: {sorted(again)[:5]}"
             product.started[-1].kill()
