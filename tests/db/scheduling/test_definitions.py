@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 
@@ -446,3 +447,10 @@ def test_paused_job_whose_row_was_deleted_comes_back_with_resume() -> None:
     assert next_run_time() is None
     definitions.resume_job("probe")
     assert next_run_time() is not None
+
+
+def test_every_constraint_and_index_of_the_runs_is_in_the_database() -> None:
+    """Django may drop a conditional unique constraint with a column's index; the models would not tell."""
+    with connection.cursor() as cursor:
+        found = set(connection.introspection.get_constraints(cursor, JobRun._meta.db_table))
+    assert {item.name for item in (*JobRun._meta.constraints, *JobRun._meta.indexes)} <= found
