@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias, cast
 
 from django.db import connection
@@ -51,15 +52,16 @@ SELECT r.job_id, r.scheduled_time FROM {set} CROSS JOIN scheduling_jobrun r
 WHERE r.cause IN ('schedule', 'backfill') AND r.cause = 'schedule'
   AND r.job_id = v.pk AND r.scheduled_time = v.scheduled_time
 """
-# Most runs are queued and nothing else is to be said of them: half of the columns, half of the time.
+# Most runs are queued and nothing else is to be said of them: the rest of their row stands in the definition.
 _QUEUE = """
 INSERT INTO scheduling_jobrun (
     job_id, job_key, job_name, scheduled_time, available_at, definition_version, exclusive_key,
     state, cause, queued_at, message, error_type, error, coalesced_count, code_version, claim, retry_count, recoveries,
     cancel_requested_by)
-SELECT v.pk, v.job_key, v.job_name, v.scheduled_time, v.available_at, v.definition_version, v.exclusive_key,
+SELECT s.id, s.job_id, CASE WHEN s.name = '' THEN s.job_id ELSE s.name END, v.scheduled_time,
+       COALESCE(v.available_at, v.scheduled_time), s.version, v.exclusive_key,
        'queued', 'schedule', {now}, '', '', '', 0, '', 0, 0, 0, ''
-FROM {set} WHERE true
+FROM {set} CROSS JOIN scheduling_scheduledjob s WHERE s.id = v.pk
 RETURNING id
 """
 _INSERT = """
@@ -105,7 +107,7 @@ class Definition(NamedTuple):
 
 
 class NewRun(NamedTuple):
-    """A row to insert; the first of its fields, up to `exclusive_key`, are all that `queue` writes."""
+    """A row to insert."""
 
     pk: int
     job_key: str
@@ -171,11 +173,15 @@ _PKS = Columns(("pk",), ("bigint",))
 _PAIRS = Columns(("pk", "scheduled_time"), ("bigint", "timestamptz"))
 _MOVES = Columns(Move._fields, ("text", "timestamptz"))
 _MARKS = Columns(Mark._fields, ("bigint", "text", "timestamptz"))
-_QUEUED_TYPES = ("bigint", "text", "text", "timestamptz", "timestamptz", "bigint", "text")
-_QUEUED = Columns(NewRun._fields[: len(_QUEUED_TYPES)], _QUEUED_TYPES)
+_QUEUED = Columns(
+    ("pk", "scheduled_time", "available_at", "exclusive_key"), ("bigint", "timestamptz", "timestamptz", "text")
+)
 _RUNS = Columns(
     NewRun._fields,
-    (*_QUEUED_TYPES, "text", "text", "text", "text", "bigint", "timestamptz", "bigint", "timestamptz"),
+    (
+        *("bigint", "text", "text", "timestamptz", "timestamptz", "bigint", "text", "text", "text", "text", "text"),
+        *("bigint", "timestamptz", "bigint", "timestamptz"),
+    ),
 )
 
 
@@ -228,9 +234,17 @@ def recorded(pairs: Sequence[tuple[int, datetime]]) -> set[tuple[int, datetime]]
 def queue(runs: Sequence[NewRun], now: datetime) -> list[int]:
     """Insert queued runs that say nothing beyond `exclusive_key`; returns their ids."""
     ids: list[int] = []
-    width = len(_QUEUED_TYPES)
-    for chunk in _chunks(runs):
-        params: list[Param] = [moment(now), *_QUEUED.params([run[:width] for run in chunk])]
+    rows = [
+        (
+            run.pk,
+            run.scheduled_time,
+            None if run.available_at is run.scheduled_time else run.available_at,
+            run.exclusive_key,
+        )
+        for run in runs
+    ]
+    for chunk in _chunks(rows):
+        params: list[Param] = [moment(now), *_QUEUED.params(chunk)]
         ids += [cast("int", run_id) for (run_id,) in _fetch(_QUEUED.into(_QUEUE), params)]
     return ids
 
@@ -263,6 +277,7 @@ def moment(value: datetime) -> datetime | str:
     return value if connection.vendor == "postgresql" else _as_text(value)
 
 
+@lru_cache(maxsize=8192)
 def _as_text(value: datetime) -> str:
     if value.tzinfo is not UTC:
         value = value.astimezone(UTC)
@@ -292,7 +307,8 @@ def _rows(statement: str, columns: Columns, rows: Sequence[tuple[object, ...]]) 
 def _fetch(statement: str, params: Sequence[Param]) -> list[tuple[object, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
-        return [tuple(row) for row in cursor.fetchall()]
+        rows: list[tuple[object, ...]] = cursor.fetchall()
+        return rows
 
 
 def _execute(statement: str, params: Sequence[Param]) -> None:
