@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from django.apps import apps
 from django.contrib.admin import AdminSite
-from django.db.models import Max
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -89,7 +88,7 @@ class LamplighterAdminSite(AdminSite):
         process = apps.get_model("scheduling", "Process")
         state = apps.get_model("scheduling", "SchedulerState")
         alive = process._default_manager.filter(state="alive").exclude(kind="command")
-        last = alive.aggregate(last=Max("beat_at"), now=Now())
-        seconds = int((last["now"] - last["last"]).total_seconds()) if last["last"] else None
+        last = alive.annotate(now=Now()).order_by("-beat_at").values_list("beat_at", "now").first()
+        seconds = int((last[1] - last[0]).total_seconds()) if last else None
         paused = state._default_manager.filter(paused_at__isnull=False).exists()
         return Beat(alive.count(), seconds, paused)

@@ -11,6 +11,7 @@ from . import firstrun, health
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("api/crawl/", include("crawler.api.urls")),
     path("api/schedule/", include("scheduling.api.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("setup/<str:token>/", firstrun.setup_view, name="setup"),

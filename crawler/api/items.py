@@ -62,6 +62,6 @@ class ItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         page = self.paginate_queryset(ItemVersion.objects.filter(item=item).order_by("-number"))
         versions = list(ItemVersionSerializer(page, many=True).data)
         if request.query_params.get("page", "1") == "1":
-            present = {"number": item.version, "data": item.data, "valid_from": item.changed_at, "valid_to": None}
-            versions.insert(0, present)
+            present = ItemVersion(number=item.version, data=item.data, valid_from=item.changed_at)
+            versions.insert(0, ItemVersionSerializer(present).data)
         return self.get_paginated_response(versions)
