@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -38,36 +38,49 @@ class Difference:
         return {"place": self.place} | {key: value for key, value in values.items() if value is not ABSENT}
 
 
-def differences(before: object, after: object, place: str = "") -> list[Difference]:
-    """All differences of two JSON values, each as deep as it goes, in the order of `before`, then of what is new."""
-    return list(_walk(before, after, place))
+def differences(before: object, after: object, place: str = "", *, ordered: Collection[str] = ()) -> list[Difference]:
+    """All differences of two JSON values, each as deep as it goes, in the order of `before`, then of what is new.
+
+    `ordered` are keys of mappings whose own keys have an order that matters.
+    """
+    return list(_Comparison(frozenset(ordered)).walk(before, after, place))
 
 
-def same(before: object, after: object) -> bool:
+def same(before: object, after: object, *, ordered: Collection[str] = ()) -> bool:
     """Whether two JSON values are equal as JSON: 1 and 1.0 are, 1 and true are not."""
-    return next(_walk(before, after, ""), None) is None
+    return next(_Comparison(frozenset(ordered)).walk(before, after, ""), None) is None
 
 
-def _walk(before: object, after: object, place: str) -> Iterator[Difference]:
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in [*before, *(key for key in after if key not in before)]:
-            yield from _walk(before.get(key, ABSENT), after.get(key, ABSENT), join(place, str(key)))
-    elif _is_list(before) and _is_list(after):
-        yield from _walk_lists(list(before), list(after), place)  # type: ignore[call-overload]  # both are sequences
-    elif isinstance(before, bool) is not isinstance(after, bool) or before != after:
-        yield Difference(place, before, after)
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    ordered: frozenset[str]
 
-
-def _walk_lists(before: list[object], after: list[object], place: str) -> Iterator[Difference]:
-    """Lists of mappings are compared entry by entry; of plain values as a whole, as a person reads them."""
-    if not any(isinstance(entry, Mapping) for entry in [*before, *after]):
-        if len(before) != len(after) or any(not same(old, new) for old, new in zip(before, after, strict=True)):
+    def walk(self, before: object, after: object, place: str, key: str = "") -> Iterator[Difference]:
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            yield from self._walk_mappings(before, after, place, key)
+        elif _is_list(before) and _is_list(after):
+            yield from self._walk_lists(list(before), list(after), place)  # type: ignore[call-overload]  # sequences
+        elif isinstance(before, bool) is not isinstance(after, bool) or before != after:
             yield Difference(place, before, after)
-        return
-    for index in range(max(len(before), len(after))):
-        old = before[index] if index < len(before) else ABSENT
-        new = after[index] if index < len(after) else ABSENT
-        yield from _walk(old, new, f"{place}[{index}]")
+
+    def _walk_mappings(
+        self, before: Mapping[str, object], after: Mapping[str, object], place: str, key: str
+    ) -> Iterator[Difference]:
+        if key in self.ordered and set(before) == set(after) and list(before) != list(after):
+            yield Difference(place, list(before), list(after))
+        for name in [*before, *(name for name in after if name not in before)]:
+            yield from self.walk(before.get(name, ABSENT), after.get(name, ABSENT), join(place, str(name)), str(name))
+
+    def _walk_lists(self, before: list[object], after: list[object], place: str) -> Iterator[Difference]:
+        """Lists of mappings are compared entry by entry; of plain values as a whole, as a person reads them."""
+        if not any(isinstance(entry, Mapping) for entry in [*before, *after]):
+            if len(before) != len(after) or any(not same(old, new) for old, new in zip(before, after, strict=True)):
+                yield Difference(place, before, after)
+            return
+        for index in range(max(len(before), len(after))):
+            old = before[index] if index < len(before) else ABSENT
+            new = after[index] if index < len(after) else ABSENT
+            yield from self.walk(old, new, f"{place}[{index}]")
 
 
 def _is_list(value: object) -> bool:

@@ -16,7 +16,7 @@ from scheduling.models import ScheduledJob
 from .differences import Difference, differences
 from .file import Definitions, JobEntry, SpiderEntry
 from .problems import InvalidDefinitions, Problem
-from .spiders import save_spider
+from .spiders import ORDERED, save_spider
 
 _BATCH = 500
 """Names in one query: below what any database takes as parameters."""
@@ -97,7 +97,7 @@ def _load_spider(entry: SpiderEntry, user: AbstractBaseUser | None) -> Outcome:
     name = entry.definition.name
     stored = Spider.objects.filter(name=name).values_list("definition", flat=True).first()
     save_spider(entry.document, user=user)
-    found = () if stored is None else tuple(differences(stored, entry.document, name))
+    found = () if stored is None else tuple(differences(stored, entry.document, name, ordered=ORDERED))
     return Outcome(kind="spider", name=name, is_new=stored is None, differences=found)
 
 

@@ -18,6 +18,9 @@ from scheduling.models import DefinitionVersion, JobRun, ScheduledJob
 from .differences import same
 
 KIND = DefinitionVersion.Kind.SPIDER
+ORDERED = ("fields",)
+"""Mappings of a spider's document that a person has put in order: the columns of exports. A new order alone is saved
+under the same version, since every page gives the same items."""
 _ORDER = ("name", "enabled", "category", "start_urls")
 """Of SURFACES; what comes after them keeps the engine's order, which is the same."""
 
@@ -113,7 +116,7 @@ def _save(definition: SpiderDefinition, *, user: AbstractBaseUser | None, commen
     document = dump(definition)
     with transaction.atomic():
         spider = _locked(definition.name)
-        if spider is not None and same(spider.definition, document):
+        if spider is not None and same(spider.definition, document, ordered=ORDERED):
             return spider
         is_new = spider is None
         if spider is None:

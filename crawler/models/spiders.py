@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from scheduling.models.fields import DocumentField
+
 
 class Spider(models.Model):
     """What to crawl: one JSON document (start URLs, follow rules, item rules, limits, manners).
@@ -15,7 +17,7 @@ class Spider(models.Model):
 
     name = models.SlugField(_("name"), max_length=100, unique=True)
     category = models.CharField(_("category"), max_length=100, blank=True, db_index=True)
-    definition = models.JSONField(_("definition"))
+    definition = DocumentField(_("definition"))
     enabled = models.BooleanField(_("enabled"), default=True)
     version = models.PositiveIntegerField(_("version"), default=1)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

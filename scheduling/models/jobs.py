@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from .fields import DocumentField
+
 validate_job_id = RegexValidator(
     r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,199}\Z",
     _("Use letters, digits, “-”, “_” and “.”, beginning with a letter or a digit; at most 200 characters."),
@@ -82,7 +84,7 @@ class DefinitionVersion(models.Model):
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     key = models.CharField(_("key"), max_length=200)
     number = models.PositiveIntegerField(_("number"))
-    document = models.JSONField(_("document"))
+    document = DocumentField(_("document"))
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, verbose_name=_("user"), null=True, blank=True, on_delete=models.SET_NULL
     )

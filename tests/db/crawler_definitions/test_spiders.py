@@ -45,6 +45,17 @@ def test_the_version_grows_only_when_the_document_changes() -> None:
     assert versions() == [(1, "https://shop.example/"), (2, "https://other.example/")]
 
 
+def test_fields_keep_the_order_that_a_person_gave_them() -> None:
+    fields = {name: {"css": name} for name in ("zeta", "a", "bb", "c")}
+    for order in (fields, dict(reversed(fields.items()))):
+        definitions.save_spider(make_spider(items=[{"type": "book", "fields": order}]))
+        spider = Spider.objects.get(name="books")
+        assert list(definitions.dump_spider(spider)["items"][0]["fields"]) == list(order)  # type: ignore[index]
+        assert spider.version == 1
+    kept = DefinitionVersion.objects.get(key="books").document
+    assert list(kept["items"][0]["fields"]) == list(fields)
+
+
 def test_a_version_says_who_and_why() -> None:
     user = User.objects.create_user("ann")
     definitions.save_spider(make_spider(), user=user, comment="first")

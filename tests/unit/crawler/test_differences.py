@@ -40,3 +40,10 @@ def test_each_difference_is_as_deep_as_it_goes(before: object, after: object, li
 def test_an_absent_value_is_told_apart_from_null_for_programs() -> None:
     assert differences({"a": None}, {}, "")[0].as_dict() == {"place": "a", "before": None}
     assert differences({}, {"a": 1}, "")[0].before is ABSENT
+
+
+def test_the_order_of_keys_matters_only_where_it_is_said_to() -> None:
+    before, after = {"fields": {"a": {"x": 1, "y": 2}, "b": 1}}, {"fields": {"b": 1, "a": {"y": 2, "x": 1}}}
+    assert differences(before, after) == []
+    assert [str(one) for one in differences(before, after, ordered=["fields"])] == ['fields: ["a", "b"] → ["b", "a"]']
+    assert not same(before, after, ordered=["fields"])
