@@ -30,7 +30,10 @@ def content_security_policy(get_response: GetResponse) -> GetResponse:
 
 
 def request_limits(get_response: GetResponse) -> GetResponse:
-    """Refuses a body above `DATA_UPLOAD_MAX_MEMORY_SIZE` before it is read."""
+    """Refuses a body above `DATA_UPLOAD_MAX_MEMORY_SIZE` before it is read, and an address that holds NUL.
+
+    No database finds or stores NUL in a text: PostgreSQL's driver raises, wherever the text came from.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         length = request.META.get("CONTENT_LENGTH") or "0"
@@ -40,9 +43,15 @@ def request_limits(get_response: GetResponse) -> GetResponse:
                 "length": length,
                 "limit": limit,
             }
-            if request.path.startswith("/api/"):
-                return plain_problem(request, 413, message)
-            return HttpResponse(message, status=413, content_type="text/plain; charset=utf-8")
+            return _refusal(request, 413, message)
+        if "\x00" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            return _refusal(request, 400, _("The address holds the character NUL."))
         return get_response(request)
 
     return middleware
+
+
+def _refusal(request: HttpRequest, status: int, message: str) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        return plain_problem(status, message)
+    return HttpResponse(message, status=status, content_type="text/plain; charset=utf-8")

@@ -34,7 +34,7 @@ def _secret_key() -> str:
 SECRET_KEY = _secret_key()
 DEBUG = env.bool("DEBUG", False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 HTTPS = env.bool("HTTPS", False)
 
 DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "data")))
@@ -138,9 +138,8 @@ SCHEDULER_DRAIN_SECONDS = env.float("SCHEDULER_DRAIN_SECONDS", 30.0)
 """How long SIGTERM waits for running handlers before their runs are handed back."""
 RUN_RETENTION_DAYS = env.int("RUN_RETENTION_DAYS", 90)
 
-CRAWLER_ALLOWED_NETWORKS = [
-    ipaddress.ip_network(network.strip()) for network in env.list("CRAWLER_ALLOWED_NETWORKS", []) if network.strip()
-]
+_networks: list[str] = env.list("CRAWLER_ALLOWED_NETWORKS", [])
+CRAWLER_ALLOWED_NETWORKS = [ipaddress.ip_network(network.strip()) for network in _networks if network.strip()]
 CRAWLER_USER_AGENT = env.str("CRAWLER_USER_AGENT", "Lamplighter/0.1 (+https://github.com/lamplighter-crawler)")
 CRAWLER_CHECKPOINT_PAGES = env.int("CRAWLER_CHECKPOINT_PAGES", 500)
 CRAWLER_CHECKPOINT_SECONDS = env.float("CRAWLER_CHECKPOINT_SECONDS", 2.0)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -149,13 +150,13 @@ class SpiderAdmin(LampAdmin[Spider]):
         saved = definitions.save_spider(form.document, user=request.user if isinstance(request.user, User) else None)
         obj.pk, obj.name = saved.pk, saved.name
 
-    def get_actions(self, request: HttpRequest) -> dict[str, object]:
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Without Django's own deletion, which would go round the write path and its checks."""
-        actions: dict[str, object] = super().get_actions(request)  # type: ignore[assignment]
-        actions.pop("delete_selected", None)
-        return actions
+        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
-    def delete_view(self, request: HttpRequest, object_id: str, extra_context: object = None) -> HttpResponseBase:
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         """A spider that is crawled, or that a schedule names, stays: the page says what stands in the way."""
         try:
             with transaction.atomic():

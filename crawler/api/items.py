@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, overload
 
 import django_filters
+from django.db.models import QuerySet
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crawler.models import Item, ItemVersion
+from crawlproject.web.filters import StrictFilterSet, TruthFilter
+from crawlproject.web.pagination import BoundedPagination
+from crawlproject.web.requests import refuse_unknown
 
 
 class ItemSerializer(serializers.ModelSerializer[Item]):
@@ -32,18 +37,38 @@ class ItemSerializer(serializers.ModelSerializer[Item]):
         return item.key
 
 
-class ItemVersionSerializer(serializers.ModelSerializer[ItemVersion]):
-    class Meta:
-        model = ItemVersion
-        fields: ClassVar[list[str]] = ["number", "data", "valid_from", "valid_to"]
+class _Versions(Sequence[dict[str, object]]):
+    """An item's values, the present one first; a slice costs one query."""
+
+    def __init__(self, item: Item) -> None:
+        self._item = item
+        self._former: QuerySet[ItemVersion] = ItemVersion.objects.filter(item=item).order_by("-number")
+
+    def __len__(self) -> int:
+        return 1 + self._former.count()
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, object]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, object]]: ...
+    def __getitem__(self, index: int | slice) -> dict[str, object] | list[dict[str, object]]:
+        if isinstance(index, int):
+            return self[index : index + 1][0]
+        first, last, _step = index.indices(len(self))
+        item = self._item
+        found: list[dict[str, object]] = []
+        if first == 0 < last:
+            found.append({"number": item.version, "data": item.data, "valid_from": item.changed_at, "valid_to": None})
+        former = self._former[max(first - 1, 0) : max(last - 1, 0)]
+        return found + [dict(version) for version in former.values("number", "data", "valid_from", "valid_to")]
 
 
-class ItemFilter(django_filters.FilterSet):
+class ItemFilter(StrictFilterSet):
     spider = django_filters.CharFilter(field_name="spider__name")
     changed_since = django_filters.IsoDateTimeFilter(field_name="changed_at", lookup_expr="gte")
-    gone = django_filters.BooleanFilter(field_name="gone_at", lookup_expr="isnull", exclude=True)
+    gone = TruthFilter(field_name="gone_at", lookup_expr="isnull", exclude=True)
 
-    class Meta:
+    class Meta(StrictFilterSet.Meta):
         model = Item
         fields = ("type", "complete")
 
@@ -58,10 +83,7 @@ class ItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
     @action(detail=True, methods=["get"])
     def versions(self, request: Request, pk: str) -> Response:
         """The present value first, then each superseded one, the newest first."""
-        item = self.get_object()
-        page = self.paginate_queryset(ItemVersion.objects.filter(item=item).order_by("-number"))
-        versions = list(ItemVersionSerializer(page, many=True).data)
-        if request.query_params.get("page", "1") == "1":
-            present = ItemVersion(number=item.version, data=item.data, valid_from=item.changed_at)
-            versions.insert(0, ItemVersionSerializer(present).data)
-        return self.get_paginated_response(versions)
+        refuse_unknown(request.query_params, {"page", "page_size"})
+        pagination = BoundedPagination()
+        page = pagination.paginate_queryset(_Versions(self.get_object()), request)
+        return pagination.get_paginated_response(page)

@@ -15,6 +15,8 @@ from rest_framework.response import Response
 from crawler.engine.records import PageState
 from crawler.models import CrawlTask, Page
 from crawler.tasks import TaskEnded, TaskNotFound, cancel_task, describe_task
+from crawlproject.web.filters import StrictFilterSet
+from crawlproject.web.pagination import BoundedPagination
 from crawlproject.web.problems import Conflict, FieldErrors
 from crawlproject.web.requests import body_object, refuse_unknown
 
@@ -28,12 +30,12 @@ class PageSerializer(serializers.ModelSerializer[Page]):
         ]  # fmt: skip
 
 
-class TaskFilter(django_filters.FilterSet):
+class TaskFilter(StrictFilterSet):
     spider = django_filters.CharFilter(field_name="spider__name")
     type = django_filters.ChoiceFilter(field_name="task_type", choices=CrawlTask.Type.choices)
     parent = django_filters.CharFilter(field_name="parent__task_id")
 
-    class Meta:
+    class Meta(StrictFilterSet.Meta):
         model = CrawlTask
         fields = ("status",)
 
@@ -74,5 +76,6 @@ class CrawlTaskViewSet(viewsets.GenericViewSet[CrawlTask]):
             if state not in known:
                 raise FieldErrors([("state", _("Give one of %(known)s.") % {"known": ", ".join(known)})])
             pages = pages.filter(state=state)
-        page = self.paginate_queryset(pages)
-        return self.get_paginated_response(PageSerializer(page, many=True).data)
+        pagination = BoundedPagination()
+        page = pagination.paginate_queryset(pages, request)
+        return pagination.get_paginated_response(PageSerializer(page or [], many=True).data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TypeVar
 
 from django.contrib import admin
@@ -12,7 +13,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timezone import datetime, localtime
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 M = TypeVar("M", bound=Model)
@@ -28,12 +29,15 @@ class LampAdmin(admin.ModelAdmin[M]):
 
 
 class ReadOnlyAdmin(LampAdmin[M]):
-    """Rows that the product writes and people read. Deleting is for those who hold the permission."""
+    """Rows that the product writes and people read. Retention removes them: other rows count on them until then."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return False
 
 

@@ -1,12 +1,13 @@
-"""Filters of lists: only those that are offered."""
+"""Filters of lists: only those that are offered, and only values that mean something."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from django.db.models import Model, QuerySet
+import django_filters
+from django.db import models
+from django.http import HttpRequest
 from django_filters.rest_framework import DjangoFilterBackend
-from rest_framework.request import Request
 
 from .requests import refuse_unknown
 
@@ -15,15 +16,45 @@ if TYPE_CHECKING:
     from rest_framework.views import APIView
 
 PAGINATION = ("page", "page_size")
-M = TypeVar("M", bound=Model)
+M = TypeVar("M", bound=models.Model)
+
+
+class TruthFilter(django_filters.TypedChoiceFilter):
+    """`true` or `false`. The library's own takes any other word for "no filter", and gives everything."""
+
+    def __init__(
+        self,
+        field_name: str | None = None,
+        lookup_expr: str | None = None,
+        *,
+        label: str | None = None,
+        exclude: bool = False,
+    ) -> None:
+        super().__init__(
+            field_name,
+            lookup_expr,
+            label=label,
+            exclude=exclude,
+            choices=(("true", "true"), ("false", "false")),
+            coerce="true".__eq__,
+        )
+
+
+class StrictFilterSet(django_filters.FilterSet):
+    """A filter set whose booleans are `TruthFilter`."""
+
+    class Meta:
+        filter_overrides = {models.BooleanField: {"filter_class": TruthFilter}}
 
 
 class StrictFilterBackend(DjangoFilterBackend):
     """Refuses a query parameter that no filter has: a misspelt filter would otherwise give everything."""
 
-    def filter_queryset(self, request: Request, queryset: QuerySet[M], view: APIView) -> QuerySet[M]:
+    filterset_base = StrictFilterSet
+
+    def filter_queryset(self, request: HttpRequest, queryset: models.QuerySet[M], view: APIView) -> models.QuerySet[M]:
         filterset_class = self.get_filterset_class(view, queryset)
         offered = set(filterset_class.base_filters) if filterset_class else set()
-        refuse_unknown(request.query_params, offered | set(PAGINATION))
-        result: QuerySet[M] = super().filter_queryset(request, queryset, view)
+        refuse_unknown(request.GET, offered | set(PAGINATION))
+        result: models.QuerySet[M] = super().filter_queryset(request, queryset, view)
         return result

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext as _
-from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
+
+from .requests import whole_number
 
 
 class BoundedPagination(PageNumberPagination):
@@ -15,15 +15,8 @@ class BoundedPagination(PageNumberPagination):
     page_size_query_param = "page_size"
     max_page_size = 500
 
-    def get_page_size(self, request: Request) -> int | None:
-        given = request.query_params.get(self.page_size_query_param)
-        if given is None:
-            return self.page_size
-        if not given.isascii() or not given.isdigit() or not 1 <= int(given[:10]) <= self.max_page_size:
-            raise ValidationError(
-                {
-                    self.page_size_query_param: _("Give a whole number from 1 to %(max)d, not “%(given)s”.")
-                    % {"max": self.max_page_size, "given": given[:50]}
-                }
-            )
-        return int(given)
+    def get_page_size(self, request: Request) -> int:
+        return whole_number(request, self.page_size_query_param, default=self.page_size, maximum=self.max_page_size)
+
+    def get_page_number(self, request: Request, paginator: object) -> int:
+        return whole_number(request, self.page_query_param, default=1, maximum=10**12)

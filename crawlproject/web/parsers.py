@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import IO, NoReturn
+from typing import IO, NoReturn, cast
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
 MAX_DEPTH = 100
+KINDS: Mapping[type, str] = {list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
 
 
 class StrictJSONParser(JSONParser):
-    """JSON as RFC 8259 has it: UTF-8, no NaN, no key twice, no NUL or lone surrogate, at most 100 levels deep."""
+    """One JSON object (RFC 8259): UTF-8, no NaN, no key twice, no NUL or lone surrogate, at most 100 levels deep."""
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, object] | None = None
-    ) -> object:
+    ) -> dict[str, object]:
         raw = stream.read()
         try:
             text = raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise ParseError(_("The body is not UTF-8: byte %(at)d.") % {"at": error.start}) from error
-        return loads_strict(text)
+        value = loads_strict(text)
+        if not isinstance(value, dict):
+            raise ParseError(_("Give a JSON object, not %(kind)s.") % {"kind": KINDS.get(type(value), "null")})
+        return cast("dict[str, object]", value)
 
 
 def loads_strict(text: str) -> object:

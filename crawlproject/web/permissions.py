@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from rest_framework.permissions import DjangoModelPermissions
 from rest_framework.request import Request
@@ -19,7 +19,7 @@ class ModelPermissions(DjangoModelPermissions):
     ``{"pause": "scheduling.change_scheduledjob"}``.
     """
 
-    perms_map: ClassVar[dict[str, list[str]]] = DjangoModelPermissions.perms_map | {
+    perms_map: dict[str, list[str]] = DjangoModelPermissions.perms_map | {
         "GET": ["%(app_label)s.view_%(model_name)s"],
         "HEAD": ["%(app_label)s.view_%(model_name)s"],
         "OPTIONS": ["%(app_label)s.view_%(model_name)s"],

@@ -15,6 +15,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
+from django.views.defaults import server_error as django_server_error
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -81,10 +82,22 @@ def exception_handler(error: Exception, context: Mapping[str, object]) -> Respon
     return problem(error.status_code, str(error.detail), headers=headers)
 
 
-def plain_problem(request: HttpRequest, status: int, detail: str) -> HttpResponse:
-    """The same document from outside DRF: a middleware, an unknown address under /api/."""
+def plain_problem(status: int, detail: str) -> HttpResponse:
+    """The same document from outside DRF."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     return HttpResponse(json.dumps(body), status=status, content_type=CONTENT_TYPE)
+
+
+def unknown_address(request: HttpRequest, path: str = "") -> HttpResponse:
+    """The answer under /api/ where there is nothing."""
+    return plain_problem(404, _("There is nothing at %(path)s.") % {"path": request.path[:200]})
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """The answer after an error of ours: Django has logged it. A document for programs, the page for people."""
+    if request.path.startswith("/api/"):
+        return plain_problem(500, _("An error of ours; it is in the log."))
+    return django_server_error(request)
 
 
 def _django_errors(error: DjangoValidationError) -> Iterator[tuple[str, str]]:

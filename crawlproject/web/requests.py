@@ -14,17 +14,15 @@ from rest_framework.request import Request
 
 from .problems import FieldErrors
 
+MOST_DIGITS = 18
+
 
 def body_object(request: Request, *, known: Collection[str] | None = None) -> dict[str, object]:
     """The request's body as one JSON object (an empty body is an empty one), with none but the `known` keys."""
-    data = request.data
-    if data is None or (data == {} and not isinstance(data, dict)):
-        return {}
-    if not isinstance(data, dict):
-        raise FieldErrors([("", _("Give a JSON object, not %(kind)s.") % {"kind": type(data).__name__})])
+    data: dict[str, object] = dict(request.data)
     if known is not None:
         refuse_unknown(data, known)
-    return dict(data)
+    return data
 
 
 def refuse_unknown(data: Mapping[str, object], known: Collection[str]) -> None:
@@ -40,14 +38,15 @@ def refuse_unknown(data: Mapping[str, object], known: Collection[str]) -> None:
         raise FieldErrors(errors)
 
 
-def whole_number(request: Request, name: str, *, default: int, maximum: int) -> int:
-    """A query parameter from 1 to `maximum`."""
+def whole_number(request: Request, name: str, *, default: int, maximum: int, minimum: int = 1) -> int:
+    """A query parameter from `minimum` to `maximum`."""
     given = request.query_params.get(name)
     if given is None:
         return default
-    if not given.isascii() or not given.isdigit() or not 1 <= int(given[:10]) <= maximum:
-        message = _("Give a whole number from 1 to %(max)d, not “%(given)s”.") % {"max": maximum, "given": given[:50]}
-        raise FieldErrors([(name, message)])
+    is_number = given.isascii() and given.isdigit() and len(given) <= MOST_DIGITS
+    if not is_number or not minimum <= int(given) <= maximum:
+        message = _("Give a whole number from %(min)d to %(max)d, not “%(given)s”.")
+        raise FieldErrors([(name, message % {"min": minimum, "max": maximum, "given": given[:50]})])
     return int(given)
 
 

@@ -46,6 +46,8 @@ class WebServer:
             threads=settings.WEB_THREADS,
             ident=None,
             clear_untrusted_proxy_headers=not settings.HTTPS,
+            # A little above the site's own limit a body gets the site's answer; far above waitress ends it by itself.
+            max_request_body_size=4 * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 2**28),
         )
         self.url = f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}"
         self._thread: threading.Thread | None = None

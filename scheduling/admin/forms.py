@@ -70,8 +70,8 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
         self.fields["name"].required = False
         self.fields["zone"].initial = settings.SCHEDULER_TIMEZONE
         if self.instance.pk:
-            self.initial |= {"handler": handler, "job_data": self.instance.job_data}
-            self.initial |= _fields_of(self.instance.trigger)
+            self.initial.update({"handler": handler, "job_data": self.instance.job_data})
+            self.initial.update(_fields_of(self.instance.trigger))
         else:
             self.initial.setdefault("handler", "crawl")
 

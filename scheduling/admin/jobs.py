@@ -72,14 +72,14 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         """Adds what stands in other tables with one query each, not one a row."""
         changelist = super().get_changelist_instance(request)
         jobs: list[ScheduledJob] = list(changelist.result_list)
-        request.next_times = dict(  # type: ignore[attr-defined]
+        next_times = dict(
             DjangoJob.objects.filter(id__in=[job.job_id for job in jobs]).values_list("id", "next_run_time")
         )
         letters = last_rounds([job.pk for job in jobs])
         for job in jobs:
-            job.next_run_time = request.next_times.get(job.job_id)  # type: ignore[attr-defined]
+            job.next_run_time = next_times.get(job.job_id)  # type: ignore[attr-defined]
             job.letters = letters.get(job.pk, "")  # type: ignore[attr-defined]
-        changelist.result_list = jobs  # type: ignore[assignment]
+        changelist.result_list = jobs
         return changelist
 
     @admin.display(description=gettext_lazy("schedule"), ordering="job_id")

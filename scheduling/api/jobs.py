@@ -13,9 +13,10 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from crawlproject.web.problems import FieldErrors
-from crawlproject.web.requests import body_object, whole_number
+from crawlproject.web.problems import Conflict, FieldErrors
+from crawlproject.web.requests import body_object, refuse_unknown, whole_number
 from scheduling import definitions, triggers
+from scheduling.exceptions import InvalidTrigger
 from scheduling.models import JobRun, ScheduledJob
 
 from .errors import as_problems
@@ -32,7 +33,7 @@ def represent(jobs: Sequence[ScheduledJob]) -> list[dict[str, object]]:
             "version": job.version,
             "one_time": job.one_time,
             "next_run_time": next_times.get(job.job_id),
-            "in_words": triggers.describe(job.trigger) if not job.problem else "",
+            "in_words": _in_words(job),
             "paused_at": job.paused_at,
             "paused_by": job.paused_by,
             "problem": job.problem or None,
@@ -85,9 +86,13 @@ class ScheduledJobViewSet(viewsets.GenericViewSet[ScheduledJob]):
         return self._save(request, job_id, document | change)
 
     def destroy(self, request: Request, job_id: str) -> Response:
-        self.get_object()
+        job = self.get_object()
         with as_problems():
-            definitions.delete_job(job_id, user=_user(request))
+            if job.one_time:
+                # Whoever waits for what it was to do hears that it will not come.
+                definitions.cancel_one_off(job_id, request.user.get_username())
+            else:
+                definitions.delete_job(job_id, user=_user(request))
         return Response(status=204)
 
     @action(detail=True, methods=["post"])
@@ -117,15 +122,17 @@ class ScheduledJobViewSet(viewsets.GenericViewSet[ScheduledJob]):
     @action(detail=True, methods=["get"])
     def upcoming(self, request: Request, job_id: str) -> Response:
         job = self.get_object()
+        refuse_unknown(request.query_params, {"count"})
         count = whole_number(request, "count", default=10, maximum=1000)
-        after = timezone.now()
-        with as_problems():
-            moments = triggers.next_firings(job.trigger, after, count, anchor=job.anchor_at)
+        try:
+            moments = triggers.next_firings(job.trigger, timezone.now(), count, anchor=job.anchor_at)
+        except InvalidTrigger as error:
+            raise Conflict(str(error)) from error
         paused = job.paused_at is not None or not job.enabled
         return Response(
             {
                 "job_id": job.job_id,
-                "in_words": triggers.describe(job.trigger),
+                "in_words": _in_words(job),
                 "paused": paused,
                 "firings": [{"local": timezone.localtime(moment).isoformat(), "utc": moment} for moment in moments],
             }
@@ -137,6 +144,13 @@ class ScheduledJobViewSet(viewsets.GenericViewSet[ScheduledJob]):
         with as_problems():
             job = definitions.save_job(definitions.parse_job(document), user=_user(request))
         return Response(represent([job])[0])
+
+
+def _in_words(job: ScheduledJob) -> str:
+    try:
+        return triggers.describe(job.trigger)
+    except InvalidTrigger:
+        return ""  # `problem` says why
 
 
 def _user(request: Request) -> User | None:

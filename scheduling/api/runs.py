@@ -8,20 +8,23 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from crawlproject.web.requests import body_object
+from crawlproject.web.filters import StrictFilterSet
+from crawlproject.web.requests import body_object, refuse_unknown, whole_number
 from scheduling import definitions
 from scheduling.models import JobRun, RunLog
 
 from .errors import as_problems
 from .serializers import JobRunSerializer
 
+LOG_PIECES = 1_000
 
-class RunFilter(django_filters.FilterSet):
+
+class RunFilter(StrictFilterSet):
     job_id = django_filters.CharFilter(field_name="job_key")
     since = django_filters.IsoDateTimeFilter(field_name="scheduled_time", lookup_expr="gte")
     until = django_filters.IsoDateTimeFilter(field_name="scheduled_time", lookup_expr="lt")
 
-    class Meta:
+    class Meta(StrictFilterSet.Meta):
         model = JobRun
         fields = ("state", "cause")
 
@@ -46,10 +49,9 @@ class JobRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     def log(self, request: Request, pk: str) -> Response:
         """Pieces of the log in order; `?after=` gives those behind a number, for programs that follow it."""
         run = self.get_object()
-        after = request.query_params.get("after", "0")
-        pieces = RunLog.objects.filter(run=run, seq__gt=int(after[:10]) if after.isdigit() else 0).order_by("seq")[
-            :1000
-        ]
+        refuse_unknown(request.query_params, {"after"})
+        after = whole_number(request, "after", default=0, minimum=0, maximum=2**31 - 1)
+        pieces = RunLog.objects.filter(run=run, seq__gt=after).order_by("seq")[:LOG_PIECES]
         return Response(
             {
                 "run": run.pk,

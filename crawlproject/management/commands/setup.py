@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
     def _write_env(self) -> None:
         """A fresh SECRET_KEY, readable by the owner alone; an existing file is never touched."""
-        if settings.configured and settings._wrapped.SECRET_KEY:  # type: ignore[misc]
+        if settings.configured and settings._wrapped.SECRET_KEY:
             return
         path = Path(settings.ENV_FILE)
         key = secrets.token_urlsafe(50)
