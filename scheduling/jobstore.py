@@ -237,7 +237,7 @@ class DefinitionJobStore(DjangoJobStore):  # type: ignore[misc]
             if tick.is_full:
                 return
             definition = definitions.get(job_id)
-            if definition is None or not definition.enabled or definition.paused_at is not None:
+            if definition is None or not definition.is_planned:
                 _log_stray(job_id, known=definition is not None)
                 tick.move(job_id, None)
                 continue
@@ -249,9 +249,9 @@ class DefinitionJobStore(DjangoJobStore):  # type: ignore[misc]
 
 
 @lru_cache(maxsize=16_384)
-def _trigger(document: str, anchor_at: datetime | None) -> BaseTrigger:
+def _trigger(document: str, anchor_at: str | None) -> BaseTrigger:
     trigger = _unanchored(document)
-    return trigger if anchor_at is None else trigger.anchored(anchor_at)
+    return trigger if anchor_at is None else trigger.anchored(ledger.read_moment(anchor_at))
 
 
 @lru_cache(maxsize=4096)

@@ -26,16 +26,17 @@ _LOOK = """
 SELECT (SELECT MIN(next_run_time) FROM django_apscheduler_djangojob WHERE next_run_time > %s),
        (SELECT paused_at FROM scheduling_schedulerstate WHERE id = 1)
 """
+# Times are read as text: the drivers' own way is slower than all the rest of a row.
 _LOCK_DUE = """
-SELECT id, next_run_time FROM django_apscheduler_djangojob
+SELECT id, CAST(next_run_time AS text) FROM django_apscheduler_djangojob
 WHERE next_run_time <= %s
   AND NOT EXISTS (SELECT 1 FROM scheduling_schedulerstate WHERE id = 1 AND paused_at IS NOT NULL)
 ORDER BY next_run_time, id LIMIT %s
 """
 _DEFINITIONS = """
-SELECT s.job_id, s.id, s.name, s.handler, CAST(s.job_data AS text), CAST(s."trigger" AS text), s.anchor_at,
-       s.coalesce, s.max_instances, s.misfire_grace_time, s.jitter, s.overlap, s.one_time, s.version,
-       s.problem, s.problem_at, s.enabled, s.paused_at
+SELECT s.job_id, s.id, s.name, s.handler, CAST(s.job_data AS text), CAST(s."trigger" AS text),
+       CAST(s.anchor_at AS text), s.coalesce, s.max_instances, s.misfire_grace_time, s.jitter, s.overlap, s.one_time, s.version,
+       s.problem, CAST(s.problem_at AS text), s.enabled AND s.paused_at IS NULL
 FROM {set} JOIN scheduling_scheduledjob s ON s.job_id = v.job_id
 """
 # Each half has a partial index of its own: the history of a job is never read.
@@ -84,7 +85,7 @@ UPDATE scheduling_scheduledjob AS s SET problem = v.problem, problem_at = v.prob
 
 
 class Definition(NamedTuple):
-    """What a tick needs of a `ScheduledJob`, as read; `trigger` and `job_data` are JSON texts."""
+    """What a tick needs of a `ScheduledJob`, as read: `trigger` and `job_data` are JSON texts, times are texts."""
 
     job_id: str
     pk: int
@@ -92,7 +93,7 @@ class Definition(NamedTuple):
     handler: str
     job_data: str
     trigger: str
-    anchor_at: datetime | None
+    anchor_at: str | None
     coalesce: bool
     max_instances: int
     misfire_grace_time: int | None
@@ -101,9 +102,13 @@ class Definition(NamedTuple):
     one_time: bool
     version: int
     problem: str
-    problem_at: datetime | None
-    enabled: bool
-    paused_at: datetime | None
+    problem_since: str | None
+    is_planned: bool
+    """Neither paused nor off."""
+
+    @property
+    def problem_at(self) -> datetime | None:
+        return None if self.problem_since is None else read_moment(self.problem_since)
 
 
 class NewRun(NamedTuple):
@@ -195,7 +200,7 @@ def lock_due(now: datetime, limit: int) -> list[tuple[str, datetime]]:
     """Lock jobs that are due, the most overdue first, passing over those that someone else holds."""
     lock = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
     rows = _fetch(_LOCK_DUE + lock, [moment(now), limit])
-    return [(str(job_id), _moment(due)) for job_id, due in rows]
+    return [(str(job_id), read_moment(due)) for job_id, due in rows]
 
 
 def definitions(job_ids: Iterable[str]) -> dict[str, Definition]:
@@ -205,9 +210,7 @@ def definitions(job_ids: Iterable[str]) -> dict[str, Definition]:
     """
     found = {}
     for row in _rows(_DEFINITIONS, _JOB_IDS, [(job_id,) for job_id in job_ids]):
-        times = (_read(row[6]), _read(row[15]), _read(row[17]))
-        values = (*row[:6], times[0], *row[7:15], times[1], row[16], times[2])
-        definition = Definition(*values)  # type: ignore[arg-type]  # the columns of _DEFINITIONS, in order
+        definition = Definition._make(row)
         found[definition.job_id] = definition
     return found
 
@@ -228,7 +231,7 @@ def active_runs(pks: Iterable[int]) -> dict[int, Active]:
 
 def recorded(pairs: Sequence[tuple[int, datetime]]) -> set[tuple[int, datetime]]:
     """Return those (job, moment) that have a scheduled run already."""
-    return {(cast("int", pk), _moment(at)) for pk, at in _rows(_RECORDED, _PAIRS, pairs)}
+    return {(cast("int", pk), read_moment(at)) for pk, at in _rows(_RECORDED, _PAIRS, pairs)}
 
 
 def queue(runs: Sequence[NewRun], now: datetime) -> list[int]:
@@ -256,7 +259,7 @@ def insert(runs: Sequence[NewRun], now: datetime) -> dict[tuple[int, datetime], 
         at = moment(now)
         params: list[Param] = [at, at, *_RUNS.params(chunk)]
         for run_id, pk, scheduled_time in _fetch(_RUNS.into(_INSERT), params):
-            ids[cast("int", pk), _moment(scheduled_time)] = cast("int", run_id)
+            ids[cast("int", pk), read_moment(scheduled_time)] = cast("int", run_id)
     return ids
 
 
@@ -284,14 +287,14 @@ def _as_text(value: datetime) -> str:
     return value.isoformat(" ")[:-6]
 
 
-def _moment(value: object) -> datetime:
-    """Read a time that the database gives: SQLite's are in UTC without saying so, plain columns read already."""
+def read_moment(value: object) -> datetime:
+    """Read a time that the database gives, as text or read already; SQLite's are in UTC without saying so."""
     read = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 
 def _read(value: object) -> datetime | None:
-    return None if value is None else _moment(value)
+    return None if value is None else read_moment(value)
 
 
 def _chunks(rows: Sequence[tuple[object, ...]]) -> Iterator[Sequence[tuple[object, ...]]]:

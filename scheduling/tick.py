@@ -20,7 +20,7 @@ from apscheduler.executors.base import MaxInstancesReachedError
 from django.utils.translation import gettext as _
 
 from . import definitions, events, ledger
-from .firing import CATCH_UP, Admission, Gap, Reason, admit, available_at
+from .firing import CATCH_UP, NONE_ACTIVE, Admission, Gap, Reason, admit, available_at
 from .jobstore import DueJob
 from .ledger import Mark, Move, NewRun
 from .models import JobRun
@@ -109,6 +109,10 @@ class Tick:
         if plan.missed is not None:
             self._miss(job, plan.missed)
         if not plan.moments:
+            return
+        if job.active is NONE_ACTIVE and len(plan.moments) == 1 and job.error is None:
+            # what nearly every firing is
+            self._add(job, plan.moments[0], State.QUEUED)
             return
         if job.error is not None:
             moment = plan.moments[-1]

@@ -316,7 +316,7 @@ def test_error_while_writing_leaves_everything_as_it_was() -> None:
 def test_error_that_apscheduler_would_swallow_leaves_everything_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     make_job()
     timer, _rung = make_timer()
-    monkeypatch.setattr("scheduling.tick.admit", lambda *args, **kwargs: 1 / 0)
+    monkeypatch.setattr("scheduling.tick.available_at", lambda *args, **kwargs: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         timer.tick(NOON)
