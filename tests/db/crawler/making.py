@@ -185,6 +185,10 @@ class Crawl:
     def mark_gone(self) -> int:
         return wait(self.storage.mark_gone())
 
+    def step(self, site: Site, path: str) -> None:
+        """Read one page of `site` and store it."""
+        self.store(self._visit(site, path))
+
     def _visit(self, site: Site, path: str) -> PageResult:
         if path not in site:
             return self.failed(path, 404)
