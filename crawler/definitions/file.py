@@ -13,6 +13,8 @@ from .problems import InvalidDefinitions, Problem, join
 from .reading import Reading, read
 
 KEYS = ("spiders", "jobs")
+CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"})
+"""Headers whose values are secrets more often than not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,11 @@ class _Collector:
             self._refused.append(document)
             return
         self._warnings.extend(origin.problem(warning.place, warning.message) for warning in warnings)
+        self._warnings.extend(
+            origin.problem(f"manners.headers.{name}", "is stored where people can read it; write {secret: name}")
+            for name, value in definition.manners.headers.items()
+            if isinstance(value, str) and name.lower() in CREDENTIALS
+        )
         if self._is_new("name", definition.name, origin, self._spiders.get(definition.name)):
             self._spiders[definition.name] = SpiderEntry(definition, dump(definition), origin)
 

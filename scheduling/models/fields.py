@@ -25,7 +25,9 @@ class DocumentField(models.JSONField[Any, Any]):
 
         return Json(bound.obj, dumps=bound.dumps) if isinstance(bound, Jsonb) else bound
 
-    def from_db_value(self, value: str | None, expression: models.Expression, connection: BaseDatabaseWrapper) -> object:
+    def from_db_value(
+        self, value: str | None, expression: models.Expression, connection: BaseDatabaseWrapper
+    ) -> object:
         if connection.vendor == "postgresql" and not isinstance(value, str):
             # psycopg has decoded it: Django tells it to leave `jsonb` alone, and does not know of `json`.
             return value

@@ -162,3 +162,11 @@ def test_what_is_probably_not_meant_is_said() -> None:
     assert [str(warning) for warning in report.warnings] == [
         'b.yaml:5: spiders[0].start_urls[0]: "https://shop.example/" is outside allowed_domains: it is not fetched'
     ]
+
+
+def test_a_credential_in_clear_is_warned_of_without_repeating_it() -> None:
+    text = BOOKS.replace("{secret: shop-token}", "Bearer abc123")
+    assert [str(warning) for warning in load(parse_file(text)).warnings] == [
+        "line 16: spiders[0].manners.headers.Authorization: is stored where people can read it; write {secret: name}"
+    ]
+    assert load(parse_file(BOOKS)).warnings == ()
