@@ -35,8 +35,8 @@ ORDER BY next_run_time, id LIMIT %s
 """
 _DEFINITIONS = """
 SELECT s.job_id, s.id, s.name, s.handler, CAST(s.job_data AS text), CAST(s."trigger" AS text),
-       CAST(s.anchor_at AS text), s.coalesce, s.max_instances, s.misfire_grace_time, s.jitter, s.overlap, s.one_time, s.version,
-       s.problem, CAST(s.problem_at AS text), s.enabled AND s.paused_at IS NULL
+       CAST(s.anchor_at AS text), s.coalesce, s.max_instances, s.misfire_grace_time, s.jitter, s.overlap,
+       s.one_time, s.version, s.problem, CAST(s.problem_at AS text), s.enabled AND s.paused_at IS NULL
 FROM {set} JOIN scheduling_scheduledjob s ON s.job_id = v.job_id
 """
 # Each half has a partial index of its own: the history of a job is never read.
@@ -62,7 +62,7 @@ INSERT INTO scheduling_jobrun (
 SELECT s.id, s.job_id, CASE WHEN s.name = '' THEN s.job_id ELSE s.name END, v.scheduled_time,
        COALESCE(v.available_at, v.scheduled_time), s.version, v.exclusive_key,
        'queued', 'schedule', {now}, '', '', '', 0, '', 0, 0, 0, ''
-FROM {set} CROSS JOIN scheduling_scheduledjob s WHERE s.id = v.pk
+FROM {set} CROSS JOIN scheduling_scheduledjob s WHERE s.id = v.pk {order}
 RETURNING id
 """
 _INSERT = """
@@ -156,12 +156,13 @@ class Columns:
         """Put the set in place of `{set}`, and the moment of the tick in place of `{now}`."""
         if connection.vendor == "postgresql":
             arrays = ", ".join(f"%s::{kind}[]" for kind in self.types)
-            return statement.replace("{set}", f"unnest({arrays}) AS v({', '.join(self.names)})").replace(
-                "{now}", "%s::timestamptz"
-            )
+            table = f"unnest({arrays}) AS v({', '.join(self.names)})"
+            # SQLite reads the set in its order anyway
+            statement = statement.replace("{order}", "ORDER BY v.scheduled_time")
+            return statement.replace("{set}", table).replace("{now}", "%s::timestamptz")
         values = ", ".join(f"json_extract(value, '$[{i}]') AS {name}" for i, name in enumerate(self.names))
         table = f"(SELECT {values} FROM json_each(%s)) AS v"  # noqa: S608 - our own column names
-        return statement.replace("{set}", table).replace("{now}", "%s")
+        return statement.replace("{set}", table).replace("{now}", "%s").replace("{order}", "")
 
     def params(self, rows: Sequence[tuple[object, ...]]) -> list[Param]:
         columns: list[Sequence[object]] = list(zip(*rows, strict=True))
