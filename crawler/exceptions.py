@@ -4,6 +4,8 @@ CrawlerError
 ├── InvalidDefinitions   crawler.definitions: all that is wrong with a file
 ├── SpiderNotFound       crawler.definitions
 ├── SpiderInUse          crawler.definitions: a job or a run stands in the way
+├── TaskNotFound         crawler.tasks
+├── TaskEnded            crawler.tasks: what was asked needs a task that has not ended
 └── SecretError          crawler.secrets
     └── SecretMissing
 """

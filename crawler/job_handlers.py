@@ -65,10 +65,10 @@ class CrawlJobHandler(JobHandler):
         )
 
     async def _fan_out(self, context: JobContext, request: CrawlRequest) -> JobResult:
-        task_id, name, children = await context.effects(_begin_children, context.run_id, context.job_id, request)
+        task_id, children = await context.effects(_begin_children, context.run_id, context.job_id, request)
         message = _("%d crawls begun.") % children if children else _("No spider is enabled: nothing to crawl.")
-        context.log(f"{name}: {message}")
-        return JobResult(success=True, message=message, data={"task_id": name, "task": task_id, "children": children})
+        context.log(f"{task_id}: {message}")
+        return JobResult(success=True, message=message, data={"task_id": task_id, "children": children})
 
     async def _crawl(self, context: JobContext, request: CrawlRequest, prepared: Prepared) -> CrawlOutcome:
         manager = await get_manager()
@@ -114,9 +114,9 @@ def only(definition: SpiderDefinition, urls: tuple[str, ...]) -> SpiderDefinitio
     return dataclasses.replace(definition, start_urls=urls, sitemaps=(), follow=(), limits=limits)
 
 
-def _begin_children(run_id: int, job_id: str, request: CrawlRequest) -> tuple[int, str, int]:
+def _begin_children(run_id: int, job_id: str, request: CrawlRequest) -> tuple[str, int]:
     task = take_task(run_id, job_id, request)
-    return task.pk, task.task_id, fan_out(task.pk, run_id)
+    return task.task_id, fan_out(task.pk, run_id)
 
 
 def _result(task_id: int) -> dict[str, object]:
