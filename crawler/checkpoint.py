@@ -20,7 +20,8 @@ from django.utils import timezone
 from . import rawsql
 from .engine.errors import Reason
 from .engine.records import Batch, Link, PageResult, PageState, PendingPage
-from .item_history import Claims, ItemPlan, Standing, plan_items, standing, write_items
+from .item_history import Claims, ItemPlan, Standing, plan_items, standing
+from .item_rows import write_items
 from .models import CrawlTask, TaskFailure
 
 MAX_FAILURES = 1_000
@@ -80,7 +81,7 @@ def store_batch(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> Stored:
             *_add_links(scope, list(_links_of(batch.results)), now),
             *_walk_stored_links(scope, batch.results),
         ]
-        write_items(plan, spider_id=scope.spider_id, task_id=scope.task_id, now=now)
+        write_items(plan.known, plan.freed, spider_id=scope.spider_id, task_id=scope.task_id, now=now)
         reasons = _reasons(batch, plan)
         failures = _add_failures(scope.task_id, batch.results, room=MAX_FAILURES - memory.failures, now=now)
         after = CrawlMemory(plan.claims, memory.reasons + reasons, memory.failures + failures)

@@ -24,11 +24,10 @@ from .item_history import (
     UNKNOWN_REFUSALS,
     UNKNOWN_STATUSES,
     Claim,
-    Key,
     plan_takeovers,
     share_hash,
-    write_items,
 )
+from .item_rows import Key, write_items
 from .models import CrawlTask
 
 PART = 1_000
@@ -76,7 +75,7 @@ def settle_claims(scope: CrawlScope, claims: Mapping[int, Mapping[Key, Claim]], 
         plan = plan_takeovers(
             scope.spider_id, {owner: owned for owner, owned in claims.items() if owner not in unknown}
         )
-        write_items(plan, spider_id=scope.spider_id, task_id=scope.task_id, now=timezone.now())
+        write_items(plan.known, plan.freed, spider_id=scope.spider_id, task_id=scope.task_id, now=timezone.now())
         if plan.items_changed:
             CrawlTask.objects.filter(pk=scope.task_id).update(items_changed=F("items_changed") + plan.items_changed)
     return plan.items_changed

@@ -1,5 +1,4 @@
-# ruff: noqa: S608 - statements are put together from constants of this code; every value is a parameter
-"""Whose item is it, and is its value a new version? Decided in memory, written in a few statements.
+"""Whose item is it, and is its value a new version? Decided in memory, before `item_rows` writes.
 
 An item belongs to one page, its *owner*: the page that gave it last. What another page says under the same key:
 
@@ -14,22 +13,17 @@ An item belongs to one page, its *owner*: the page that gave it last. What anoth
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Enum
 from hashlib import blake2b
-from typing import TypeAlias, cast
+from typing import cast
 
-from . import rawsql
 from .engine.errors import Reason
-from .engine.records import ItemRecord, Json, PageResult, PageState
+from .engine.records import ItemRecord, PageResult, PageState
+from .item_rows import Key, Known, items_by_key, items_by_page
 from .models import Page
-
-Key: TypeAlias = "tuple[str, int]"
-"""An item's type and the hash of its key."""
 
 MAX_CLAIMS = 20_000
 """Remembered at once, about a kilobyte each; what is beyond is settled one crawl later."""
@@ -93,16 +87,15 @@ class Claims:
     count: int = 0
 
     def fork(self) -> Claims:
-        return Claims(dict(self.by_owner), self.count)
+        return Claims({owner: dict(claims) for owner, claims in self.by_owner.items()}, self.count)
 
     def add(self, owner_id: int, key: Key, claim: Claim) -> bool:
         """Remember the first claim of a key; False if there is no room for it."""
-        claims = self.by_owner.get(owner_id, {})
-        if key in claims:
+        if key in self.by_owner.get(owner_id, ()):
             return True
         if self.count >= MAX_CLAIMS:
             return False
-        self.by_owner[owner_id] = {**claims, key: claim}
+        self.by_owner.setdefault(owner_id, {})[key] = claim
         self.count += 1
         return True
 
@@ -113,46 +106,11 @@ class Claims:
 
 
 @dataclass(slots=True)
-class Known:
-    """One item as this batch sees it: what is stored, and what shall be written."""
-
-    item_id: int | None
-    page_id: int | None
-    data_hash: bytes
-    is_complete: bool
-    is_gone: bool
-    record: ItemRecord | None = None
-    """The value to write; None: the stored one stays."""
-    is_moved: bool = False
-    """Whether only owner, task or `gone_at` change."""
-    is_amended: bool = False
-    """Whether the value is the same, but not what could not be read."""
-
-    def set(self, page_id: int | None, record: ItemRecord) -> bool:
-        """Make `page_id` the owner, with its value; returns whether that is another value."""
-        is_other = record.data_hash != self.data_hash
-        if self.page_id != page_id or self.is_gone:
-            self.is_moved = True
-        if is_other:
-            self.record = record
-            self.is_amended = False
-        elif record.complete != self.is_complete and self.record is None:
-            self.record = record
-            self.is_amended = True
-        self.page_id = page_id
-        self.is_gone = False
-        self.data_hash = record.data_hash
-        self.is_complete = record.complete
-        return is_other
-
-
-@dataclass(slots=True)
 class ItemPlan:
     """What a batch does to items, decided but not yet written."""
 
     claims: Claims
     known: dict[Key, Known] = field(default_factory=dict)
-    new: dict[Key, Known] = field(default_factory=dict)
     freed: set[Key] = field(default_factory=set)
     shared: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     revisit: set[int] = field(default_factory=set)
@@ -197,11 +155,11 @@ class _Planner:
                 for kind, key_hash in self.plan.claims.by_owner.get(result.page.page_id, ()):
                     wanted[kind].add(key_hash)
         for kind, key_hashes in wanted.items():
-            self._keep(_items_by_key(self.spider_id, kind, sorted(key_hashes)))
+            self._keep(items_by_key(self.spider_id, kind, sorted(key_hashes)))
         # A page that was never extracted owns nothing: the first crawl does not ask.
         read_before = [r.page.page_id for r in self.results if r.extracted and r.page.content_hash]
         if read_before:
-            owned = _items_by_page(read_before)
+            owned = items_by_page(read_before)
             self._keep(owned)
             for key, known in owned.items():
                 self.owned[cast(int, known.page_id)].append(key)
@@ -253,9 +211,7 @@ class _Planner:
         known = self.plan.known.get(key)
         if known is None:
             self.plan.items_new += 1
-            self.plan.known[key] = self.plan.new[key] = Known(
-                None, page_id, record.data_hash, record.complete, False, record
-            )
+            self.plan.known[key] = Known(None, page_id, record.data_hash, record.complete, False, record)
             return
         owner = known.page_id
         if owner == page_id or owner is None or known.is_gone or self.standings.get(owner) is Standing.LEFT:
@@ -304,7 +260,7 @@ def plan_takeovers(spider_id: int, claims: Mapping[int, Mapping[Key, Claim]]) ->
     for kind, key_hash in owners:
         wanted[kind].append(key_hash)
     for kind, key_hashes in wanted.items():
-        for key, known in _items_by_key(spider_id, kind, sorted(key_hashes)).items():
+        for key, known in items_by_key(spider_id, kind, sorted(key_hashes)).items():
             if known.page_id != owners[key]:
                 continue
             plan.known[key] = known
@@ -312,151 +268,3 @@ def plan_takeovers(spider_id: int, claims: Mapping[int, Mapping[Key, Claim]]) ->
             if known.set(claim.page_id, claim.record):
                 plan.items_changed += 1
     return plan
-
-
-def write_items(plan: ItemPlan, *, spider_id: int, task_id: int, now: datetime) -> None:
-    """Write a plan: versions first (they copy what is still stored), then values, owners, new items."""
-    changed: list[tuple[int, ItemRecord, int | None]] = []
-    amended: list[tuple[int, ItemRecord, int | None]] = []
-    moved: list[tuple[int, int | None]] = []
-    for known in plan.known.values():
-        if known.item_id is None:
-            continue
-        if known.record is not None:
-            (amended if known.is_amended else changed).append((known.item_id, known.record, known.page_id))
-        elif known.is_moved:
-            moved.append((known.item_id, known.page_id))
-    freed = [item_id for key in plan.freed if (item_id := plan.known[key].item_id) is not None]
-    if changed:
-        _supersede([item_id for item_id, _, _ in changed], now)
-        _update_values(changed, task_id=task_id, now=now)
-    if amended:
-        _amend_values(amended, task_id=task_id)
-    for part in rawsql.chunks(moved, 2):
-        _move(part, task_id)
-    if freed:
-        condition, ids = rawsql.among("id", freed)
-        rawsql.execute(f"UPDATE crawler_item SET page_id = NULL WHERE {condition}", [ids])
-    if plan.new:
-        _insert(plan.new, spider_id=spider_id, task_id=task_id, now=now)
-
-
-_SELECT = "SELECT id, type, key_hash, page_id, data_hash, complete, gone_at IS NOT NULL FROM crawler_item WHERE "
-
-
-def _items_by_key(spider_id: int, kind: str, key_hashes: list[int]) -> dict[Key, Known]:
-    condition, hashes = rawsql.among("key_hash", key_hashes)
-    return _known(rawsql.fetch(f"{_SELECT} spider_id = %s AND type = %s AND {condition}", [spider_id, kind, hashes]))
-
-
-def _items_by_page(page_ids: list[int]) -> dict[Key, Known]:
-    condition, ids = rawsql.among("page_id", page_ids)
-    return _known(rawsql.fetch(_SELECT + condition, [ids]))
-
-
-def _known(rows: list[tuple[object, ...]]) -> dict[Key, Known]:
-    found: dict[Key, Known] = {}
-    for item_id, kind, key_hash, page_id, data_hash, complete, gone in rows:
-        found[(cast(str, kind), cast(int, key_hash))] = Known(
-            cast(int, item_id), cast("int | None", page_id), bytes(cast(bytes, data_hash)), bool(complete), bool(gone)
-        )
-    return found
-
-
-_VALUE_COLUMNS = (("data", "jsonb"), ("data_hash", "bytea"), ("complete", "boolean"), ("problems", "jsonb"))
-
-
-def _value(record: ItemRecord) -> tuple[rawsql.Param, ...]:
-    return _data(record), record.data_hash, record.complete, problems_json(record)
-
-
-def _supersede(item_ids: list[int], now: datetime) -> None:
-    condition, ids = rawsql.among("id", item_ids)
-    rawsql.execute(
-        "INSERT INTO crawler_itemversion (item_id, number, data, task_id, valid_from, valid_to) "
-        f"SELECT id, version, data, task_id, changed_at, %s FROM crawler_item WHERE {condition}",
-        [rawsql.moment(now), ids],
-    )
-
-
-def _update_values(changed: Sequence[tuple[int, ItemRecord, int | None]], *, task_id: int, now: datetime) -> None:
-    columns = (("id", "bigint"), ("page_id", "bigint"), *_VALUE_COLUMNS)
-    rows = [(item_id, page_id, *_value(record)) for item_id, record, page_id in changed]
-    for part in rawsql.chunks(rows, len(columns)):
-        with_rows, params = rawsql.with_rows(columns, part)
-        rawsql.execute(
-            f"{with_rows} UPDATE crawler_item SET data = v.data, data_hash = v.data_hash, complete = v.complete, "
-            "problems = v.problems, page_id = v.page_id, version = version + 1, changed_at = %s, task_id = %s, "
-            "gone_at = NULL FROM v WHERE crawler_item.id = v.id",
-            [*params, rawsql.moment(now), task_id],
-        )
-
-
-def _amend_values(amended: Sequence[tuple[int, ItemRecord, int | None]], *, task_id: int) -> None:
-    columns = (("id", "bigint"), ("page_id", "bigint"), ("complete", "boolean"), ("problems", "jsonb"))
-    rows = [(item_id, page_id, record.complete, problems_json(record)) for item_id, record, page_id in amended]
-    for part in rawsql.chunks(rows, len(columns)):
-        with_rows, params = rawsql.with_rows(columns, part)
-        rawsql.execute(
-            f"{with_rows} UPDATE crawler_item SET complete = v.complete, problems = v.problems, page_id = v.page_id, "
-            "task_id = %s, gone_at = NULL FROM v WHERE crawler_item.id = v.id",
-            [*params, task_id],
-        )
-
-
-def _move(part: Sequence[rawsql.Row], task_id: int) -> None:
-    with_rows, params = rawsql.with_rows((("id", "bigint"), ("page_id", "bigint")), part)
-    rawsql.execute(
-        f"{with_rows} UPDATE crawler_item SET page_id = v.page_id, task_id = %s, gone_at = NULL "
-        "FROM v WHERE crawler_item.id = v.id",
-        [*params, task_id],
-    )
-
-
-def _insert(new: Mapping[Key, Known], *, spider_id: int, task_id: int, now: datetime) -> None:
-    columns = (("type", "text"), ("key", "text"), ("key_hash", "bigint"), ("page_id", "bigint"), *_VALUE_COLUMNS)
-    rows = [
-        (record.type, rawsql.text(record.key), record.key_hash, known.page_id, *_value(record))
-        for known in new.values()
-        if (record := known.record) is not None
-    ]
-    at = rawsql.moment(now)
-    for part in rawsql.chunks(rows, len(columns)):
-        with_rows, params = rawsql.with_rows(columns, part)
-        rawsql.execute(
-            f"{with_rows} INSERT INTO crawler_item (spider_id, task_id, version, first_seen_at, changed_at, type, key, "
-            "key_hash, page_id, data, data_hash, complete, problems) SELECT %s, %s, 1, "
-            "%s, %s, v.type, v.key, v.key_hash, v.page_id, v.data, v.data_hash, v.complete, v.problems "
-            "FROM v",
-            [*params, spider_id, task_id, at, at],
-        )
-
-
-def _data(record: ItemRecord) -> str:
-    r"""The value as JSON that PostgreSQL takes: it refuses ``\u0000`` and surrogates without their other half."""
-    if "\\u" not in record.data_json:
-        return rawsql.text(record.data_json)
-    return json.dumps(_storable(cast(Json, record.data)), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
-def _storable(value: Json) -> Json:
-    if isinstance(value, str):
-        return rawsql.text(value)
-    if isinstance(value, list):
-        return [_storable(element) for element in value]
-    if isinstance(value, dict):
-        return {rawsql.text(name): _storable(element) for name, element in value.items()}
-    return value
-
-
-def problems_json(record: ItemRecord) -> str:
-    """What could not be read, as it stands in `Item.problems`."""
-    if not record.problems:
-        return "[]"
-    return json.dumps(
-        [
-            {"field": rawsql.text(p.field), "reason": p.reason, "value": rawsql.text(p.value, 200)}
-            for p in record.problems
-        ],
-        ensure_ascii=False,
-    )

@@ -16,7 +16,8 @@ from django.db import connection
 from . import gone, rawsql
 from .checkpoint import PENDING_COLUMNS, CrawlMemory, CrawlScope, Stored, add_seeds, pending_page, store_batch
 from .engine.records import Batch, CheckpointAnswer, Link, Opening, PageResult, PendingPage
-from .item_history import Claim, Key
+from .item_history import Claim
+from .item_rows import Key
 from .models import CrawlTask, Page, Spider, TaskFailure
 
 P = ParamSpec("P")
