@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.servers.corpora import corpus
@@ -18,7 +15,8 @@ from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 from tests.spiders import shop_spider
 
-from .product import Product, Row, wait_for
+from .product import Product, Row
+from .web import log_in, site_of
 from .written import count_writes, writes
 
 pytestmark = pytest.mark.process
@@ -173,30 +171,6 @@ def document(stored: object) -> dict[str, object]:
     read: object = json.loads(stored) if isinstance(stored, str) else stored
     assert isinstance(read, dict)
     return read
-
-
-@contextmanager
-def site_of(product: Product) -> Iterator[str]:
-    """`runscheduler --web` on a free port."""
-    product.manage("collectstatic", "--noinput", "-v", "0")
-    process = product.start_scheduler("--web", "127.0.0.1:0")
-    [base_url] = wait_for(lambda: re.findall(r"Serving on (\S+)", process.output()), what="the site")
-    yield base_url
-    assert process.terminate() == 0, process.output()
-
-
-def log_in(client: httpx.Client) -> None:
-    """Trade the token for a browser's session."""
-    client.headers.pop("Authorization")
-    form = client.get("/admin/login/").raise_for_status().text
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
-    assert token is not None
-    answer = client.post(
-        "/admin/login/",
-        data={"csrfmiddlewaretoken": token[1], "username": "ada", "password": "a-long-enough-pass"},
-        headers={"Referer": str(client.base_url)},
-    )
-    assert answer.status_code == 302, answer.text
 
 
 # --- a small site -----------------------------------------------------------------------------------------------------

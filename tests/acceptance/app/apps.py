@@ -12,6 +12,8 @@ from django.apps import AppConfig
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
+from . import loop_guard
+
 LOCKS_DUE = "FROM django_apscheduler_djangojob\nWHERE next_run_time <="
 
 
@@ -23,6 +25,8 @@ class AcceptanceConfig(AppConfig):
         if at := os.environ.get("KILL_AT_STATEMENT"):
             killer = Killer(int(at), Path(os.environ["KILL_NOTE"]))
             connection_created.connect(killer.watch, weak=False)
+        if note := os.environ.get("NOTE_DATABASE_ON_LOOP"):
+            loop_guard.watch(Path(note), Path(note).with_suffix(".threads"))
 
 
 class Killer:

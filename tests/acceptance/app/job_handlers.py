@@ -1,8 +1,11 @@
-"""Handlers of the tests: one that does nothing, one that takes its time."""
+"""Handlers of the tests: one that does nothing, one that takes its time, one that breaks the rule of the threads."""
 
 from __future__ import annotations
 
 import asyncio
+
+from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from scheduling.contract import JobContext, JobHandler, JobResult, register
 
@@ -24,3 +27,12 @@ class SleepyJobHandler(JobHandler):
         assert isinstance(seconds, int | float)
         await asyncio.sleep(seconds)
         return JobResult(success=True, message=f"slept {seconds} s")
+
+
+@register
+class CarelessJobHandler(JobHandler):
+    """Asks for a connection on the loop's thread."""
+
+    async def execute(self, context: JobContext) -> JobResult:
+        BaseDatabaseWrapper.ensure_connection(connection)
+        return JobResult(success=True)
