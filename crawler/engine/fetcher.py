@@ -80,7 +80,7 @@ def retry_after(answer: Answer, now: datetime) -> float | None:
         return min(float(value[:9]), _LONGEST_WAIT)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year of twenty digits is no number of C
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -138,6 +138,8 @@ def test_status_that_will_not_change_is_not(status: int) -> None:
         ("1.5", None),
         ("٣", None),
         ("Tue, 99 Nov 2026 12:01:30 GMT", None),
+        ("Tue, 24 Nov 99999999999999999999 12:01:30 GMT", None),
+        ("Tue, 24 Nov 2026 12:01:30 +99999999999999999999", None),
     ],
 )
 def test_retry_after_is_read_in_both_forms(value: str, seconds: float | None) -> None:
