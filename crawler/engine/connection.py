@@ -28,6 +28,8 @@ MAX_HEADER_BYTES = 65_536
 MAX_HEADERS = 256
 MAX_INFORMATIONAL = 10
 _NO_COOKIES = "set-cookie"
+_BODILESS = frozenset({204, 304})
+"""Statuses whose Content-Length speaks of a body that does not come."""
 
 
 class RawAnswer(NamedTuple):
@@ -143,8 +145,7 @@ class Connection(asyncio.Protocol):
             self.abort()  # an answer to nothing: whatever came next would be taken for somebody's page
             return
         self._last_read = self._loop.time()
-        if not self._headers_done:
-            self._fed_bytes += len(data)
+        self._fed_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -154,8 +155,9 @@ class Connection(asyncio.Protocol):
         else:
             if self._failure is not None:
                 self._fail(self._failure)
-            elif not self._headers_done and self._fed_bytes > MAX_HEADER_BYTES:
-                self._fail(ProtocolViolation(f"headers of more than {MAX_HEADER_BYTES} bytes"))
+            elif self._fed_bytes > MAX_HEADER_BYTES:
+                where = "behind the body" if self._headers_done else "of headers"
+                self._fail(ProtocolViolation(f"more than {MAX_HEADER_BYTES} bytes {where}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -173,6 +175,8 @@ class Connection(asyncio.Protocol):
             self.abort()  # a second answer behind the first, see `data_received`
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._headers_done:
+            return  # a trailer: RFC 9110, 6.5.1 lets nobody merge it into the headers
         self._header_bytes += len(name) + len(value)
         self._header_lines += 1
         if self._header_lines > MAX_HEADERS or self._header_bytes > MAX_HEADER_BYTES:
@@ -190,10 +194,13 @@ class Connection(asyncio.Protocol):
         if self._status < 200 or self._failure is not None:
             return
         self._headers_done = True
+        self._fed_bytes = 0
         declared = self._headers.get("content-length", "")
         encoding = self._headers.get("content-encoding", "") if self._decode else ""
         if self._head_only:
             self._complete(keep=False)
+        elif self._status in _BODILESS:
+            return
         elif declared.isdecimal() and int(declared[:20]) > self._wire_limit(encoding):
             self._failure = BodyTooLarge(
                 f"Content-Length says {declared[:20]} bytes, at most {self._max_bytes} are read"
@@ -202,6 +209,7 @@ class Connection(asyncio.Protocol):
             self._open_decoder(encoding)
 
     def on_body(self, data: bytes) -> None:
+        self._fed_bytes = 0
         if self._failure is not None or self._waiter is None:
             return
         self._wire_bytes += len(data)
@@ -281,7 +289,7 @@ class Connection(asyncio.Protocol):
 
     def _end_of_stream(self, exc: Exception | None) -> None:
         why = "reset by the server" if exc else "closed by the server"
-        if not self._fed_bytes:
+        if not self._headers_done and not self._fed_bytes:
             lost = StaleConnection if self.served else ConnectionLost
             self._fail(lost(f"{why} before an answer"))
         elif not self._headers_done:

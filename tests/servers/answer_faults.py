@@ -73,6 +73,27 @@ async def endless_chunks(exchange: Exchange) -> None:
     await _pour(exchange, b"5\r\nhello\r\n" * 1000)
 
 
+@fault("trailer")
+async def trailer(exchange: Exchange) -> bool:
+    """Headers behind the body, which would change its type."""
+    exchange.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n")
+    exchange.send(b"%x\r\n%b\r\n0\r\nContent-Type: image/png\r\nX-Evil: 1\r\n\r\n" % (len(PAGE), PAGE))
+    return True
+
+
+@fault("endless-trailer")
+async def endless_trailer(exchange: Exchange) -> None:
+    exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Huge: ")
+    await _pour(exchange, b"a" * 65_536)
+
+
+@fault("endless-extension")
+async def endless_extension(exchange: Exchange) -> None:
+    """What may stand behind a chunk's length, without an end."""
+    exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=")
+    await _pour(exchange, b"a" * 65_536)
+
+
 @fault("bytes")
 async def some_bytes(exchange: Exchange) -> bool:
     """``/bytes/N``: a body of N bytes."""
@@ -206,6 +227,13 @@ async def etag(exchange: Exchange) -> bool:
         exchange.send(f"HTTP/1.1 304 Not Modified\r\nETag: {value}\r\n\r\n".encode())
     else:
         exchange.answer(etag=value)
+    return True
+
+
+@fault("bodiless")
+async def bodiless(exchange: Exchange) -> bool:
+    """``/bodiless/304``: no body, though a length speaks of the one that another answer would have."""
+    exchange.send(f"HTTP/1.1 {exchange.argument} Words\r\nContent-Length: 999999999\r\n\r\n".encode())
     return True
 
 

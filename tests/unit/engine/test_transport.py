@@ -58,6 +58,7 @@ async def fetch(client: CrawlClient, url: str, *, timeouts: Timeouts = QUICK, ma
         "/ok",
         "/chunked",
         "/until-close",
+        "/trailer",
         "/offer-upgrade",
         "/informational/3",
         "/close-idle",
@@ -79,6 +80,7 @@ async def test_page_arrives_whole(server: MisbehavingServer, client: CrawlClient
         assert answer.status_code == 200
         assert answer.body == PAGE
         assert "x-evil" not in answer.headers
+        assert answer.content_type in ("text/html", "")
 
 
 @pytest.mark.parametrize(
@@ -100,6 +102,8 @@ async def test_page_arrives_whole(server: MisbehavingServer, client: CrawlClient
         ("/endless-headers", ProtocolViolation, Reason.PROTOCOL_ERROR),
         ("/informational/11", ProtocolViolation, Reason.PROTOCOL_ERROR),
         ("/chunk-error", ProtocolViolation, Reason.PROTOCOL_ERROR),
+        ("/endless-trailer", ProtocolViolation, Reason.PROTOCOL_ERROR),
+        ("/endless-extension", ProtocolViolation, Reason.PROTOCOL_ERROR),
         ("/short-body", BodyTruncated, Reason.BODY_TRUNCATED),
         ("/chunk-cut", BodyTruncated, Reason.BODY_TRUNCATED),
         ("/truncated-gzip", BodyTruncated, Reason.BODY_TRUNCATED),
@@ -185,6 +189,16 @@ async def test_connection_is_kept_and_used_again(server: MisbehavingServer, clie
     for _ in range(5):
         await fetch(client, server.url + "/ok")
 
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_length_of_an_answer_without_a_body_is_not_waited_for(
+    server: MisbehavingServer, client: CrawlClient, status: int
+) -> None:
+    for _ in range(2):
+        answer = await fetch(client, f"{server.url}/bodiless/{status}")
+        assert (answer.status_code, answer.body) == (status, b"")
     assert server.connections == 1
 
 
