@@ -171,13 +171,10 @@ class CrawlTransport(httpx.AsyncBaseTransport):
     # the pool
 
     def _take(self, key: _Key) -> Connection | None:
-        idle = self._idle.get(key)
-        if not idle:
-            return None
         oldest = asyncio.get_running_loop().time() - self._keep_seconds
-        while idle:
-            connection = idle.pop()
-            self._idle_order.pop(connection, None)
+        while idle := self._idle.get(key):
+            connection = idle[-1]
+            self._leave_pool(connection)
             if connection.is_usable and connection.idle_since > oldest:
                 return connection
             connection.abort()

@@ -265,6 +265,16 @@ async def test_longest_idle_connection_makes_room_for_the_next() -> None:
         assert second.connections == 1
 
 
+async def test_pool_remembers_no_server_whose_connections_are_gone() -> None:
+    async with make_client(max_idle=8) as (client, transport):
+        for _ in range(3):
+            async with MisbehavingServer() as server:
+                await fetch(client, server.url + "/ok")
+                await fetch(client, server.url + "/until-close")
+        assert transport._idle == {}
+        assert transport._idle_order == {}
+
+
 @pytest.mark.parametrize(
     ("sent", "read"),
     [("/%C3%83%C2%A4", "/ä"), ("/%C3%A4", "/ä"), ("/a%25C3%25A4", "/a%C3%A4")],
