@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Case, Count, IntegerField, OuterRef, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -302,15 +304,46 @@ def describe_task(task: CrawlTask) -> dict[str, object]:
 def progress(task: CrawlTask) -> Mapping[str, int | float | None]:
     """How far a task is; `fraction` is of what is known by now, None before anything is."""
     if task.spider_id is None:
-        total = CrawlTask.objects.filter(parent=task).count()
+        total = _known(task, "children_total")
+        if total is None:
+            total = CrawlTask.objects.filter(parent=task).count()
         done = total - task.children_left
         return {"spiders": total, "spiders_done": done, "fraction": done / total if total else None}
     waiting = 0
     if task.status in ACTIVE:
-        waiting = Page.objects.filter(task=task, state="pending").count()
+        counted = _known(task, "pages_waiting")
+        waiting = Page.objects.filter(task=task, state="pending").count() if counted is None else counted
     done = task.pages + task.pages_redirected + task.pages_refused
     known = done + waiting
     return {"pages_done": done, "pages_waiting": waiting, "fraction": done / known if known else None}
+
+
+def with_progress(tasks: QuerySet[CrawlTask]) -> QuerySet[CrawlTask]:
+    """Counts with the tasks what `progress` would ask for one by one: a list costs one query, however long it is."""
+    waiting = Page.objects.filter(task=OuterRef("pk"), state="pending").order_by().values("task")
+    children = CrawlTask.objects.filter(parent=OuterRef("pk")).order_by().values("parent")
+    number = IntegerField()
+    return tasks.annotate(
+        pages_waiting=Case(
+            When(
+                status__in=ACTIVE,
+                then=Coalesce(Subquery(waiting.annotate(number=Count("pk")).values("number"), output_field=number), 0),
+            ),
+            default=0,
+        ),
+        children_total=Case(
+            When(
+                spider=None,
+                then=Coalesce(Subquery(children.annotate(number=Count("pk")).values("number"), output_field=number), 0),
+            ),
+            default=0,
+        ),
+    )
+
+
+def _known(task: CrawlTask, name: str) -> int | None:
+    value = getattr(task, name, None)
+    return value if isinstance(value, int) else None
 
 
 def counts(task: CrawlTask) -> dict[str, int]:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from crawler.engine.records import PageState
 from crawler.models import CrawlTask, Page
-from crawler.tasks import TaskEnded, TaskNotFound, cancel_task, describe_task
+from crawler.tasks import TaskEnded, TaskNotFound, cancel_task, describe_task, with_progress
 from crawlproject.web.filters import StrictFilterSet
 from crawlproject.web.pagination import BoundedPagination
 from crawlproject.web.problems import Conflict, FieldErrors
@@ -48,7 +48,7 @@ class CrawlTaskViewSet(viewsets.GenericViewSet[CrawlTask]):
     action_permissions = {"cancel": "crawler.change_crawltask", "pages": "crawler.view_page"}
 
     def list(self, request: Request) -> Response:
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        page = self.paginate_queryset(with_progress(self.filter_queryset(self.get_queryset())))
         return self.get_paginated_response([describe_task(task) for task in page or []])
 
     def retrieve(self, request: Request, task_id: str) -> Response:

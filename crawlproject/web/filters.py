@@ -53,6 +53,8 @@ class StrictFilterBackend(DjangoFilterBackend):
     filterset_base = StrictFilterSet
 
     def filter_queryset(self, request: HttpRequest, queryset: models.QuerySet[M], view: APIView) -> models.QuerySet[M]:
+        if getattr(view, "detail", False):
+            return queryset  # one row is asked for by its address: what else is given, its own action reads
         filterset_class = self.get_filterset_class(view, queryset)
         offered = set(filterset_class.base_filters) if filterset_class else set()
         refuse_unknown(request.GET, offered | set(PAGINATION))

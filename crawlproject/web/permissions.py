@@ -27,7 +27,12 @@ class ModelPermissions(DjangoModelPermissions):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         named: dict[str, str] = getattr(view, "action_permissions", {})
-        permission = named.get(getattr(view, "action", None) or (request.method or "").lower())
-        if permission is None:
+        method = (request.method or "").lower()
+        permission = named.get(getattr(view, "action", None) or method)
+        is_known = bool(request.user and request.user.is_authenticated)
+        if permission is not None:
+            return is_known and request.user.has_perm(permission)
+        if hasattr(view, "queryset"):
             return super().has_permission(request, view)
-        return bool(request.user and request.user.is_authenticated and request.user.has_perm(permission))
+        # A view of no model: what it has no permission for it must not have at all (405).
+        return is_known and not hasattr(view, method)
