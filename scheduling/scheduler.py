@@ -9,6 +9,7 @@ from typing import ParamSpec, TypedDict, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
+from django.db import close_old_connections
 from django.utils import timezone
 
 from . import definitions, gaps
@@ -202,7 +203,15 @@ class TaskScheduler:
         """Write in the control lane where there is one, else in asgiref's thread for synchronous code."""
         if self._control is not None:
             return await self._control.run(function, *args, **kwargs)
-        return await sync_to_async(function)(*args, **kwargs)
+        return await sync_to_async(_on_a_usable_connection)(function, *args, **kwargs)
+
+
+def _on_a_usable_connection(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    close_old_connections()
+    try:
+        return function(*args, **kwargs)
+    finally:
+        close_old_connections()
 
 
 def get_status() -> SchedulerStatus:

@@ -47,12 +47,12 @@ class Command(BaseCommand):
             raise CommandError("--once goes with neither --web nor --processes.", returncode=2)
         if problem := executor_problem() or database_problem():
             raise CommandError(problem, returncode=2)
-        if once:
-            asyncio.run(TaskScheduler().run_once())
-            return
         server = self._serve(web) if web is not None else None
         # What was asked for so far was asked in this thread, which is going to be the loop's: it keeps no connection.
         connections.close_all()
+        if once:
+            asyncio.run(TaskScheduler().run_once())
+            return
         try:
             asyncio.run(run(further=processes - 1, follow=follow))
         finally:

@@ -67,7 +67,7 @@ def test_job_that_cannot_be_built_is_quarantined_and_others_go_on(
 ) -> None:
     make_job()
     make_job("healthy")
-    damage(**fields)
+    damage("job", **fields)
     timer, rung = make_timer()
 
     report = timer.tick(NOON)

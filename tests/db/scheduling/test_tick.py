@@ -17,6 +17,7 @@ from .ticking import (
     EVERY_MINUTE,
     EVERY_SECOND,
     NOON,
+    broken_ring,
     make_job,
     make_one_off,
     make_run,
@@ -305,7 +306,7 @@ def test_tick_ends_early_when_it_has_many_runs(monkeypatch: pytest.MonkeyPatch) 
 def test_error_while_writing_leaves_everything_as_it_was() -> None:
     make_job()
     timer, _rung = make_timer()
-    timer._ring = lambda ids: 1 / 0
+    timer._ring = broken_ring
 
     with pytest.raises(ZeroDivisionError):
         timer.tick(NOON)

@@ -37,6 +37,10 @@ def make_timer() -> tuple[Timer, list[int]]:
     return timer, rung
 
 
+def broken_ring(run_ids: Sequence[int]) -> None:
+    raise ZeroDivisionError
+
+
 def make_job(
     job_id: str = "job",
     *,
@@ -65,7 +69,8 @@ def plan(job_id: str, due: datetime | None) -> None:
 
 
 def planned(job_id: str = "job") -> datetime | None:
-    return DjangoJob.objects.get(pk=job_id).next_run_time
+    moment: datetime | None = DjangoJob.objects.get(pk=job_id).next_run_time
+    return moment
 
 
 def make_run(job: ScheduledJob, *, state: str = "queued", moment: datetime = NOON - timedelta(hours=1)) -> JobRun:

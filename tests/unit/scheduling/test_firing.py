@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -26,24 +27,25 @@ from scheduling.firing import (
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 START = "2026-01-01T00:00:00+00:00"
-MINUTES = {"type": "interval", "minutes": 1, "start": START}
-SECONDS = {"type": "interval", "seconds": 1, "start": START}
-CRON = {"type": "cron", "cron": "* * * * *", "timezone": "UTC"}
-DAILY = {"type": "cron", "cron": "30 2 * * *", "timezone": "Europe/Berlin"}
-DATE = {"type": "date", "run_date": NOON.isoformat()}
-ENDED = {**MINUTES, "end": "2026-03-02T12:03:00+00:00"}
+Document = Mapping[str, object]
+MINUTES: Document = {"type": "interval", "minutes": 1, "start": START}
+SECONDS: Document = {"type": "interval", "seconds": 1, "start": START}
+CRON: Document = {"type": "cron", "cron": "* * * * *", "timezone": "UTC"}
+DAILY: Document = {"type": "cron", "cron": "30 2 * * *", "timezone": "Europe/Berlin"}
+DATE: Document = {"type": "date", "run_date": NOON.isoformat()}
+ENDED: Document = {**MINUTES, "end": "2026-03-02T12:03:00+00:00"}
 
 
 def at(minutes: float) -> datetime:
     return NOON + timedelta(minutes=minutes)
 
 
-def timeline(document: dict[str, object]) -> Timeline:
+def timeline(document: Document) -> Timeline:
     return Timeline(triggers.build(document))
 
 
 class Case(NamedTuple):
-    trigger: dict[str, object]
+    trigger: Document
     late: float
     """Minutes from noon, when the job was due, to now."""
     grace: int | None
@@ -97,7 +99,7 @@ def test_moments_are_run_missed_or_coalesced(case: Case) -> None:
 
 
 @pytest.mark.parametrize("trigger", [SECONDS, {**CRON, "cron": "* * * * * *"}], ids=["interval", "cron"])
-def test_newest_thousand_are_caught_up_and_the_older_ones_missed(trigger: dict[str, object]) -> None:
+def test_newest_thousand_are_caught_up_and_the_older_ones_missed(trigger: Document) -> None:
     made = plan(timeline(trigger), due=NOON, now=NOON + timedelta(days=7), grace=None, coalesce=False)
 
     assert len(made.moments) == 1000
@@ -136,7 +138,7 @@ class CountingTrigger(BaseTrigger):  # type: ignore[misc]
         pytest.param({**CRON, "cron": "* * 1 1 *"}, 3650, 30, id="a dense day a year, all missed"),
     ],
 )
-def test_effort_is_bounded_however_long_the_gap(document: dict[str, object], days: int, grace: int | None) -> None:
+def test_effort_is_bounded_however_long_the_gap(document: Document, days: int, grace: int | None) -> None:
     trigger = CountingTrigger(triggers.build(document))
     due = trigger.trigger.get_next_fire_time(None, NOON)
 
