@@ -22,7 +22,7 @@ ORDERED = ("fields",)
 """Mappings of a spider's document that a person has put in order: the columns of exports. A new order alone is saved
 under the same version, since every page gives the same items."""
 _ORDER = ("name", "enabled", "category", "start_urls")
-"""Of SURFACES; what comes after them keeps the engine's order, which is the same."""
+"""As people write it; what comes after them keeps the engine's order, which is the same."""
 
 
 class SpiderNotFound(CrawlerError):

@@ -92,7 +92,7 @@ def parse_with_warnings(document: Mapping[str, object]) -> tuple[SpiderDefinitio
 
 
 def dump(definition: SpiderDefinition) -> dict[str, object]:
-    """The canonical document: keys in the order of SURFACES, defaults left out."""
+    """The canonical document: keys in the order of docs/definitions.md, defaults left out."""
     document = _without_defaults(definition)
     hosts = _hosts(definition.start_urls)
     if definition.allowed_domains == hosts:

@@ -1,4 +1,4 @@
-"""Selectors as SURFACES has them: CSS that may end in one pseudo-element, and XPath 1.0.
+"""The two kinds of selectors: CSS that may end in one pseudo-element, and XPath 1.0.
 
 A compiled selector gives the matches within a node (`find`) and the text of each (`read`). What a match *is* for the
 reader is decided here: an element, an element's own text nodes, an attribute, or the string that an XPath gave.
