@@ -1,7 +1,8 @@
 """Pure: a trigger's document → an APScheduler trigger, its next firings, their number, and its words.
 
-A document is what a definitions file holds under `trigger`: ``{type: cron | interval | date, …}`` with optional `timezone`
-(default: `SCHEDULER_TIMEZONE`), `start` and `end`. `anchor` is where an interval without `start` counts from.
+A document is what stands under `trigger` in a definitions file: ``{type: cron | interval | date, …}`` with optional
+`timezone` (default: `SCHEDULER_TIMEZONE`), `start` and `end`. `anchor` is where an interval without `start` counts
+from.
 """
 
 from __future__ import annotations
