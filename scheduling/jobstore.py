@@ -23,6 +23,7 @@ from .contract import JobHandler
 from .firing import NONE_ACTIVE, Active, Plan, Timeline, plan, retry_at
 from .ledger import Definition
 from .models import ScheduledJob
+from .triggers import DocumentTrigger
 
 STORED_FUNCTION = "scheduling.jobstore:stored_firing"
 
@@ -91,7 +92,7 @@ class DueJob(Job):  # type: ignore[misc]  # APScheduler is untyped
         self.error: Exception | None = None
         self.exclusive_key = ""
 
-    def build(self, timelines: dict[BaseTrigger, Timeline]) -> None:
+    def build(self, timelines: dict[DocumentTrigger, Timeline]) -> None:
         """Build trigger and handler from the definition; what fails is kept in `error`."""
         definition = self.definition
         try:
@@ -232,7 +233,7 @@ class DefinitionJobStore(DjangoJobStore):  # type: ignore[misc]
         definitions: dict[str, Definition],
         active: dict[int, Active],
     ) -> Iterator[DueJob]:
-        timelines: dict[BaseTrigger, Timeline] = {}
+        timelines: dict[DocumentTrigger, Timeline] = {}
         for job_id, planned in due:
             if tick.is_full:
                 return
@@ -249,13 +250,13 @@ class DefinitionJobStore(DjangoJobStore):  # type: ignore[misc]
 
 
 @lru_cache(maxsize=16_384)
-def _trigger(document: str, anchor_at: str | None) -> BaseTrigger:
+def _trigger(document: str, anchor_at: str | None) -> DocumentTrigger:
     trigger = _unanchored(document)
     return trigger if anchor_at is None else trigger.anchored(ledger.read_moment(anchor_at))
 
 
 @lru_cache(maxsize=4096)
-def _unanchored(document: str) -> triggers.DocumentTrigger:
+def _unanchored(document: str) -> DocumentTrigger:
     """Many jobs share a document and differ in their anchor alone."""
     return triggers.build(json.loads(document))
 

@@ -12,7 +12,7 @@ from django.conf import settings as django_settings
 from django.db import close_old_connections
 from django.utils import timezone
 
-from . import definitions, gaps
+from . import definitions
 from .conf import SchedulerSettings
 from .dispatch import make_dispatcher
 from .lanes import Lane
@@ -108,7 +108,6 @@ class TaskScheduler:
             timer.open()
             while (await control.run_patiently(timer.tick)).more:
                 pass
-            await control.run_patiently(gaps.count_all)
             await runner.wait_until_idle()
         finally:
             await self.shutdown()

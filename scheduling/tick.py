@@ -50,8 +50,6 @@ class TickReport:
     """More is due: tick again at once."""
     held: bool = False
     """More is due, but somebody else holds it: not at once."""
-    uncounted: bool = False
-    """There are gaps whose moments are still to be counted."""
     next_run_time: datetime | None = None
 
 
@@ -210,8 +208,7 @@ class Tick:
                 storable_text(str(error)) if error else "",
                 None,
                 None,
-                # 0 beside a `coalesced_from`: being counted
-                (coalesced.count or 0) if coalesced else 0,
+                coalesced.count if coalesced else 0,
                 coalesced.first if coalesced else None,
             )
         )
@@ -260,11 +257,6 @@ class Tick:
             failed=states.count(State.FAILED),
             more=more,
             held=left and not more,
-            uncounted=any(
-                (run.state == State.MISSED and run.missed_count is None)
-                or (run.coalesced_from is not None and run.coalesced_count == 0)
-                for run in runs
-            ),
             next_run_time=earliest,
         )
 

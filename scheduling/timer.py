@@ -18,10 +18,12 @@ from django.conf import settings
 from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
-from . import events, gaps, ledger
+from . import events, ledger
 from .events import RunEvent, apscheduler_event
+from .firing import retry_at
 from .jobstore import DefinitionJobStore, DueJob
 from .lanes import Lane
+from .storable import storable_text
 from .tick import MOST_JOBS, Ring, Tick, TickReport
 
 LONGEST_WAIT = 1.0
@@ -74,7 +76,6 @@ class Timer(AsyncIOScheduler):  # type: ignore[misc]
         self._tick_thread: int | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._counting: asyncio.Task[None] | None = None
         self._again = False
         self._armed: datetime | None = None
         self._passed_over = ledger.BEGINNING
@@ -98,20 +99,18 @@ class Timer(AsyncIOScheduler):  # type: ignore[misc]
         self._unsubscribe = events.subscribe(self._tell)
         super().start(paused)
         self._watching = self._eventloop.create_task(self._watch(), name="timer-probe")
-        self._count_gaps()
 
     async def stop(self) -> None:
         """Plan nothing more and wait for a tick under way."""
         if not self.running:
             return
-        tasks = [task for task in (self._watching, self._counting) if task is not None]
-        for task in tasks:
-            task.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
         if self._unsubscribe is not None:
             self._unsubscribe()
         self._stop_timer()
         BaseScheduler.shutdown(self, wait=False)
-        under_way = [*tasks, self._ticking] if self._ticking is not None else tasks
+        under_way = [task for task in (self._watching, self._ticking) if task is not None]
         await asyncio.gather(*under_way, return_exceptions=True)
 
     def wakeup(self) -> None:
@@ -140,7 +139,7 @@ class Timer(AsyncIOScheduler):  # type: ignore[misc]
                 self._limit = max(1, self._limit // 8)
                 logger.warning("Tick refused", extra={"action": "tick_refused", "limit": self._limit}, exc_info=error)
                 return TickReport(moment=moment, more=True, next_run_time=earliest)
-            gaps.set_aside(moment, error)
+            _set_aside(moment, error)
             return TickReport(moment=moment, more=True, next_run_time=earliest)
         self._limit = min(MOST_JOBS, self._limit * 2)
         return report
@@ -191,8 +190,6 @@ class Timer(AsyncIOScheduler):  # type: ignore[misc]
         try:
             report = await self._control.run(self.tick)
             wait = self._wait_after(report)
-            if report.uncounted:
-                self._count_gaps()
         except Exception:  # the outermost loop: the timer outlives whatever a tick raises
             logger.exception("Tick failed; nothing of it was kept", extra={"action": "tick_failed"})
         finally:
@@ -229,20 +226,24 @@ class Timer(AsyncIOScheduler):  # type: ignore[misc]
             if earliest is not None and not paused and self._armed is not None and earliest < self._armed:
                 self._wake()
 
-    def _count_gaps(self) -> None:
-        if self._counting is None or self._counting.done():
-            self._counting = self._eventloop.create_task(self._count(), name="timer-count")
 
-    async def _count(self) -> None:
-        """Fill in how many moments the gaps hold that a tick left uncounted; the counting itself is no lane's work."""
-        assert self._control is not None  # noqa: S101
-        try:
-            while uncounted := await self._control.run(gaps.uncounted):
-                for gap in uncounted:
-                    count = await asyncio.to_thread(gaps.count, gap)
-                    await self._control.run(gaps.store, gap, count)
-        except Exception:  # as above: what is left is counted after the next tick that leaves some, or the next start
-            logger.exception("Counting failed", extra={"action": "count_failed"})
+def _set_aside(now: datetime, error: Exception) -> None:
+    """Quarantine the most overdue job, whose firing the database refuses: the others go on.
+
+    Nothing is recorded but the problem: it is a row of this very job that cannot be written.
+    """
+    with transaction.atomic():
+        for job_id, _due in ledger.lock_due(now, 1):
+            definition = ledger.definitions([job_id]).get(job_id)
+            since = definition.problem_at if definition is not None else None
+            ledger.move([ledger.Move(job_id, retry_at(now, since))])
+            if definition is not None:
+                text = storable_text(f"{type(error).__name__}: {error}")
+                ledger.mark([ledger.Mark(definition.pk, text, since or now)])
+            logger.error(
+                "Job set aside: its firing cannot be stored",
+                extra={"action": "job_set_aside", "job_id": job_id, "error": str(error)},
+            )
 
 
 @contextmanager

@@ -78,9 +78,7 @@ class JobRun(models.Model):
     data = models.JSONField(_("result"), null=True, blank=True)
     error_type = models.CharField(_("error type"), max_length=200, blank=True)
     error = models.TextField(_("error"), blank=True)
-    missed_count = models.PositiveBigIntegerField(
-        _("missed firings"), null=True, blank=True, help_text=_("Empty on a missed run: being counted.")
-    )
+    missed_count = models.PositiveBigIntegerField(_("missed firings"), null=True, blank=True)
     missed_until = models.DateTimeField(_("missed until"), null=True, blank=True)
     coalesced_count = models.PositiveBigIntegerField(_("coalesced firings"), default=0)
     coalesced_from = models.DateTimeField(_("coalesced from"), null=True, blank=True)
@@ -114,16 +112,8 @@ class JobRun(models.Model):
         indexes = [
             # the claim query
             models.Index(fields=["available_at", "id"], condition=Q(state="queued"), name="run_claim"),
-            # the tick's: how many runs of this job wait already? which gaps are still to be counted?
+            # the tick's: how many runs of this job wait already?
             models.Index(fields=["job", "id"], condition=Q(state="queued"), name="run_waiting"),
-            models.Index(
-                fields=["id"], condition=Q(state="missed", missed_count__isnull=True), name="run_uncounted"
-            ),
-            models.Index(
-                fields=["id"],
-                condition=Q(coalesced_count=0, coalesced_from__isnull=False),
-                name="run_uncounted_coalesced",
-            ),
             # the reaper's and the drain's question: what does this process own?
             models.Index(fields=["owner"], condition=Q(state="running"), name="run_owned"),
             # a job's time line, and its active runs
