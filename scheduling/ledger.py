@@ -8,6 +8,7 @@ Every function but `look` belongs inside the tick's transaction.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,17 +40,17 @@ SELECT s.job_id, s.id, s.name, s.handler, CAST(s.job_data AS text), CAST(s."trig
        s.one_time, s.version, s.problem, CAST(s.problem_at AS text), s.enabled AND s.paused_at IS NULL
 FROM {set} JOIN scheduling_scheduledjob s ON s.job_id = v.job_id
 """
-# Each half has a partial index of its own: the history of a job is never read.
+# Each half has a partial index of its own; SQLite, left alone, would read a running job's whole history instead.
 _ACTIVE = """
-SELECT r.job_id, 'queued', COUNT(*), MIN(r.id) FROM {set} CROSS JOIN scheduling_jobrun r
+SELECT r.job_id, 'queued', COUNT(*), MIN(r.id) FROM {set} CROSS JOIN scheduling_jobrun r {by run_waiting}
 WHERE r.job_id = v.pk AND r.state = 'queued' GROUP BY r.job_id
 UNION ALL
-SELECT r.job_id, 'running', COUNT(*), MIN(r.id) FROM {set} CROSS JOIN scheduling_jobrun r
+SELECT r.job_id, 'running', COUNT(*), MIN(r.id) FROM {set} CROSS JOIN scheduling_jobrun r {by run_slot}
 WHERE r.job_id = v.pk AND r.state = 'running' GROUP BY r.job_id
 """
 # The first condition is the partial index's own, word for word; the planners do not conclude it from the second.
 _RECORDED = """
-SELECT r.job_id, r.scheduled_time FROM {set} CROSS JOIN scheduling_jobrun r
+SELECT r.job_id, r.scheduled_time FROM {set} CROSS JOIN scheduling_jobrun r {by run_once}
 WHERE r.cause IN ('schedule', 'backfill') AND r.cause = 'schedule'
   AND r.job_id = v.pk AND r.scheduled_time = v.scheduled_time
 """
@@ -82,6 +83,9 @@ UPDATE django_apscheduler_djangojob AS d SET next_run_time = v.next_run_time FRO
 _MARK = """
 UPDATE scheduling_scheduledjob AS s SET problem = v.problem, problem_at = v.problem_at FROM {set} WHERE s.id = v.pk
 """
+
+
+_BY = re.compile(r"\{by (\w+)\}")
 
 
 class Definition(NamedTuple):
@@ -153,16 +157,17 @@ class Columns:
     """PostgreSQL's."""
 
     def into(self, statement: str) -> str:
-        """Put the set in place of `{set}`, and the moment of the tick in place of `{now}`."""
+        """Put the set in place of `{set}`, the tick's moment for `{now}`, for SQLite the index to use (`{by …}`)."""
         if connection.vendor == "postgresql":
             arrays = ", ".join(f"%s::{kind}[]" for kind in self.types)
             table = f"unnest({arrays}) AS v({', '.join(self.names)})"
             # SQLite reads the set in its order anyway
-            statement = statement.replace("{order}", "ORDER BY v.scheduled_time")
+            statement = _BY.sub("", statement).replace("{order}", "ORDER BY v.scheduled_time")
             return statement.replace("{set}", table).replace("{now}", "%s::timestamptz")
         values = ", ".join(f"json_extract(value, '$[{i}]') AS {name}" for i, name in enumerate(self.names))
         table = f"(SELECT {values} FROM json_each(%s)) AS v"  # noqa: S608 - our own column names
-        return statement.replace("{set}", table).replace("{now}", "%s").replace("{order}", "")
+        statement = _BY.sub(r"INDEXED BY \1", statement).replace("{order}", "")
+        return statement.replace("{set}", table).replace("{now}", "%s")
 
     def params(self, rows: Sequence[tuple[object, ...]]) -> list[Param]:
         columns: list[Sequence[object]] = list(zip(*rows, strict=True))

@@ -9,7 +9,7 @@ from apscheduler.schedulers.base import BaseScheduler
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from scheduling import definitions
+from scheduling import definitions, ledger
 from scheduling.models import JobRun, ScheduledJob
 
 from .ticking import (
@@ -351,11 +351,46 @@ def test_statements_do_not_grow_with_what_is_due() -> None:
 
 def test_insert_names_every_column_that_may_not_be_null() -> None:
     """The statement is raw: a new column without a database default must be added to it."""
-    from scheduling import ledger
-
     optional = {field.column for field in JobRun._meta.local_fields if field.null or field.primary_key}
     required = {field.column for field in JobRun._meta.local_fields} - optional
 
     for statement in (ledger._INSERT, ledger._QUEUE):
         inserted = statement.partition("(")[2].partition(")")[0].split(",")
         assert required <= {name.strip() for name in inserted}
+
+
+def read_plan(statement: str, columns: ledger.Columns, rows: list[tuple[object, ...]], sets: int) -> str:
+    explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE scheduling_jobrun")
+        cursor.execute(f"{explain} {columns.into(statement)}", columns.params(rows) * sets)
+        return "\n".join(str(row[-1]) for row in cursor.fetchall())
+
+
+def test_history_of_a_job_is_not_read() -> None:
+    """A job that fires every second has millions of runs: a tick looks at those that are active alone."""
+    job = make_job()
+    JobRun.objects.bulk_create(
+        [
+            JobRun(
+                job=job,
+                job_key="job",
+                job_name="job",
+                cause="schedule",
+                state="succeeded",
+                scheduled_time=NOON - n * SECOND,
+                available_at=NOON,
+                queued_at=NOON,
+                finished_at=NOON,
+            )
+            for n in range(1, 3000)
+        ]
+    )
+
+    active = read_plan(ledger._ACTIVE, ledger._PKS, [(job.pk,)], 2)
+    recorded = read_plan(ledger._RECORDED, ledger._PAIRS, [(job.pk, NOON)], 1)
+
+    assert "run_waiting" in active or "run_claim" in active
+    assert "run_slot" in active or "run_owned" in active
+    assert "run_once" in recorded
+    assert "timeline" not in active + recorded
