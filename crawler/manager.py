@@ -15,7 +15,7 @@ from django.conf import settings
 from scheduling.lanes import Lane
 
 from .engine.client import CrawlClient
-from .engine.crawl import Crawl, private_headers
+from .engine.crawl import Crawl
 from .engine.errors import AddressRefused, FetchError, Reason, UrlError
 from .engine.extractor import Extractor
 from .engine.fetcher import Fetcher
@@ -29,6 +29,7 @@ from .engine.spider import SpiderDefinition
 from .engine.storage import CrawlStorage
 from .engine.transport import CrawlTransport
 from .engine.urls import normalise, origin_of
+from .engine.visit import Fetchers
 
 DRAIN_SECONDS = 10.0
 """How long a crawl that is asked to stop waits for the pages in flight."""
@@ -104,16 +105,14 @@ class CrawlerManager:
             UrlError: `url` is none that may be requested.
         """
         url = normalise(url)
-        fetcher = self._fetcher(definition, headers or {})
-        home = frozenset(map(origin_of, definition.start_urls))
+        fetchers = Fetchers(definition, self._fetcher(definition, headers or {}))
         redirects: list[str] = []
         while True:
-            hop = fetcher if origin_of(url) in home else fetcher.without(private_headers(definition))
-            refusal = await self._refusal(definition, hop, url)
+            refusal = await self._refusal(definition, fetchers, url)
             if refusal is not None:
                 return FetchedPage(redirects=redirects, reason=refusal[0], detail=refusal[1])
             try:
-                answer = await hop.fetch(url)
+                answer = await fetchers.for_origin(origin_of(url)).fetch(url)
             except (AddressRefused, FetchError, UrlError) as error:
                 return FetchedPage(redirects=redirects, reason=error.reason, detail=str(error))
             location = answer.headers.get("location", "")
@@ -145,14 +144,15 @@ class CrawlerManager:
             max_bytes=definition.limits.max_bytes_per_page,
         )
 
-    async def _refusal(self, definition: SpiderDefinition, fetcher: Fetcher, url: str) -> tuple[str, str] | None:
+    async def _refusal(self, definition: SpiderDefinition, fetchers: Fetchers, url: str) -> tuple[str, str] | None:
         reason = Scope(definition).judge(url)
         if reason is not None:
             return reason, url
         if not definition.manners.obey_robots:
             return None
-        rules = await self._robots.rules(origin_of(url), fetcher)
-        if rules.allows(url, product_token(definition.manners.user_agent or fetcher.user_agent)):
+        rules = await self._robots.rules(origin_of(url), fetchers.for_origin)
+        agent = fetchers.for_origin(origin_of(url)).user_agent
+        if rules.allows(url, product_token(agent)):
             return None
         if rules.problem:
             return Reason.ROBOTS_UNREACHABLE, rules.problem

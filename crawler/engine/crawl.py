@@ -34,9 +34,9 @@ from .spider import SpiderDefinition
 from .storage import CrawlStorage
 from .tally import Tally
 from .urls import hash_url
-from .visit import DEFAULT_RETRY, PageExtractor, PageFetcher, RetryRule, Visitor, private_headers
+from .visit import DEFAULT_RETRY, Fetchers, PageExtractor, PageFetcher, RetryRule, Visitor
 
-__all__ = ["MAX_CONCURRENCY", "Crawl", "RetryRule", "private_headers"]
+__all__ = ["MAX_CONCURRENCY", "Crawl", "RetryRule"]
 
 MAX_CONCURRENCY = 64
 
@@ -77,9 +77,9 @@ class Crawl:
         self._max_depth = _or_infinite(definition.limits.max_depth)
         self._tally = Tally()
         self._frontier = Frontier(self._join, window=window)
+        self._fetchers = Fetchers(definition, fetcher)
         self._visitor = Visitor(
-            definition,
-            fetcher,
+            self._fetchers,
             extractor,
             frontier=self._frontier,
             counts=self._tally.counts,
@@ -274,7 +274,7 @@ class Crawl:
         return refused(page, Reason.ROBOTS_DISALLOWED)
 
     async def _open(self, host: Host) -> None:
-        rules = await self._robots.rules(host.origin, self._visitor.fetcher_for(host))
+        rules = await self._robots.rules(host.origin, self._fetchers.for_origin)
         now = self._clock()
         host.guest.slot.obey(rules.crawl_delay(self._agent), now)
         self._frontier.opened(host, rules, now)

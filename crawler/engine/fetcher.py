@@ -50,9 +50,18 @@ class Fetcher:
         fetcher._headers = {name: value for name, value in self._headers.items() if name.lower() not in names}
         return fetcher
 
-    async def fetch(self, url: str, *, etag: str = "", last_modified: str = "", accept: str | None = None) -> Answer:
+    async def fetch(
+        self,
+        url: str,
+        *,
+        etag: str = "",
+        last_modified: str = "",
+        accept: str | None = None,
+        max_bytes: int | None = None,
+    ) -> Answer:
         """The answer for a normalised URL, whatever its status; the body whole and decompressed.
 
+        `accept` and `max_bytes` hold for this request in place of the crawl's own.
         Raises `FetchError` and `AddressRefused`.
         """
         headers = self._headers
@@ -64,7 +73,7 @@ class Fetcher:
         if last_modified and last_modified.isprintable():
             extra["If-Modified-Since"] = last_modified
         return await self._client.fetch(
-            url, headers=headers, extra=extra, max_bytes=self._max_bytes, timeouts=self._timeouts
+            url, headers=headers, extra=extra, max_bytes=max_bytes or self._max_bytes, timeouts=self._timeouts
         )
 
 

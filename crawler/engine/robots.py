@@ -16,14 +16,18 @@ from codecs import BOM_UTF8
 from collections.abc import Callable
 from math import inf
 from typing import Protocol as TypingProtocol
+from typing import TypeAlias
 
 from protego import Protego
 
 from .errors import AddressRefused, FetchError, UrlError
 from .records import REDIRECTS, Answer
-from .urls import normalise
+from .urls import normalise, origin_of
 
 MAX_BYTES = 512_000
+"""Of rules that are read."""
+MAX_FETCHED = 10_485_760
+"""Bytes of a file that is fetched, whatever a spider says of its pages: the file holds for all spiders."""
 MAX_REDIRECTS = 5
 ATTEMPTS = 3
 TTL = 3_600.0
@@ -39,7 +43,11 @@ _COMPATIBLE = re.compile(r"compatible;\s*([A-Za-z0-9_-]+)", re.IGNORECASE)
 class RobotsFetcher(TypingProtocol):
     """The part of `Fetcher` that robots.txt needs."""
 
-    async def fetch(self, url: str, *, etag: str = "", last_modified: str = "") -> Answer: ...
+    async def fetch(self, url: str, *, max_bytes: int | None = None) -> Answer: ...
+
+
+FetcherFor: TypeAlias = Callable[[str], RobotsFetcher]
+"""The fetcher for an origin: what is private to one must not follow a redirect to another."""
 
 
 def product_token(user_agent: str) -> str:
@@ -104,7 +112,7 @@ class Robots:
         rules = self._known.get(origin)
         return rules if rules is not None and rules.expires_at > self._clock() else None
 
-    async def rules(self, origin: str, fetcher: RobotsFetcher) -> RobotsRules:
+    async def rules(self, origin: str, fetcher_for: FetcherFor) -> RobotsRules:
         """The rules of `origin`, fetched at need. Raises no fetch error: unreachable is an answer.
 
         The fetch is a task of its own: a crawl that is cancelled while others wait for the same file takes nothing
@@ -115,7 +123,7 @@ class Robots:
             return rules
         task = self._loading.get(origin)
         if task is None:
-            task = self._loading[origin] = asyncio.create_task(self._load(origin, fetcher), name=f"robots {origin}")
+            task = self._loading[origin] = asyncio.create_task(self._load(origin, fetcher_for), name=f"robots {origin}")
             task.add_done_callback(lambda _: self._loading.pop(origin, None))
         return await asyncio.shield(task)
 
@@ -126,21 +134,21 @@ class Robots:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _load(self, origin: str, fetcher: RobotsFetcher) -> RobotsRules:
-        rules = await self._fetch(origin + "/robots.txt", fetcher)
+    async def _load(self, origin: str, fetcher_for: FetcherFor) -> RobotsRules:
+        rules = await self._fetch(origin + "/robots.txt", fetcher_for)
         self._known.pop(origin, None)
         self._known[origin] = rules
         if len(self._known) > MAX_KEPT:
             del self._known[next(iter(self._known))]
         return rules
 
-    async def _fetch(self, url: str, fetcher: RobotsFetcher) -> RobotsRules:
+    async def _fetch(self, url: str, fetcher_for: FetcherFor) -> RobotsRules:
         problem = ""
         for attempt in range(ATTEMPTS):
             if attempt:
                 await asyncio.sleep(self._retry_delay * 2 ** (attempt - 1))
             try:
-                answer = await self._follow(url, fetcher)
+                answer = await self._follow(url, fetcher_for)
             except AddressRefused:
                 # The page itself meets the same guard and says so under its own reason.
                 return RobotsRules(None, expires_at=self._clock() + TTL_UNREACHABLE)
@@ -156,12 +164,12 @@ class Robots:
             problem = f"{url} answered {answer.status_code}"
         return RobotsRules(None, problem=problem, expires_at=self._clock() + TTL_UNREACHABLE)
 
-    async def _follow(self, url: str, fetcher: RobotsFetcher) -> Answer | None:
+    async def _follow(self, url: str, fetcher_for: FetcherFor) -> Answer | None:
         """The answer at the end of at most five redirects; None where they lead nowhere."""
         first = url
         for _ in range(MAX_REDIRECTS + 1):
             try:
-                answer = await fetcher.fetch(url)
+                answer = await fetcher_for(origin_of(url)).fetch(url, max_bytes=MAX_FETCHED)
             except AddressRefused as error:
                 if url == first:
                     raise

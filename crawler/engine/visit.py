@@ -34,7 +34,9 @@ class PageFetcher(Protocol):
     @property
     def user_agent(self) -> str: ...
 
-    async def fetch(self, url: str, *, etag: str = "", last_modified: str = "") -> Answer: ...
+    async def fetch(
+        self, url: str, *, etag: str = "", last_modified: str = "", max_bytes: int | None = None
+    ) -> Answer: ...
 
     def without(self, names: Collection[str]) -> Self: ...
 
@@ -62,13 +64,24 @@ def private_headers(definition: SpiderDefinition) -> frozenset[str]:
     return PRIVATE_HEADERS | {name.lower() for name, value in headers if isinstance(value, SecretRef)}
 
 
+class Fetchers:
+    """Headers that are private go to the start URLs' origins alone."""
+
+    def __init__(self, definition: SpiderDefinition, fetcher: PageFetcher) -> None:
+        self._at_home = fetcher
+        self._abroad = fetcher.without(private_headers(definition))
+        self._home = frozenset(map(origin_of, definition.start_urls))
+
+    def for_origin(self, origin: str) -> PageFetcher:
+        return self._at_home if origin in self._home else self._abroad
+
+
 class Visitor:
     """Fetches and reads for one crawl. What failed and may get better goes back into the frontier from here."""
 
     def __init__(
         self,
-        definition: SpiderDefinition,
-        fetcher: PageFetcher,
+        fetchers: Fetchers,
         extractor: PageExtractor,
         *,
         frontier: Frontier,
@@ -76,23 +89,17 @@ class Visitor:
         retry: RetryRule,
         clock: Callable[[], float],
     ) -> None:
-        self._fetcher = fetcher
-        self._stranger_fetcher = fetcher.without(private_headers(definition))
-        self._home = frozenset(map(origin_of, definition.start_urls))
+        self._fetchers = fetchers
         self._extractor = extractor
         self._frontier = frontier
         self._counts = counts
         self._retry = retry
         self._clock = clock
 
-    def fetcher_for(self, host: Host) -> PageFetcher:
-        """Headers that are private go to the start URLs' origins alone."""
-        return self._fetcher if host.origin in self._home else self._stranger_fetcher
-
     async def fetch(self, host: Host, page: PendingPage) -> Answer | PageResult | None:
         """The answer to be read; or the result where none came; or None if the page is to be tried again."""
         self._counts.requests += 1
-        fetcher = self.fetcher_for(host)
+        fetcher = self._fetchers.for_origin(host.origin)
         try:
             if page.may_revalidate:
                 answer = await fetcher.fetch(page.url, etag=page.etag, last_modified=page.last_modified)

@@ -125,3 +125,16 @@ async def test_private_headers_stay_with_the_origins_of_the_start_pages() -> Non
     assert not any(private & set(seen) for seen in elsewhere)
     assert len(elsewhere) == 3, "robots.txt too"
     assert all(seen["x-plain"] == "1" and seen["accept-language"] == "de" for seen in elsewhere)
+
+
+async def test_private_headers_do_not_follow_robots_txt_to_another_origin() -> None:
+    async with Site({"/robots.txt": Reply("")}) as other:
+        pages: dict[str, Reply | Handler] = {"/robots.txt": redirect(other.url + "/robots.txt"), "/": page()}
+        async with Site(pages) as site, make_crawler() as crawler:
+            headers = {"Authorization": "Bearer x", "X-Key": "secret", "X-Plain": "1"}
+            definition = make_definition(site.url + "/", manners={"headers": {**headers, "X-Key": {"secret": "key"}}})
+            await finish(crawler.crawl(definition, MemoryStorage(), headers=headers))
+            assert [seen.headers["x-key"] for seen in site.seen] == ["secret", "secret"]
+        (asked,) = other.seen
+    assert asked.headers["x-plain"] == "1"
+    assert not {"authorization", "x-key"} & set(asked.headers)

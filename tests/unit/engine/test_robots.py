@@ -182,6 +182,13 @@ async def test_one_bad_moment_does_not_refuse_the_site() -> None:
     assert outcome.counts.pages == 3
 
 
+async def test_a_small_limit_on_pages_is_none_on_robots_txt() -> None:
+    async with site_with(Reply("#" * 5_000 + "\nUser-agent: *\nDisallow: /private/")) as site:
+        definition = make_definition(site.url + "/", limits={"max_bytes_per_page": 1_000})
+        await crawl_once(definition, MemoryStorage())
+        assert set(site.asked) == {"/", "/a"}
+
+
 @pytest.mark.parametrize(("hops", "is_read"), [(5, True), (6, False)])
 async def test_five_redirects_are_followed_and_a_sixth_means_no_rules(hops: int, is_read: bool) -> None:
     chain: dict[str, Reply | Handler] = {f"/r{n}": redirect(f"/r{n + 1}") for n in range(1, hops)}
