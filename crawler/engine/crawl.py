@@ -234,17 +234,17 @@ class Crawl:
 
     def _next(self) -> tuple[Host, PendingPage | None] | None:
         """What to do next: a page to fetch, or a host whose robots.txt comes first (None for the page)."""
-        if self._closing is not None or self._tally.answered + self._fetching >= self._max_pages:
+        if self._closing is not None:
             return None
         frontier = self._frontier
         now = self._clock()
-        while not self._ledger.full:
+        while not self._is_full:
             host = frontier.next_host(now)
             if host is None:
                 return None
             if host.rules is None or host.rules.expires_at <= now:
                 frontier.opening(host)
-                self._wake_if_ready()
+                self._wake_next()
                 return host, None
             wait = host.guest.wait(now)
             if wait:
@@ -256,12 +256,17 @@ class Crawl:
                 host.in_flight += 1
                 host.guest.take(now)
                 frontier.settle(host, now)
-                self._wake_if_ready()
+                self._wake_next()
                 return host, page
             # A page that is not asked for takes no place in the slot and no delay.
             self._record(host, refusal)
             frontier.settle(host, now)
         return None
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether no page may be taken for now: there may be answers enough, or there is no room for results."""
+        return self._ledger.full or self._tally.answered + self._fetching >= self._max_pages
 
     def _refusal(self, host: Host, page: PendingPage) -> PageResult | None:
         if page.depth > self._max_depth:
@@ -320,7 +325,7 @@ class Crawl:
 
     def _go_on(self) -> None:
         """The storage has done what was asked: there may be pages, room for results, or nothing left to do."""
-        self._wake_if_ready()
+        self._wake_next()
         self._look_around()
 
     def _look_around(self) -> None:
@@ -340,12 +345,15 @@ class Crawl:
             ledger.ask()
         if ledger.needs_refill:
             ledger.ask()
-        self._room.wake_at(frontier.next_time())
+        if not self._is_full:  # else what is due would wake a worker in vain, again and again
+            self._room.wake_at(frontier.next_time())
 
-    def _wake_if_ready(self) -> None:
-        """Each worker that found work wakes the next one, as long as there is more."""
+    def _wake_next(self) -> None:
+        """Each worker that found work wakes the next one, or sets the timer for it: its own work may take long."""
         if self._frontier.ready:
             self._room.wake_one()
+        else:
+            self._room.wake_at(self._frontier.next_time())
 
     def _join(self, host: Host) -> Guest:
         manners = self._definition.manners

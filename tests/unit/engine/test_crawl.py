@@ -16,6 +16,7 @@ from crawler.engine.crawl import RetryRule
 from crawler.engine.fetcher import Timeouts
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import Batch, CheckpointAnswer, CrawlCounts, Ending, Link, Opening, PageState
+from crawler.engine.rest import RestRoom
 
 from .crawling import crawl_once, finish, make_crawler, make_definition, page_of
 from .site import Handler, Reply, Seen, Site, page, redirect
@@ -534,6 +535,38 @@ async def test_starts_to_one_host_are_a_delay_apart() -> None:
     gaps = [later - earlier for earlier, later in pairwise(times)]
     assert len(gaps) == 2
     assert min(gaps) >= 0.09
+
+
+async def test_slow_answers_do_not_stretch_the_delay() -> None:
+    gate = Gate(page())
+    async with Site({f"/{n}": gate for n in range(4)}) as site, make_crawler() as crawler:
+        manners = {"delay": 0.02, "obey_robots": False}
+        definition = make_definition(*(f"{site.url}/{n}" for n in range(4)), manners=manners)
+        running = asyncio.create_task(finish(crawler.crawl(definition, MemoryStorage())))
+        async with asyncio.timeout(10):
+            while site.asked.total() < 4:
+                await asyncio.sleep(0.001)
+        gate.open()
+        await running
+
+
+async def test_what_is_due_wakes_nobody_while_no_page_may_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last page that `max_pages` allows is slow, and a retry falls due meanwhile."""
+    fired = []
+    on_time = RestRoom._on_time
+    monkeypatch.setattr(RestRoom, "_on_time", lambda room: (fired.append(1), on_time(room)))
+    gate = Gate(page())
+    async with Site({"/broken": Reply(status=500), "/slow": gate}) as site, make_crawler() as crawler:
+        definition = make_definition(
+            site.url + "/broken", site.url + "/slow", manners={"obey_robots": False}, limits={"max_pages": 1}
+        )
+        running = asyncio.create_task(finish(crawler.crawl(definition, MemoryStorage())))
+        await gate.arrived.wait()
+        await asyncio.sleep(0.1)  # as long as a worker could be woken in vain
+        gate.open()
+        await running
+        assert site.asked == {"/broken": 1, "/slow": 1}
+    assert len(fired) <= 3
 
 
 async def test_a_slow_host_does_not_hold_another_back() -> None:
