@@ -9,15 +9,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Q, QuerySet
 
 from . import events, signals
 from .codeversion import code_version
-from .exceptions import ClaimLost, RunBusy
+from .exceptions import ClaimLost, ReceiverFailed, RunBusy
 from .models import JobRun, Process
+from .storable import storable_text
+
+PUT_OFF = timedelta(minutes=1)
+"""When a run is tried again whose begin a receiver refused."""
 
 State = JobRun.State
 
@@ -143,7 +147,7 @@ def begin(process: Process, now: datetime, *, work: Mapping[str, object], job_ke
     try:
         with transaction.atomic():
             run.save(force_insert=True)
-            signals.run_started.send(sender=JobRun, run=run)
+            signals.tell(signals.run_started, run)
             claimed = _claimed(run, process)
             events.publish_after_commit(events.started(claimed))
     except IntegrityError as error:
@@ -240,9 +244,16 @@ def _take_one(process: Process, now: datetime, run: JobRun) -> bool:
             run.state, run.owner, run.claim = State.RUNNING, process, run.claim + 1
             run.started_at = run.attempt_at = now
             run.definition_version, run.code_version = version, code_version()
-            signals.run_started.send(sender=JobRun, run=run)
+            signals.tell(signals.run_started, run)
     except IntegrityError as error:
         logger.info("Run not claimed now", extra={"action": "run_not_claimed", "run_id": run.pk, "error": str(error)})
+        return False
+    except ReceiverFailed as error:
+        # Put off first: at the head of the queue it would stop all the runs behind it.
+        JobRun.objects.filter(pk=run.pk, state=State.QUEUED).update(
+            available_at=now + PUT_OFF, message=storable_text(str(error))
+        )
+        logger.exception("Run put off", extra={"action": "run_put_off", "run_id": run.pk})
         return False
     return True
 

@@ -18,7 +18,7 @@ from django_apscheduler.models import DjangoJob
 
 from . import events, runlog, signals
 from .claims import Claimed, guarded
-from .exceptions import ClaimLost
+from .exceptions import ClaimLost, ReceiverFailed
 from .models import JobRun, Process, ScheduledJob
 from .storable import storable_document, storable_text
 
@@ -82,7 +82,7 @@ def finish(claimed: Claimed, outcome: Outcome, now: datetime, lines: Sequence[st
         else:
             runlog.append(claimed.run_id, lines)
             run = JobRun.objects.select_related("job").get(pk=claimed.run_id)
-            signals.run_ended.send(sender=JobRun, run=run)
+            signals.tell(signals.run_ended, run)
             if claimed.one_time:
                 _remove_one_off(claimed.job_key)
         events.publish_after_commit(events.ended(claimed, outcome))
@@ -156,12 +156,21 @@ def _take_back(orphans: QuerySet[JobRun], now: datetime) -> list[JobRun]:
         locked = JobRun.objects.filter(state=State.RUNNING, pk__in=claims).order_by("pk")
         locked = locked.select_related("job", "owner").select_for_update(skip_locked=True, of=("self",))
         runs = [run for run in locked if run.claim == claims[run.pk]]
-        for run in runs:
-            _recover_one(run, now)
-    return runs
+        return [run for run in runs if _recover_one(run, now)]
 
 
-def _recover_one(run: JobRun, now: datetime) -> None:
+def _recover_one(run: JobRun, now: datetime) -> bool:
+    """Take one locked run back; False where a receiver refused that: the others are not held up by it."""
+    try:
+        with transaction.atomic():
+            _take_back_one(run, now)
+    except ReceiverFailed:
+        logger.exception("Run not recovered", extra={"action": "run_not_recovered", "run_id": run.pk})
+        return False
+    return True
+
+
+def _take_back_one(run: JobRun, now: datetime) -> None:
     run.recoveries += 1
     owner = str(run.owner)
     if run.cancel_requested_at is not None:
@@ -178,7 +187,7 @@ def _return(run: JobRun, *, message: str) -> None:
     """Write a locked running run back to the queue, inside the caller's transaction."""
     run.state, run.owner, run.slot, run.message = State.QUEUED, None, None, storable_text(message)
     run.save(update_fields=["state", "owner", "slot", "message", "recoveries"])
-    signals.run_returned.send(sender=JobRun, run=run)
+    signals.tell(signals.run_returned, run)
     events.publish_after_commit(events.returned(run))
 
 
@@ -186,7 +195,7 @@ def _end(run: JobRun, now: datetime, state: str, message: str) -> None:
     """End a locked running run that no handler ended, inside the caller's transaction."""
     run.state, run.slot, run.finished_at, run.message = state, None, now, storable_text(message)
     run.save(update_fields=["state", "slot", "finished_at", "message", "recoveries", "error_type"])
-    signals.run_ended.send(sender=JobRun, run=run)
+    signals.tell(signals.run_ended, run)
     if run.job is not None and run.job.one_time:
         _remove_one_off(run.job_key)
     events.publish_after_commit(events.ended_unfinished(run))

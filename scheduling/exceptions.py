@@ -5,6 +5,8 @@
   * RunStopped
   * RunBusy
   * RunConflict
+  * ReceiverFailed
+  * DatabaseMismatch
   * UnknownHandler
   * DuplicateHandler
   * InvalidJobData
@@ -52,6 +54,21 @@ class RunBusy(SchedulingError):
 
 class RunConflict(SchedulingError):
     """What was asked of a run or a job does not fit its state."""
+
+
+class ReceiverFailed(SchedulingError):
+    """A receiver of a run's signal raised: what the run was to become is not written, the other runs go on."""
+
+    def __init__(self, run_id: int, error: Exception) -> None:
+        super().__init__(f"Run #{run_id} cannot change its state: {type(error).__name__}: {error}")
+        self.run_id = run_id
+
+
+class DatabaseMismatch(SchedulingError):
+    """The database lacks a table or a column that this code needs: waiting does not help."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"The database does not fit this release ({error}): run `manage.py migrate`.")
 
 
 class UnknownHandler(SchedulingError):

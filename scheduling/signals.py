@@ -15,7 +15,15 @@ signal          sent when                                                 the ru
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from django.db import InterfaceError, OperationalError
 from django.dispatch import Signal
+
+from .exceptions import ReceiverFailed
+
+if TYPE_CHECKING:
+    from .models import JobRun
 
 run_started = Signal()
 run_ended = Signal()
@@ -24,3 +32,18 @@ run_returned = Signal()
 retention = Signal()
 """Sent inside a transaction with `before` (a time) and `limit`: a receiver removes at most so many of its own rows that
 are older and returns how many went. It is asked again until all say 0."""
+
+
+def tell(signal: Signal, run: JobRun) -> None:
+    """Send one of the signals about a run, inside the transaction that makes it true.
+
+    Raises:
+        ReceiverFailed: a receiver is another app's code, and raised; the caller's transaction must not be kept.
+        OperationalError, InterfaceError: the database is locked or away; it can be tried again.
+    """
+    try:
+        signal.send(sender=type(run), run=run)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        raise ReceiverFailed(run.pk, error) from error

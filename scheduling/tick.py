@@ -24,7 +24,7 @@ from .firing import CATCH_UP, NONE_ACTIVE, Admission, Gap, Reason, admit, availa
 from .jobstore import DueJob
 from .ledger import Mark, Move, NewRun
 from .models import JobRun
-from .signals import run_ended
+from .signals import run_ended, tell
 from .storable import storable_text
 
 MOST_JOBS = 5000
@@ -239,7 +239,7 @@ class Tick:
                 **{name: value for name, value in new._asdict().items() if name != "pk"},
             )
             run._state.adding = False
-            run_ended.send(sender=JobRun, run=run)
+            tell(run_ended, run)
             events.publish_after_commit(events.ended_unfinished(run))
             if new.pk in self._one_offs:
                 definitions.finish_one_off(self._one_offs[new.pk])

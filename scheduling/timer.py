@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from . import events, ledger
 from .events import RunEvent, apscheduler_event
+from .exceptions import ReceiverFailed
 from .firing import retry_at
 from .jobstore import DefinitionJobStore, DueJob
 from .lanes import Lane
@@ -133,7 +134,7 @@ class Timer(AsyncIOScheduler):  # type: ignore[misc]
             return TickReport(moment=moment, next_run_time=None if paused else earliest)
         try:
             report = self._tick(moment)
-        except (IntegrityError, DataError) as error:
+        except (IntegrityError, DataError, ReceiverFailed) as error:
             if self._limit > 1:
                 # One row breaks a rule: fewer jobs at once, until it stands alone.
                 self._limit = max(1, self._limit // 8)
@@ -228,7 +229,7 @@ class Timer(AsyncIOScheduler):  # type: ignore[misc]
 
 
 def _set_aside(now: datetime, error: Exception) -> None:
-    """Quarantine the most overdue job, whose firing the database refuses: the others go on.
+    """Quarantine the most overdue job, whose firing the database or a receiver refuses: the others go on.
 
     Nothing is recorded but the problem: it is a row of this very job that cannot be written.
     """

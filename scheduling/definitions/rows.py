@@ -121,7 +121,7 @@ def record_missed(job: ScheduledJob, *, first: datetime | None, now: datetime, r
 
 def ended(run: JobRun) -> None:
     """Tell that a run has ended: receivers of the signal inside the transaction, listeners after the commit."""
-    signals.run_ended.send(sender=JobRun, run=run)
+    signals.tell(signals.run_ended, run)
     events.publish_after_commit(events.ended_unfinished(run))
 
 

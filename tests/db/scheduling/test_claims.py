@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from scheduling import claims, endings, events, runlog, signals
 from scheduling.claims import Claimed
 from scheduling.endings import MOST_DEATHS, Outcome
-from scheduling.exceptions import ClaimLost, RunBusy
+from scheduling.exceptions import ClaimLost, ReceiverFailed, RunBusy
 from scheduling.models import JobRun, Process, RunLog
 
 from .making import NOW, make_job, make_process, make_run
@@ -282,7 +282,7 @@ class TestFinish:
 
         signals.run_ended.connect(refuse)
         try:
-            with pytest.raises(ValueError, match="no"):
+            with pytest.raises(ReceiverFailed, match="ValueError: no"):
                 endings.finish(claimed, SUCCEEDED, NOW)
         finally:
             signals.run_ended.disconnect(refuse)
