@@ -68,7 +68,8 @@ class DatabaseMismatch(SchedulingError):
     """The database lacks a table or a column that this code needs: waiting does not help."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(f"The database does not fit this release ({error}): run `manage.py migrate`.")
+        what = str(error).partition("\n")[0]
+        super().__init__(f"The database does not fit this release ({what}): run `manage.py migrate`.")
 
 
 class UnknownHandler(SchedulingError):

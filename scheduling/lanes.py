@@ -10,12 +10,16 @@ import asyncio
 import contextvars
 import functools
 import logging
+import re
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
+
+from .exceptions import DatabaseMismatch
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,6 +27,10 @@ T = TypeVar("T")
 FIRST_BACK_OFF = 0.1
 LAST_BACK_OFF = 5.0
 """Seconds between the attempts of `Lane.run_patiently`: doubling from the first to the last."""
+
+_LACKING = ("42P01", "42703")
+"""PostgreSQL's undefined_table and undefined_column."""
+_LACKING_WORDS = re.compile(r"no such (table|column)|has no column")
 
 logger = logging.getLogger(__name__)
 
@@ -55,12 +63,19 @@ class Lane:
         """The same, tried again after a growing delay for as long as the database is locked, gone or read-only.
 
         `function` must be one transaction (or harmless to repeat). Other callers get their turn between the attempts.
+
+        Raises:
+            DatabaseMismatch: a table or a column is missing, which no waiting mends.
         """
         delay = FIRST_BACK_OFF
         while True:
             try:
                 return await self.run(function, *args, **kwargs)
-            except (OperationalError, InterfaceError) as error:
+            except (DatabaseError, InterfaceError) as error:
+                if lacks_something(error):
+                    raise DatabaseMismatch(error) from error
+                if not isinstance(error, (OperationalError, InterfaceError)):
+                    raise
                 logger.warning(
                     "Database unavailable, trying again",
                     extra={"action": "database_back_off", "lane": self.name, "delay": delay, "error": str(error)},
@@ -92,6 +107,19 @@ class Lane:
     def _done(self, _future: object = None) -> None:
         with self._lock:
             self._pending -= 1
+
+
+def lacks_something(error: Exception) -> bool:
+    """Whether the database misses a table or a column.
+
+    PostgreSQL says so by its code. SQLite gives the same class of error as for a lock, and a code for all that is
+    wrong with a statement: its words decide.
+    """
+    cause = error.__cause__
+    if getattr(cause, "sqlstate", None) in _LACKING:
+        return True
+    is_wrong = getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    return is_wrong and _LACKING_WORDS.search(str(error)) is not None
 
 
 def _name_thread(name: str) -> None:

@@ -18,6 +18,7 @@ from django.db import DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from scheduling.dispatch import executor_problem
+from scheduling.exceptions import DatabaseMismatch
 from scheduling.scheduler import TaskScheduler
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Command(BaseCommand):
             return
         try:
             asyncio.run(run(further=processes - 1, follow=follow))
+        except DatabaseMismatch as error:
+            raise CommandError(str(error), returncode=2) from error
         finally:
             if server is not None:
                 server.close()

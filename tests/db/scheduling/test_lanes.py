@@ -5,9 +5,10 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection
 
 from scheduling import lanes
+from scheduling.exceptions import DatabaseMismatch
 from scheduling.lanes import Lane
 from scheduling.models import Process
 
@@ -103,6 +104,28 @@ async def test_a_database_that_is_away_is_waited_for(lane: Lane, monkeypatch: py
     left.append(OperationalError("locked"))
     with pytest.raises(OperationalError):
         await lane.run(work)
+
+
+@pytest.mark.parametrize(
+    "statement", ["SELECT 1 FROM no_such", "SELECT no_such FROM scheduling_process"], ids=["table", "column"]
+)
+async def test_what_the_database_lacks_is_not_waited_for(lane: Lane, statement: str) -> None:
+    def ask() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    with pytest.raises(DatabaseMismatch, match=r"no_such.*: run `manage.py migrate`"):
+        await asyncio.wait_for(lane.run_patiently(ask), 5)
+
+
+async def test_another_error_is_not_waited_for(lane: Lane) -> None:
+    def ask() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO scheduling_schedulerstate (id) VALUES (NULL), (NULL)")
+
+    with pytest.raises(DatabaseError) as caught:
+        await asyncio.wait_for(lane.run_patiently(ask), 5)
+    assert not isinstance(caught.value, OperationalError)
 
 
 async def test_a_closed_lane_takes_nothing_more() -> None:
