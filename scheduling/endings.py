@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -88,8 +88,12 @@ def finish(claimed: Claimed, outcome: Outcome, now: datetime, lines: Sequence[st
         events.publish_after_commit(events.ended(claimed, outcome))
 
 
-def hand_back(claimed: Claimed, now: datetime, *, message: str, lines: Sequence[str] = ()) -> str:
+def hand_back(
+    claimed: Claimed, now: datetime, *, message: str, delay: timedelta = timedelta(0), lines: Sequence[str] = ()
+) -> str:
     """Give a running run back to the queue (drain), or end it where its cancel was asked. Returns its new state.
+
+    `delay`: how long it must wait before its next attempt.
 
     Raises:
         ClaimLost: the run was given to another process, or has ended; nothing was written.
@@ -109,6 +113,8 @@ def hand_back(claimed: Claimed, now: datetime, *, message: str, lines: Sequence[
         if run.cancel_requested_at is not None:
             _end(run, now, State.CANCELLED, _("Cancelled."))
         else:
+            if delay:
+                run.available_at = now + delay
             _return(run, message=message)
     return run.state
 
@@ -186,7 +192,7 @@ def _take_back_one(run: JobRun, now: datetime) -> None:
 def _return(run: JobRun, *, message: str) -> None:
     """Write a locked running run back to the queue, inside the caller's transaction."""
     run.state, run.owner, run.slot, run.message = State.QUEUED, None, None, storable_text(message)
-    run.save(update_fields=["state", "owner", "slot", "message", "recoveries"])
+    run.save(update_fields=["state", "owner", "slot", "available_at", "message", "recoveries"])
     signals.tell(signals.run_returned, run)
     events.publish_after_commit(events.returned(run))
 

@@ -204,7 +204,12 @@ class Execution:
         try:
             if isinstance(verdict, _HandBack):
                 await self._control.run_patiently(
-                    endings.hand_back, self.claimed, timezone.now(), message=verdict.message, lines=lines
+                    endings.hand_back,
+                    self.claimed,
+                    timezone.now(),
+                    message=verdict.message,
+                    delay=self.link.rest_of_delay,
+                    lines=lines,
                 )
             elif isinstance(verdict, Outcome):
                 await self._finish(verdict, seconds, lines)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from time import monotonic
 from typing import ParamSpec, TypeVar
@@ -17,7 +18,7 @@ from django.utils import timezone
 from . import claims
 from .claims import Claimed
 from .exceptions import RunStopped
-from .lanes import FIRST_BACK_OFF, LAST_BACK_OFF, Lane, close_broken_connections
+from .lanes import FIRST_BACK_OFF, LAST_BACK_OFF, Lane, close_broken_connections, lacks_something
 from .places import Places
 from .runlog import PIECE, LogBuffer
 
@@ -50,6 +51,7 @@ class ExecutionLink:
         self._control = control
         self._places = places
         self._holds_place = True
+        self._next_attempt: float | None = None
         self._on_full = on_full
         self._on_progress = on_progress
         self._loop = asyncio.get_running_loop()
@@ -75,8 +77,8 @@ class ExecutionLink:
         while True:
             try:
                 return await sync_to_async(self._behind_guard, thread_sensitive=True)(call)
-            except (OperationalError, InterfaceError):
-                if monotonic() - began > EFFECTS_PATIENCE:
+            except (OperationalError, InterfaceError) as error:
+                if lacks_something(error) or monotonic() - began > EFFECTS_PATIENCE:
                     raise
             await asyncio.sleep(delay)
             delay = min(delay * 2, LAST_BACK_OFF)
@@ -87,6 +89,7 @@ class ExecutionLink:
         self.log(message)
         await self._control.run_patiently(claims.store_retry, self._claimed, retry_count, message)
         self.retry_count = retry_count
+        self._next_attempt = monotonic() + delay
         self.give_place_back()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.stopping.wait(), delay)
@@ -94,7 +97,15 @@ class ExecutionLink:
             raise RunStopped("Stopped while waiting for the next attempt.")
         await self._places.take()
         self._holds_place = True
+        self._next_attempt = None
         await self._control.run_patiently(claims.store_attempt, self._claimed, timezone.now())
+
+    @property
+    def rest_of_delay(self) -> timedelta:
+        """How long the pause before the next attempt has still to last; none where no pause was cut short."""
+        if self._next_attempt is None:
+            return timedelta(0)
+        return timedelta(seconds=max(0.0, self._next_attempt - monotonic()))
 
     def give_place_back(self) -> None:
         """Free the run's place, if it holds one."""

@@ -324,6 +324,17 @@ class TestHandBack:
         [again] = claims.claim(make_process(), NOW, 1)
         assert (again.claim, again.retry_count) == (2, 2)
 
+    def test_a_run_that_was_to_wait_before_its_next_attempt_waits_on(self) -> None:
+        run = make_run()
+        [claimed] = claims.claim(make_process(), NOW, 1)
+
+        endings.hand_back(claimed, NOW, message="drained", delay=timedelta(seconds=8))
+
+        run.refresh_from_db()
+        assert run.available_at == NOW + timedelta(seconds=8)
+        assert claims.claim(make_process(), NOW + timedelta(seconds=7), 1) == []
+        assert len(claims.claim(make_process(), NOW + timedelta(seconds=8), 1)) == 1
+
     def test_a_run_whose_cancel_was_asked_is_cancelled(self, heard: list[tuple[str, int, str]]) -> None:
         run = make_run()
         [claimed] = claims.claim(make_process(), NOW, 1)

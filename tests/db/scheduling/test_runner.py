@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from time import monotonic
 
 import pytest
@@ -273,6 +274,9 @@ class TestRetries:
             assert runner.running == 1
         handed_back = await state(sleeper)
         assert (handed_back.state, handed_back.retry_count) == ("queued", 1)
+        assert handed_back.attempt_at is not None
+        rest = handed_back.available_at - handed_back.attempt_at
+        assert rest == pytest.approx(timedelta(hours=1), abs=timedelta(minutes=1)), "the pause goes on in the queue"
 
 
 class TestTimeoutAndCancel:
