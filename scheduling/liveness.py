@@ -32,6 +32,8 @@ LOST_SECONDS = 15.0
 """A counter that stands still for so long, on the watcher's monotonic clock, belongs to a lost process."""
 LATE_SECONDS = 6.0
 """A watcher whose own beat came later than this forgets what it has seen: it may have slept, and not the others."""
+STOP_SECONDS = 10.0
+"""How long an ending process waits for a database that does not answer, to say that it ended."""
 _SIZE_EVERY_BEATS = 20
 _SCHEMA_EVERY_BEATS = 10
 
@@ -111,9 +113,16 @@ class Liveness:
         if self._task is not None:
             await self._task
         self.watchdog.stop()
-        if self._process is not None:
-            await self._control.run_patiently(mark_stopped, self._process)
-            self._process = None
+        if self._process is None:
+            return
+        try:
+            await asyncio.wait_for(self._control.run_patiently(mark_stopped, self._process), STOP_SECONDS)
+        except TimeoutError:
+            logger.warning(
+                "The database does not answer: this process's row stays alive, until others see that it beats no more",
+                extra={"action": "process_not_stopped", "process_id": self._process.pk},
+            )
+        self._process = None
 
     async def _beat_for_ever(self) -> None:
         while not self._stopping.is_set():

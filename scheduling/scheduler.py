@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import ParamSpec, TypedDict, TypeVar
@@ -23,6 +24,11 @@ from .timer import Timer
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+RESTORE_SECONDS = 3600.0
+"""How often jobs are looked for whose row for the timer somebody deleted."""
+
+logger = logging.getLogger(__name__)
 
 
 class ProcessStatus(TypedDict):
@@ -71,6 +77,7 @@ class TaskScheduler:
         self._liveness: Liveness | None = None
         self._runner: Runner | None = None
         self._timer: Timer | None = None
+        self._restoring: asyncio.Task[None] | None = None
 
     @property
     def timer(self) -> Timer | None:
@@ -81,8 +88,9 @@ class TaskScheduler:
         """Tick and execute in this process, within the running event loop. Starting twice changes nothing."""
         if self._control is not None:
             return
-        _control, _runner, timer = await self._assemble()
+        control, _runner, timer = await self._assemble()
         timer.start()
+        self._restoring = asyncio.create_task(_restore_for_ever(control), name="restore-rows")
 
     async def shutdown(self, drain_seconds: float | None = None) -> None:
         """Plan and claim nothing more, let running handlers end, hand back what is left, end the process's row.
@@ -92,6 +100,8 @@ class TaskScheduler:
         if self._control is None:
             return
         drain = float(django_settings.SCHEDULER_DRAIN_SECONDS) if drain_seconds is None else drain_seconds
+        if self._restoring is not None:
+            self._restoring.cancel()
         if self._timer is not None:
             await self._timer.stop()
         if self._runner is not None:
@@ -99,7 +109,7 @@ class TaskScheduler:
         if self._liveness is not None:
             await self._liveness.stop()
         await asyncio.to_thread(self._control.close)
-        self._control = self._liveness = self._runner = self._timer = None
+        self._control = self._liveness = self._runner = self._timer = self._restoring = None
 
     async def run_once(self) -> None:
         """Tick until nothing is due any more, execute what is due now, and end."""
@@ -193,6 +203,7 @@ class TaskScheduler:
             kind=Process.Kind.SCHEDULER, control=control, max_workers=self.settings.max_workers
         )
         await liveness.start()
+        await _restore(control)
         self._runner = runner = Runner(liveness=liveness, control=control, max_workers=self.settings.max_workers)
         await runner.start()
         self._timer = timer = Timer(ring=make_dispatcher(runner.wake).ring, control=control)
@@ -211,6 +222,20 @@ def _on_a_usable_connection(function: Callable[P, T], *args: P.args, **kwargs: P
         return function(*args, **kwargs)
     finally:
         close_old_connections()
+
+
+async def _restore(control: Lane) -> None:
+    """Jobs without a row for the timer (deleted by hand, or by a stock reader) would never fire again, silently."""
+    try:
+        await control.run(definitions.restore_rows)
+    except Exception:  # an outermost loop: whatever one job's row met, the others are to be fired
+        logger.exception("Rows not restored", extra={"action": "restore_failed"})
+
+
+async def _restore_for_ever(control: Lane) -> None:
+    while True:
+        await asyncio.sleep(RESTORE_SECONDS)
+        await _restore(control)
 
 
 def get_status() -> SchedulerStatus:

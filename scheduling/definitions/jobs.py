@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -177,19 +178,22 @@ def restore_rows() -> list[str]:
     one, planned from now; returns their ids. One query where nothing is missing."""
     missing = ScheduledJob.objects.filter(~Exists(DjangoJob.objects.filter(pk=OuterRef("job_id"))))
     restored: list[str] = []
-    for job_id in missing.order_by("job_id").values_list("job_id", flat=True):
-        with transaction.atomic():
-            try:
-                stored, job = rows.lock(job_id)
-            except JobNotFound:
-                continue
-            trigger = rows.trigger_of(job)
-            if stored is not None or trigger is None:
-                continue
-            rows.write_stored(job, None, trigger, _planned_anew(job, trigger))
-            rows.tell("Job planned anew: its row was missing", "job_restored", job_id=job_id)
-            restored.append(job_id)
+    for job_id in list(missing.order_by("job_id").values_list("job_id", flat=True)):
+        # Gone meanwhile, or restored by another process in this moment: so much the better.
+        with suppress(JobNotFound, IntegrityError), transaction.atomic():
+            if _restore_row(job_id):
+                restored.append(job_id)
     return restored
+
+
+def _restore_row(job_id: str) -> bool:
+    stored, job = rows.lock(job_id)
+    trigger = rows.trigger_of(job)
+    if stored is not None or trigger is None:
+        return False
+    rows.write_stored(job, None, trigger, _planned_anew(job, trigger))
+    rows.tell("Job planned anew: its row was missing", "job_restored", job_id=job_id)
+    return True
 
 
 def _planned_anew(job: ScheduledJob, trigger: DocumentTrigger) -> datetime | None:

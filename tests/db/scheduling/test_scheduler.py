@@ -17,12 +17,14 @@ from apscheduler import events
 from apscheduler.events import SchedulerEvent
 from asgiref.sync import sync_to_async
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
+from django_apscheduler.models import DjangoJob
 
-from scheduling import definitions, registry
+from scheduling import definitions, liveness, registry
+from scheduling import scheduler as scheduler_module
 from scheduling.conf import SchedulerSettings
 from scheduling.contract import JobContext, JobHandler, JobResult
 from scheduling.exceptions import InvalidJob, JobExists, JobNotFound
@@ -157,6 +159,60 @@ async def test_shutdown_hands_back_what_does_not_end_and_ends_the_process_row() 
     assert await off_loop(state_of)("endless") == "queued"
     assert await off_loop(Process.objects.get)() is not None
     assert (await off_loop(Process.objects.get)()).state == "stopped"
+
+
+async def test_start_plans_jobs_anew_whose_row_was_deleted() -> None:
+    scheduler = TaskScheduler()
+    await scheduler.start()
+    try:
+        await scheduler.add_job(job_id="probe", handler_class_name="quick", trigger=HOURLY)
+    finally:
+        await scheduler.shutdown()
+    await off_loop(DjangoJob.objects.all().delete)()
+
+    again = TaskScheduler()
+    await again.start()
+    await again.shutdown()
+
+    planned = await off_loop(lambda: DjangoJob.objects.get(pk="probe").next_run_time)()
+    assert planned > timezone.now()
+
+
+async def test_rows_deleted_while_it_runs_are_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler_module, "RESTORE_SECONDS", 0.05)
+    scheduler = TaskScheduler()
+    await scheduler.start()
+    try:
+        await scheduler.add_job(job_id="probe", handler_class_name="quick", trigger=HOURLY)
+        await off_loop(DjangoJob.objects.all().delete)()
+        assert await until(lambda: DjangoJob.objects.filter(pk="probe").exists())
+    finally:
+        await scheduler.shutdown()
+
+
+async def test_run_now_begins_within_a_second() -> None:
+    scheduler = TaskScheduler()
+    await scheduler.start()
+    try:
+        await scheduler.add_job(job_id="probe", handler_class_name="quick", trigger=HOURLY)
+        run = await off_loop(definitions.run_now)("probe")
+        [begun] = await until(lambda: list(JobRun.objects.filter(pk=run.pk, started_at__isnull=False)))
+        assert begun.started_at is not None
+        assert begun.started_at - begun.queued_at < timedelta(seconds=1)
+    finally:
+        await scheduler.shutdown()
+
+
+async def test_shutdown_ends_though_the_database_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(liveness, "STOP_SECONDS", 0.1)
+    scheduler = TaskScheduler()
+    await scheduler.start()
+
+    def gone(process: Process) -> None:
+        raise OperationalError("the server is gone")
+
+    monkeypatch.setattr(liveness, "mark_stopped", gone)
+    await asyncio.wait_for(scheduler.shutdown(0), 10)
 
 
 async def test_start_and_shutdown_may_be_called_twice() -> None:
