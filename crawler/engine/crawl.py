@@ -74,7 +74,6 @@ class Crawl:
         self._clock = clock
         self._agent = product_token(fetcher.user_agent)
         self._max_pages = _or_infinite(definition.limits.max_pages)
-        self._max_depth = _or_infinite(definition.limits.max_depth)
         self._tally = Tally()
         self._frontier = Frontier(self._join, window=window)
         self._fetchers = Fetchers(definition, fetcher)
@@ -269,8 +268,10 @@ class Crawl:
         return self._ledger.full or self._tally.answered + self._fetching >= self._max_pages
 
     def _refusal(self, host: Host, page: PendingPage) -> PageResult | None:
-        if page.depth > self._max_depth:
-            return refused(page, Reason.DEPTH_LIMIT)
+        # Links were judged when they were found; start pages, and what an unchanged page linked to, were not.
+        reason = self._scope.judge(page.url, page.depth)
+        if reason is not None:
+            return refused(page, reason)
         rules = host.rules
         if rules is None or rules.allows(page.url, self._agent):
             return None

@@ -190,6 +190,17 @@ async def test_one_start_page_that_answers_is_enough() -> None:
     assert outcome.counts.reasons == {"http_404": 1}
 
 
+async def test_a_start_page_outside_the_allowed_domains_is_not_fetched() -> None:
+    storage = MemoryStorage()
+    async with Site({"/": page(), "/other": page()}) as site:
+        other = f"http://localhost:{site.port}/other"
+        definition = make_definition(site.url + "/", other, allowed_domains=["127.0.0.1"])
+        outcome = await crawl_once(definition, storage)
+        assert set(site.asked) == {"/"}
+    assert outcome.counts.reasons == {"out_of_scope": 1}
+    assert page_of(storage, other).state is PageState.REFUSED
+
+
 async def test_a_start_page_behind_a_redirect_counts() -> None:
     async with Site({"/": redirect("/home"), "/home": page()}) as site:
         outcome = await crawl_once(make_definition(site.url + "/"), MemoryStorage())
