@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import django_stubs_ext
 from django.utils.translation import gettext_lazy as _
@@ -28,6 +29,14 @@ def _secret_key() -> str:
     if path := env.str("SECRET_KEY_FILE", ""):
         return Path(path).read_text(encoding="utf-8").strip()
     return env.str("SECRET_KEY", "")
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
 
 
 # --- site -------------------------------------------------------------------------------------------------------------
@@ -158,8 +167,9 @@ LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "crawlproject" / "locale"]
 USE_I18N = True
 USE_TZ = True
-# Times are stored in UTC and shown in the scheduler's zone.
-TIME_ZONE = SCHEDULER_TIMEZONE
+# Times are stored in UTC and shown in the scheduler's zone. With one that does not exist Django would end in a
+# traceback, before the system check could say which is meant.
+TIME_ZONE = SCHEDULER_TIMEZONE if _is_zone(SCHEDULER_TIMEZONE) else "UTC"
 
 # --- static files -----------------------------------------------------------------------------------------------------
 STATIC_URL = "static/"
