@@ -58,8 +58,8 @@ def decrypt(ciphertext: bytes | memoryview) -> str:
         ) from error
 
 
-def set_secret(name: str, value: str) -> Secret:
-    """Store `value` under `name`, in place of what is there. Raises `SecretError` for what no header can carry."""
+def validate(name: str, value: str) -> None:
+    """Raises `SecretError` for a name that no document can give, or a value that no header can carry."""
     if not _NAME.fullmatch(name):
         raise SecretError(f'"{name[:40]}" is not the name of a secret: letters a-z, digits, "-" and "_", 100 at most')
     if len(value) > MAX_LENGTH or not _SENDABLE.fullmatch(value):
@@ -67,6 +67,11 @@ def set_secret(name: str, value: str) -> Secret:
             f'the value of "{name}" cannot be sent in a header: printable ASCII only, no line end, no blank at the '
             f"ends, {MAX_LENGTH:,} characters at most"
         )
+
+
+def set_secret(name: str, value: str) -> Secret:
+    """Store `value` under `name`, in place of what is there. Raises as `validate` does."""
+    validate(name, value)
     return Secret.objects.update_or_create(name=name, defaults={"ciphertext": encrypt(value)})[0]
 
 

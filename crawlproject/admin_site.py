@@ -40,6 +40,7 @@ NAVIGATION: tuple[tuple[StrOrPromise, tuple[tuple[str, StrOrPromise, str], ...]]
             ("crawler.spider", _("Spiders"), "spider"),
             ("scheduling.scheduledjob", _("Schedules"), "schedule"),
             ("crawler.secret", _("Secrets"), "secret"),
+            ("scheduling.definitionversion", _("Versions"), "history"),
         ),
     ),
     (_("Data"), (("crawler.item", _("Items"), "item"), ("crawler.page", _("Pages"), "link"))),

@@ -24,13 +24,13 @@ class SecretForm(forms.ModelForm[Secret]):
         model = Secret
         fields = ("name",)
 
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        return _checked(name, name=name, value="x")
+
     def clean_value(self) -> str:
         value: str = self.cleaned_data["value"]
-        try:
-            secrets.encrypt(value)
-        except secrets.SecretError as error:
-            raise forms.ValidationError(str(error)) from error
-        return value
+        return _checked(value, name=self.cleaned_data.get("name") or self.instance.name or "x", value=value)
 
 
 @admin.register(Secret)
@@ -53,3 +53,11 @@ class SecretAdmin(LampAdmin[Secret]):
             raise TypeError("A secret is saved from its own form.")
         secrets.set_secret(obj.name, form.cleaned_data["value"])
         obj.pk = Secret.objects.get(name=obj.name).pk
+
+
+def _checked(given: str, *, name: str, value: str) -> str:
+    try:
+        secrets.validate(name, value)
+    except secrets.SecretError as error:
+        raise forms.ValidationError(str(error)) from error
+    return given

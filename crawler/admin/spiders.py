@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -21,7 +22,7 @@ from crawler.definitions.reading import read
 from crawler.engine.definition import parse
 from crawler.engine.errors import DefinitionError
 from crawler.exceptions import CrawlerError
-from crawler.models import CrawlTask, Spider
+from crawler.models import CrawlTask, Item, Page, Spider
 from crawler.tasks import request_crawl
 from crawlproject.templatetags.lamplighter import badge
 from crawlproject.web.admin import LampAdmin, two_lines, when
@@ -164,6 +165,17 @@ class SpiderAdmin(LampAdmin[Spider]):
         except definitions.SpiderInUse as error:
             self.message_user(request, str(error), messages.ERROR)
             return redirect("admin:crawler_spider_change", object_id)
+
+    def get_deleted_objects(
+        self, objs: Iterable[Spider], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """In numbers: all that it found goes with it."""
+        spiders = list(objs)
+        counts: dict[str, int] = {str(self.opts.verbose_name_plural): len(spiders)}
+        for model in (CrawlTask, Page, Item):
+            counts[str(model._meta.verbose_name_plural)] = model._default_manager.filter(spider__in=spiders).count()
+        lines = [spider.name for spider in spiders] + [f"{name}: {count}" for name, count in counts.items()]
+        return lines, counts, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Spider) -> None:
         definitions.delete_spider(obj.name, user=request.user if isinstance(request.user, User) else None)

@@ -8,9 +8,10 @@ from django_apscheduler.models import DjangoJob, DjangoJobExecution
 from .jobs import ScheduledJobAdmin
 from .processes import ProcessAdmin
 from .runs import JobRunAdmin
+from .versions import DefinitionVersionAdmin
 
 for model in (DjangoJob, DjangoJobExecution):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
 
-__all__ = ["JobRunAdmin", "ProcessAdmin", "ScheduledJobAdmin"]
+__all__ = ["DefinitionVersionAdmin", "JobRunAdmin", "ProcessAdmin", "ScheduledJobAdmin"]

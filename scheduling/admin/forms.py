@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from crawlproject.web.forms import DocumentField
 from scheduling import definitions, registry
 from scheduling.definitions import JobValues
 from scheduling.exceptions import InvalidJob
@@ -33,7 +35,7 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
         ("document", gettext_lazy("As a document")),
     )
     handler = forms.ChoiceField(label=gettext_lazy("Handler"))
-    job_data = forms.JSONField(
+    job_data = DocumentField(
         label=gettext_lazy("Job data"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 4, "class": "vLargeTextField ll-mono", "spellcheck": "false"}),
@@ -48,7 +50,7 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
     )
     run_date = forms.CharField(label=gettext_lazy("Date and time"), required=False, help_text="2027-01-01T12:00:00")
     zone = forms.CharField(label=gettext_lazy("Time zone"), required=False)
-    trigger_document = forms.JSONField(
+    trigger_document = DocumentField(
         label=gettext_lazy("Trigger document"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField ll-mono", "spellcheck": "false"}),
@@ -61,6 +63,8 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        if "name" not in self.fields:
+            return  # shown, not edited
         names = registry.names()
         handler = self.instance.handler
         known = names if not handler or handler in names else [*names, handler]
@@ -80,6 +84,8 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
         if self.errors:
             return cleaned
         job_id = self.instance.job_id if self.instance.pk else cleaned["job_id"]
+        if not self.instance.pk and ScheduledJob.objects.filter(job_id=job_id).exists():
+            self.add_error("job_id", _("There is already a schedule of this id."))
         document = {
             "job_id": job_id,
             "name": cleaned.get("name") or job_id,

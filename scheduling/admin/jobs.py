@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -20,10 +24,13 @@ from crawlproject.templatetags.lamplighter import badge, rounds
 from crawlproject.web.admin import LampAdmin, two_lines, when
 from scheduling import definitions, triggers
 from scheduling.exceptions import InvalidTrigger, SchedulingError
-from scheduling.models import ScheduledJob
+from scheduling.models import JobRun, ScheduledJob
 from scheduling.rounds import last_rounds
 
 from .forms import ScheduledJobForm
+
+if TYPE_CHECKING:
+    from django.contrib.admin.options import _FieldsetSpec as FieldsetSpec
 
 
 def state_of(job: ScheduledJob) -> str:
@@ -110,10 +117,21 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     def upcoming(self, job: ScheduledJob) -> SafeString | str:
         if not job.pk or state_of(job) != "active":
             return "–"
-        moments = triggers.next_firings(job.trigger, timezone.now(), 5, anchor=job.anchor_at)
+        try:
+            moments = triggers.next_firings(job.trigger, timezone.now(), 5, anchor=job.anchor_at)
+        except InvalidTrigger as error:
+            return str(error)
         return format_html(
             '<ol class="ll-line">{}</ol>', format_html_join("", "<li>{}</li>", ((when(m),) for m in moments))
         )
+
+    def get_fieldsets(self, request: HttpRequest, obj: ScheduledJob | None = None) -> FieldsetSpec:
+        """To those who may only look the rule is shown as its document: the form's fields are none of the row's."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        what, _when, *others = fieldsets
+        return (what, (gettext_lazy("When"), {"fields": ("trigger", "in_words", "upcoming")}), *others)
 
     def get_readonly_fields(self, request: HttpRequest, obj: ScheduledJob | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "job_id") if obj else self.readonly_fields
@@ -127,12 +145,73 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         obj.pk, obj.job_id, obj.name = saved.pk, saved.job_id, saved.name
         ScheduledJob.objects.filter(pk=saved.pk).update(note=form.cleaned_data.get("note", ""))
 
+    def has_change_permission(self, request: HttpRequest, obj: ScheduledJob | None = None) -> bool:
+        """A one-off is asked for anew, not edited."""
+        return super().has_change_permission(request, obj) and not (obj and obj.one_time)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, object] | None = None,
+    ) -> HttpResponse:
+        """What somebody else changed between the check and the save is told, not raised."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except SchedulingError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(request.path)
+
     def delete_model(self, request: HttpRequest, obj: ScheduledJob) -> None:
-        definitions.delete_job(obj.job_id, user=_user(request))
+        if obj.one_time:
+            # Whoever waits for what it was to do hears that it will not come.
+            definitions.cancel_one_off(obj.job_id, request.user.get_username())
+        else:
+            definitions.delete_job(obj.job_id, user=_user(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ScheduledJob]) -> None:
         for job in queryset:
-            definitions.delete_job(job.job_id, user=_user(request))
+            self.delete_model(request, job)
+
+    def get_deleted_objects(
+        self, objs: Iterable[ScheduledJob], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """In numbers: what goes, and what stays."""
+        jobs = list(objs)
+        kept = JobRun.objects.filter(job__in=jobs).exclude(state=JobRun.State.QUEUED).count()
+        waiting = JobRun.objects.filter(job__in=jobs, state=JobRun.State.QUEUED).count()
+        lines = [job.job_id for job in jobs]
+        lines.append(_("%(count)d queued runs will be cancelled.") % {"count": waiting})
+        lines.append(_("%(count)d other runs stay.") % {"count": kept})
+        return lines, {str(self.opts.verbose_name_plural): len(jobs)}, set(), []
+
+    # --- everything -----------------------------------------------------------------------------------------------
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path("pause-all/", self.admin_site.admin_view(self.pause_all), name="scheduling_scheduledjob_pause_all"),
+            path("resume-all/", self.admin_site.admin_view(self.resume_all), name="scheduling_scheduledjob_resume_all"),
+        ]
+        return own + super().get_urls()
+
+    def pause_all(self, request: HttpRequest) -> HttpResponse:
+        return self._all(request, definitions.pause_all, _("Everything is paused: nothing fires until you resume."))
+
+    def resume_all(self, request: HttpRequest) -> HttpResponse:
+        return self._all(request, definitions.resume_all, _("Schedules fire again."))
+
+    def _all(self, request: HttpRequest, act: Callable[[str], object], done: str) -> HttpResponse:
+        if not request.user.has_perm("scheduling.change_schedulerstate"):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        act(request.user.get_username())
+        self.message_user(request, done, messages.SUCCESS)
+        return redirect("admin:scheduling_scheduledjob_changelist")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, str] | None = None) -> HttpResponse:
+        context: dict[str, object] = {"can_pause_all": request.user.has_perm("scheduling.change_schedulerstate")}
+        return super().changelist_view(request, context | (extra_context or {}))
 
     # --- actions --------------------------------------------------------------------------------------------------
     @admin.action(description=gettext_lazy("Run now"), permissions=["change"])

@@ -14,15 +14,31 @@ from crawlproject.templatetags.lamplighter import badge
 from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
 from scheduling import definitions
 from scheduling.exceptions import SchedulingError
-from scheduling.models import JobRun, RunLog
+from scheduling.models import JobRun, RunLog, ScheduledJob
 
 LOG_PIECES = 500
+MOST_SCHEDULES = 200
+"""In the filter; more are found by search."""
+
+
+class JobFilter(admin.SimpleListFilter):
+    """By schedule. From the schedules that there are: all ids that ever ran are too many, and asking takes too long."""
+
+    title = gettext_lazy("schedule")
+    parameter_name = "job"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[JobRun]) -> list[tuple[str, str]]:
+        jobs = ScheduledJob.objects.filter(one_time=False).order_by("job_id")
+        return [(job_id, job_id) for job_id in jobs.values_list("job_id", flat=True)[:MOST_SCHEDULES]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[JobRun]) -> QuerySet[JobRun]:
+        return queryset.filter(job_key=self.value()) if self.value() else queryset
 
 
 @admin.register(JobRun)
 class JobRunAdmin(ReadOnlyAdmin[JobRun]):
     list_display = ("n_run", "b_state", "due", "started", "n_seconds", "message_line")
-    list_filter = ("state", "cause", "job_key")
+    list_filter = ("state", "cause", JobFilter)
     search_fields = ("job_key", "job_name")
     search_help_text = gettext_lazy("Id or name of a schedule")
     ordering = ("-id",)

@@ -1,0 +1,119 @@
+"""People and their API tokens."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from knox import admin as knox_admin  # noqa: F401  # registers its own page, which is taken away below
+from knox.models import AuthToken
+
+from crawlproject.web.admin import LampAdmin, two_lines, when
+
+SHOWN = 8
+"""Characters of a token that tell one from another in the list."""
+
+for model in (User, Group, AuthToken):
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
+
+
+@admin.register(User)
+class LampUserAdmin(UserAdmin[User]):
+    actions_on_top = False
+    actions_on_bottom = True
+    show_full_result_count = False
+    search_help_text = gettext_lazy("Name or address")
+
+
+@admin.register(Group)
+class LampGroupAdmin(GroupAdmin):
+    actions_on_top = False
+    actions_on_bottom = True
+    show_full_result_count = False
+
+
+class TokenForm(forms.ModelForm[AuthToken]):
+    days = forms.IntegerField(
+        label=gettext_lazy("Days"),
+        min_value=1,
+        max_value=3650,
+        initial=90,
+        required=False,
+        help_text=gettext_lazy("How long it is valid; empty: until it is deleted."),
+    )
+
+    class Meta:
+        model = AuthToken
+        fields = ("user",)
+
+
+@admin.register(AuthToken)
+class TokenAdmin(LampAdmin[AuthToken]):
+    """Tokens of programs. Each is shown once, when it is made: what is stored is its hash.
+
+    Only a superuser makes or sees tokens of others, which would lend their rights.
+    """
+
+    form = TokenForm
+    list_display = ("n_token", "created_at", "expires")
+    search_fields = ("user__username",)
+    search_help_text = gettext_lazy("User")
+    ordering = ("-created",)
+    list_select_related = ("user",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuthToken]:
+        tokens: QuerySet[AuthToken] = super().get_queryset(request)
+        return tokens if request.user.is_superuser else tokens.filter(user=request.user)
+
+    def get_fields(self, request: HttpRequest, obj: AuthToken | None = None) -> tuple[str, ...]:
+        if obj is not None:
+            return ("n_token", "created_at", "expires")
+        return ("user", "days") if request.user.is_superuser else ("days",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: AuthToken | None = None) -> tuple[str, ...]:
+        return ("n_token", "created_at", "expires")
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, str | list[str]]:
+        return {"user": str(request.user.pk)}
+
+    def has_change_permission(self, request: HttpRequest, obj: AuthToken | None = None) -> bool:
+        return False
+
+    @admin.display(description=gettext_lazy("token"), ordering="user__username")
+    def n_token(self, token: AuthToken) -> SafeString:
+        return two_lines(token.user.get_username(), f"{token.token_key[:SHOWN]}…")
+
+    @admin.display(description=gettext_lazy("created"), ordering="created")
+    def created_at(self, token: AuthToken) -> SafeString | str:
+        return when(token.created)
+
+    @admin.display(description=gettext_lazy("valid until"), ordering="expiry")
+    def expires(self, token: AuthToken) -> SafeString | str:
+        return when(token.expiry) if token.expiry else _("deleted")
+
+    def save_model(self, request: HttpRequest, obj: AuthToken, form: forms.ModelForm[AuthToken], change: bool) -> None:
+        user = form.cleaned_data.get("user", request.user)
+        days = form.cleaned_data["days"]
+        row, token = AuthToken.objects.create(user, expiry=timedelta(days=days) if days else None)
+        obj.pk, obj.token_key, obj.user, obj.created, obj.expiry = (
+            row.pk, row.token_key, row.user, row.created, row.expiry
+        )  # fmt: skip
+        text = _("The token, shown this once: copy it now.")
+        self.message_user(request, format_html('{} <code class="ll-mono">{}</code>', text, token), messages.SUCCESS)
+
+    def response_add(
+        self, request: HttpRequest, obj: AuthToken, post_url_continue: str | None = None
+    ) -> HttpResponseRedirect:
+        """To the list, without Django's own message, which would show the hash."""
+        return HttpResponseRedirect(reverse("admin:knox_authtoken_changelist"))

@@ -1,0 +1,245 @@
+"""Spiders, tasks, items, secrets and tokens in the admin."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import yaml
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from knox.models import AuthToken
+from rest_framework.test import APIClient
+
+from crawler import secrets
+from crawler.models import CrawlTask, Secret, Spider
+from scheduling.models import DefinitionVersion, ScheduledJob
+
+from .answers import Answer, errors_of, messages_of
+from .making import make_item, make_job, make_page, make_spider, make_task, make_user, make_version, spider_document
+
+pytestmark = pytest.mark.django_db
+SPIDERS = "/admin/crawler/spider/"
+TASKS = "/admin/crawler/crawltask/"
+TOKENS = "/admin/knox/authtoken/"
+
+
+@pytest.fixture
+def web(root: User, client: Client) -> Client:
+    client.force_login(root)
+    return client
+
+
+# --- spiders ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("text", [yaml.safe_dump(spider_document()), __import__("json").dumps(spider_document())])
+def test_a_spider_is_made_by_its_document(web: Client, text: str) -> None:
+    answer = web.post(f"{SPIDERS}add/", {"text": text})
+    assert answer.status_code == 302, errors_of(answer)
+    spider = Spider.objects.get()
+    assert (spider.name, spider.category) == ("books", "shops")
+    assert DefinitionVersion.objects.get().user == User.objects.get(username="root")
+
+
+def test_the_document_that_a_new_form_begins_with_is_right(web: Client) -> None:
+    text = web.get(f"{SPIDERS}add/").context["adminform"].form["text"].value()
+    assert web.post(f"{SPIDERS}add/", {"text": text}).status_code == 302
+    assert Spider.objects.get().name == "my-spider"
+
+
+def test_the_form_shows_the_document_and_saving_it_changes_nothing(web: Client) -> None:
+    spider = make_spider()
+    path = f"{SPIDERS}{spider.pk}/change/"
+    text = web.get(path).context["adminform"].form["text"].value()
+    assert yaml.safe_load(text)["items"] == spider_document()["items"]
+    assert web.post(path, {"text": text}).status_code == 302
+    spider.refresh_from_db()
+    assert spider.version == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "required"),
+        ("name: [", "line"),
+        ("- a\n- b", "one spider"),
+        ("just text", "one spider"),
+        ("name: a\nname: b\nstart_urls: ['https://x.example/']", "name"),
+        ("name: a\nstart_url: ['https://x.example/']", "start_urls"),
+        ("name: a\nstart_urls: ['https://x.example/']\nfollow: [{css: 'a['}]", "follow[0].css"),
+        ("name: a\nstart_urls: ['https://x.example/']\nitems: [{type: t, fields: {x: {css: a, typ: text}}}]", "typ"),
+        ("name: a\nstart_urls: ['https://x.example/']\nlimits: {max_seconds: 02:00}", "quotes"),
+        ("name: \0", ""),
+        ("name: ' '\nstart_urls: ['https://x.example/']", "name"),
+        ("x: &a [1]\ny: *a", ""),
+    ],
+)
+def test_an_error_names_its_place_and_keeps_the_text(web: Client, text: str, says: str) -> None:
+    answer = web.post(f"{SPIDERS}add/", {"text": text})
+    assert says in " ".join(errors_of(answer)["text"])
+    assert not Spider.objects.exists()
+    assert answer.context["adminform"].form["text"].value() == text
+
+
+def test_a_name_that_is_taken_is_refused(web: Client) -> None:
+    make_spider()
+    text = yaml.safe_dump(spider_document(category="other"))
+    assert "already" in " ".join(errors_of(web.post(f"{SPIDERS}add/", {"text": text}))["text"])
+    assert Spider.objects.get().category == "shops"
+
+
+def test_a_spider_keeps_its_name(web: Client) -> None:
+    spider = make_spider()
+    answer = web.post(f"{SPIDERS}{spider.pk}/change/", {"text": yaml.safe_dump(spider_document(name="other"))})
+    assert "keeps its name" in " ".join(errors_of(answer)["text"])
+    assert list(Spider.objects.values_list("name", flat=True)) == ["books"]
+
+
+def test_a_change_is_a_new_version(web: Client) -> None:
+    spider = make_spider()
+    answer = web.post(f"{SPIDERS}{spider.pk}/change/", {"text": yaml.safe_dump(spider_document(category="best"))})
+    assert answer.status_code == 302, errors_of(answer)
+    spider.refresh_from_db()
+    assert (spider.category, spider.version) == ("best", 2)
+
+
+def test_crawl_now_asks_for_a_crawl(web: Client) -> None:
+    spider = make_spider()
+    answer = web.post(SPIDERS, {"action": "crawl_now", "_selected_action": [spider.pk]})
+    task = CrawlTask.objects.get()
+    assert (task.spider, task.status) == (spider, "pending")
+    assert task.task_id in messages_of(answer)[0]
+    assert ScheduledJob.objects.get().one_time
+
+
+def test_a_spider_that_a_schedule_crawls_stays(web: Client) -> None:
+    spider = make_spider()
+    make_job(handler="crawl", job_data={"type": "spider", "target": "books"})
+    answer = web.post(f"{SPIDERS}{spider.pk}/delete/", {"post": "yes"})
+    assert answer.status_code == 302
+    assert "nightly" in messages_of(answer)[0]
+    assert Spider.objects.exists()
+
+
+def test_a_spider_is_deleted_with_what_it_found(web: Client) -> None:
+    spider = make_spider()
+    make_item(spider)
+    make_task(spider)
+    page = web.get(f"{SPIDERS}{spider.pk}/delete/").content.decode()
+    assert "items: 1" in page
+    assert web.post(f"{SPIDERS}{spider.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not Spider.objects.exists()
+
+
+# --- tasks, items, pages ----------------------------------------------------------------------------------------------
+def test_cancel_ends_a_waiting_crawl(web: Client) -> None:
+    spider = make_spider()
+    web.post(SPIDERS, {"action": "crawl_now", "_selected_action": [spider.pk]})
+    task = CrawlTask.objects.get()
+    web.post(TASKS, {"action": "cancel", "_selected_action": [task.pk]})
+    task.refresh_from_db()
+    assert task.status == "cancelled"
+    messages = messages_of(web.post(TASKS, {"action": "cancel", "_selected_action": [task.pk]}))
+    assert "has ended" in messages[-1]
+
+
+def test_an_item_shows_what_changed_and_when(web: Client) -> None:
+    item = make_item(make_spider(), version=2, data={"title": "A", "price": "2.00"})
+    make_version(item, 1, timezone.now() - timedelta(hours=1), title="A", price="1.00")
+    page = web.get(f"/admin/crawler/item/{item.pk}/change/").content.decode()
+    assert "<del>1.00</del>" in page
+    assert "<ins>2.00</ins>" in page
+    assert "<del>A</del>" not in page
+
+
+def test_items_are_filtered_by_type(web: Client) -> None:
+    spider = make_spider()
+    make_item(spider)
+    make_item(spider, type="cd")
+    assert web.get("/admin/crawler/item/?type=book").context["cl"].result_count == 1
+    assert web.get("/admin/crawler/item/").context["cl"].result_count == 2
+
+
+def test_a_page_is_found_by_its_whole_address(web: Client) -> None:
+    spider = make_spider()
+    page = make_page(spider, "a/b?c=d")
+    make_page(spider)
+    for term in ("https://shop.example/a/b?c=d", " HTTPS://shop.example/a/b?c=d#part "):
+        found = web.get("/admin/crawler/page/", {"q": term}).context["cl"].result_list
+        assert [row.pk for row in found] == [page.pk]
+    assert web.get("/admin/crawler/page/", {"q": "no address"}).context["cl"].result_count == 0
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+def test_a_secret_is_written_and_never_shown(web: Client) -> None:
+    value = "s3cr3t-value"
+    answer = web.post("/admin/crawler/secret/add/", {"name": "shop-token", "value": value}, follow=True)
+    assert answer.status_code == 200
+    secret = Secret.objects.get()
+    assert secrets.reveal("shop-token") == value
+    assert value.encode() not in bytes(secret.ciphertext)
+    pages = [
+        answer,
+        web.get("/admin/crawler/secret/"),
+        web.get(f"/admin/crawler/secret/{secret.pk}/change/"),
+        web.get(f"/admin/crawler/secret/{secret.pk}/history/"),
+        web.get(f"/admin/crawler/secret/{secret.pk}/delete/"),
+        web.get("/admin/"),
+    ]
+    for page in pages:
+        assert value not in page.content.decode()
+
+
+def test_a_secret_that_is_refused_is_not_shown_again(web: Client) -> None:
+    answer = web.post("/admin/crawler/secret/add/", {"name": "no good", "value": "s3cr3t-value"})
+    assert answer.status_code == 200
+    assert "s3cr3t-value" not in answer.content.decode()
+    answer = web.post("/admin/crawler/secret/add/", {"name": "good", "value": "a\nb"})
+    assert not Secret.objects.exists()
+
+
+def test_saving_a_secret_replaces_its_value_and_keeps_its_name(web: Client) -> None:
+    secret = secrets.set_secret("shop-token", "before")
+    web.post(f"/admin/crawler/secret/{secret.pk}/change/", {"name": "other", "value": "after"})
+    assert secrets.reveal("shop-token") == "after"
+    assert Secret.objects.count() == 1
+
+
+# --- tokens -----------------------------------------------------------------------------------------------------------
+def token_of(answer: Answer) -> str:
+    [message] = messages_of(answer)
+    return message.partition('<code class="ll-mono">')[2].partition("</code>")[0]
+
+
+def test_a_token_is_shown_once_and_only_its_hash_is_stored(web: Client, root: User) -> None:
+    answer = web.post(f"{TOKENS}add/", {"user": root.pk, "days": "30"})
+    assert answer.status_code == 302
+    token = token_of(answer)
+    assert APIClient(HTTP_AUTHORIZATION=f"Token {token}").get("/api/schedule/status").status_code == 200
+    row = AuthToken.objects.get()
+    assert token not in (row.digest, row.token_key)
+    assert timedelta(days=29) < row.expiry - timezone.now() < timedelta(days=31)
+    assert token in web.get(TOKENS).content.decode()
+    for path in (TOKENS, f"{TOKENS}{row.pk}/change/", "/admin/"):
+        assert token not in web.get(path).content.decode()
+
+
+def test_a_token_may_last(web: Client, root: User) -> None:
+    web.post(f"{TOKENS}add/", {"user": root.pk, "days": ""})
+    assert AuthToken.objects.get().expiry is None
+
+
+def test_a_deleted_token_opens_nothing(web: Client, root: User) -> None:
+    token = token_of(web.post(f"{TOKENS}add/", {"user": root.pk, "days": ""}))
+    web.post(f"{TOKENS}{AuthToken.objects.get().pk}/delete/", {"post": "yes"})
+    assert APIClient(HTTP_AUTHORIZATION=f"Token {token}").get("/api/schedule/status").status_code == 401
+
+
+def test_nobody_makes_a_token_for_somebody_mightier(client: Client, root: User) -> None:
+    AuthToken.objects.create(root)
+    ada = make_user("ada", "knox.add_authtoken", "knox.view_authtoken")
+    client.force_login(ada)
+    client.post(f"{TOKENS}add/", {"user": root.pk, "days": "1"})
+    assert [token.user for token in AuthToken.objects.exclude(user=root)] == [ada]
+    assert AuthToken.objects.filter(user=root).count() == 1
+    assert [row.user for row in client.get(TOKENS).context["cl"].result_list] == [ada]

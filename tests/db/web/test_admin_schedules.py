@@ -1,0 +1,287 @@
+"""Schedules and runs in the admin: the form, the actions."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from django_apscheduler.models import DjangoJob
+
+from crawler.models import CrawlTask
+from crawler.tasks import request_crawl
+from scheduling import definitions
+from scheduling.definitions import JobValues
+from scheduling.models import DefinitionVersion, JobRun, ScheduledJob, SchedulerState
+
+from .answers import Answer, errors_of, messages_of
+from .making import make_job, make_run, make_spider, make_user
+
+pytestmark = pytest.mark.django_db
+ADD = "/admin/scheduling/scheduledjob/add/"
+LIST = "/admin/scheduling/scheduledjob/"
+RUNS = "/admin/scheduling/jobrun/"
+FORM: dict[str, object] = {
+    "job_id": "nightly",
+    "name": "",
+    "handler": "maintenance",
+    "job_data": '{"action": "check"}',
+    "enabled": "on",
+    "note": "",
+    "kind": "interval",
+    "every": "60",
+    "cron": "",
+    "run_date": "",
+    "zone": "Asia/Shanghai",
+    "trigger_document": "",
+    "overlap": "skip",
+    "max_instances": "1",
+    "misfire_grace_time": "30",
+    "jitter": "",
+    "max_retries": "3",
+    "timeout": "",
+}
+
+
+@pytest.fixture
+def web(root: User, client: Client) -> Client:
+    client.force_login(root)
+    return client
+
+
+def change(job: ScheduledJob) -> str:
+    return f"{LIST}{job.pk}/change/"
+
+
+# --- the form ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("fields", "trigger"),
+    [
+        ({"kind": "interval", "every": "5"}, {"type": "interval", "seconds": 5}),
+        (
+            {"kind": "cron", "cron": "0 2 * * *"},
+            {"type": "cron", "cron": "0 2 * * *", "timezone": "Asia/Shanghai"},
+        ),
+        ({"kind": "cron", "cron": "@daily", "zone": ""}, {"type": "cron", "cron": "@daily"}),
+        (
+            {"kind": "date", "run_date": "2037-01-01T12:00:00", "zone": "Europe/Berlin"},
+            {"type": "date", "run_date": "2037-01-01T12:00:00", "timezone": "Europe/Berlin"},
+        ),
+        (
+            {"kind": "document", "trigger_document": '{"type": "cron", "hour": 2, "day_of_week": "mon-fri"}'},
+            {"type": "cron", "hour": 2, "day_of_week": "mon-fri"},
+        ),
+    ],
+    ids=["interval", "cron line", "cron alias", "date", "document"],
+)
+def test_a_schedule_is_made_by_the_form_and_planned(
+    web: Client, fields: dict[str, object], trigger: dict[str, object]
+) -> None:
+    answer = web.post(ADD, FORM | fields)
+    assert answer.status_code == 302, errors_of(answer)
+    job = ScheduledJob.objects.get()
+    assert (job.job_id, job.name, job.trigger, job.coalesce) == ("nightly", "nightly", trigger, False)
+    assert DjangoJob.objects.get(pk="nightly").next_run_time > timezone.now()
+    version = DefinitionVersion.objects.get()
+    assert (version.key, version.user) == ("nightly", User.objects.get(username="root"))
+
+
+def test_the_form_shows_what_it_saved(web: Client) -> None:
+    web.post(ADD, FORM | {"kind": "cron", "cron": "*/5 * * * *", "note": "why", "timeout": "90", "coalesce": "on"})
+    form = web.get(change(ScheduledJob.objects.get())).context["adminform"].form
+    shown = {name: form[name].value() for name in ("kind", "cron", "zone", "note", "timeout", "coalesce", "handler")}
+    assert shown == {
+        "kind": "cron",
+        "cron": "*/5 * * * *",
+        "zone": "Asia/Shanghai",
+        "note": "why",
+        "timeout": 90.0,
+        "coalesce": True,
+        "handler": "maintenance",
+    }
+    assert json.loads(form["job_data"].value()) == {"action": "check"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "where", "says"),
+    [
+        ({"job_id": "no good"}, "job_id", "letters"),
+        ({"job_id": ""}, "job_id", "required"),
+        ({"handler": "gone"}, "handler", "choice"),
+        ({"job_data": "{"}, "job_data", "JSON"),
+        ({"job_data": '{"a": 1, "a": 2}'}, "job_data", "twice"),
+        ({"job_data": '{"a": "\\u0000"}'}, "job_data", "NUL"),
+        ({"job_data": "[]"}, "job_data", "mapping"),
+        ({"job_data": '{"action": "chek"}'}, "job_data", "retention"),
+        ({"every": ""}, "every", ""),
+        ({"every": "0"}, "every", ""),
+        ({"kind": "cron", "cron": "60 * * * *"}, "cron", ""),
+        ({"kind": "cron", "cron": "0 0 31 2 *"}, "cron", "never"),
+        ({"kind": "cron", "cron": ""}, "cron", ""),
+        ({"kind": "cron", "cron": "@daily", "zone": "Mars/Base"}, "zone", "Mars/Base"),
+        ({"kind": "date", "run_date": "soon"}, "run_date", "soon"),
+        ({"kind": "document", "trigger_document": ""}, "trigger_document", ""),
+        ({"kind": "document", "trigger_document": '{"type": "crom"}'}, "trigger_document", "cron"),
+        ({"kind": "document", "trigger_document": '{"type": "cron", "hour": 25}'}, "trigger_document", "hour"),
+        ({"max_instances": "0"}, "max_instances", ""),
+        ({"timeout": "-1"}, "timeout", ""),
+        ({"jitter": "99999999"}, "jitter", ""),
+        ({"handler": "crawl", "job_data": '{"type": "spider", "target": "no"}'}, "job_data", "no"),
+    ],
+)
+def test_an_error_stands_at_its_field(web: Client, fields: dict[str, object], where: str, says: str) -> None:
+    errors = errors_of(web.post(ADD, FORM | fields))
+    assert list(errors) == [where]
+    assert says in " ".join(errors[where])
+    assert not ScheduledJob.objects.exists()
+
+
+def test_an_id_that_is_taken_is_an_error_of_the_field(web: Client) -> None:
+    make_job()
+    errors = errors_of(web.post(ADD, FORM))
+    assert "already" in errors["job_id"][0]
+    assert ScheduledJob.objects.get().trigger["type"] == "cron"
+
+
+def test_saving_moves_the_next_firing_and_keeps_the_id(web: Client) -> None:
+    job = make_job()
+    before = DjangoJob.objects.get(pk="nightly").next_run_time
+    answer = web.post(change(job), FORM | {"job_id": "other", "every": "5"})
+    assert answer.status_code == 302, errors_of(answer)
+    job.refresh_from_db()
+    assert (job.job_id, job.trigger, job.version) == ("nightly", {"type": "interval", "seconds": 5}, 2)
+    assert DjangoJob.objects.get(pk="nightly").next_run_time < before
+
+
+def test_what_changed_meanwhile_is_told(web: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process makes the same schedule between the form's check and its save."""
+    create = definitions.create_job
+
+    def overtaken(values: JobValues, *, user: User | None = None) -> ScheduledJob:
+        create(values)
+        return create(values, user=user)
+
+    monkeypatch.setattr(definitions, "create_job", overtaken)
+    answer = web.post(ADD, FORM)
+    assert answer.status_code == 302
+    assert "nightly" in messages_of(answer)[0]
+
+
+def test_a_schedule_is_deleted_and_its_runs_stay(web: Client) -> None:
+    job = make_job()
+    run = make_run(job)
+    waiting = make_run(job, state="queued", cause="manual")
+    page = web.get(f"{LIST}{job.pk}/delete/").content.decode()
+    assert "1 queued runs will be cancelled" in page
+    assert "1 other runs stay" in page
+    assert web.post(f"{LIST}{job.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not ScheduledJob.objects.exists()
+    assert not DjangoJob.objects.exists()
+    assert JobRun.objects.get(pk=run.pk).state == "succeeded"
+    assert JobRun.objects.get(pk=waiting.pk).state == "cancelled"
+
+
+def test_several_schedules_are_deleted_by_the_action(web: Client) -> None:
+    make_job("a")
+    make_job("b")
+    selected = list(ScheduledJob.objects.values_list("pk", flat=True))
+    web.post(LIST, {"action": "delete_selected", "_selected_action": selected, "post": "yes"})
+    assert not ScheduledJob.objects.exists()
+    assert not DjangoJob.objects.exists()
+
+
+def test_a_one_off_is_not_edited_and_its_deletion_ends_its_task(web: Client) -> None:
+    task = request_crawl("all")
+    job = ScheduledJob.objects.get(job_id=task.task_id)
+    assert web.get(change(job)).status_code == 200
+    assert web.post(change(job), FORM).status_code == 403
+    web.post(f"{LIST}{job.pk}/delete/", {"post": "yes"})
+    assert CrawlTask.objects.get().status == "cancelled"
+    assert not ScheduledJob.objects.exists()
+
+
+# --- actions ----------------------------------------------------------------------------------------------------------
+def act(web: Client, path: str, action: str, *rows: ScheduledJob | JobRun) -> Answer:
+    return web.post(path, {"action": action, "_selected_action": [row.pk for row in rows]})
+
+
+def test_run_now_queues_once_and_says_what_is_in_the_way(web: Client) -> None:
+    job, other = make_job(), make_job("other")
+    messages = messages_of(act(web, LIST, "run_now", job, other))
+    assert [run.job_key for run in JobRun.objects.order_by("job_key")] == ["nightly", "other"]
+    assert len(messages) == 2
+    [message] = messages_of(act(web, LIST, "run_now", job))[2:]
+    assert "waits already" in message
+    assert JobRun.objects.filter(job=job).count() == 1
+
+
+def test_pause_and_resume(web: Client) -> None:
+    job = make_job()
+    act(web, LIST, "pause", job)
+    job.refresh_from_db()
+    assert (job.paused_by, DjangoJob.objects.get().next_run_time) == ("root", None)
+    act(web, LIST, "resume", job)
+    job.refresh_from_db()
+    assert job.paused_at is None
+    assert DjangoJob.objects.get().next_run_time > timezone.now()
+
+
+def test_a_one_off_is_not_paused(web: Client) -> None:
+    task = request_crawl("all", run_at=timezone.now() + timedelta(days=1))
+    job = ScheduledJob.objects.get(job_id=task.task_id)
+    [message] = messages_of(act(web, LIST, "pause", job))
+    assert "one-off" in message
+
+
+def test_cancel_ends_a_queued_run_and_refuses_an_ended_one(web: Client) -> None:
+    job = make_job()
+    queued, ended = make_run(job, state="queued", cause="manual"), make_run(job)
+    messages = messages_of(act(web, RUNS, "cancel", queued, ended))
+    queued.refresh_from_db()
+    assert (queued.state, queued.cancel_requested_by) == ("cancelled", "root")
+    assert any("has ended" in message for message in messages)
+
+
+def test_everything_is_paused_and_resumed_by_a_button(web: Client) -> None:
+    assert "pause-all" in web.get(LIST).content.decode()
+    assert web.post(f"{LIST}pause-all/").status_code == 302
+    assert SchedulerState.objects.get().paused_by == "root"
+    page = web.get(LIST).content.decode()
+    assert "resume-all" in page
+    assert "Everything is paused" in page
+    assert web.post(f"{LIST}resume-all/").status_code == 302
+    assert SchedulerState.objects.get().paused_at is None
+    assert web.get(f"{LIST}pause-all/").status_code == 405
+
+
+def test_actions_need_their_permission(client: Client) -> None:
+    job = make_job()
+    run = make_run(job, state="queued", cause="manual")
+    client.force_login(make_user("ada", "scheduling.view_scheduledjob", "scheduling.view_jobrun"))
+    for action in ("run_now", "pause", "resume", "delete_selected"):
+        act(client, LIST, action, job)
+    act(client, RUNS, "cancel", run)
+    assert client.post(f"{LIST}pause-all/").status_code == 403
+    job.refresh_from_db()
+    run.refresh_from_db()
+    assert (job.paused_at, run.state, JobRun.objects.count()) == (None, "queued", 1)
+    assert not SchedulerState.objects.filter(paused_at__isnull=False).exists()
+    assert client.post(change(job), FORM).status_code == 403
+
+
+def test_runs_are_found_by_their_schedule(web: Client) -> None:
+    make_run(make_job())
+    make_run(make_job("other"))
+    page = web.get(f"{RUNS}?job=other")
+    assert [run.job_key for run in page.context["cl"].result_list] == ["other"]
+
+
+def test_the_crawl_of_a_spider_is_scheduled_by_the_form(web: Client) -> None:
+    make_spider()
+    data = {"handler": "crawl", "job_data": '{"type": "spider", "target": "books"}', "every": "5"}
+    answer = web.post(ADD, FORM | data)
+    assert answer.status_code == 302, errors_of(answer)
+    assert ScheduledJob.objects.get().job_data == {"type": "spider", "target": "books"}
