@@ -42,6 +42,8 @@ class CrawlScope:
     spider_version: int
     guard: Callable[[], None]
     """Takes the run's row inside the transaction; raises when the run is no longer ours."""
+    max_depth: int | None = None
+    """The spider's: links of pages that lie so deep have no rows."""
     follows_links: bool = True
     """False where given URLs alone are fetched: stored links are neither walked nor replaced, and the pages that were
     read are extracted again when the spider itself runs next."""
@@ -63,6 +65,7 @@ class Stored:
     memory: CrawlMemory
     pending: list[PendingPage]
     plan: ItemPlan
+    links_cut: int
 
 
 def store_batch(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> Stored:
@@ -77,16 +80,14 @@ def store_batch(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> Stored:
         lock_task(scope.task_id)
         plan = plan_items(batch.results, spider_id=scope.spider_id, task_id=scope.task_id, claims=memory.claims)
         _write_pages(scope, batch.results, plan, now)
-        pending = [
-            *_add_links(scope, list(_links_of(batch.results)), now),
-            *_walk_stored_links(scope, batch.results),
-        ]
+        walked, links_cut = _walk_stored_links(scope, batch.results)
+        pending = [*_add_links(scope, list(_links_of(batch.results)), now), *walked]
         write_items(plan.known, plan.freed, spider_id=scope.spider_id, task_id=scope.task_id, now=now)
-        reasons = _reasons(batch, plan)
+        reasons = _reasons(batch, plan, links_cut)
         failures = _add_failures(scope.task_id, batch.results, room=MAX_FAILURES - memory.failures, now=now)
         after = CrawlMemory(plan.claims, memory.reasons + reasons, memory.failures + failures)
         _count(scope.task_id, batch, plan, after.reasons if reasons else None)
-    return Stored(after, pending, plan)
+    return Stored(after, pending, plan, links_cut)
 
 
 def add_seeds(scope: CrawlScope, seeds: Sequence[Link]) -> None:
@@ -255,6 +256,7 @@ def _add_links(scope: CrawlScope, links: Sequence[tuple[Link, tuple[int, ...]]],
             f"SELECT %s, %s, 'pending', v.url, v.url_hash, v.depth, v.hops, v.chain, 0, '', '', {_EMPTY}, {_EMPTY}, "
             "'', '' FROM v WHERE true "
             "ON CONFLICT (spider_id, url_hash) DO UPDATE SET task_id = excluded.task_id, state = excluded.state, "
+            f"{_read_again(scope, 'excluded.depth')}"
             "depth = excluded.depth, hops = excluded.hops, chain = excluded.chain, attempts = 0 "
             "WHERE crawler_page.task_id IS NULL OR crawler_page.task_id <> excluded.task_id "
             f"RETURNING {PENDING_COLUMNS}".replace(_EMPTY, _empty_blob()),
@@ -274,32 +276,50 @@ def _empty_blob() -> str:
     return "''::bytea" if connection.vendor == "postgresql" else "x''"
 
 
-def _walk_stored_links(scope: CrawlScope, results: Sequence[PageResult]) -> list[PendingPage]:
-    """The links that unchanged pages gave when they were read last join the frontier, without reading them again."""
+def _read_again(scope: CrawlScope, depth: str) -> str:
+    """An assignment: a page that lay so deep that its links were cut, and lies higher now, is read again for them."""
+    if scope.max_depth is None:
+        return ""
+    return (
+        f"extracted_version = CASE WHEN crawler_page.depth >= {scope.max_depth:d} AND {depth} < crawler_page.depth "
+        "THEN NULL ELSE crawler_page.extracted_version END, "
+    )
+
+
+def _walk_stored_links(scope: CrawlScope, results: Sequence[PageResult]) -> tuple[list[PendingPage], int]:
+    """The links that unchanged pages gave when they were read last join the frontier, without reading them again.
+
+    Also the number of those that lie beyond max_depth: they are counted as if the page had been read.
+    """
     depths = {r.page.page_id: r.page.depth for r in results if r.state is PageState.UNCHANGED}
     if not depths or not scope.follows_links:
-        return []
+        return [], 0
     condition, ids = rawsql.among("id", list(depths))
     stored = dict(
         cast("list[tuple[int, bytes]]", rawsql.fetch(f"SELECT id, links FROM crawler_page WHERE {condition}", [ids]))
     )
     by_depth: dict[int, dict[int, None]] = {}
+    cut = 0
     for page_id, depth in depths.items():
-        # Those beyond max_depth join too: the crawl itself refuses them, and so knows that it saw not everything.
-        by_depth.setdefault(depth + 1, {}).update(dict.fromkeys(rawsql.unpack(stored.get(page_id, b""))))
+        hashes = rawsql.unpack(stored.get(page_id, b""))
+        if scope.max_depth is not None and depth >= scope.max_depth:
+            cut += len(hashes)
+        else:
+            by_depth.setdefault(depth + 1, {}).update(dict.fromkeys(hashes))
     found: list[PendingPage] = []
     for depth in sorted(by_depth):
         place = {url_hash: number for number, url_hash in enumerate(by_depth[depth])}
         rows = _join_frontier(scope, list(place), depth)
         found.extend(sorted(rows, key=lambda page: place[page.url_hash]))
-    return found
+    return found, cut
 
 
 def _join_frontier(scope: CrawlScope, url_hashes: list[int], depth: int) -> list[PendingPage]:
     condition, hashes = rawsql.among("url_hash", url_hashes)
     rows = rawsql.fetch(
-        f"UPDATE crawler_page SET task_id = %s, state = 'pending', depth = %s, hops = 0, chain = {_empty_blob()}, "
-        f"attempts = 0 WHERE spider_id = %s AND {condition} AND (task_id IS NULL OR task_id <> %s) "
+        f"UPDATE crawler_page SET {_read_again(scope, str(depth))}"
+        f"task_id = %s, state = 'pending', depth = %s, hops = 0, chain = {_empty_blob()}, attempts = 0 "
+        f"WHERE spider_id = %s AND {condition} AND (task_id IS NULL OR task_id <> %s) "
         f"RETURNING {PENDING_COLUMNS}",
         [scope.task_id, depth, scope.spider_id, hashes, scope.task_id],
     )
@@ -309,7 +329,7 @@ def _join_frontier(scope: CrawlScope, url_hashes: list[int], depth: int) -> list
 # --- counts and failures ----------------------------------------------------------------------------------------------
 
 
-def _reasons(batch: Batch, plan: ItemPlan) -> Counter[str]:
+def _reasons(batch: Batch, plan: ItemPlan, links_cut: int) -> Counter[str]:
     reasons = Counter(batch.reasons)
     for result in batch.results:
         reasons.update(result.reasons)
@@ -317,6 +337,8 @@ def _reasons(batch: Batch, plan: ItemPlan) -> Counter[str]:
             reasons[result.reason] += 1
     if plan.conflicts:
         reasons[Reason.KEY_CONFLICT.value] += plan.conflicts
+    if links_cut:
+        reasons[Reason.DEPTH_LIMIT.value] += links_cut
     return reasons
 
 

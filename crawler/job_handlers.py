@@ -78,6 +78,7 @@ class CrawlJobHandler(JobHandler):
             spider_version=prepared.spider.version,
             guard=context.guard,
             lane_run=manager.lane.run_patiently,
+            max_depth=prepared.definition.limits.max_depth,
             follows_links=request.type != CrawlTask.Type.URLS,
         )
         max_pages = prepared.definition.limits.max_pages

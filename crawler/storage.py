@@ -15,7 +15,9 @@ from django.db import connection
 
 from . import gone, rawsql
 from .checkpoint import PENDING_COLUMNS, CrawlMemory, CrawlScope, Stored, add_seeds, pending_page, store_batch
+from .engine.errors import Reason
 from .engine.records import Batch, CheckpointAnswer, Link, Opening, PageResult, PendingPage
+from .engine.tally import is_start_answer
 from .item_history import Claim
 from .item_rows import Key
 from .models import CrawlTask, Page, Spider, TaskFailure
@@ -47,11 +49,12 @@ class DatabaseStorage:
         spider_version: int,
         guard: Callable[[], None],
         lane_run: LaneRun,
+        max_depth: int | None = None,
         follows_links: bool = True,
     ) -> None:
         """`guard` is called inside each transaction before its first write, and raises when the run is lost.
 
-        `follows_links` is False where given URLs alone are fetched.
+        `max_depth` is the definition's. `follows_links` is False where given URLs alone are fetched.
         """
         self.task = task
         self._scope = CrawlScope(
@@ -59,6 +62,7 @@ class DatabaseStorage:
             spider_id=spider.pk,
             spider_version=spider_version,
             guard=guard,
+            max_depth=max_depth,
             follows_links=follows_links,
         )
         self._lane_run = lane_run
@@ -94,6 +98,7 @@ class DatabaseStorage:
             items_changed=sum(each.plan.items_changed for each in stored),
             items_unchanged=sum(each.plan.items_unchanged for each in stored),
             conflicts=sum(each.plan.conflicts for each in stored),
+            links_cut=sum(each.links_cut for each in stored),
         )
 
     async def mark_gone(self) -> int:
@@ -135,7 +140,13 @@ class DatabaseStorage:
             pending_dropped=waiting - len(pending),
             pages_done=row["pages"],
             resumed=is_resumed,
+            start_answered=is_resumed and self._has_start_answer(),
+            depth_limited=Reason.DEPTH_LIMIT.value in row["reasons"],
         )
+
+    def _has_start_answer(self) -> bool:
+        pages = Page.objects.filter(task_id=self._scope.task_id, depth=0, status_code__lt=400).exclude(state="pending")
+        return any(is_start_answer(*page) for page in pages.values_list("status_code", "reason"))
 
     def _window(self, room: int, held: set[int]) -> list[PendingPage]:
         rows = rawsql.fetch(

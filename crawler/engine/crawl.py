@@ -116,7 +116,6 @@ class Crawl:
         urls = dict.fromkeys(self._definition.start_urls)
         seeds = [Link(url, hash_url(url), 0) for url in urls]
         opening = await self._storage.open(seeds, room=self._frontier.window)
-        is_resumed = opening.resumed
         self._begin(opening)
         del opening
         keeper = asyncio.create_task(self._ledger.run(), name="crawl keeper")
@@ -134,7 +133,7 @@ class Crawl:
             self._tidy_up()
         if self._failure is not None:
             raise self._failure
-        return await self._conclude(self._clock() - started, is_resumed=is_resumed)
+        return await self._conclude(self._clock() - started)
 
     def request_stop(self) -> None:
         """Take no further page, let those in flight finish within the limit, store, and end as STOPPED."""
@@ -143,8 +142,7 @@ class Crawl:
     def _begin(self, opening: Opening) -> None:
         self._frontier.seen = opening.seen
         self._reader = PageReader(self._scope, max_depth=self._definition.limits.max_depth, seen=opening.seen)
-        self._tally.answered = opening.pages_done
-        self._tally.has_start = opening.resumed and opening.pages_done > 0
+        self._tally.go_on(opening)
         self._ledger.outside = opening.pending_dropped > 0
         self._frontier.admit(opening.pending)
         if self._tally.answered >= self._max_pages:
@@ -192,11 +190,9 @@ class Crawl:
         if self._drain is not None:
             self._drain.cancel()
 
-    async def _conclude(self, seconds: float, *, is_resumed: bool) -> CrawlOutcome:
+    async def _conclude(self, seconds: float) -> CrawlOutcome:
         ending, message = self._ending()
-        has_depth_limit = self._definition.limits.max_depth is not None
-        # An earlier attempt may have left links out because of their depth: only this attempt's are counted.
-        if ending is Ending.COMPLETED and not (is_resumed and has_depth_limit):
+        if ending is Ending.COMPLETED:
             await self._storage.mark_gone()
         return CrawlOutcome(ending, self._tally.counts, message, seconds)
 
@@ -208,7 +204,7 @@ class Crawl:
         is_left = bool(self._frontier.held) or self._ledger.outside
         if self._closing is Ending.LIMITED and is_left:
             return Ending.LIMITED, f"{self._limit_message}; pages were left in the frontier"
-        if self._tally.counts.reasons[Reason.DEPTH_LIMIT]:
+        if self._tally.is_cut:
             return Ending.LIMITED, f"Links beyond max_depth = {self._definition.limits.max_depth} were left out"
         return Ending.COMPLETED, ""
 

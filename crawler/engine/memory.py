@@ -6,7 +6,9 @@ import struct
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from .errors import Reason
 from .records import Batch, CheckpointAnswer, ItemRecord, Json, Link, Opening, PageResult, PageState, PendingPage
+from .tally import is_start_answer
 
 
 @dataclass(slots=True)
@@ -54,9 +56,10 @@ class StoredItem:
 class MemoryStorage:
     """One spider's pages and items. `begin` starts a new crawl; without it an `open` goes on with the current one."""
 
-    def __init__(self, *, version: int = 1) -> None:
+    def __init__(self, *, version: int = 1, max_depth: int | None = None) -> None:
         self.version = version
         """Of the spider's definition: pages extracted with another one are not revalidated."""
+        self.max_depth = max_depth
         self.task = 1
         self.pages: dict[int, StoredPage] = {}
         self.items: dict[tuple[str, int], StoredItem] = {}
@@ -65,6 +68,7 @@ class MemoryStorage:
         self._keys_of: dict[int, set[tuple[str, int]]] = {}
         self._pending: dict[int, StoredPage] = {}
         self._opened = 0
+        self._was_cut = False
 
     def begin(self, *, version: int | None = None) -> None:
         """The next crawl of this spider, perhaps with another version of its definition."""
@@ -72,6 +76,7 @@ class MemoryStorage:
         self.version = version or self.version
         self.checkpoints = []
         self._pending = {}
+        self._was_cut = False
 
     async def open(self, seeds: Sequence[Link], *, room: int) -> Opening:
         resumed = self._opened == self.task
@@ -79,12 +84,15 @@ class MemoryStorage:
         self._join(seeds)
         mine = [page for page in self.pages.values() if page.task == self.task]
         pending = list(self._pending.values())
+        stored = [result for batch in self.checkpoints for result in batch.results]
         return Opening(
             seen={page.url_hash for page in mine},
             pending=[self._as_pending(page) for page in pending[:room]],
             pending_dropped=max(0, len(pending) - room),
             pages_done=sum(1 for page in mine if page.is_answer),
             resumed=resumed,
+            start_answered=any(r.page.depth == 0 and is_start_answer(r.status_code, r.reason) for r in stored),
+            depth_limited=self._was_cut or any(Reason.DEPTH_LIMIT in (r.reason, *r.reasons) for r in stored),
         )
 
     async def window(self, *, room: int, held: Collection[int]) -> Sequence[PendingPage]:
@@ -100,14 +108,19 @@ class MemoryStorage:
         self.checkpoints.append(batch)
         counts = dict.fromkeys(("new", "changed", "unchanged", "conflicts"), 0)
         joined: list[StoredPage] = []
+        cut = 0
         for result in batch.results:
             page = self._by_id[result.page.page_id]
             self._store(page, result)
             joined += self._join(result.links)
             if result.state is PageState.UNCHANGED:
-                joined += self._join_stored(page)
+                if self._is_last(page.depth):
+                    cut += len(page.links) // 8
+                else:
+                    joined += self._join_stored(page)
                 self._keep_items(page)
         self._store_items(batch.results, counts)
+        self._was_cut = self._was_cut or cut > 0
         return CheckpointAnswer(
             pending=[self._as_pending(page) for page in joined[:room]],
             pending_dropped=max(0, len(joined) - room),
@@ -115,6 +128,7 @@ class MemoryStorage:
             items_changed=counts["changed"],
             items_unchanged=counts["unchanged"],
             conflicts=counts["conflicts"],
+            links_cut=cut,
         )
 
     async def mark_gone(self) -> int:
@@ -156,7 +170,13 @@ class MemoryStorage:
         pages = (self.pages.get(url_hash) for url_hash in hashes)
         return [self._put(page, parent.depth + 1, 0) for page in pages if page and page.task != self.task]
 
+    def _is_last(self, depth: int) -> bool:
+        """Whether the links of a page at this depth lie beyond max_depth."""
+        return self.max_depth is not None and depth >= self.max_depth
+
     def _put(self, page: StoredPage, depth: int, hops: int) -> StoredPage:
+        if self._is_last(page.depth) and depth < page.depth:
+            page.extracted_version = 0  # its links were cut and have no pages: it is read again
         page.task = self.task
         page.state = PageState.PENDING
         page.depth = depth

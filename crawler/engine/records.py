@@ -179,6 +179,8 @@ class CheckpointAnswer:
     items_changed: int = 0
     items_unchanged: int = 0
     conflicts: int = 0
+    links_cut: int = 0
+    """Stored links of unchanged pages that lie beyond max_depth and so did not join."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,10 @@ class Opening:
     pages_done: int
     """Answers that earlier attempts of this task have already stored: they count for `max_pages`."""
     resumed: bool
+    start_answered: bool = False
+    """Whether an earlier attempt had an answer below 400 from a start page, or from what that redirects to."""
+    depth_limited: bool = False
+    """Whether an earlier attempt left links out because of max_depth."""
 
 
 class Ending(StrEnum):

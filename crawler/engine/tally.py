@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from .records import CheckpointAnswer, CrawlCounts, PageResult, PageState
+from .errors import Reason, http_reason
+from .records import REDIRECTS, CheckpointAnswer, CrawlCounts, Opening, PageResult, PageState
+
+_UNASKED_304 = http_reason(304)
+
+
+def is_start_answer(status: int | None, reason: str) -> bool:
+    """Whether a start page that ended so did answer: below 400, and with more than "look elsewhere"."""
+    return status is not None and status < 400 and status not in REDIRECTS and reason != _UNASKED_304
 
 
 class Tally:
     """`answered` counts for `max_pages` and includes what earlier attempts stored; `counts` is this attempt's alone."""
 
-    __slots__ = ("answered", "counts", "has_start", "start_problem")
+    __slots__ = ("answered", "counts", "has_start", "is_cut", "start_problem")
 
     def __init__(self) -> None:
         self.counts = CrawlCounts()
         self.answered = 0
         self.has_start = False
         """Whether a start page, or what it redirects to, gave an answer below 400."""
+        self.is_cut = False
+        """Whether links were left out because of max_depth."""
         self.start_problem = ""
         """Why the first start page that gave none did not."""
+
+    def go_on(self, opening: Opening) -> None:
+        """Begin with what earlier attempts of the crawl have stored."""
+        self.answered = opening.pages_done
+        self.has_start = opening.start_answered
+        self.is_cut = opening.depth_limited
 
     def add(self, result: PageResult) -> None:
         """Count one page that is through."""
@@ -27,8 +43,10 @@ class Tally:
             self.answered += 1
         if result.reason:
             counts.reasons[result.reason] += 1
+            self.is_cut = self.is_cut or result.reason == Reason.DEPTH_LIMIT
         if result.reasons:
             counts.reasons.update(result.reasons)
+            self.is_cut = self.is_cut or Reason.DEPTH_LIMIT in result.reasons
         if result.items:
             counts.items += len(result.items)
             counts.items_incomplete += sum(1 for item in result.items if item.problems)
@@ -37,12 +55,15 @@ class Tally:
             self._judge_start(result)
 
     def add_stored(self, answer: CheckpointAnswer) -> None:
-        """Count what a checkpoint did with the items."""
+        """Count what a checkpoint did with the items, and which stored links it left out."""
         counts = self.counts
         counts.items_new += answer.items_new
         counts.items_changed += answer.items_changed
         counts.items_unchanged += answer.items_unchanged
         counts.conflicts += answer.conflicts
+        if answer.links_cut:
+            counts.reasons[Reason.DEPTH_LIMIT] += answer.links_cut
+            self.is_cut = True
 
     def _add_state(self, state: PageState) -> None:
         counts = self.counts
@@ -59,7 +80,7 @@ class Tally:
 
     def _judge_start(self, result: PageResult) -> None:
         status = result.status_code
-        if result.is_answer and status is not None and status < 400 and result.reason != "http_304":
+        if is_start_answer(status, result.reason):
             self.has_start = True
         elif not self.start_problem and result.reason:
             why = f"{result.reason} ({result.detail})" if result.detail else result.reason

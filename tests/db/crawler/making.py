@@ -84,6 +84,7 @@ class Crawl:
         *,
         task: CrawlTask | None = None,
         guard: Callable[[], None] = nobody_else,
+        max_depth: int | None = None,
         follows_links: bool = True,
     ) -> None:
         self.spider = spider
@@ -97,6 +98,7 @@ class Crawl:
             spider_version=spider.version,
             guard=guard,
             lane_run=lane.run,
+            max_depth=max_depth,
             follows_links=follows_links,
         )
 

@@ -11,7 +11,7 @@ from crawler.engine.errors import Reason
 from crawler.engine.records import Batch, PageResult, PageState, ValueProblem
 from crawler.engine.urls import hash_url
 from crawler.models import CrawlTask, Item, Page, TaskFailure
-from crawler.rawsql import fetch, unpack
+from crawler.rawsql import fetch, pack, unpack
 from scheduling.exceptions import ClaimLost
 from scheduling.lanes import Lane
 
@@ -86,6 +86,75 @@ def test_a_crawl_goes_on_where_its_last_checkpoint_was(lane: Lane) -> None:
     assert [page.url for page in opening.pending] == [url_of("/b")]
     assert opening.seen == {hash_url(url_of(path)) for path in ("/", "/a", "/b")}
     assert opening.pages_done == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "answered"),
+    [(200, "", True), (404, "http_404", False), (304, "http_304", False), (None, "dns_error", False)],
+)
+def test_a_crawl_that_goes_on_knows_whether_a_start_page_answered(
+    lane: Lane, code: int | None, reason: str, answered: bool
+) -> None:
+    first = Crawl(make_spider(), lane)
+    assert not first.open("/", "/late").start_answered
+    first.store(first.read("/", links=["/a"]) if code == 200 else first.failed("/", code, reason))
+    second = Crawl(first.spider, lane, task=first.task)
+    assert second.open("/", "/late").start_answered is answered
+
+
+def test_a_page_that_is_not_a_start_page_is_none_when_the_crawl_goes_on(lane: Lane) -> None:
+    first = Crawl(make_spider(), lane)
+    first.open()
+    first.store(first.read("/", links=["/a"]))
+    other = Crawl(first.spider, lane)
+    other.open("/gone")
+    missing = other.failed("/gone", 404)
+    missing.links.append(make_link("/a", 1))
+    other.store(missing)
+    other.store(other.read("/a"))
+    assert not Crawl(first.spider, lane, task=other.task).open("/gone").start_answered
+
+
+@pytest.mark.parametrize("is_walked", [False, True], ids=["by a new link", "by a stored link"])
+def test_links_that_were_cut_are_read_again_when_their_page_comes_nearer(lane: Lane, is_walked: bool) -> None:
+    spider = make_spider()
+    deep = Crawl(spider, lane, max_depth=2)
+    deep.open("/", "/hub")
+    deep.store(deep.read("/", links=["/a"]))
+    deep.store(deep.read("/a", links=["/b"]))
+    hub = deep.read("/hub")
+    hub.link_hashes = pack([hash_url(url_of("/b"))])
+    deep.store(hub, deep.read("/b"))
+    near = Crawl(spider, lane, max_depth=2)
+    near.open("/hub")
+    answer = near.store(near.unchanged("/hub") if is_walked else near.read("/hub", links=["/b"]))
+    (page,) = answer.pending
+    assert (page.url, page.depth, page.may_revalidate) == (url_of("/b"), 1, False)
+
+
+def test_a_page_that_stays_as_deep_as_it_was_is_not_read_again(lane: Lane) -> None:
+    spider = make_spider()
+    for _ in range(2):
+        crawl = Crawl(spider, lane, max_depth=1)
+        crawl.open()
+        answer = crawl.store(crawl.read("/", links=["/a"], version=str(crawl.task.pk)))
+        assert crawl.store(crawl.read("/a")).links_cut == 0
+    assert answer.pending[0].may_revalidate
+
+
+def test_links_beyond_max_depth_are_counted_and_stay_out(lane: Lane) -> None:
+    spider = make_spider()
+    wide = Crawl(spider, lane)
+    wide.open()
+    wide.store(wide.read("/", links=["/a", "/b"]))
+    wide.store(wide.read("/a"), wide.read("/b"))
+    crawl = Crawl(spider, lane, max_depth=0)
+    crawl.open()
+    answer = crawl.store(crawl.unchanged("/"))
+    assert (answer.pending, answer.links_cut) == ([], 2)
+    crawl.task.refresh_from_db()
+    assert crawl.task.reasons == {"depth_limit": 2}
+    assert Crawl(spider, lane, task=crawl.task, max_depth=0).open().depth_limited
 
 
 def test_a_lost_claim_writes_nothing(lane: Lane) -> None:

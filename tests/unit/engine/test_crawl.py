@@ -398,6 +398,36 @@ async def test_max_pages_counts_what_earlier_attempts_stored() -> None:
     assert outcome.ending is Ending.LIMITED
 
 
+@pytest.mark.parametrize(
+    ("start", "ending"), [(page("/a", "/b"), Ending.COMPLETED), (Reply(status=404), Ending.FAILED)], ids=["good", "bad"]
+)
+async def test_whether_a_start_page_answered_outlives_an_attempt(start: Reply, ending: Ending) -> None:
+    """The second attempt fetches other pages only, and neither forgets a good start nor takes them for one."""
+    storage = MemoryStorage()
+    async with Site({"/": start, "/late": Reply(status=404), "/a": page(), "/b": page()}) as site:
+        async with make_crawler() as crawler:
+            definition = make_definition(site.url + "/", site.url + "/late", manners={"concurrency_per_host": 1})
+            stopping = crawler.crawl(
+                definition, storage, checkpoint_pages=1, on_progress=lambda _: stopping.request_stop()
+            )
+            assert (await finish(stopping)).ending is Ending.STOPPED
+            outcome = await finish(crawler.crawl(definition, storage))
+        assert site.asked["/"] == 1
+    assert outcome.ending is ending
+
+
+async def test_links_that_an_earlier_attempt_cut_are_not_forgotten() -> None:
+    storage = MemoryStorage()
+    async with Site({"/": page("/far"), "/b": page()}) as site, make_crawler() as crawler:
+        definition = make_definition(
+            site.url + "/", site.url + "/b", limits={"max_depth": 0}, manners={"concurrency_per_host": 1}
+        )
+        stopping = crawler.crawl(definition, storage, checkpoint_pages=1, on_progress=lambda _: stopping.request_stop())
+        assert (await finish(stopping)).counts.pages == 1
+        outcome = await finish(crawler.crawl(definition, storage))
+    assert (outcome.ending, outcome.counts.pages) == (Ending.LIMITED, 1)
+
+
 # -- the storage's rhythm ---------------------------------------------------------------------------------------------
 
 

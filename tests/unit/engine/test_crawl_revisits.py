@@ -107,6 +107,31 @@ async def test_nothing_is_gone_after_a_crawl_under_a_limit() -> None:
     assert not any(item.gone for item in storage.items.values())
 
 
+async def test_an_unchanged_site_under_max_depth_ends_as_it_did_when_it_was_read() -> None:
+    storage = MemoryStorage(max_depth=1)
+    async with Site({"/": page("/a", "/b"), "/a": page("/far", "/"), "/b": page(), "/far": page()}) as site:
+        definition = make_definition(site.url + "/", items=ITEMS, limits={"max_depth": 1})
+        first = await crawl_once(definition, storage)
+        storage.begin()
+        second = await crawl_once(definition, storage)
+        assert not site.asked["/far"]
+    assert (first.ending, first.counts.reasons) == (Ending.LIMITED, {"depth_limit": 2})
+    assert (second.ending, second.counts.reasons) == (Ending.LIMITED, {"depth_limit": 2})
+    assert second.counts.pages_unchanged == 3
+
+
+async def test_links_that_were_cut_are_found_when_their_page_comes_nearer() -> None:
+    storage = MemoryStorage(max_depth=2)
+    async with Site({"/": page("/a"), "/a": page("/b"), "/b": page("/c"), "/c": page()}) as site:
+        definition = make_definition(site.url + "/", limits={"max_depth": 2})
+        await crawl_once(definition, storage)
+        storage.begin()
+        site.pages["/"] = page("/a", "/b")
+        outcome = await crawl_once(definition, storage)
+        assert site.asked == {"/": 2, "/a": 2, "/b": 2, "/c": 1}
+    assert outcome.ending is Ending.COMPLETED
+
+
 async def test_a_304_that_nobody_asked_for_is_a_failure() -> None:
     async with Site({"/": page("/odd"), "/odd": Reply(status=304)}) as site:
         outcome = await crawl_once(make_definition(site.url + "/"), MemoryStorage())
