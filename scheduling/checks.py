@@ -21,7 +21,9 @@ MOST_WORKERS = 1_000
 
 def check_settings(app_configs: Sequence[AppConfig] | None, **_kwargs: object) -> list[CheckMessage]:
     """All that is wrong, each with its id and remedy."""
-    return [*_timezone(), *_numbers(), *_executor(), *_job_defaults(), *_frame(), *_predefined()]
+    found = [*_timezone(), *_numbers(), *_executor(), *_job_defaults(), *_frame()]
+    # With these settings wrong every job would be too: that is said once.
+    return found or [*_predefined()]
 
 
 def _timezone() -> Iterator[CheckMessage]:

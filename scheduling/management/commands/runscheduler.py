@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
 from django.db import DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
@@ -63,6 +63,14 @@ class Command(BaseCommand):
                 server.close()
         if not follow:
             self.stdout.write("Stopped.")
+
+    def check(self, *args: object, **kwargs: object) -> None:
+        """Wrong settings are wrong usage, here as in every other refusal to start: exit code 2."""
+        try:
+            super().check(*args, **kwargs)  # type: ignore[arg-type]
+        except SystemCheckError as error:
+            error.returncode = 2
+            raise
 
     def _serve(self, address: str) -> WebServer:
         from crawlproject.firstrun import setup_link
