@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from . import claims, endings, registry, runlog
 from .claims import Claimed, OwnRun
-from .exceptions import ClaimLost, RunBusy
+from .exceptions import ClaimLost, RunBusy, RunStopped
 from .execution import CANCEL_GRACE, Abort, Execution
 from .lanes import Lane
 from .link import OnProgress
@@ -248,6 +248,7 @@ def run_in_foreground(
     Raises:
         UnknownHandler, InvalidJobData: nothing was run.
         RunBusy: another run holds the handler's exclusive key, and `wait` is false.
+        RunStopped: interrupted while it waited for that other run.
     """
     handler = registry.get(handler_name)
     handler.validate(job_data)
@@ -267,11 +268,16 @@ async def _in_foreground(
     try:
         await liveness.start()
         try:
-            claimed = await _begin(liveness, control, work, job_key=job_key, key=key, wait=wait)
-            await runner.start()
-            task = runner.adopt(claimed, on_progress=on_progress)
-            with _interrupts(lambda: runner.cancel(claimed.run_id)):
-                await asyncio.wait({task})
+            with _interrupts() as interrupted:
+                claimed = await _begin(liveness, control, work, job_key, key, interrupted if wait else None)
+                await runner.start()
+                task = runner.adopt(claimed, on_progress=on_progress)
+                waiting = asyncio.create_task(interrupted.wait())
+                await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
+                if not task.done():
+                    runner.cancel(claimed.run_id)
+                    await asyncio.wait({task})
             await runner.stop(0)
             return await control.run_patiently(JobRun.objects.get, pk=claimed.run_id)
         finally:
@@ -281,8 +287,14 @@ async def _in_foreground(
 
 
 async def _begin(
-    liveness: Liveness, control: Lane, work: Mapping[str, object], *, job_key: str, key: str, wait: bool
+    liveness: Liveness,
+    control: Lane,
+    work: Mapping[str, object],
+    job_key: str,
+    key: str,
+    wait_unless: asyncio.Event | None,
 ) -> Claimed:
+    """Write the run. Where another holds its key: wait for that until the event, if there is one."""
     while True:
         process = liveness.process
         try:
@@ -291,19 +303,25 @@ async def _begin(
                     claims.begin, process, timezone.now(), work=work, job_key=job_key, exclusive_key=key
                 )
         except RunBusy:
-            if not wait:
+            if wait_unless is None:
                 raise
+        if wait_unless is not None and wait_unless.is_set():
+            raise RunStopped("Interrupted before it began: nothing was run.")
         await asyncio.sleep(POLL_SECONDS)
 
 
 @contextmanager
-def _interrupts(cancel: Callable[[], None]) -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM cancel the run; where signals cannot be had (another thread) they stay as is."""
+def _interrupts() -> Iterator[asyncio.Event]:
+    """Let the first SIGINT or SIGTERM set the event and a second one end the process.
+
+    Where signals cannot be had (in another thread than the main one) they stay as they are.
+    """
     loop = asyncio.get_running_loop()
+    interrupted = asyncio.Event()
     caught = (signal.SIGINT, signal.SIGTERM)
 
     def first() -> None:
-        cancel()
+        interrupted.set()
         release()
 
     def release() -> None:
@@ -315,6 +333,6 @@ def _interrupts(cancel: Callable[[], None]) -> Iterator[None]:
         with suppress(RuntimeError, ValueError, NotImplementedError):
             loop.add_signal_handler(number, first)
     try:
-        yield
+        yield interrupted
     finally:
         release()

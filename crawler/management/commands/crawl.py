@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from crawler.management.plain import find_spider, plain_errors, printable
 from crawler.models import CrawlTask
-from scheduling.exceptions import RunBusy
+from scheduling.exceptions import RunBusy, RunStopped
 from scheduling.models import JobRun
 from scheduling.runner import run_in_foreground
 
@@ -51,6 +51,8 @@ class Command(BaseCommand):
             except RunBusy as error:
                 message = f'spider "{spider}" is being crawled by run #{error.run_id}; --wait waits for its end'
                 raise CommandError(message, returncode=1) from error
+            except RunStopped as error:
+                raise CommandError(str(error), returncode=1) from error
             result = summary(run)
             self.stdout.write(_to_json(result) if json else printable(sentence(result)))
         if result["status"] != "completed":
