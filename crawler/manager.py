@@ -28,7 +28,7 @@ from .engine.slots import Slots
 from .engine.spider import SpiderDefinition
 from .engine.storage import CrawlStorage
 from .engine.transport import CrawlTransport
-from .engine.urls import normalise, origin_of
+from .engine.urls import normalise, origin_of, resolve
 from .engine.visit import Fetchers
 
 DRAIN_SECONDS = 10.0
@@ -120,7 +120,7 @@ class CrawlerManager:
                 return FetchedPage(answer=answer, redirects=redirects)
             redirects.append(url)
             try:
-                url = normalise(location, url)
+                url = resolve(location, url)
             except UrlError as error:
                 return FetchedPage(answer=answer, redirects=redirects, reason=error.reason, detail=str(error))
             if url in redirects or len(redirects) > MAX_HOPS:

@@ -14,7 +14,7 @@ from .page import PageTree
 from .scope import LinkRule
 from .selectors import CssSelector, Found, Selector, compile_css, compile_xpath
 from .spider import FollowRule
-from .urls import normalise
+from .urls import resolve
 
 _EVERY_LINK = XPath("//a/@href")
 _EVERY_LINK_CSS = ("a[href]", "a")
@@ -74,7 +74,7 @@ def _resolve(base: str, href: str) -> str | Reason:
     if href.startswith("#"):
         return base
     try:
-        return normalise(href, base)
+        return resolve(href, base)
     except UrlError as error:
         return error.reason
 

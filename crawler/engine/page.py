@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from turbohtml import Document, Element, Node, Text, parse
 
 from .errors import UrlError
-from .urls import normalise
+from .urls import resolve
 
 MAX_CHARACTERS = 32_000_000
 """That all values of one page may hold together. Beside it a page of the default limit is read thrice over."""
@@ -135,7 +135,7 @@ class PageTree:
         if base is None:
             return self.url
         try:
-            return normalise(base.attr("href") or "", self.url)
+            return resolve(base.attr("href") or "", self.url)
         except UrlError:
             return self.url
 

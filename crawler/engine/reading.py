@@ -8,7 +8,7 @@ from typing import Protocol
 
 from .errors import Reason, UrlError, http_reason
 from .records import REDIRECTS, Answer, Extraction, Link, PageResult, PageState, PendingPage
-from .urls import hash_url, normalise
+from .urls import hash_url, resolve
 
 MAX_HOPS = 10
 """Redirects in a row."""
@@ -152,7 +152,7 @@ class PageReader:
         if not location:
             return failed(page, Reason.REDIRECT_INVALID, "no Location", status_code=answer.status_code)
         try:
-            target = normalise(location, page.url)
+            target = resolve(location, page.url)
         except UrlError as error:
             return failed(page, Reason.REDIRECT_INVALID, str(error), status_code=answer.status_code)
         target_hash = hash_url(target)

@@ -22,7 +22,7 @@ from protego import Protego
 
 from .errors import AddressRefused, FetchError, UrlError
 from .records import REDIRECTS, Answer
-from .urls import normalise, origin_of
+from .urls import origin_of, resolve
 
 MAX_BYTES = 512_000
 """Of rules that are read."""
@@ -178,7 +178,7 @@ class Robots:
             if answer.status_code not in REDIRECTS or not location:
                 return answer
             try:
-                url = normalise(location, url)
+                url = resolve(location, url)
             except UrlError:
                 return None
         return None

@@ -7,9 +7,6 @@ printable ASCII, so that the string that was hashed is the string that goes out,
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -21,12 +18,10 @@ MAX_URL_LENGTH = 8_192
 """Characters of a normalised URL; longer ones are traps, and servers refuse them."""
 
 _ASCII_WHITESPACE = " \t\n\f\r"
+_WITHOUT_BREAKS = str.maketrans("", "", "\t\n\r")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:")
-# A path that the standard would return as it is: only unreserved characters, no dot segment, no second slash in front.
-_SEGMENT = r"[A-Za-z0-9_~\-][A-Za-z0-9_~.\-]*"
-_PLAIN_PATH = re.compile(rf"/(?:{_SEGMENT}/)*(?:{_SEGMENT})?(?:\?[A-Za-z0-9_~.&=\-]*)?", re.ASCII)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -42,14 +37,6 @@ class Target(NamedTuple):
     path_and_query: str
 
 
-@dataclass(slots=True)
-class Joined:
-    """The links of one page: usable ones in document order, each once, and the count of the others by reason."""
-
-    urls: list[str] = field(default_factory=list)
-    refused: Counter[str] = field(default_factory=Counter)
-
-
 def normalise(url: str, base: str | None = None) -> str:
     """`url`, resolved against `base` if that is given, in the WHATWG serialisation without its fragment.
 
@@ -57,7 +44,7 @@ def normalise(url: str, base: str | None = None) -> str:
     """
     url = url.strip(_ASCII_WHITESPACE)
     if _CONTROL.search(url):
-        # Browsers drop tabs and line ends; what needs them to be a URL is an attack far more often than a mistake.
+        # What needs them to be a URL is an attack far more often than a mistake.
         raise UrlError(f"{_shown(url)} holds control characters; percent-encode them")
     try:
         href: str = ada_url.normalize_url(url) if base is None else ada_url.join_url(base, url)
@@ -68,25 +55,13 @@ def normalise(url: str, base: str | None = None) -> str:
     return _accept(href)
 
 
-def join_all(base: str, hrefs: Iterable[str]) -> Joined:
-    """Every one of `hrefs`, resolved against the normalised `base`."""
-    joined = Joined()
-    origin = origin_of(base)
-    done: set[str] = set()
-    found: dict[str, None] = {}
-    for href in hrefs:
-        if href in done:
-            continue
-        done.add(href)
-        if _PLAIN_PATH.fullmatch(href) and len(href) < MAX_URL_LENGTH - len(origin):
-            found[origin + href] = None
-            continue
-        try:
-            found[normalise(href, base)] = None
-        except UrlError as error:
-            joined.refused[error.reason] += 1
-    joined.urls = list(found)
-    return joined
+def resolve(href: str, base: str) -> str:
+    """What `href` means where it was found, in a page or in an answer: as `normalise` has it, but tabs and line ends
+    are dropped first, as the standard says. (Pages break long links; nobody types such a URL.)
+    """
+    if "\n" in href or "\t" in href or "\r" in href:
+        href = href.translate(_WITHOUT_BREAKS)
+    return normalise(href, base)
 
 
 def hash_url(url: str) -> int:
