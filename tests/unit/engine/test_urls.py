@@ -194,7 +194,9 @@ def _agrees(given_: WptInput, expected: dict[str, str]) -> bool:
         with pytest.raises(UrlError):
             resolve(url, base or BASE)
         return False
-    assert resolve(url, base or BASE) == expected["href"].partition("#")[0], url
+    is_broken = not url.strip().isprintable()
+    read = resolve(url, base or BASE) if base or is_broken else normalise(url)
+    assert read == expected["href"].partition("#")[0], url
     return True
 
 
