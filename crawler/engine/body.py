@@ -1,4 +1,4 @@
-"""Bodies: decompressed under a bound while they arrive, and read as text by the WHATWG rules."""
+"""Bodies: decompressed under a bound while they arrive."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
 import brotli
-import turbohtml.detect  # noqa: F401 - registers the whatwg-* codecs
 import zstandard
-from turbohtml import parse
 
 from .errors import BodyTooLarge, BodyTruncated, BodyUndecodable
 
@@ -78,22 +76,6 @@ def codings(content_encoding: str) -> list[str]:
         if name not in _STAGES:
             raise BodyUndecodable(f"content coding {name[:40]!r} is unknown; we asked for {ACCEPT_ENCODING}")
     return found
-
-
-def encoding_of(body: bytes, charset: str = "") -> str:
-    """The WHATWG name of the encoding that a browser would read `body` in: its byte-order mark, then `charset` (from
-    Content-Type), then what it declares itself, then UTF-8 if it is that throughout, then windows-1252."""
-    try:
-        found = parse(body, encoding=charset or None, positions=False).encoding
-    except LookupError:  # a label that browsers do not know is as good as none
-        found = parse(body, positions=False).encoding
-    return found or "UTF-8"
-
-
-def decode(body: bytes, charset: str = "") -> str:
-    """`body` as text that can be stored: without byte-order mark and NUL, U+FFFD where the bytes mean nothing."""
-    text = body.decode(f"whatwg-{encoding_of(body, charset)}", "replace")
-    return text.removeprefix("\ufeff").replace("\0", "")
 
 
 class _Stage(ABC):
