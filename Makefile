@@ -2,36 +2,37 @@
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8000
-export PORT
 
 python = $(VENV)/bin/python
+ports = @PYTHON="$(PYTHON)" VENV="$(VENV)" sh .make/ports.sh
+# Nothing is done when the environment holds what the files say.
+install = @PYTHON="$(PYTHON)" VENV="$(VENV)" sh .make/install.sh
 # `make test` reads no `.env`, and leaves the address of the servers that it starts to the tests.
 pytest = $(python) -m pytest
 
-.PHONY: run demo test check bench soak lock clean messages
+.PHONY: run demo test check bench soak lock clean messages packages-dev
 .DEFAULT_GOAL := run
 
-run: $(VENV)/.ready
+run:
+	$(ports) run "$(PORT)" 1
+	$(install) requirements.txt
 	@$(python) manage.py setup
 	@exec $(python) manage.py runscheduler --web 127.0.0.1:$(PORT)
 
-demo: $(VENV)/.ready
-	@VENV="$(VENV)" PORT="$(PORT)" sh .make/demo.sh
+demo:
+	$(ports) demo "$(PORT)" 2
+	$(install) requirements.txt
+	@VENV="$(VENV)" PORT="$(PORT)" exec sh .make/demo.sh
 
-$(VENV)/.ready: requirements.txt
-	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh .make/install.sh requirements.txt
-	@touch $@
+packages-dev:
+	$(install) requirements.txt requirements-dev.txt
 
-$(VENV)/.ready-dev: requirements.txt requirements-dev.txt
-	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh .make/install.sh requirements.txt requirements-dev.txt
-	@touch $@ $(VENV)/.ready
-
-test: $(VENV)/.ready-dev
+test: packages-dev
 	$(pytest) tests/unit -n auto
 	$(pytest) tests/db tests/acceptance -m "not soak" -n auto
-	$(python) -m tests.postgres $(pytest) tests/db tests/acceptance -m "not soak and not browser" -n auto
+	$(python) -m tests.postgres $(pytest) tests/db tests/acceptance -m "not soak and not browser and not frame" -n auto
 
-check: $(VENV)/.ready-dev
+check: packages-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy crawlproject scheduling crawler tests
@@ -40,10 +41,10 @@ check: $(VENV)/.ready-dev
 	SECRET_KEY=$$($(python) -c "import secrets; print(secrets.token_urlsafe(50))") ENV_FILE=/dev/null HTTPS=1 \
 		$(python) -W error manage.py check --deploy --fail-level WARNING
 
-bench: $(VENV)/.ready-dev
+bench: packages-dev
 	$(python) -m benchmarks.$(or $(BENCH),all)
 
-soak: $(VENV)/.ready-dev
+soak: packages-dev
 	$(pytest) tests/acceptance -m soak
 	$(python) -m tests.postgres $(pytest) tests/acceptance -m soak
 
@@ -51,7 +52,7 @@ lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes -q requirements.in -o requirements.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes -q requirements-dev.in -o requirements-dev.txt
 
-messages: $(VENV)/.ready-dev
+messages: packages-dev
 	cd crawlproject && ../$(python) ../manage.py makemessages --locale zh_Hans --all
 
 clean:

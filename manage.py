@@ -19,4 +19,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        # Ctrl-C before a command looks after it itself: no traceback, and the exit code that shells give.
+        sys.exit(130)

@@ -5,15 +5,37 @@ set -eu
 
 mkdir -p .demo
 export ENV_FILE=.demo/env DATA_DIR=.demo CRAWLER_ALLOWED_NETWORKS=127.0.0.1/32
-unset DATABASE_URL SECRET_KEY 2>/dev/null || true
+unset DATABASE_URL SECRET_KEY SECRET_KEY_FILE FIELD_KEY
 shop="127.0.0.1:$((PORT + 1))"
 python="$VENV/bin/python"
+# In a session of its own a command hears of Ctrl-C from here alone: twice would mean “at once”.
+command='import os, sys; os.setsid(); os.execv(sys.executable, [sys.executable, "manage.py", *sys.argv[1:]])'
+pids=
+
+stop() {
+    for pid in $pids; do
+        kill "$pid" 2>/dev/null || true
+    done
+}
+
+trap 'stop; wait' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 
 "$python" manage.py setup
-"$python" manage.py demosite "$shop" &
-pid=$!
-trap 'kill "$pid" 2>/dev/null || true' EXIT
-trap 'exit 0' INT TERM
+"$python" -c "$command" demosite "$shop" &
+pids="$!"
 "$python" manage.py demosite --definitions "$shop" >.demo/definitions.json
 "$python" manage.py loaddefinitions .demo/definitions.json
-"$python" manage.py runscheduler --web "127.0.0.1:$PORT"
+"$python" -c "$command" runscheduler --web "127.0.0.1:$PORT" &
+scheduler="$!"
+pids="$pids $scheduler"
+trap stop INT TERM HUP
+
+status=0
+# A signal ends the waiting, not the scheduler, which lets its runs end first.
+while kill -0 "$scheduler" 2>/dev/null; do
+    status=0
+    wait "$scheduler" || status=$?
+done
+exit "$status"
