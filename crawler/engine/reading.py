@@ -17,6 +17,8 @@ MAX_VALIDATOR = 500
 """Characters of an ETag or a date; a longer one is not kept, so its page is fetched anew each time."""
 MEMO = 50_000
 """Links whose verdict is remembered: a site's menus repeat on every page."""
+MEMO_LENGTH = 300
+"""Characters of a link that is remembered: what menus hold is shorter, and hostile pages could fill gigabytes."""
 
 READABLE = frozenset({"", "text/html", "application/xhtml+xml", "text/plain", "text/xml", "application/xml"})
 """Content types that are read, beside all that end in ``+xml``; no type at all is taken for HTML."""
@@ -40,9 +42,11 @@ def content_hash(body: bytes) -> bytes:
     return blake2b(body, digest_size=16).digest()
 
 
-def failed(page: PendingPage, reason: str, detail: str = "", *, status_code: int | None = None) -> PageResult:
+def failed(
+    page: PendingPage, reason: str, detail: str = "", *, status_code: int | None = None, wire_bytes: int = 0
+) -> PageResult:
     """A page without a usable answer after all attempts."""
-    return PageResult(page, PageState.FAILED, status_code, reason, detail[:MAX_DETAIL])
+    return PageResult(page, PageState.FAILED, status_code, reason, detail[:MAX_DETAIL], wire_bytes=wire_bytes)
 
 
 def refused(page: PendingPage, reason: str, detail: str = "") -> PageResult:
@@ -72,7 +76,7 @@ class PageReader:
         if status in REDIRECTS:
             return self._redirected(page, answer)
         if not 200 <= status < 300:
-            return failed(page, http_reason(status), status_code=status)
+            return failed(page, http_reason(status), status_code=status, wire_bytes=answer.wire_bytes)
         digest = content_hash(answer.body)
         if page.may_revalidate and digest == page.content_hash:
             return self._unchanged(page, answer, digest)
@@ -130,9 +134,10 @@ class PageReader:
     def _verdict(self, url: str) -> int | Reason:
         """The hash of a URL in scope, or why it is not. Depth is left out: it is the linking page's matter."""
         verdict = self._scope.judge(url, 0) or hash_url(url)
-        if len(self._memo) >= MEMO:
-            self._memo.clear()
-        self._memo[url] = verdict
+        if len(url) <= MEMO_LENGTH:
+            if len(self._memo) >= MEMO:
+                self._memo.clear()
+            self._memo[url] = verdict
         return verdict
 
     def _unchanged(self, page: PendingPage, answer: Answer, digest: bytes) -> PageResult:
@@ -158,6 +163,8 @@ class PageReader:
         target_hash = hash_url(target)
         if page.hops >= MAX_HOPS or self._closes_circle(page, target_hash):
             return failed(page, Reason.REDIRECT_LOOP, f"to {target}", status_code=answer.status_code)
+        if len(self._redirects) >= MEMO:
+            self._redirects.clear()  # a circle is then closed by `seen` alone, without its name
         self._redirects[page.url_hash] = target_hash
         result = PageResult(
             page,

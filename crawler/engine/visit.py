@@ -136,7 +136,13 @@ class Visitor:
         except Exception as error:  # a page that breaks the extractor must not end the crawl of all others
             logger.exception("Extraction failed", extra={"action": "extraction_failed", "url": page.url})
             detail = f"{type(error).__name__}: {error}"
-            return failed(page, Reason.EXTRACTION_ERROR, detail, status_code=answer.status_code)
+            return failed(
+                page,
+                Reason.EXTRACTION_ERROR,
+                detail,
+                status_code=answer.status_code,
+                wire_bytes=answer.wire_bytes,
+            )
         reader.absorb(result, extraction)
         return result
 

@@ -117,6 +117,14 @@ async def test_giving_up_is_counted_by_reason() -> None:
     assert (broken.state, broken.reason, broken.status_code) == (PageState.FAILED, "http_500", 500)
 
 
+async def test_the_bytes_of_an_error_page_are_counted_with_its_page() -> None:
+    storage = MemoryStorage()
+    async with Site({"/": page("/gone"), "/gone": Reply("x" * 1_000, 404)}) as site:
+        outcome = await crawl_once(make_definition(site.url + "/"), storage)
+    stored = [result.wire_bytes for batch in storage.checkpoints for result in batch.results]
+    assert sum(stored) == outcome.counts.bytes > 1_000
+
+
 async def test_a_connection_that_cannot_be_made_is_tried_three_times() -> None:
     async with Site() as site:
         url = site.url + "/"
