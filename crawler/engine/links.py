@@ -20,6 +20,8 @@ _EVERY_LINK = XPath("//a/@href")
 _EVERY_LINK_CSS = ("a[href]", "a")
 _REMEMBERED = 50_000
 """Links and verdicts kept: a site's menus stand on every page."""
+_REMEMBERED_LENGTH = 300
+"""Characters of such a link: longer ones are no menus, and hostile pages could fill gigabytes with them."""
 _MOST_FOLDERS = 500
 
 Resolved: TypeAlias = "dict[str, str | Reason]"
@@ -60,7 +62,7 @@ class Resolver:
             url = folder.get(href)
             if url is None:
                 url = _resolve(base, href)
-                if href and href[0] not in "?# \t\r\n\f":
+                if 0 < len(href) <= _REMEMBERED_LENGTH and href[0] not in "?# \t\r\n\f":
                     folder[href] = url
             if url.__class__ is str:
                 urls[url] = None
@@ -119,9 +121,10 @@ class LinkReader:
         if known is not None:
             return known
         verdict = next((number for number in members if self.rules[number].objection(url) is None), -1)
-        if len(self._verdicts) >= _REMEMBERED:
-            self._verdicts.clear()
-        self._verdicts[group, url] = verdict
+        if len(url) <= _REMEMBERED_LENGTH:
+            if len(self._verdicts) >= _REMEMBERED:
+                self._verdicts.clear()
+            self._verdicts[group, url] = verdict
         return verdict
 
 

@@ -161,3 +161,13 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(reader.read(page).taken) == (10 if str(number).startswith("1") else 0)
         assert len(reader._verdicts) <= 10
         assert reader._resolver._count <= 20
+
+
+def test_long_links_are_followed_and_not_remembered() -> None:
+    reader = LinkReader([FollowRule(allow=("/a",))])
+    long = "/a" + "b" * 1_000
+    page = PageTree("http://site.test/", f"<a href={long}><a href=/a>".encode(), "")
+    for _ in range(2):
+        assert list(reader.read(page).taken) == ["http://site.test" + long, "http://site.test/a"]
+    assert list(reader._verdicts) == [(0, "http://site.test/a")]
+    assert reader._resolver._count == 1
