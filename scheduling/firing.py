@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 CATCH_UP = 1000
 """Moments of one job that are caught up at most; older ones are missed."""
@@ -46,8 +46,7 @@ class Gap:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(NamedTuple):
     """What a job's due moments come to, before the runs in the way are looked at."""
 
     moments: tuple[datetime, ...]

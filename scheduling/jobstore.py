@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NoReturn, Protocol
 
 from apscheduler.job import Job
@@ -70,19 +71,19 @@ class DueJob(Job):  # type: ignore[misc]  # APScheduler is untyped
     Whatever is wrong with a definition is caught here and kept as `error`, so that the others go on.
     """
 
+    func = staticmethod(stored_firing)
+    func_ref = STORED_FUNCTION
+    kwargs: Mapping[str, object] = MappingProxyType({})
+    executor = "default"
+
     def __init__(self, definition: Definition, *, due: datetime, moment: datetime, active: Active) -> None:
         # Not the parent's: it checks, for each firing anew, what was checked when the job was saved.
         self.id = definition.job_id
         self.name = definition.name or definition.job_id
-        self.func, self.func_ref = stored_firing, STORED_FUNCTION
-        self.args: tuple[str, ...] = (definition.job_id,)
-        self.kwargs: dict[str, object] = {}
-        self.executor = "default"
         self.coalesce = bool(definition.coalesce)
         self.max_instances = definition.max_instances
         self.misfire_grace_time = definition.misfire_grace_time
         self.next_run_time = due
-        self.trigger = _TickTrigger(self)
         self.definition = definition
         self.due = due
         self.moment = moment
@@ -91,6 +92,14 @@ class DueJob(Job):  # type: ignore[misc]  # APScheduler is untyped
         self.timeline: Timeline | None = None
         self.error: Exception | None = None
         self.exclusive_key = ""
+
+    @property
+    def trigger(self) -> _TickTrigger:
+        return _TickTrigger(self)
+
+    @property
+    def args(self) -> tuple[str, ...]:
+        return (self.definition.job_id,)
 
     def build(self, timelines: dict[DocumentTrigger, Timeline]) -> None:
         """Build trigger and handler from the definition; what fails is kept in `error`."""

@@ -32,7 +32,7 @@ _LOCK_DUE = """
 SELECT id, CAST(next_run_time AS text) FROM django_apscheduler_djangojob
 WHERE next_run_time <= %s
   AND NOT EXISTS (SELECT 1 FROM scheduling_schedulerstate WHERE id = 1 AND paused_at IS NOT NULL)
-ORDER BY next_run_time, id LIMIT %s
+ORDER BY next_run_time LIMIT %s
 """
 _DEFINITIONS = """
 SELECT s.job_id, s.id, s.name, s.handler, CAST(s.job_data AS text), CAST(s."trigger" AS text),
@@ -48,12 +48,11 @@ UNION ALL
 SELECT r.job_id, 'running', COUNT(*), MIN(r.id) FROM {set} CROSS JOIN scheduling_jobrun r {by run_slot}
 WHERE r.job_id = v.pk AND r.state = 'running' GROUP BY r.job_id
 """
-# The first condition is the partial index's own, word for word; the planners do not conclude it from the second.
-_RECORDED = """
-SELECT r.job_id, r.scheduled_time FROM {set} CROSS JOIN scheduling_jobrun r {by run_once}
-WHERE r.cause IN ('schedule', 'backfill') AND r.cause = 'schedule'
-  AND r.job_id = v.pk AND r.scheduled_time = v.scheduled_time
-"""
+# A firing exists once. The first condition is the partial index's own, word for word: SQLite does not conclude it.
+_IS_NEW = """NOT EXISTS (
+    SELECT 1 FROM scheduling_jobrun r {by run_once}
+    WHERE r.cause IN ('schedule', 'backfill') AND r.cause = 'schedule'
+      AND r.job_id = v.pk AND r.scheduled_time = v.scheduled_time)"""
 # Most runs are queued and nothing else is to be said of them: the rest of their row stands in the definition.
 _QUEUE = """
 INSERT INTO scheduling_jobrun (
@@ -63,7 +62,7 @@ INSERT INTO scheduling_jobrun (
 SELECT s.id, s.job_id, CASE WHEN s.name = '' THEN s.job_id ELSE s.name END, v.scheduled_time,
        COALESCE(v.available_at, v.scheduled_time), s.version, v.exclusive_key,
        'queued', 'schedule', {now}, '', '', '', 0, '', 0, 0, 0, ''
-FROM {set} CROSS JOIN scheduling_scheduledjob s WHERE s.id = v.pk {order}
+FROM {set} CROSS JOIN scheduling_scheduledjob s WHERE s.id = v.pk AND {new} {order}
 RETURNING id
 """
 _INSERT = """
@@ -74,7 +73,7 @@ INSERT INTO scheduling_jobrun (
 SELECT v.pk, v.job_key, v.job_name, v.scheduled_time, v.available_at, v.definition_version, v.exclusive_key,
        v.state, v.message, v.error_type, v.error, v.missed_count, v.missed_until, v.coalesced_count, v.coalesced_from,
        'schedule', {now}, CASE WHEN v.state = 'queued' THEN NULL ELSE {now} END, '', 0, 0, 0, ''
-FROM {set} WHERE true
+FROM {set} WHERE {new}
 RETURNING id, job_id, scheduled_time
 """
 _MOVE = """
@@ -157,17 +156,20 @@ class Columns:
     """PostgreSQL's."""
 
     def into(self, statement: str) -> str:
-        """Put the set in place of `{set}`, the tick's moment for `{now}`, for SQLite the index to use (`{by …}`)."""
+        """Fill in the set (`{set}`), the tick's moment (`{now}`), `_IS_NEW` (`{new}`), and what one database needs.
+
+        SQLite is told its index (`{by …}`); PostgreSQL the order (`{order}`), which SQLite keeps by itself.
+        """
+        statement = statement.replace("{new}", _IS_NEW)
         if connection.vendor == "postgresql":
             arrays = ", ".join(f"%s::{kind}[]" for kind in self.types)
-            table = f"unnest({arrays}) AS v({', '.join(self.names)})"
-            # SQLite reads the set in its order anyway
-            statement = _BY.sub("", statement).replace("{order}", "ORDER BY v.scheduled_time")
-            return statement.replace("{set}", table).replace("{now}", "%s::timestamptz")
-        values = ", ".join(f"json_extract(value, '$[{i}]') AS {name}" for i, name in enumerate(self.names))
-        table = f"(SELECT {values} FROM json_each(%s)) AS v"  # noqa: S608 - our own column names
-        statement = _BY.sub(r"INDEXED BY \1", statement).replace("{order}", "")
-        return statement.replace("{set}", table).replace("{now}", "%s")
+            table, now = f"unnest({arrays}) AS v({', '.join(self.names)})", "%s::timestamptz"
+            index, order = "", "ORDER BY v.scheduled_time"
+        else:
+            values = ", ".join(f"json_extract(value, '$[{i}]') AS {name}" for i, name in enumerate(self.names))
+            table, now = f"(SELECT {values} FROM json_each(%s)) AS v", "%s"  # noqa: S608 - our own column names
+            index, order = r"INDEXED BY \1", ""
+        return _BY.sub(index, statement).replace("{order}", order).replace("{set}", table).replace("{now}", now)
 
     def params(self, rows: Sequence[tuple[object, ...]]) -> list[Param]:
         columns: list[Sequence[object]] = list(zip(*rows, strict=True))
@@ -181,7 +183,6 @@ class Columns:
 
 _JOB_IDS = Columns(("job_id",), ("text",))
 _PKS = Columns(("pk",), ("bigint",))
-_PAIRS = Columns(("pk", "scheduled_time"), ("bigint", "timestamptz"))
 _MOVES = Columns(Move._fields, ("text", "timestamptz"))
 _MARKS = Columns(Mark._fields, ("bigint", "text", "timestamptz"))
 _QUEUED = Columns(
@@ -235,13 +236,11 @@ def active_runs(pks: Iterable[int]) -> dict[int, Active]:
     return found
 
 
-def recorded(pairs: Sequence[tuple[int, datetime]]) -> set[tuple[int, datetime]]:
-    """Return those (job, moment) that have a scheduled run already."""
-    return {(cast("int", pk), read_moment(at)) for pk, at in _rows(_RECORDED, _PAIRS, pairs)}
-
-
 def queue(runs: Sequence[NewRun], now: datetime) -> list[int]:
-    """Insert queued runs that say nothing beyond `exclusive_key`; returns their ids."""
+    """Insert queued runs that say nothing beyond `exclusive_key`, but for those that exist; returns the new ones' ids.
+
+    Plainly: a row that breaks a constraint is an error, and none is left out for any other reason.
+    """
     ids: list[int] = []
     rows = [
         (
@@ -259,7 +258,7 @@ def queue(runs: Sequence[NewRun], now: datetime) -> list[int]:
 
 
 def insert(runs: Sequence[NewRun], now: datetime) -> dict[tuple[int, datetime], int]:
-    """Insert runs, plainly: a row that breaks a constraint is an error. Returns their ids by (job, moment)."""
+    """Insert runs as `queue` does; returns the ids of the new ones by (job, moment)."""
     ids: dict[tuple[int, datetime], int] = {}
     for chunk in _chunks(runs):
         at = moment(now)
@@ -295,7 +294,11 @@ def _as_text(value: datetime) -> str:
 
 def read_moment(value: object) -> datetime:
     """Read a time that the database gives, as text or read already; SQLite's are in UTC without saying so."""
-    read = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value if "+" in value else value + "+00:00")
+    read = cast("datetime", value)
+    if read.tzinfo is UTC:
+        return read
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 

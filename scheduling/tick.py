@@ -67,12 +67,14 @@ class Tick:
     _locked: int = 0
     _jobs: list[DueJob] = field(default_factory=list)
     _moves: dict[str, datetime | None] = field(default_factory=dict)
-    _runs: list[NewRun] = field(default_factory=list)
+    _plain: list[NewRun] = field(default_factory=list)
+    """Queued runs of which nothing else is to be said: nearly all."""
+    _told: list[NewRun] = field(default_factory=list)
     _one_offs: dict[int, str] = field(default_factory=dict)
 
     @property
     def is_full(self) -> bool:
-        return len(self._runs) >= MOST_RUNS
+        return len(self._plain) + len(self._told) >= MOST_RUNS
 
     def locked(self, count: int) -> None:
         self._locked = count
@@ -138,11 +140,9 @@ class Tick:
         """
         if self.failure is not None:
             raise self.failure
-        known = ledger.recorded([(run.pk, run.scheduled_time) for run in self._runs])
-        runs = [run for run in self._runs if (run.pk, run.scheduled_time) not in known]
-        queued = ledger.queue([run for run in runs if _is_plain(run)], self.moment)
-        told = [run for run in runs if not _is_plain(run)]
-        ids = ledger.insert(told, self.moment)
+        queued = ledger.queue(self._plain, self.moment)
+        ids = ledger.insert(self._told, self.moment)
+        told = [run for run in self._told if (run.pk, run.scheduled_time) in ids]
         ledger.move([Move(job_id, planned) for job_id, planned in self._moves.items()])
         ledger.mark(self._marks())
         queued += [ids[run.pk, run.scheduled_time] for run in told if run.state == State.QUEUED]
@@ -150,7 +150,7 @@ class Tick:
             self.ring(queued)
         self._end(told, ids)
         earliest, _paused = ledger.look()
-        self.report = self._reported(runs, earliest)
+        self.report = self._reported(told, len(queued), earliest)
         return earliest
 
     def _miss(self, job: DueJob, gap: Gap) -> None:
@@ -158,7 +158,7 @@ class Tick:
             message = _("Later than the grace of %(seconds)s s.") % {"seconds": job.misfire_grace_time}
         else:
             message = _("Beyond catch-up: only the newest %(count)d moments of a job are run.") % {"count": CATCH_UP}
-        self._runs.append(
+        self._told.append(
             NewRun(
                 pk=job.definition.pk,
                 job_key=job.id,
@@ -193,7 +193,8 @@ class Tick:
         definition = job.definition
         plan = job.plan
         coalesced = plan.coalesced if plan is not None and moment is plan.moments[-1] else None
-        self._runs.append(
+        runs = self._plain if state is State.QUEUED and coalesced is None else self._told
+        runs.append(
             NewRun(
                 definition.pk,
                 job.id,
@@ -244,14 +245,14 @@ class Tick:
             if new.pk in self._one_offs:
                 definitions.finish_one_off(self._one_offs[new.pk])
 
-    def _reported(self, runs: list[NewRun], earliest: datetime | None) -> TickReport:
-        states = [run.state for run in runs]
+    def _reported(self, told: list[NewRun], queued: int, earliest: datetime | None) -> TickReport:
+        states = [run.state for run in told]
         left = earliest is not None and earliest <= self.moment
         more = left and (self._locked >= self.limit or self.is_full)
         return TickReport(
             moment=self.moment,
             jobs=len(self._moves),
-            queued=states.count(State.QUEUED),
+            queued=queued,
             missed=states.count(State.MISSED),
             skipped=states.count(State.SKIPPED),
             failed=states.count(State.FAILED),
@@ -259,7 +260,3 @@ class Tick:
             held=left and not more,
             next_run_time=earliest,
         )
-
-
-def _is_plain(run: NewRun) -> bool:
-    return run.state == "queued" and run.coalesced_from is None

@@ -155,12 +155,14 @@ class Timer(AsyncIOScheduler):  # type: ignore[misc]
                 self._store.tick, self._tick_thread = None, None
             if tick.failure is not None:
                 raise tick.failure
-        for event in tick.heard if self._listeners else ():
+        for event in tick.heard:
             self._dispatch_event(event)
         return tick.report or TickReport(moment=moment, next_run_time=moment)
 
     def _dispatch_event(self, event: SchedulerEvent) -> None:
         """Tell listeners, in the calling thread; of what happens inside a tick only after its commit."""
+        if not self._listeners:
+            return
         tick = self._store.tick
         if isinstance(tick, Tick) and self._tick_thread == get_ident():
             tick.hear(event)

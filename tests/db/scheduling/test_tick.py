@@ -388,7 +388,9 @@ def test_history_of_a_job_is_not_read() -> None:
     )
 
     active = read_plan(ledger._ACTIVE, ledger._PKS, [(job.pk,)], 2)
-    recorded = read_plan(ledger._RECORDED, ledger._PAIRS, [(job.pk, NOON)], 1)
+    recorded = read_plan(
+        f"SELECT v.pk FROM {{set}} WHERE {ledger._IS_NEW}", ledger._QUEUED, [(job.pk, NOON, None, "")], 1
+    )
 
     assert "run_waiting" in active or "run_claim" in active
     assert "run_slot" in active or "run_owned" in active
