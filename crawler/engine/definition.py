@@ -274,7 +274,7 @@ def _read_headers(headers: Section) -> dict[str, str | SecretRef]:
             headers.error(str(name), f"{shown(name)} is not a header's name: letters, digits and - as in X-Token")
             continue
         if name.lower() in _OWN_HEADERS:
-            headers.error(name, f'"{name}" may not be set: {_OWN_HEADERS[name.lower()]}')
+            headers.error(name, f'"{name}" may not be set, leave it out: {_OWN_HEADERS[name.lower()]}')
         if name.lower() in lower:
             headers.error(name, f'"{name}" stands twice; header names do not differ by case')
         lower.add(name.lower())

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from crawler.engine import definition as definition_module
 from crawler.engine.definition import FieldType, SecretRef, dump, parse, parse_with_warnings
 from crawler.engine.errors import DefinitionError
+from crawler.engine.transport import _OURS as HEADERS_OF_THE_TRANSPORT
 
 MINIMAL: dict[str, object] = {"name": "books", "start_urls": ["https://shop.example/"]}
 
@@ -146,11 +147,18 @@ REFUSED = {
         make_document(manners={"adaptive_throttle": True}),
         "manners.adaptive_throttle: this release",
     ),
+    **{
+        f"header {name}, which the transport sets": (
+            make_document(manners={"headers": {name.title(): "a"}}),
+            f'manners.headers.{name.title()}: "{name.title()}" may not be set, leave it out: ',
+        )
+        for name in sorted(HEADERS_OF_THE_TRANSPORT)
+    },
     "user agent with a line end": (make_document(manners={"user_agent": "a\r\nb"}), "manners.user_agent: "),
     "header injection": (make_document(manners={"headers": {"X": "a\r\nY: b"}}), "manners.headers.X: the value cannot"),
     "header name with a colon": (make_document(manners={"headers": {"X:": "a"}}), "is not a header's name"),
     "header twice": (make_document(manners={"headers": {"X-A": "a", "x-a": "b"}}), '"x-a" stands twice'),
-    "header of ours": (make_document(manners={"headers": {"Host": "a"}}), '"Host" may not be set'),
+    "header with another place": (make_document(manners={"headers": {"User-Agent": "a"}}), "use manners.user_agent"),
     "header that is a number": (make_document(manners={"headers": {"X": 1}}), "1 is not a text; put it in quotes"),
     "secret without a name": (make_document(manners={"headers": {"X": {}}}), "names no secret; write {secret: name}"),
     "secret misspelt": (make_document(manners={"headers": {"X": {"secrt": "a"}}}), 'did you mean "secret"?'),
