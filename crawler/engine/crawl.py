@@ -2,6 +2,11 @@
 
 There is no task, lock or timer for a page. A worker that finds nothing to do rests on a future; it is woken by a
 checkpoint that brought pages, by a slot that became free, or by the one timer for whatever is due next.
+
+No worker ever waits for a slot: it takes a page only where the host's slot is free, so that a host that answers slowly
+holds as many workers as its concurrency allows and no more. (Thirteen such hosts hold all 64.) A new link of a host
+that has no page in memory comes with the next checkpoint: at once where nobody has anything else to do or the page's
+own host has run dry, else after `checkpoint_seconds` at the latest.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ from .slots import Guest
 from .urls import origin_of
 
 WINDOW = 50_000
-"""Pages in memory at most; the rest waits in the storage."""
+"""Pages in memory at most; the rest waits in the storage, which gives them in the order of their discovery: pages of
+one slow host may fill the window while those of others wait."""
 MAX_IDLE_HOSTS = 10_000
 """Hosts without a page that are remembered with their rules."""
 

@@ -96,7 +96,10 @@ class LinkReader:
         self._verdicts: dict[tuple[int, str], int] = {}
 
     def read(self, page: PageTree) -> Links:
-        """Every link of the page, once. Raises `ReadingFailed`."""
+        """Every link of the page, once: rule by rule, in document order where rules share a selector.
+
+        Raises `ReadingFailed`.
+        """
         links = Links({}, {}, Counter())
         for number, (selector, members) in enumerate(self._groups):
             urls = self._resolver.resolve(page.base, _hrefs(selector, page), links.refused)

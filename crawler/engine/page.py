@@ -119,6 +119,7 @@ class PageTree:
         """Take out what the outermost templates hold, and return it.
 
         It is no part of the document: no selector of a browser finds it, while the parser's selectors walk into it.
+        That holds for a shadow root (`<template shadowrootmode>`) too: `querySelectorAll` does not enter it.
         """
         if self.document.select_one("template") is None:
             return {}

@@ -65,6 +65,11 @@ SELECTED: dict[str, tuple[str, dict[str, object], Json]] = {
     "inside a template, counted": ("<template><p>no</p></template><p>yes", {"xpath": "count(//p)"}, "1"),
     "inside a template, as a condition": ("<div><template><p></template>x</div>", {"css": "div:has(p)"}, None),
     "inside a template, by XPath": ("<template><a href=n></a></template><a href=y>", {"xpath": "//a/@href"}, "y"),
+    "inside a shadow root": (
+        "<div><template shadowrootmode=open><p>no</p></template></div><p>yes",
+        {"css": "p"},
+        "yes",
+    ),
     "inside a template": ("<template><p>no</p></template><p>yes", {"css": "p"}, "yes"),
     "noscript": ("<noscript><img src=a></noscript>", {"css": "img::attr(src)"}, "a"),
 }
