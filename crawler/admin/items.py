@@ -40,21 +40,21 @@ class TypeFilter(admin.SimpleListFilter):
 
 @admin.register(Item)
 class ItemAdmin(ReadOnlyAdmin[Item]):
-    list_display = ("n_item", "b_state", "spider", "value", "version", "changed", "first_seen")
+    list_display = ("named", "b_state", "spider", "value", "version", "changed", "first_seen")
     list_filter = ("spider", TypeFilter, "complete", ("gone_at", admin.EmptyFieldListFilter))
     search_fields = ("key",)
     search_help_text = gettext_lazy("Key")
     ordering = ("-id",)
     list_select_related = ("spider",)
     fieldsets = (
-        (None, {"fields": ("n_item", "b_state", "spider", "source", ("first_seen_at", "changed_at", "gone_at"))}),
+        (None, {"fields": ("named", "b_state", "spider", "source", ("first_seen_at", "changed_at", "gone_at"))}),
         (gettext_lazy("Now"), {"fields": ("version", "fields_table", "problem_list")}),
         (gettext_lazy("History"), {"fields": ("history",)}),
     )
-    readonly_fields = ("n_item", "b_state", "source", "fields_table", "problem_list", "history")
+    readonly_fields = ("named", "b_state", "source", "fields_table", "problem_list", "history")
 
     @admin.display(description=gettext_lazy("item"), ordering="id")
-    def n_item(self, item: Item) -> SafeString:
+    def named(self, item: Item) -> SafeString:
         return two_lines(item.key[:120], item.type)
 
     @admin.display(description=gettext_lazy("state"))

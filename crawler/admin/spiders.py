@@ -93,7 +93,7 @@ class SpiderForm(forms.ModelForm[Spider]):
 class SpiderAdmin(LampAdmin[Spider]):
     form = SpiderForm
     fields = ("text",)
-    list_display = ("n_spider", "b_state", "last_crawl", "b_last", "n_pages", "n_items", "version", "updated")
+    list_display = ("named", "b_state", "last_crawl", "b_last", "n_pages", "n_items", "version", "updated")
     list_filter = ("enabled", "category")
     search_fields = ("name", "category")
     search_help_text = gettext_lazy("Name or category")
@@ -114,7 +114,7 @@ class SpiderAdmin(LampAdmin[Spider]):
         )
 
     @admin.display(description=gettext_lazy("spider"), ordering="name")
-    def n_spider(self, spider: Spider) -> SafeString:
+    def named(self, spider: Spider) -> SafeString:
         return two_lines(spider.name, spider.category or "–")
 
     @admin.display(description=gettext_lazy("state"), ordering="enabled")

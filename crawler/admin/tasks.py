@@ -23,7 +23,7 @@ FAILURES = 50
 @admin.register(CrawlTask)
 class CrawlTaskAdmin(ReadOnlyAdmin[CrawlTask]):
     list_display = (
-        "n_task", "b_status", "started", "pages", "items", "items_new", "items_changed", "pages_failed", "message_line"
+        "named", "b_status", "started", "pages", "items", "items_new", "items_changed", "pages_failed", "message_line"
     )  # fmt: skip
     list_filter = ("status", "task_type", "spider")
     search_fields = ("task_id", "spider__name")
@@ -36,7 +36,7 @@ class CrawlTaskAdmin(ReadOnlyAdmin[CrawlTask]):
             None,
             {
                 "fields": (
-                    "n_task",
+                    "named",
                     "b_status",
                     "message",
                     ("parent", "spider", "spider_version", "run"),
@@ -56,10 +56,10 @@ class CrawlTaskAdmin(ReadOnlyAdmin[CrawlTask]):
         ),
         (gettext_lazy("Why pages failed or were left out"), {"fields": ("reason_counts", "failures")}),
     )
-    readonly_fields = ("n_task", "b_status", "reason_counts", "failures")
+    readonly_fields = ("named", "b_status", "reason_counts", "failures")
 
     @admin.display(description=gettext_lazy("task"), ordering="id")
-    def n_task(self, task: CrawlTask) -> SafeString:
+    def named(self, task: CrawlTask) -> SafeString:
         subject = task.spider.name if task.spider else task.get_task_type_display()
         return two_lines(subject, task.task_id)
 

@@ -45,7 +45,7 @@ def state_of(job: ScheduledJob) -> str:
 @admin.register(ScheduledJob)
 class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     form = ScheduledJobForm
-    list_display = ("n_job", "b_state", "in_words", "rounds", "next_time", "handler")
+    list_display = ("named", "b_state", "in_words", "rounds", "next_time", "handler")
     list_filter = ("handler", "enabled", ("paused_at", admin.EmptyFieldListFilter), "one_time")
     search_fields = ("job_id", "name", "note")
     search_help_text = gettext_lazy("Id, name or note")
@@ -90,7 +90,7 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         return changelist
 
     @admin.display(description=gettext_lazy("schedule"), ordering="job_id")
-    def n_job(self, job: ScheduledJob) -> SafeString:
+    def named(self, job: ScheduledJob) -> SafeString:
         return two_lines(job.name, job.job_id)
 
     @admin.display(description=gettext_lazy("state"))

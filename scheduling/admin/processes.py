@@ -13,7 +13,7 @@ from scheduling.models import Process
 
 @admin.register(Process)
 class ProcessAdmin(ReadOnlyAdmin[Process]):
-    list_display = ("n_process", "b_state", "max_workers", "started", "last_beat", "code_version")
+    list_display = ("named", "b_state", "max_workers", "started", "last_beat", "code_version")
     list_filter = ("state", "kind")
     search_fields = ("host",)
     search_help_text = gettext_lazy("Host")
@@ -24,7 +24,7 @@ class ProcessAdmin(ReadOnlyAdmin[Process]):
     readonly_fields = ("b_state", "gauge_values")
 
     @admin.display(description=gettext_lazy("process"), ordering="id")
-    def n_process(self, process: Process) -> SafeString:
+    def named(self, process: Process) -> SafeString:
         return two_lines(f"{process.get_kind_display()} {process.pid}", process.host.split("/", 1)[0])
 
     @admin.display(description=gettext_lazy("state"), ordering="state")

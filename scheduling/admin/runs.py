@@ -37,7 +37,7 @@ class JobFilter(admin.SimpleListFilter):
 
 @admin.register(JobRun)
 class JobRunAdmin(ReadOnlyAdmin[JobRun]):
-    list_display = ("n_run", "b_state", "due", "started", "n_seconds", "message_line")
+    list_display = ("named", "b_state", "due", "started", "n_seconds", "message_line")
     list_filter = ("state", "cause", JobFilter)
     search_fields = ("job_key", "job_name")
     search_help_text = gettext_lazy("Id or name of a schedule")
@@ -49,7 +49,7 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
             None,
             {
                 "fields": (
-                    "n_run",
+                    "named",
                     "b_state",
                     "message",
                     "cause",
@@ -74,10 +74,10 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
             },
         ),
     )
-    readonly_fields = ("n_run", "b_state", "result", "traceback", "log_text")
+    readonly_fields = ("named", "b_state", "result", "traceback", "log_text")
 
     @admin.display(description=gettext_lazy("run"), ordering="id")
-    def n_run(self, run: JobRun) -> SafeString:
+    def named(self, run: JobRun) -> SafeString:
         return two_lines(run.job_key, f"#{run.pk} · {run.get_cause_display()}")
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
