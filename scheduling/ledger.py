@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import NamedTuple, TypeAlias, cast
 
 from django.db import connection
@@ -285,7 +284,6 @@ def moment(value: datetime) -> datetime | str:
     return value if connection.vendor == "postgresql" else _as_text(value)
 
 
-@lru_cache(maxsize=8192)
 def _as_text(value: datetime) -> str:
     if value.tzinfo is not UTC:
         value = value.astimezone(UTC)
