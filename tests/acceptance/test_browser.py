@@ -1,0 +1,211 @@
+"""What a person does in the admin, in a real browser: from the set-up link to items, without a restart.
+
+Whatever the browser's console calls an error, a breach of the content security policy among them, fails the test.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+
+from tests.servers.corpora import corpus
+from tests.servers.serving import serve_in_thread
+from tests.servers.sites import SiteServer
+from tests.spiders import differences, quotes_spider, quotes_truth, shop_spider, shop_truth
+
+from .product import Product, wait_for
+from .web import site_of
+
+pytestmark = [pytest.mark.process, pytest.mark.browser]
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",  # root, as in a container, has none
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+NAME, PASSWORD = "ada", "a-long-enough-pass"
+LISTS = (
+    "/admin/",
+    "/admin/scheduling/jobrun/",
+    "/admin/scheduling/scheduledjob/",
+    "/admin/scheduling/scheduledjob/add/",
+    "/admin/scheduling/definitionversion/",
+    "/admin/scheduling/process/",
+    "/admin/crawler/crawltask/",
+    "/admin/crawler/spider/",
+    "/admin/crawler/spider/add/",
+    "/admin/crawler/item/",
+    "/admin/crawler/page/",
+    "/admin/crawler/secret/",
+    "/admin/knox/authtoken/",
+    "/admin/auth/user/",
+)
+
+
+@contextmanager
+def browsing(base_url: str) -> Iterator[Page]:
+    """A page of a fresh browser; at its end the console must have been silent."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no Chromium at {CHROMIUM}")
+    errors: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            errors.append(f"{page.url}: {message.text}")
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        try:
+            context = browser.new_context(
+                base_url=base_url, viewport={"width": 1280, "height": 900}, locale="en-US", color_scheme="light"
+            )
+            page = context.new_page()
+            page.on("console", listen)
+            page.on("pageerror", lambda error: errors.append(f"{page.url}: {error}"))
+            yield page
+        finally:
+            browser.close()
+    assert errors == []
+
+
+def make_first_administrator(page: Page, product: Product) -> None:
+    """By the link that the scheduler printed."""
+    [link] = wait_for(
+        lambda: re.findall(r"administrator here .*?: (http\S+)", product.started[-1].output()), what="the set-up link"
+    )
+    page.goto(link)
+    page.fill("#id_username", NAME)
+    page.fill("#id_email", "ada@example.org")
+    page.fill("#id_password1", PASSWORD)
+    page.fill("#id_password2", PASSWORD)
+    page.click("button[type=submit].is-primary")
+    expect(page).to_have_url(re.compile(r"/admin/$"))
+
+
+def save(page: Page) -> None:
+    page.click("input[name=_save]")
+
+
+def create_spider(page: Page, document: Mapping[str, object]) -> None:
+    page.goto("/admin/crawler/spider/add/")
+    page.fill("#id_text", json.dumps(document))
+    save(page)
+    expect(page).to_have_url(re.compile(r"/admin/crawler/spider/$"))
+    expect(page.locator("#result_list")).to_contain_text(str(document["name"]))
+
+
+def schedule(page: Page, spider: str, *, seconds: int) -> None:
+    page.goto("/admin/scheduling/scheduledjob/add/")
+    page.fill("#id_job_id", f"{spider}-often")
+    page.fill("#id_job_data", json.dumps({"type": "spider", "target": spider}))
+    page.select_option("#id_kind", "interval")
+    page.fill("#id_every", str(seconds))
+    save(page)
+    expect(page).to_have_url(re.compile(r"/admin/scheduling/scheduledjob/$"))
+    expect(page.locator("#result_list")).to_contain_text(f"{spider}-often")
+
+
+def wait_for_success(product: Product, spider: str) -> None:
+    wait_for(
+        lambda: product.sql(
+            "SELECT id FROM scheduling_jobrun WHERE job_key = ? AND state = 'succeeded'", [f"{spider}-often"]
+        ),
+        seconds=120,
+        what=f"a run of {spider}-often that succeeded",
+    )
+
+
+def see_run_and_items(page: Page, spider: str, *, text: str) -> None:
+    """In the lists: a run that succeeded, and an item that holds the text."""
+    page.goto(f"/admin/scheduling/jobrun/?job={spider}-often&state__exact=succeeded")
+    expect(page.locator("#result_list tbody tr").first).to_contain_text("Succeeded")
+    page.goto(f"/admin/crawler/item/?q={text}")
+    row = page.locator("#result_list tbody tr")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text(text)
+    row.locator("th a").click()
+    expect(page.locator(".ll-table").first).to_contain_text(text)
+
+
+@pytest.mark.corpora
+def test_a_spider_and_a_schedule_that_are_made_in_the_admin_bring_the_items(product: Product) -> None:
+    """From the set-up link to the shop's 1,000 products and the 100 quotes, in one process that is never restarted."""
+    corpus("shop")
+    corpus("quotes")
+    with (
+        serve_in_thread(SiteServer.of_corpus("shop")) as shop,
+        serve_in_thread(SiteServer.of_corpus("quotes")) as quotes,
+        site_of(product) as base_url,
+        browsing(base_url) as page,
+    ):
+        make_first_administrator(page, product)
+        for spider in (shop_spider(shop), quotes_spider(quotes)):
+            create_spider(page, spider)
+            schedule(page, str(spider["name"]), seconds=5)
+        wait_for_success(product, "quotes")
+        wait_for_success(product, "shop")
+        assert len(product.items("shop")) == 1000
+        assert differences(shop_truth(), product.items("shop")) == []
+        assert len(product.items("quotes")) == 100
+        assert differences(quotes_truth(), product.items("quotes")) == []
+        upc = str(next(iter(shop_truth().values()))["upc"])
+        see_run_and_items(page, "shop", text=upc)
+        see_run_and_items(page, "quotes", text="It is our choices, Harry")
+        assert len(product.started) == 1
+
+
+def test_a_wrong_spider_is_refused_in_its_form_with_the_place(product: Product) -> None:
+    wrong = {
+        "name": "wrong",
+        "start_urls": ["http://127.0.0.1:9/"],
+        "items": [{"type": "page", "fields": {"title": {"css": "h1[["}}}],
+    }
+    with site_of(product) as base_url, browsing(base_url) as page:
+        make_first_administrator(page, product)
+        page.goto("/admin/crawler/spider/add/")
+        page.fill("#id_text", json.dumps(wrong))
+        save(page)
+        expect(page).to_have_url(re.compile(r"/admin/crawler/spider/add/$"))
+        expect(page.locator(".field-text .errorlist")).to_contain_text("items[0].fields.title.css")
+        # What was typed is still there to be mended.
+        assert json.loads(page.input_value("#id_text")) == wrong
+        assert product.one("SELECT count(*) FROM crawler_spider") == 0
+        assert product.one("SELECT count(*) FROM scheduling_definitionversion WHERE kind = 'spider'") == 0
+
+
+def test_every_page_renders_in_chinese_and_in_the_dark_without_errors(product: Product) -> None:
+    with site_of(product) as base_url, browsing(base_url) as page:
+        make_first_administrator(page, product)
+        page.click(".ll-menu button[name=language]")
+        expect(page.locator("html")).to_have_attribute("lang", "zh-hans")
+        expect(page.locator(".ll-menu button[name=language]")).to_contain_text("English")
+        light = background(page)
+        # The button goes round: as the system, one of the two, the other.
+        for _press in range(3):
+            page.click(".ll-menu .theme-toggle")
+            if page.locator("html").get_attribute("data-theme") == "dark":
+                break
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        assert background(page) != light
+        for path in LISTS:
+            answer = page.goto(path)
+            assert answer is not None
+            assert answer.status == 200, path
+            expect(page.locator("html")).to_have_attribute("lang", "zh-hans")
+            expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+            expect(page.locator("h1").first).to_be_visible()
+
+
+def background(page: Page) -> str:
+    return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
