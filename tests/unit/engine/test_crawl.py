@@ -601,9 +601,14 @@ async def test_slow_answers_do_not_stretch_the_delay() -> None:
 
 async def test_what_is_due_wakes_nobody_while_no_page_may_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last page that `max_pages` allows is slow, and a retry falls due meanwhile."""
-    fired = []
+    fired: list[RestRoom] = []
     on_time = RestRoom._on_time
-    monkeypatch.setattr(RestRoom, "_on_time", lambda room: (fired.append(1), on_time(room)))
+
+    def watched(room: RestRoom) -> None:
+        fired.append(room)
+        on_time(room)
+
+    monkeypatch.setattr(RestRoom, "_on_time", watched)
     gate = Gate(page())
     async with Site({"/broken": Reply(status=500), "/slow": gate}) as site, make_crawler() as crawler:
         definition = make_definition(
