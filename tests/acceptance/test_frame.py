@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -16,7 +17,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ import httpx
 import psutil
 import pytest
 
-from .product import ROOT, Row, wait_for
+from .product import ROOT, Row, T, wait_for
 
 pytestmark = [pytest.mark.process, pytest.mark.frame]
 
@@ -35,16 +36,15 @@ SECONDS = 120
 
 
 def free_ports(count: int) -> int:
-    """The first of so many free ports that follow each other."""
+    """The first of so many free ports that follow each other; none that a connection may be given by chance."""
     while True:
-        with socket.create_server(("127.0.0.1", 0)) as first:
-            port: int = first.getsockname()[1]
-            try:
-                for further in range(port + 1, port + count):
-                    socket.create_server(("127.0.0.1", further)).close()
-            except OSError:
-                continue
-            return port
+        port = random.randrange(20_000, 32_000)
+        try:
+            for number in range(port, port + count):
+                socket.create_server(("127.0.0.1", number)).close()
+        except OSError:
+            continue
+        return port
 
 
 def script(path: Path, *lines: str) -> Path:
@@ -65,16 +65,22 @@ class Make:
     def output(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
+    def wait_for(self, question: Callable[[], T], *, seconds: float = SECONDS, what: str) -> T:
+        try:
+            return wait_for(question, seconds=seconds, what=what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.output()}") from error
+
     def wait_for_line(self, pattern: str) -> str:
         """The first group of the pattern, once it has been printed."""
 
         def found() -> re.Match[str] | None:
             match = re.search(pattern, self.output())
             if match is None and self.process.poll() is not None:
-                raise AssertionError(f"make ended with {self.process.returncode}:\n{self.output()}")
+                raise AssertionError(f"make ended with {self.process.returncode}")
             return match
 
-        match = wait_for(found, seconds=SECONDS, what=pattern)
+        match = self.wait_for(found, what=pattern)
         assert match is not None
         return match[1]
 
@@ -278,7 +284,7 @@ def test_demo_has_items_within_a_minute_in_a_database_of_its_own(copy: Copy) -> 
     copy.use_running_environment()
     demo = copy.start("demo", PORT=free_ports(2))
     demo.wait_for_line(r"(Serving on)")
-    found = wait_for(
+    found = demo.wait_for(
         lambda: copy.sql(".demo/lamplighter.sqlite3", "SELECT DISTINCT s.name FROM crawler_item i, crawler_spider s"),
         seconds=60,
         what="items",
