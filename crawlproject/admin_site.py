@@ -8,6 +8,7 @@ from django.apps import apps
 from django.contrib.admin import AdminSite
 from django.db.models.functions import Now
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
@@ -68,6 +69,13 @@ class LamplighterAdminSite(AdminSite):
             context["nav"] = self._navigation(request)
             context["beat"] = self._beat()
         return context
+
+    def index(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> TemplateResponse:
+        # Late: models are there once all apps are.
+        from .dashboard import dashboard
+
+        context = dashboard(request, is_alive=self._beat().alive > 0) if self.has_permission(request) else {}
+        return super().index(request, context | (extra_context or {}))
 
     def _navigation(self, request: HttpRequest) -> list[tuple[StrOrPromise, list[NavLink]]]:
         groups: list[tuple[StrOrPromise, list[NavLink]]] = []

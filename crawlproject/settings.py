@@ -166,6 +166,7 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "crawlproject" / "locale"]
 USE_I18N = True
+FORMAT_MODULE_PATH = ["crawlproject.formats"]
 USE_TZ = True
 # Times are stored in UTC and shown in the scheduler's zone. With one that does not exist Django would end in a
 # traceback, before the system check could say which is meant.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -14,6 +16,15 @@ from crawlproject.templatetags.lamplighter import badge
 from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
 
 VERSIONS = 100
+
+
+def readable(key: str) -> str:
+    """A key without the marks of JSON."""
+    try:
+        parts = json.loads(key)
+    except ValueError:
+        return key
+    return " · ".join(str(part) for part in parts) if isinstance(parts, list) else key
 
 
 def state_of(item: Item) -> str:
@@ -55,7 +66,7 @@ class ItemAdmin(ReadOnlyAdmin[Item]):
 
     @admin.display(description=gettext_lazy("item"), ordering="id")
     def named(self, item: Item) -> SafeString:
-        return two_lines(item.key[:120], item.type)
+        return two_lines(readable(item.key)[:120], item.type)
 
     @admin.display(description=gettext_lazy("state"))
     def b_state(self, item: Item) -> SafeString:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 from typing import cast
 
 from django import template
@@ -13,6 +14,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from crawlproject.web.admin import when
 
 register = template.Library()
 
@@ -94,6 +97,12 @@ def _lamp(letter: str, x: int) -> SafeString:
         spark = '<circle class="is-lit" cx="{}" cy="4" r="2.5"/>'
         return format_html(rect + spark, "lit", x, 8, width, 10, x + width / 2)
     return format_html(rect, "mute", x, 13, width, 5)
+
+
+@register.simple_tag
+def moment(value: datetime | None) -> SafeString | str:
+    """A moment in the scheduler's zone."""
+    return when(value)
 
 
 @register.filter

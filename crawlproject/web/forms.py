@@ -18,3 +18,7 @@ class DocumentField(forms.JSONField):
             return loads_strict(value)
         except ParseError as error:
             raise forms.ValidationError(str(error.detail), code="invalid") from error
+
+    def prepare_value(self, value: object) -> str:
+        """Nothing is shown as nothing, not as “null”."""
+        return "" if value is None else super().prepare_value(value)

@@ -78,6 +78,7 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
             self.initial.update(_fields_of(self.instance.trigger))
         else:
             self.initial.setdefault("handler", "crawl")
+            self.initial.setdefault("job_data", {"type": "spider", "target": ""})
 
     def clean(self) -> dict[str, object]:
         cleaned = dict(super().clean() or self.cleaned_data)

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from django.contrib.admin.options import _FieldsetSpec as FieldsetSpec
 
 
+WHEN = ("kind", "every", "cron", "run_date", "zone", "trigger_document")
+
+
 def state_of(job: ScheduledJob) -> str:
     """The one word for how a schedule is: `problem`, `off`, `paused` or `active`."""
     if job.problem:
@@ -56,7 +59,7 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         (gettext_lazy("What runs"), {"fields": ("job_id", "name", "handler", "job_data", "enabled", "note")}),
         (
             gettext_lazy("When"),
-            {"fields": ("kind", "every", "cron", "run_date", "zone", "trigger_document", "in_words", "upcoming")},
+            {"fields": (*WHEN, "in_words", "upcoming")},
         ),
         (
             gettext_lazy("If something is in the way"),
@@ -128,7 +131,10 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     def get_fieldsets(self, request: HttpRequest, obj: ScheduledJob | None = None) -> FieldsetSpec:
         """To those who may only look the rule is shown as its document: the form's fields are none of the row's."""
         fieldsets = super().get_fieldsets(request, obj)
-        if obj is None or self.has_change_permission(request, obj):
+        if obj is None:
+            what, _when, ways, _state = fieldsets
+            return (what, (gettext_lazy("When"), {"fields": WHEN}), ways)
+        if self.has_change_permission(request, obj):
             return fieldsets
         what, _when, *others = fieldsets
         return (what, (gettext_lazy("When"), {"fields": ("trigger", "in_words", "upcoming")}), *others)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -16,7 +18,11 @@ from scheduling import definitions
 from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, RunLog, ScheduledJob
 
+if TYPE_CHECKING:
+    from django.contrib.admin.options import _FieldsetSpec as FieldsetSpec
+
 LOG_PIECES = 500
+RESULT, ERROR = gettext_lazy("Result"), gettext_lazy("Error")
 MOST_SCHEDULES = 200
 """In the filter; more are found by search."""
 
@@ -54,13 +60,13 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
                     "message",
                     "cause",
                     ("scheduled_time", "available_at"),
-                    ("queued_at", "started_at", "finished_at", "execution_time"),
+                    ("queued_at", "started_at", "finished_at", "n_seconds"),
                     ("retry_count", "recoveries", "owner"),
                 )
             },
         ),
-        (gettext_lazy("Result"), {"fields": ("result",)}),
-        (gettext_lazy("Error"), {"fields": ("error_type", "traceback")}),
+        (RESULT, {"fields": ("result",)}),
+        (ERROR, {"fields": ("error_type", "traceback")}),
         (gettext_lazy("Log"), {"fields": ("log_text",)}),
         (
             gettext_lazy("Accounting"),
@@ -74,7 +80,16 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
             },
         ),
     )
-    readonly_fields = ("named", "b_state", "result", "traceback", "log_text")
+    readonly_fields = ("named", "b_state", "n_seconds", "result", "traceback", "log_text")
+
+    def get_fieldsets(self, request: HttpRequest, obj: JobRun | None = None) -> FieldsetSpec:
+        """Without the sections that are empty."""
+        empty = []
+        if obj is not None and obj.data is None:
+            empty.append(RESULT)
+        if obj is not None and not obj.error_type and not obj.error:
+            empty.append(ERROR)
+        return [fieldset for fieldset in super().get_fieldsets(request, obj) if fieldset[0] not in empty]
 
     @admin.display(description=gettext_lazy("run"), ordering="id")
     def named(self, run: JobRun) -> SafeString:

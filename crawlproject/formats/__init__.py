@@ -1,0 +1,1 @@
+"""How times are written: by the day of 24 hours, with seconds."""
