@@ -27,11 +27,10 @@ class Pattern:
 
     def take(self, text: str) -> str | None:
         """The first group of the first match, or all of the match where there is no group. None: no such thing."""
-        match = self._compiled.search(text)
-        if match is None:
-            return None
-        taken: str | None = match.group(self._group)
-        return taken
+        # Given text, the library counts the characters before the match; bytes it takes as they are.
+        match = self._compiled.search(text.encode("utf-8", "replace"))
+        taken: bytes | None = None if match is None else match.group(self._group)
+        return None if taken is None else taken.decode("utf-8", "replace")
 
 
 class Patterns:
