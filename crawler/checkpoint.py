@@ -287,10 +287,7 @@ def _read_again(scope: CrawlScope, depth: str) -> str:
 
 
 def _walk_stored_links(scope: CrawlScope, results: Sequence[PageResult]) -> tuple[list[PendingPage], int]:
-    """The links that unchanged pages gave when they were read last join the frontier, without reading them again.
-
-    Also the number of those that lie beyond max_depth: they are counted as if the page had been read.
-    """
+    """Stored links of unchanged pages join the frontier without reading the pages again; how many max_depth cut."""
     depths = {r.page.page_id: r.page.depth for r in results if r.state is PageState.UNCHANGED}
     if not depths or not scope.follows_links:
         return [], 0
@@ -335,11 +332,9 @@ def _reasons(batch: Batch, plan: ItemPlan, links_cut: int) -> Counter[str]:
         reasons.update(result.reasons)
         if result.reason:
             reasons[result.reason] += 1
-    if plan.conflicts:
-        reasons[Reason.KEY_CONFLICT.value] += plan.conflicts
-    if links_cut:
-        reasons[Reason.DEPTH_LIMIT.value] += links_cut
-    return reasons
+    reasons[Reason.KEY_CONFLICT.value] += plan.conflicts
+    reasons[Reason.DEPTH_LIMIT.value] += links_cut
+    return +reasons
 
 
 def _count(task_id: int, batch: Batch, plan: ItemPlan, reasons: Counter[str] | None) -> None:
