@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 
 from scheduling import definitions, registry, signals
 from scheduling.contract import JobHandler
+from scheduling.definitions import jobs
 from scheduling.exceptions import InvalidJob, InvalidJobData, JobExists, JobNotFound, RunConflict
 from scheduling.models import DefinitionVersion, JobRun, Process, ScheduledJob, SchedulerState
 
@@ -447,6 +449,32 @@ def test_paused_job_whose_row_was_deleted_comes_back_with_resume() -> None:
     assert next_run_time() is None
     definitions.resume_job("probe")
     assert next_run_time() is not None
+
+
+def test_long_history_is_taken_off_a_deleted_job_in_short_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "HISTORY_BATCH", 10)
+    job = definitions.create_job(make_values())
+    now = timezone.now()
+    JobRun.objects.bulk_create(
+        JobRun(
+            job=job,
+            job_key=job.job_id,
+            cause=JobRun.Cause.SCHEDULE,
+            scheduled_time=now + number * timedelta(seconds=1),
+            available_at=now,
+            queued_at=now,
+            finished_at=None if number == 3 else now,
+            state=JobRun.State.QUEUED if number == 3 else JobRun.State.SUCCEEDED,
+        )
+        for number in range(45)
+    )
+    with CaptureQueriesContext(connection) as queries:
+        definitions.delete_job("probe")
+
+    detached = [query["sql"] for query in queries if 'SET "job_id" = NULL' in query["sql"]]
+    assert len(detached) == 5, "the last ten and the queued one go with the job itself"
+    assert JobRun.objects.filter(job_key="probe", job=None).count() == 45
+    assert JobRun.objects.get(scheduled_time=now + timedelta(seconds=3)).state == "cancelled"
 
 
 def test_every_constraint_and_index_of_the_runs_is_in_the_database() -> None:
