@@ -58,10 +58,9 @@ def make(period: str, until: datetime) -> Report:
         .filter(failed__gt=0)
         .order_by("-failed", "job_key")[:_WORST]
     )
-    active = JobRun.objects.order_by().aggregate(
-        queued=Count("pk", filter=Q(state=State.QUEUED, available_at__lte=until)),
-        running=Count("pk", filter=Q(state=State.RUNNING)),
-    )
+    # Two questions: each has a partial index of its own, one for both would read the whole history.
+    queued = JobRun.objects.filter(state=State.QUEUED, available_at__lte=until).count()
+    running = JobRun.objects.filter(state=State.RUNNING).count()
     succeeded, failed = by_state.get(State.SUCCEEDED, 0), by_state.get(State.FAILED, 0)
     executed = succeeded + failed
     return Report(
@@ -74,8 +73,8 @@ def make(period: str, until: datetime) -> Report:
         mean_seconds=times["mean"],
         longest_seconds=times["longest"],
         retries=times["retries"],
-        queued=active["queued"],
-        running=active["running"],
+        queued=queued,
+        running=running,
         failing=tuple({"job": row["job_key"], "failed": row["failed"], "runs": row["runs"]} for row in failing),
     )
 
