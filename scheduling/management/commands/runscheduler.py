@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
+from scheduling import schema
 from scheduling.dispatch import executor_problem
 from scheduling.exceptions import DatabaseMismatch
 from scheduling.scheduler import TaskScheduler
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from crawlproject.web.server import WebServer
 
 RESTART_SECONDS = 1.0
+END_SECONDS = 5.0
+"""How long an ending process waits for threads that handlers began."""
 
 logger = logging.getLogger("scheduling.runscheduler")
 
@@ -93,10 +97,13 @@ def database_problem() -> str:
     try:
         executor = MigrationExecutor(connection)
         missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        unknown = schema.unknown_migrations()
     except DatabaseError as error:
         return f"The database does not answer ({error}): check DATABASE_URL and that its server runs."
     if missing:
         return f"{len(missing)} migrations are not applied: run `manage.py migrate` first."
+    if unknown:
+        return f"The database belongs to a later release (it has {unknown[-1]}): start that one."
     return ""
 
 
@@ -134,6 +141,22 @@ async def run(*, further: int = 0, follow: bool = False) -> None:
     await stop.wait()
     logger.info("Scheduler stopping", extra={"action": "scheduler_stopping"})
     await asyncio.gather(scheduler.shutdown(), *companions)
+    _end_surely()
+
+
+def _end_surely() -> None:
+    """End the process soon, whatever still runs in it: all that must be stored is stored.
+
+    Python waits at its end for every thread, so that one in which a handler hangs would keep the process for ever.
+    """
+
+    def end() -> None:
+        logger.warning("A thread does not end: the process ends without it", extra={"action": "thread_left_behind"})
+        os._exit(0)
+
+    timer = threading.Timer(END_SECONDS, end)
+    timer.daemon = True
+    timer.start()
 
 
 def _read_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -27,6 +28,15 @@ class SleepyJobHandler(JobHandler):
         assert isinstance(seconds, int | float)
         await asyncio.sleep(seconds)
         return JobResult(success=True, message=f"slept {seconds} s")
+
+
+@register
+class StuckJobHandler(JobHandler):
+    """Leaves a thread that never ends."""
+
+    async def execute(self, context: JobContext) -> JobResult:
+        await asyncio.to_thread(threading.Event().wait)
+        return JobResult(success=True)
 
 
 @register

@@ -359,6 +359,14 @@ def test_runscheduler_refuses_a_database_that_is_not_migrated() -> None:
         applied.save(force_insert=True)
 
 
+def test_runscheduler_refuses_a_database_of_a_later_release() -> None:
+    MigrationRecorder(connection).record_applied("scheduling", "9999_from_the_future")
+    try:
+        assert "later release (it has scheduling.9999_from_the_future)" in refusal()
+    finally:
+        MigrationRecorder(connection).record_unapplied("scheduling", "9999_from_the_future")
+
+
 def test_runscheduler_refuses_an_address_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
