@@ -12,7 +12,7 @@ from scheduling.models import DefinitionVersion
 
 @admin.register(DefinitionVersion)
 class DefinitionVersionAdmin(ReadOnlyAdmin[DefinitionVersion]):
-    list_display = ("n_version", "saved", "user", "comment")
+    list_display = ("named", "saved", "user", "comment")
     list_filter = ("kind",)
     search_fields = ("=key",)
     search_help_text = gettext_lazy("The whole id or name")
@@ -22,7 +22,7 @@ class DefinitionVersionAdmin(ReadOnlyAdmin[DefinitionVersion]):
     readonly_fields = ("text",)
 
     @admin.display(description=gettext_lazy("version"), ordering="id")
-    def n_version(self, version: DefinitionVersion) -> SafeString:
+    def named(self, version: DefinitionVersion) -> SafeString:
         return two_lines(version.key, f"{version.get_kind_display()} · v{version.number}")
 
     @admin.display(description=gettext_lazy("saved"), ordering="at")
