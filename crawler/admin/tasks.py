@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from crawler.exceptions import CrawlerError
 from crawler.models import CrawlTask, TaskFailure
 from crawler.tasks import cancel_task
-from crawlproject.templatetags.lamplighter import badge
+from crawlproject.templatetags.lamplighter import badge, num
 from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
 from scheduling.exceptions import SchedulingError
 
@@ -22,9 +22,7 @@ FAILURES = 50
 
 @admin.register(CrawlTask)
 class CrawlTaskAdmin(ReadOnlyAdmin[CrawlTask]):
-    list_display = (
-        "named", "b_status", "started", "pages", "items", "items_new", "items_changed", "pages_failed", "message_line"
-    )  # fmt: skip
+    list_display = ("named", "b_status", "started", "n_pages", "n_failed", "n_items", "changes", "message_line")
     list_filter = ("status", "task_type", "spider")
     search_fields = ("task_id", "spider__name")
     search_help_text = gettext_lazy("Task id or spider")
@@ -71,9 +69,35 @@ class CrawlTaskAdmin(ReadOnlyAdmin[CrawlTask]):
     def started(self, task: CrawlTask) -> SafeString | str:
         return when(task.started_at)
 
+    @admin.display(description=gettext_lazy("pages"), ordering="pages")
+    def n_pages(self, task: CrawlTask) -> str:
+        return num(task.pages)
+
+    @admin.display(description=gettext_lazy("failed"), ordering="pages_failed")
+    def n_failed(self, task: CrawlTask) -> str:
+        return num(task.pages_failed)
+
+    @admin.display(description=gettext_lazy("items"), ordering="items")
+    def n_items(self, task: CrawlTask) -> str:
+        return num(task.items)
+
+    @admin.display(description=gettext_lazy("changes"), ordering="items_changed")
+    def changes(self, task: CrawlTask) -> SafeString | str:
+        """New, changed and gone items; zeros left out."""
+        parts = [
+            (tone, sign, num(count))
+            for tone, sign, count in (
+                ("ok", "+", task.items_new), ("info", "~", task.items_changed), ("mute", "−", task.items_gone)
+            )
+            if count
+        ]  # fmt: skip
+        marks = format_html_join("", '<span class="is-{}">{}{}</span>', parts)
+        return format_html('<span class="ll-delta">{}</span>', marks) if parts else "–"
+
     @admin.display(description=gettext_lazy("message"))
     def message_line(self, task: CrawlTask) -> str:
-        return task.message[:200]
+        """What the columns before do not say."""
+        return "" if task.status == CrawlTask.Status.COMPLETED else task.message[:200]
 
     @admin.display(description=gettext_lazy("reasons"))
     def reason_counts(self, task: CrawlTask) -> SafeString | str:
