@@ -20,6 +20,14 @@ stamp_of() {
     echo "$VENV/.ready${name#requirements}"
 }
 
+# `python -m`, but Ctrl-C leaves no traceback.
+module='import runpy, sys
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+except KeyboardInterrupt:
+    sys.exit(130)'
+
 works() {
     "$1" -c '' >/dev/null 2>&1
 }
@@ -59,7 +67,7 @@ make_environment() {
         # Its path: by the name alone uv might take another Python.
         uv venv --quiet --python "$("$PYTHON" -c 'import sys; print(sys.executable)')" "$VENV"
     else
-        "$PYTHON" -m venv "$VENV"
+        "$PYTHON" -c "$module" venv "$VENV"
     fi
 }
 
@@ -70,7 +78,7 @@ install() {
     fi
     # uv makes environments without pip.
     "$VENV/bin/python" -c 'import pip' 2>/dev/null || "$VENV/bin/python" -m ensurepip >/dev/null
-    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$1"
+    "$VENV/bin/python" -c "$module" pip install --quiet --disable-pip-version-check --require-hashes --requirement "$1"
 }
 
 ready "$@" && exit 0

@@ -88,14 +88,17 @@ class Make:
         leader = psutil.Process(self.process.pid)
         self.family = [leader, *leader.children(recursive=True)]
 
-    def interrupt(self, number: int = signal.SIGINT) -> None:
+    def interrupt(self) -> None:
         """Ctrl-C, and every process is gone within 15 s."""
         self.remember_family()
         assert len(self.family) > 1, "make has nothing to end"
-        os.killpg(self.process.pid, number)
-        self.process.wait(timeout=15)
-        _gone, alive = psutil.wait_procs(self.family, timeout=0.5)
+        os.killpg(self.process.pid, signal.SIGINT)
+        self.assert_family_ends()
+
+    def assert_family_ends(self) -> None:
+        _gone, alive = psutil.wait_procs(self.family, timeout=15)
         assert alive == []
+        self.process.wait(timeout=1)
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -320,8 +323,7 @@ def test_a_demo_that_only_make_is_told_to_end_ends_its_processes_too(copy: Copy)
     demo.wait_for_line(r"(Serving on)")
     demo.remember_family()
     demo.process.terminate()
-    demo.process.wait(timeout=15)
-    assert psutil.wait_procs(demo.family, timeout=0.5)[1] == []
+    demo.assert_family_ends()
     assert "Traceback" not in demo.output()
 
 
@@ -418,6 +420,19 @@ def test_failed_install_leaves_no_environment_and_no_stamp(copy: Copy) -> None:
     assert done.returncode == 2
     assert "No network." in done.stderr
     assert not copy.venv.exists()
+
+
+def test_ctrl_c_in_the_midst_of_installing_leaves_no_environment(copy: Copy) -> None:
+    script(
+        copy.scratch / "bin" / "uv-does",
+        f"[ ! -e {copy.venv} ] || exec sleep {SECONDS}",
+        f"mkdir -p {copy.venv}/bin && ln -s {sys.executable} {copy.venv}/bin/python",
+    )
+    make = copy.start("run", PORT=free_ports(1))
+    make.wait_for(lambda: "pip install" in copy.asked_of_uv, what="the installing")
+    make.interrupt()
+    assert not copy.venv.exists()
+    assert "Traceback" not in make.output()
 
 
 def test_failed_update_keeps_the_environment_without_a_stamp(copy: Copy) -> None:
