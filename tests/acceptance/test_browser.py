@@ -35,6 +35,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 NAME, PASSWORD = "ada", "a-long-enough-pass"
+SPIDER_VERSIONS = "SELECT count(*) FROM scheduling_definitionversion WHERE kind = 'spider'"
 LISTS = (
     "/admin/",
     "/admin/scheduling/jobrun/",
@@ -162,6 +163,7 @@ def test_a_spider_and_a_schedule_that_are_made_in_the_admin_bring_the_items(prod
         upc = str(next(iter(shop_truth().values()))["upc"])
         see_run_and_items(page, "shop", text=upc)
         see_run_and_items(page, "quotes", text="It is our choices, Harry")
+        assert product.one(SPIDER_VERSIONS) == 2
         assert len(product.started) == 1
 
 
@@ -181,7 +183,7 @@ def test_a_wrong_spider_is_refused_in_its_form_with_the_place(product: Product) 
         # What was typed is still there to be mended.
         assert json.loads(page.input_value("#id_text")) == wrong
         assert product.one("SELECT count(*) FROM crawler_spider") == 0
-        assert product.one("SELECT count(*) FROM scheduling_definitionversion WHERE kind = 'spider'") == 0
+        assert product.one(SPIDER_VERSIONS) == 0
 
 
 def test_every_page_renders_in_chinese_and_in_the_dark_without_errors(product: Product) -> None:
