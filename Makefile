@@ -53,7 +53,9 @@ lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes -q requirements-dev.in -o requirements-dev.txt
 
 messages: packages-dev
-	cd crawlproject && ../$(python) ../manage.py makemessages --locale zh_Hans --all
+	SECRET_KEY=messages ENV_FILE=/dev/null $(python) manage.py makemessages --locale zh_Hans --no-location --no-obsolete \
+		--ignore "tests/*" --ignore "benchmarks/*" --ignore "$(VENV)/*"
+	SECRET_KEY=messages ENV_FILE=/dev/null $(python) manage.py compilemessages --locale zh_Hans --ignore "$(VENV)/*"
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -142,7 +142,10 @@ def _read_urls(value: object) -> tuple[str, ...]:
 def _hint(word: str, known: Iterable[str]) -> dict[str, str]:
     known = list(known)
     nearest = difflib.get_close_matches(word, known, n=1)
-    return {"keys": ", ".join(known) + (f" ({_('did you mean')} “{nearest[0]}”?)" if nearest else "")}
+    keys = ", ".join(known)
+    if nearest:
+        keys = _("%(keys)s (did you mean “%(near)s”?)") % {"keys": keys, "near": nearest[0]}
+    return {"keys": keys}
 
 
 def _unknown(sentence: str, name: str, known: Iterable[str]) -> str:
