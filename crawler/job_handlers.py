@@ -129,8 +129,9 @@ def _result(task_id: int) -> dict[str, object]:
 def _sentence(outcome: CrawlOutcome, data: Mapping[str, object]) -> str:
     if outcome.ending is Ending.FAILED:
         return outcome.message
-    found = _("%(pages)d pages, %(items)d items, %(new)d new, %(changed)d changed.") % {
+    found = _("%(pages)d pages, %(same)d unchanged; %(items)d items read, %(new)d new, %(changed)d changed.") % {
         "pages": data["pages"],
+        "same": data["pages_unchanged"],
         "items": data["items"],
         "new": data["items_new"],
         "changed": data["items_changed"],

@@ -79,7 +79,7 @@ def test_a_spiders_crawl_stores_its_items_and_ends_its_task(site: SiteServer) ->
     assert {item.data["name"]: item.data["price"] for item in Item.objects.all()} == {"one": "1.00", "two": "2.00"}
     assert isinstance(run.data, dict)
     assert (run.data["task_id"], run.data["pages"], run.data["items"], run.data["errors"]) == (task.task_id, 4, 2, 1)
-    assert run.message == task.message == "4 pages, 2 items, 2 new, 0 changed."
+    assert run.message == task.message == "4 pages, 0 unchanged; 2 items read, 2 new, 0 changed."
     assert TaskFailure.objects.get().url == f"{site.url}/missing"
 
 
