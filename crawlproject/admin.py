@@ -66,7 +66,7 @@ class TokenAdmin(LampAdmin[AuthToken]):
     """
 
     form = TokenForm
-    list_display = ("n_token", "created_at", "expires")
+    list_display = ("named", "created_at", "expires")
     search_fields = ("user__username",)
     search_help_text = gettext_lazy("User")
     ordering = ("-created",)
@@ -78,11 +78,11 @@ class TokenAdmin(LampAdmin[AuthToken]):
 
     def get_fields(self, request: HttpRequest, obj: AuthToken | None = None) -> tuple[str, ...]:
         if obj is not None:
-            return ("n_token", "created_at", "expires")
+            return ("named", "created_at", "expires")
         return ("user", "days") if request.user.is_superuser else ("days",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: AuthToken | None = None) -> tuple[str, ...]:
-        return ("n_token", "created_at", "expires")
+        return ("named", "created_at", "expires")
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, str | list[str]]:
         return {"user": str(request.user.pk)}
@@ -91,7 +91,7 @@ class TokenAdmin(LampAdmin[AuthToken]):
         return False
 
     @admin.display(description=gettext_lazy("token"), ordering="user__username")
-    def n_token(self, token: AuthToken) -> SafeString:
+    def named(self, token: AuthToken) -> SafeString:
         return two_lines(token.user.get_username(), f"{token.token_key[:SHOWN]}…")
 
     @admin.display(description=gettext_lazy("created"), ordering="created")

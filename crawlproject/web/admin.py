@@ -46,7 +46,12 @@ def when(moment: datetime | None) -> SafeString | str:
     if moment is None:
         return "–"
     local = localtime(moment)
-    day = _("today") if local.date() == localtime(timezone.now()).date() else date_format(local, "D j M")
+    today = localtime(timezone.now()).date()
+    if local.date() == today:
+        day = _("today")
+    else:
+        # Formats of Django's filter `date`: the weekday, the day, the month, and the year where it is another.
+        day = date_format(local, _("D j M") if local.year == today.year else _("D j M Y"))
     return format_html(
         '<time class="ll-when" datetime="{}" title="{}">{} <span class="ll-quiet">{}</span></time>',
         moment.isoformat(),
