@@ -24,8 +24,9 @@ def wait_for_more(count: Callable[[], int], *, what: str) -> None:
     wait_for(lambda: count() > before + 20, what=what)
 
 
-def crawl_through_kills(product: Product, *, kills: int) -> None:
-    site = SiteServer.of_corpus("shop", delay=0.02)
+def crawl_through_kills(product: Product, *, kills: int, delay: float) -> None:
+    """`delay` (seconds a page) makes the crawl long enough for all the kills."""
+    site = SiteServer.of_corpus("shop", delay=delay)
     with serve_in_thread(site) as url:
         load_shop(product, url)
         chance = random.Random(kills)
@@ -48,10 +49,10 @@ def crawl_through_kills(product: Product, *, kills: int) -> None:
 
 def test_a_crawl_that_is_killed_three_times_gives_exact_items(product: Product) -> None:
     corpus("shop")
-    crawl_through_kills(product, kills=3)
+    crawl_through_kills(product, kills=3, delay=0.02)
 
 
 @pytest.mark.soak
 def test_a_crawl_that_is_killed_ten_times_gives_exact_items(product: Product) -> None:
     corpus("shop")
-    crawl_through_kills(product, kills=10)
+    crawl_through_kills(product, kills=10, delay=0.1)
