@@ -432,4 +432,4 @@ def test_triggers_are_said_in_words(document: dict[str, object], words: str) -> 
 def test_chinese_words_only_where_the_sentence_is_whole() -> None:
     with translation.override("zh-hans"):
         assert triggers.describe(cron("*/15 * * * *")) == "每 15 分钟（UTC）"
-        assert triggers.describe(cron("0 2 * * mon")) == "0 2 * * mon (UTC)"
+        assert triggers.describe(cron("0 2 * * mon")) == "0 2 * * mon（UTC）"
