@@ -90,6 +90,10 @@ class DefinitionVersion(models.Model):
     )
     at = models.DateTimeField(_("at"))
     comment = models.CharField(_("comment"), max_length=500, blank=True)
+    removed_at = models.DateTimeField(
+        _("removed at"), null=True, blank=True, help_text=_("When what it defines was removed, if that was its end.")
+    )
+    removed_by = models.CharField(_("removed by"), max_length=150, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = _("definition version")

@@ -33,6 +33,20 @@ class JobRun(models.Model):
         FANOUT = "fanout", _("fan-out")
         COMMAND = "command", _("command")
 
+    class Reason(models.TextChoices):
+        """Why planned moments did not run; empty: they were to run."""
+
+        LATE = "late", _("later than the grace")
+        BEYOND_CATCH_UP = "beyond_catch_up", _("beyond catch-up")
+        OVERLAP = "overlap", _("another run was in the way")
+        QUEUE_FULL = "queue_full", _("the queue was full")
+        PAUSED = "paused", _("paused")
+        PAUSED_ALL = "paused_all", _("everything was paused")
+        CHANGED = "changed", _("the schedule was changed")
+        DISABLED = "disabled", _("disabled")
+        REMOVED = "removed", _("the schedule was removed")
+        BROKEN = "broken", _("the definition is broken")
+
     ACTIVE = (State.QUEUED, State.RUNNING)
     TERMINAL = (State.SUCCEEDED, State.FAILED, State.CANCELLED, State.MISSED, State.SKIPPED)
 
@@ -82,6 +96,15 @@ class JobRun(models.Model):
     missed_until = models.DateTimeField(_("missed until"), null=True, blank=True)
     coalesced_count = models.PositiveBigIntegerField(_("coalesced firings"), default=0)
     coalesced_from = models.DateTimeField(_("coalesced from"), null=True, blank=True)
+    # Defaults of the database's own: the tick's plain INSERTs do not name these columns.
+    reason = models.CharField(_("reason"), max_length=20, choices=Reason, blank=True, default="", db_default="")
+    in_way = models.BigIntegerField(
+        _("run in the way"),
+        null=True,
+        blank=True,
+        help_text=_("The number of the run because of which it was skipped."),
+    )
+    requested_by = models.CharField(_("asked for by"), max_length=150, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = _("run")

@@ -1,0 +1,25 @@
+"""The account of a job: what ran, what did not, and why; what will run. Reads alone, never writes.
+
+Every planned moment is one of: run, missed, skipped, coalesced into another, or still to come. `explain` answers for one
+moment; `timeline` for a job.
+"""
+
+from __future__ import annotations
+
+from .downtime import downtimes
+from .explaining import explain
+from .timelines import timeline
+from .values import Entry, Explanation, Planned, Timeline, Verdict
+from .words import reason_in_words
+
+__all__ = [
+    "Entry",
+    "Explanation",
+    "Planned",
+    "Timeline",
+    "Verdict",
+    "downtimes",
+    "explain",
+    "reason_in_words",
+    "timeline",
+]
