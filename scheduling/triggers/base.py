@@ -52,12 +52,24 @@ class DocumentTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler is unty
         """In words, in the active language."""
 
     @abstractmethod
-    def at_change(self, change: ClockChange) -> str:
-        """What a change of the zone's clock does to it, in words."""
+    def effect_of(self, change: ClockChange) -> str:
+        """What a change of the zone's clock does to it, in words, whatever `start` and `end` say."""
 
     def anchored(self, anchor: datetime) -> Self:
         """The same, counting from an anchor; only intervals have one."""
         return self
+
+    def at_change(self, change: ClockChange) -> str:
+        """What a change of the zone's clock does to it, in words."""
+        overlap = timedelta() if change.is_gap else change.before - change.after
+        first, last = change.at - overlap, change.at + overlap
+        if self.end is not None and self.end < first:
+            return _("it has ended by then")
+        if self.start is not None and self.start > last:
+            return _("it has not begun by then")
+        if any(bound is not None and first < bound < last for bound in (self.start, self.end)):
+            return _("it begins or ends within the hours that come twice: see the firings")
+        return self.effect_of(change)
 
     def following(self, moment: datetime) -> datetime | None:
         """The first firing strictly after an instant, within `start` and `end`."""

@@ -60,12 +60,16 @@ class CronsimTrigger(DocumentTrigger):
     def describe(self) -> str:
         return _("%(words)s (%(zone)s)") % {"words": cron_in_words(self.expression), "zone": self.tz.key}
 
-    def at_change(self, change: ClockChange) -> str:
+    def effect_of(self, change: ClockChange) -> str:
         low, high = sorted((change.wall_before, change.wall_after))
         touched = self._walls(low, high)
         if not touched:
             return _("no firing falls into it")
-        values = {"times": ", ".join(touched), "moment": change.wall_after.time().isoformat("minutes")}
+        after = change.wall_after
+        # Samoa's clocks once went from one midnight to the next.
+        same_day = after.date() == low.date()
+        moment = after.time().isoformat("minutes") if same_day else after.isoformat(" ", "minutes")
+        values = {"times": ", ".join(touched), "moment": moment}
         if self.line.is_fixed and change.is_gap:
             text = ngettext("%(times)s runs at %(moment)s", "%(times)s run once, at %(moment)s", len(touched))
         elif self.line.is_fixed:

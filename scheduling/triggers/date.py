@@ -56,7 +56,7 @@ class DateTrigger(DocumentTrigger):
     def count(self, after: datetime, until: datetime) -> int:
         return int(after < self.run_at <= until)
 
-    def at_change(self, change: ClockChange) -> str:
+    def effect_of(self, change: ClockChange) -> str:
         if self.skipped is not None and self.run_at == change.at:
             return _("%(written)s runs at %(moment)s") % {
                 "written": self.skipped.time().isoformat("minutes"),

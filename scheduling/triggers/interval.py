@@ -62,8 +62,16 @@ class AnchoredInterval(DocumentTrigger):
     def describe(self) -> str:
         return _("Every %(interval)s") % {"interval": in_words(self.interval)}
 
-    def at_change(self, change: ClockChange) -> str:
-        return _("an interval counts elapsed time and is not moved")
+    def effect_of(self, change: ClockChange) -> str:
+        shift = abs(change.after - change.before)
+        if not shift % self.interval:
+            return _("elapsed time goes on; it falls on the same minutes of the clock as before")
+        text = (
+            _("elapsed time goes on; its local times are %(shift)s later from then on")
+            if change.is_gap
+            else _("elapsed time goes on; its local times are %(shift)s earlier from then on")
+        )
+        return text % {"shift": in_words(shift)}
 
     @property
     def _first(self) -> int:
