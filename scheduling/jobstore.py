@@ -173,7 +173,7 @@ class OpenTick(Protocol):
     @property
     def is_full(self) -> bool: ...
 
-    def locked(self, count: int) -> None: ...
+    def locked(self, count: int, most_overdue: datetime | None) -> None: ...
 
     def fail(self, error: Exception) -> None: ...
 
@@ -204,7 +204,7 @@ class DefinitionJobStore(DjangoJobStore):  # type: ignore[misc]
         tick = self._open()
         try:
             due = ledger.lock_due(tick.moment, tick.limit)
-            tick.locked(len(due))
+            tick.locked(len(due), due[0][1] if due else None)
             found = ledger.definitions([job_id for job_id, _ in due])
             active = ledger.active_runs([definition.pk for definition in found.values()])
         except Exception as error:  # APScheduler would log it and go on as if nothing were due

@@ -51,6 +51,8 @@ class TickReport:
     held: bool = False
     """More is due, but somebody else holds it: not at once."""
     next_run_time: datetime | None = None
+    most_overdue: datetime | None = None
+    """The earliest moment that a job was due at."""
 
 
 @dataclass(slots=True)
@@ -65,6 +67,7 @@ class Tick:
     failure: Exception | None = None
     report: TickReport | None = None
     _locked: int = 0
+    _most_overdue: datetime | None = None
     _jobs: list[DueJob] = field(default_factory=list)
     _moves: dict[str, datetime | None] = field(default_factory=dict)
     _plain: list[NewRun] = field(default_factory=list)
@@ -76,8 +79,8 @@ class Tick:
     def is_full(self) -> bool:
         return len(self._plain) + len(self._told) >= MOST_RUNS
 
-    def locked(self, count: int) -> None:
-        self._locked = count
+    def locked(self, count: int, most_overdue: datetime | None) -> None:
+        self._locked, self._most_overdue = count, most_overdue
 
     def fail(self, error: Exception) -> None:
         """Remember an error that APScheduler would swallow; the first one is raised when the tick is written."""
@@ -259,4 +262,5 @@ class Tick:
             more=more,
             held=left and not more,
             next_run_time=earliest,
+            most_overdue=self._most_overdue,
         )

@@ -24,6 +24,7 @@ from .exceptions import ReceiverFailed
 from .firing import retry_at
 from .jobstore import DefinitionJobStore, DueJob
 from .lanes import Lane
+from .lateness import TickLateness
 from .storable import storable_text
 from .tick import MOST_JOBS, Ring, Tick, TickReport
 
@@ -81,6 +82,7 @@ class Timer(AsyncIOScheduler):  # type: ignore[misc]
         self._armed: datetime | None = None
         self._passed_over = ledger.BEGINNING
         self._unsubscribe: Callable[[], None] | None = None
+        self.lateness = TickLateness()
         super().__init__(
             jobstores={events.JOB_STORE: self._store},
             executors={"default": RecordingExecutor(self._store)},
@@ -131,6 +133,7 @@ class Timer(AsyncIOScheduler):  # type: ignore[misc]
         earliest, paused = ledger.look()
         moment = now or timezone.now()
         if paused or self.state == STATE_PAUSED or earliest is None or earliest > moment:
+            self.lateness.clear(moment)
             return TickReport(moment=moment, next_run_time=None if paused else earliest)
         try:
             report = self._tick(moment)
@@ -155,9 +158,11 @@ class Timer(AsyncIOScheduler):  # type: ignore[misc]
                 self._store.tick, self._tick_thread = None, None
             if tick.failure is not None:
                 raise tick.failure
+        report = tick.report or TickReport(moment=moment, next_run_time=moment)
+        self.lateness.committed(report.most_overdue, timezone.now(), all_done=not (report.more or report.held))
         for event in tick.heard:
             self._dispatch_event(event)
-        return tick.report or TickReport(moment=moment, next_run_time=moment)
+        return report
 
     def _dispatch_event(self, event: SchedulerEvent) -> None:
         """Tell listeners, in the calling thread; of what happens inside a tick only after its commit."""
