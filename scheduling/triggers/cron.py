@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from scheduling.exceptions import InvalidTrigger
 
 from .base import MICROSECOND, DocumentTrigger, Reader
-from .cronline import FIELDS, MAX_LENGTH, CronLine, parse_fields, split_line
+from .cronline import FIELDS, MAX_LENGTH, CronLine, is_plain, parse_fields, split_line
 from .words import cron_in_words
 from .zones import ClockChange, changes, instant_of, offset_at, wall_of
 
@@ -197,6 +197,6 @@ def _field(reader: Reader, name: str) -> str:
     if not isinstance(value, str):
         raise InvalidTrigger(place, _("Write a whole number or a text such as “*/5” or “1,15”."))
     text = value.strip()
-    if not text or len(text) > MAX_LENGTH or not text.isascii() or any(not 33 <= ord(one) < 127 for one in text):
+    if not text or len(text) > MAX_LENGTH or not is_plain(text):
         raise InvalidTrigger(place, _("Write one cron field without blanks, such as “*/5”, “1,15” or “mon-fri”."))
     return text

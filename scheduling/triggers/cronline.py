@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
@@ -23,6 +24,9 @@ MACROS: Mapping[str, str] = {
     "@hourly": "0 * * * *",
 }
 MAX_LENGTH = 200
+BLANKS = " \t"
+SHOWN = 60
+"""Characters of a wrong value that an error shows."""
 EPOCH = datetime(2000, 1, 1)
 ONE_DAY = timedelta(days=1)
 ONE_SECOND = timedelta(seconds=1)
@@ -113,22 +117,29 @@ def split_line(line: str) -> dict[str, str]:
     """The fields of a line of five or six; raises InvalidTrigger that says what is wrong with it."""
     if len(line) > MAX_LENGTH:
         raise _refused(_("The line is longer than %(most)d characters.") % {"most": MAX_LENGTH})
-    if not line.isascii() or any(ord(character) < 32 and character not in "\t" for character in line):
-        raise _refused(_("Use plain letters, digits and * , - / # only."))
-    text = line.strip()
+    text = line.strip(BLANKS)
     if text.startswith("@"):
         return split_line(_macro(text))
-    parts = text.split()
+    parts = [part for part in re.split(f"[{BLANKS}]+", text) if part]
     if not parts:
         raise _refused(_("The line is empty; “0 2 * * *” is every day at 02:00."))
     if len(parts) not in (5, 6):
-        raise _refused(
-            _("The line has %(count)d fields; write five (minute hour day month weekday), or six with seconds first.")
-            % {"count": len(parts)}
+        message = _(
+            "“%(line)s”: a line has five fields (minute hour day month weekday), or six with seconds first;"
+            " this one has %(count)d."
         )
+        raise _refused(message % {"line": printable(text), "count": len(parts)})
     if len(parts) == 5:
         parts.insert(0, "0")
-    return dict(zip(FIELDS, parts, strict=True))
+    fields = dict(zip(FIELDS, parts, strict=True))
+    for name, value in fields.items():
+        # Also what `str.isdigit` takes for digits, and blanks that are none to other programs.
+        if not is_plain(value):
+            raise _refused(
+                _("The %(field)s “%(value)s” has other signs than plain letters, digits and * , - / #.")
+                % {"field": field_word(name), "value": printable(value)}
+            )
+    return fields
 
 
 @lru_cache(maxsize=4096)
@@ -140,10 +151,8 @@ def parse_fields(*parts: str, places: str = "trigger.cron") -> CronLine:
         return places if places != "trigger" else f"trigger.{name}"
 
     if "W" in fields["day"].upper():
-        raise InvalidTrigger(
-            place("day"),
-            _("“W” (nearest weekday) is not supported; name the days, or use day_of_week such as “mon#1”."),
-        )
+        message = _("The day “%(value)s”: “W” (nearest weekday) is not supported; name the days, or weekdays: “mon#1”.")
+        raise InvalidTrigger(place("day"), message % {"value": fields["day"]})
     try:
         line = CronLine(fields)
     except CronSimError as error:
@@ -151,27 +160,57 @@ def parse_fields(*parts: str, places: str = "trigger.cron") -> CronLine:
         name = LIBRARY_NAMES.get(name, name)
         raise InvalidTrigger(place(name), _explain(name, fields)) from error
     if line.next(EPOCH - ONE_SECOND) is None:
-        raise InvalidTrigger(place("day"), _("This never fires: no such day ever comes."))
+        message = _("This never fires: no day of the months “%(month)s” is both “%(day)s” and “%(weekday)s”.")
+        raise InvalidTrigger(place("day"), message % _days_of(fields))
     return line
+
+
+def field_word(name: str) -> str:
+    """What people call a field."""
+    return {
+        "second": _("second"),
+        "minute": _("minute"),
+        "hour": _("hour"),
+        "day": _("day of the month"),
+        "month": _("month"),
+        "day_of_week": _("day of the week"),
+    }[name]
+
+
+def is_plain(value: str) -> bool:
+    return value.isascii() and all(33 <= ord(character) < 127 for character in value)
+
+
+def printable(value: str) -> str:
+    """Short enough for a sentence, and nothing in it that no terminal or database takes."""
+    shown = "".join(one if one.isprintable() else "\ufffd" for one in value[:SHOWN])
+    return shown + "…" if len(value) > SHOWN else shown
 
 
 def _explain(name: str, fields: Mapping[str, str]) -> str:
     value = fields[name]
-    if name == "day":
-        try:
-            CronLine({**fields, "month": "*"})
-        except CronSimError:
-            pass
-        else:
-            return _("This never fires: no month of “%(month)s” has a day “%(day)s”.") % {
-                "month": fields["month"],
-                "day": value,
-            }
-    return _("“%(value)s” is not a %(field)s; allowed: %(range)s, lists a,b, ranges a-b (a ≤ b), steps */n.") % {
-        "value": value,
-        "field": name.replace("_", " "),
-        "range": RANGES[name],
-    }
+    wrong = [part for part in value.split(",") if not _is_readable(name, part)]
+    if name == "day" and not wrong:
+        message = _("This never fires: no month of “%(month)s” has a day “%(day)s”.")
+        return message % _days_of(fields)
+    message = _(
+        "The %(field)s “%(value)s” cannot be read; allowed: %(range)s, lists a,b, ranges a-b (a ≤ b), steps */n."
+    )
+    shown = printable(wrong[0] if wrong and wrong[0] else value)
+    return message % {"field": field_word(name), "value": shown, "range": RANGES[name]}
+
+
+def _is_readable(name: str, part: str) -> bool:
+    """Whether one part of a field's list may stand there, other fields aside."""
+    try:
+        CronLine({**dict.fromkeys(FIELDS, "*"), name: part})
+    except CronSimError:
+        return False
+    return True
+
+
+def _days_of(fields: Mapping[str, str]) -> dict[str, str]:
+    return {"month": fields["month"], "day": fields["day"], "weekday": fields["day_of_week"]}
 
 
 def _macro(text: str) -> str:
@@ -180,7 +219,9 @@ def _macro(text: str) -> str:
         return MACROS[name]
     if name == "@reboot":
         raise _refused(_("“@reboot” names no time; use one of %(known)s.") % {"known": ", ".join(MACROS)})
-    raise _refused(_("“%(name)s” is not known; use one of %(known)s.") % {"name": text, "known": ", ".join(MACROS)})
+    raise _refused(
+        _("“%(name)s” is not known; use one of %(known)s.") % {"name": printable(text), "known": ", ".join(MACROS)}
+    )
 
 
 def _refused(message: str) -> InvalidTrigger:

@@ -100,7 +100,7 @@ def test_spoilt_job_is_shown_with_its_problem_beside_the_others() -> None:
     spoilt = make_job("spoilt")
     ScheduledJob.objects.filter(pk=spoilt.pk).update(trigger={"type": "cron", "cron": "nonsense"})
     text = upcoming()
-    assert "spoilt: trigger.cron: The line has 1 fields" in text
+    assert "spoilt: trigger.cron: “nonsense”: a line has five fields" in text
     assert "good: At 02:30" in text
 
 
