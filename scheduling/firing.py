@@ -27,13 +27,13 @@ _REMEMBERED = 16
 
 
 class Reason(StrEnum):
-    """Why moments did not run."""
+    """Why moments did not run; but for `COALESCED` these are also `JobRun.Reason`'s."""
 
     LATE = "late"
-    BEYOND_CATCH_UP = "beyond catch-up"
+    BEYOND_CATCH_UP = "beyond_catch_up"
     COALESCED = "coalesced"
     OVERLAP = "overlap"
-    QUEUE_FULL = "queue full"
+    QUEUE_FULL = "queue_full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,10 +67,11 @@ RETURNING id
 _INSERT = """
 INSERT INTO scheduling_jobrun (
     job_id, job_key, job_name, scheduled_time, available_at, definition_version, exclusive_key, state, message,
-    error_type, error, missed_count, missed_until, coalesced_count, coalesced_from,
+    error_type, error, missed_count, missed_until, coalesced_count, coalesced_from, reason, in_way,
     cause, queued_at, finished_at, code_version, claim, retry_count, recoveries, cancel_requested_by)
 SELECT v.pk, v.job_key, v.job_name, v.scheduled_time, v.available_at, v.definition_version, v.exclusive_key,
        v.state, v.message, v.error_type, v.error, v.missed_count, v.missed_until, v.coalesced_count, v.coalesced_from,
+       v.reason, v.in_way,
        'schedule', {now}, CASE WHEN v.state = 'queued' THEN NULL ELSE {now} END, '', 0, 0, 0, ''
 FROM {set} WHERE {new}
 RETURNING id, job_id, scheduled_time
@@ -131,6 +132,8 @@ class NewRun(NamedTuple):
     missed_until: datetime | None = None
     coalesced_count: int = 0
     coalesced_from: datetime | None = None
+    reason: str = ""
+    in_way: int | None = None
 
 
 class Move(NamedTuple):
@@ -191,7 +194,7 @@ _RUNS = Columns(
     NewRun._fields,
     (
         *("bigint", "text", "text", "timestamptz", "timestamptz", "bigint", "text", "text", "text", "text", "text"),
-        *("bigint", "timestamptz", "bigint", "timestamptz"),
+        *("bigint", "timestamptz", "bigint", "timestamptz", "text", "bigint"),
     ),
 )
 

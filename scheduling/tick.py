@@ -119,7 +119,7 @@ class Tick:
             return
         if job.error is not None:
             moment = plan.moments[-1]
-            self._add(job, moment, State.FAILED, error=job.error)
+            self._add(job, moment, State.FAILED, error=job.error, reason=JobRun.Reason.BROKEN.value)
             self.heard.append(
                 JobExecutionEvent(EVENT_JOB_ERROR, job.id, events.JOB_STORE, moment, exception=job.error, traceback="")
             )
@@ -173,25 +173,37 @@ class Tick:
                 message=message,
                 missed_count=gap.count,
                 missed_until=gap.last,
+                reason=gap.reason.value,
             )
         )
         self.heard.append(JobExecutionEvent(EVENT_JOB_MISSED, job.id, events.JOB_STORE, gap.first))
 
     def _skip(self, job: DueJob, admission: Admission) -> None:
+        in_way: int | None = None
         if admission.reason is Reason.OVERLAP:
+            in_way = job.active.run_id
             names = {"run": job.active.run_id, "state": job.active.state}
             message = _("Run #%(run)s of this job is still %(state)s.") % names
         else:
             message = _("The queue is full: %(count)d runs of this job wait already.") % {"count": job.active.queued}
+        reason = (admission.reason or Reason.OVERLAP).value
         for moment in admission.skipped:
-            self._add(job, moment, State.SKIPPED, message=message)
+            self._add(job, moment, State.SKIPPED, message=message, reason=reason, in_way=in_way)
         if not admission.queued:
             raise MaxInstancesReachedError(job)
         skipped = list(admission.skipped)
         self.heard.append(JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job.id, events.JOB_STORE, skipped))
 
     def _add(
-        self, job: DueJob, moment: datetime, state: State, *, message: str = "", error: Exception | None = None
+        self,
+        job: DueJob,
+        moment: datetime,
+        state: State,
+        *,
+        message: str = "",
+        error: Exception | None = None,
+        reason: str = "",
+        in_way: int | None = None,
     ) -> None:
         definition = job.definition
         plan = job.plan
@@ -214,6 +226,8 @@ class Tick:
                 None,
                 coalesced.count if coalesced else 0,
                 coalesced.first if coalesced else None,
+                reason,
+                in_way,
             )
         )
 

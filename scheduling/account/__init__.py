@@ -1,7 +1,7 @@
 """The account of a job: what ran, what did not, and why; what will run. Reads alone, never writes.
 
-Every planned moment is one of: run, missed, skipped, coalesced into another, or still to come. `explain` answers for one
-moment; `timeline` for a job.
+Every planned moment is one of: run, missed, skipped, coalesced into another, or still to come. `explain` answers for
+one moment; `timeline` for a job.
 """
 
 from __future__ import annotations

@@ -351,7 +351,9 @@ def test_statements_do_not_grow_with_what_is_due() -> None:
 
 def test_insert_names_every_column_that_may_not_be_null() -> None:
     """The statement is raw: a new column without a database default must be added to it."""
-    optional = {field.column for field in JobRun._meta.local_fields if field.null or field.primary_key}
+    optional = {
+        field.column for field in JobRun._meta.local_fields if field.null or field.primary_key or field.has_db_default()
+    }
     required = {field.column for field in JobRun._meta.local_fields} - optional
 
     for statement in (ledger._INSERT, ledger._QUEUE):
