@@ -203,7 +203,9 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["crawlproject.web.permissions.ModelPermissions"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["crawlproject.web.renderers.UtcJSONRenderer"],
+    # The encoder gives every moment its one form: UTC with a Z.
+    "DATETIME_FORMAT": None,
     "DEFAULT_PARSER_CLASSES": ["crawlproject.web.parsers.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "crawlproject.web.pagination.BoundedPagination",
     "DEFAULT_FILTER_BACKENDS": ["crawlproject.web.filters.StrictFilterBackend"],

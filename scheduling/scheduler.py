@@ -207,6 +207,7 @@ class TaskScheduler:
         self._runner = runner = Runner(liveness=liveness, control=control, max_workers=self.settings.max_workers)
         await runner.start()
         self._timer = timer = Timer(ring=make_dispatcher(runner.wake).ring, control=control)
+        liveness.gauge_sources.append(timer.lateness.gauges)
         return control, runner, timer
 
     async def _edit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -268,7 +269,7 @@ def _process_status(process: Process, running: int) -> ProcessStatus:
         "kind": process.kind,
         "host": process.host.split("/", 1)[0],
         "pid": process.pid,
-        "started_at": process.started_at.isoformat(),
+        "started_at": process.started_at.isoformat().replace("+00:00", "Z"),
         "beat_age": round(age.total_seconds(), 1) if age is not None else 0.0,
         "running": running,
         "max_workers": process.max_workers,
