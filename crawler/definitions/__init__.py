@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from .differences import Difference, differences
 from .dumping import dump, to_yaml
 from .file import Definitions, parse_file, parse_files
 from .loading import LoadReport, load
@@ -22,14 +21,12 @@ from .spiders import (
 
 __all__ = [
     "Definitions",
-    "Difference",
     "InvalidDefinitions",
     "LoadReport",
     "Problem",
     "SpiderInUse",
     "SpiderNotFound",
     "delete_spider",
-    "differences",
     "dump",
     "dump_spider",
     "load",

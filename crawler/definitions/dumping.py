@@ -9,9 +9,9 @@ import yaml
 from crawler.models import Spider
 from scheduling.conf import SchedulerSettings
 from scheduling.definitions import JobValues, dump_job
+from scheduling.definitions.differences import same
 from scheduling.models import ScheduledJob
 
-from .differences import same
 from .reading import MISREAD
 from .spiders import dump_spider
 

@@ -10,10 +10,10 @@ from django.db import transaction
 
 from crawler.models import Spider
 from scheduling.definitions import JobValues, dump_job, dump_values, parse_job, save_job
+from scheduling.definitions.differences import Change, differences
 from scheduling.exceptions import InvalidJob, RunConflict
 from scheduling.models import ScheduledJob
 
-from .differences import Difference, differences
 from .file import Definitions, JobEntry, SpiderEntry
 from .problems import InvalidDefinitions, Problem
 from .spiders import ORDERED, save_spider
@@ -30,7 +30,7 @@ class Outcome:
     """``spider`` or ``job``."""
     name: str
     is_new: bool = False
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[Change, ...] = ()
 
     @property
     def state(self) -> str:

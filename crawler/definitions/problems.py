@@ -34,10 +34,3 @@ class InvalidDefinitions(CrawlerError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = list(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
-
-
-def join(place: str, rest: str) -> str:
-    """`rest` as seen from `place`: ``spiders[0]`` and ``items[1]`` make ``spiders[0].items[1]``."""
-    if not place or not rest or rest.startswith("["):
-        return place + rest
-    return f"{place}.{rest}"

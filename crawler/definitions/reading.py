@@ -17,8 +17,9 @@ from typing import TypeAlias, cast
 import yaml
 
 from crawler.engine.records import Json
+from scheduling.definitions.differences import join
 
-from .problems import InvalidDefinitions, Problem, join
+from .problems import InvalidDefinitions, Problem
 
 MAX_CHARACTERS = 10_000_000
 MAX_DEPTH = 50

@@ -13,9 +13,8 @@ from crawler.engine.errors import DefinitionError, DefinitionProblem
 from crawler.exceptions import CrawlerError
 from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider, TaskFailure
 from scheduling.definitions import record_version
+from scheduling.definitions.differences import same
 from scheduling.models import DefinitionVersion, JobRun, ScheduledJob
-
-from .differences import same
 
 KIND = DefinitionVersion.Kind.SPIDER
 ORDERED = ("fields",)

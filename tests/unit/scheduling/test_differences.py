@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.definitions.differences import ABSENT, differences, same
+from scheduling.definitions.differences import ABSENT, differences, same
 
 
 @pytest.mark.parametrize(
