@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from time import monotonic
 
@@ -26,6 +27,7 @@ from .lanes import Lane
 from .link import ExecutionLink, OnProgress
 from .models import JobRun
 from .places import Places
+from .watchdog import WORK, Work
 
 CANCEL_GRACE = 10.0
 """Seconds that a cancelled handler has for its `finally`; then it is abandoned and named."""
@@ -33,7 +35,21 @@ CANCEL_GRACE = 10.0
 State = JobRun.State
 logger = logging.getLogger(__name__)
 
-_abandoned: set[asyncio.Task[_Left]] = set()
+_abandoned: dict[asyncio.Task[_Left], Abandoned] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A handler that ignored its cancel and still does something in this process."""
+
+    run_id: int
+    handler: str
+    since: datetime
+
+
+def abandoned() -> list[Abandoned]:
+    """Return the handlers that were abandoned in this process and have not ended yet. From any thread."""
+    return list(_abandoned.values())
 
 
 class RunTimeout(SchedulingError):
@@ -93,6 +109,7 @@ class Execution:
         self._why: Abort | None = None
         self._aborted = asyncio.Event()
         self._handler: JobHandler | None = None
+        self._is_abandoned = False
 
     def drain(self) -> None:
         """Ask the handler to stop at its next good point."""
@@ -135,7 +152,8 @@ class Execution:
 
     async def _supervise(self, handler: JobHandler) -> _Left:
         """Let the handler work until it leaves, its time is over, or it is aborted."""
-        task = asyncio.create_task(_leave(handler, self._context()), name=f"run-{self.claimed.run_id}")
+        work = Work(self.claimed.run_id, self.claimed.claim, self.claimed.handler)
+        task = asyncio.create_task(_leave(handler, self._context(), work), name=f"run-{self.claimed.run_id}")
         aborted = asyncio.create_task(self._aborted.wait())
         try:
             await asyncio.wait({task, aborted}, timeout=self.claimed.timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -156,14 +174,15 @@ class Execution:
             return _Lost()
         if self._why is Abort.TIMEOUT:
             limit = RunTimeout(_("The run took longer than its time-out of %g s.") % (self.claimed.timeout or 0))
-            return self._failed(limit, message=str(limit))
+            return self._failed(limit, message=self._also_abandoned(str(limit)))
         if left.result is not None and (left.result.success or self._why is not Abort.CANCEL):
             return self._outcome(left.result)
         if self._why is Abort.CANCEL:
-            return Outcome(state=State.CANCELLED, message=_("Cancelled."), retry_count=self.link.retry_count)
+            message = self._also_abandoned(_("Cancelled."))
+            return Outcome(state=State.CANCELLED, message=message, retry_count=self.link.retry_count)
         stopped = left.exception is None or isinstance(left.exception, RunStopped)
         if stopped and self.link.stopping.is_set():
-            return _HandBack(_("Handed back: its process was ending."))
+            return _HandBack(self._also_abandoned(_("Handed back: its process was ending.")))
         return self._failed(left.exception or asyncio.CancelledError("The handler cancelled itself."))
 
     def _outcome(self, result: JobResult) -> Outcome:
@@ -249,10 +268,19 @@ class Execution:
             link=self.link,
         )
 
+    def _also_abandoned(self, message: str) -> str:
+        if not self._is_abandoned:
+            return message
+        return _("%(message)s Its handler %(handler)s ignores its cancel and was abandoned.") % {
+            "message": message,
+            "handler": self.claimed.handler,
+        }
+
     def _abandon(self, task: asyncio.Task[_Left]) -> None:
         """Leave a handler that ignores its cancel: its writes are refused by the guard, but it holds what it holds."""
-        _abandoned.add(task)
-        task.add_done_callback(_abandoned.discard)
+        self._is_abandoned = True
+        _abandoned[task] = Abandoned(self.claimed.run_id, self.claimed.handler, timezone.now())
+        task.add_done_callback(_forget)
         stack = "".join(f"  {frame.f_code.co_filename}:{frame.f_lineno}\n" for frame in task.get_stack())
         logger.error(
             "Handler %s ignores its cancel and is abandoned (run #%s), at:\n%s",
@@ -261,6 +289,7 @@ class Execution:
             stack,
             extra={"action": "handler_abandoned", "run_id": self.claimed.run_id, "handler": self.claimed.handler},
         )
+        self.link.buffer.add(f"The handler ignores its cancel and is abandoned, at:\n{stack}")
 
     async def _close(self, thread: ThreadPoolExecutor) -> None:
         """Close the run's connection in its thread; a thread that is stuck is not waited for."""
@@ -269,14 +298,19 @@ class Execution:
         await asyncio.wait({asyncio.ensure_future(asyncio.wrap_future(closed))}, timeout=self._cancel_grace)
 
 
-async def _leave(handler: JobHandler, context: JobContext) -> _Left:
+async def _leave(handler: JobHandler, context: JobContext, work: Work) -> _Left:
     """Run the handler, and keep whatever it raises from the loop: `SystemExit` in a task would end the process."""
+    WORK.set(work)
     try:
         return _Left(result=await handler.execute_with_retry(context))
     except (asyncio.CancelledError, GeneratorExit):
         raise
     except BaseException as error:  # the boundary to other people's code
         return _Left(exception=error)
+
+
+def _forget(task: asyncio.Task[_Left]) -> None:
+    _abandoned.pop(task, None)
 
 
 async def _swallow(hook: Awaitable[None]) -> None:

@@ -45,6 +45,11 @@ class TickLateness:
         worst, self._worst = self._worst, timedelta(0)
         return worst.total_seconds()
 
+    def gauges(self) -> dict[str, object]:
+        """Return what goes into the process's row with a beat."""
+        ticked_at = None if self.ticked_at is None else self.ticked_at.isoformat()
+        return {"tick_lateness_seconds": round(self.take_worst(), 3), "ticked_at": ticked_at}
+
 
 def overdue_seconds() -> float:
     """Return how late the most overdue job is at this moment, by the database's clock; 0 when all is paused.

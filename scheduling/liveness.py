@@ -25,7 +25,7 @@ from . import endings, machine, schema
 from .codeversion import code_version
 from .lanes import Lane
 from .models import Process
-from .watchdog import Watchdog
+from .watchdog import Block, Watchdog
 
 BEAT_SECONDS = 3.0
 LOST_SECONDS = 15.0
@@ -86,7 +86,10 @@ class Liveness:
         self.watchdog = watchdog or Watchdog()
         self.on_recovery = on_recovery
         """Called (on the loop) when runs went back to the queue."""
+        self.gauge_sources: list[Callable[[], Mapping[str, object]]] = []
+        """Asked in the control lane for what goes into the row with each beat."""
         self._gauges = _Gauges()
+        self.watchdog.listeners.append(self._note_block)
         self._outdated = False
 
     @property
@@ -158,6 +161,8 @@ class Liveness:
 
     def _beat(self) -> None:
         gauges = self._gauges.read(self.watchdog, with_size=self._beats % _SIZE_EVERY_BEATS == 0)
+        for source in self.gauge_sources:
+            gauges.update(source())
         if self._beats % _SCHEMA_EVERY_BEATS == 0:
             self._look_at_schema()
         self._beats += 1
@@ -171,6 +176,21 @@ class Liveness:
         self._process = None
         self._observations.forget()
         self._process = register(self._kind, self._max_workers)
+
+    def _note_block(self, block: Block) -> None:
+        """Write into this process's row who blocks its loop; from the watchdog's thread: the loop has no turn."""
+        self._gauges.note(block)
+        with suppress(RuntimeError):  # the lane is closed
+            self._control.submit(self._show_block)
+
+    def _show_block(self) -> None:
+        if self._process is None:
+            return
+        try:
+            alive = Process.objects.filter(pk=self._process.pk, state=Process.State.ALIVE)
+            alive.update(gauges=self._gauges.last)
+        except (OperationalError, InterfaceError) as error:  # the next beat writes it
+            logger.warning("Block not shown", extra={"action": "block_not_shown", "error": str(error)})
 
     def _look_at_schema(self) -> None:
         unknown = schema.unknown_migrations()
@@ -252,17 +272,34 @@ class _Gauges:
         self._own = psutil.Process()
         self._own.cpu_percent()
         self._size: int | None = None
+        self._blocked_by: dict[str, object] | None = None
+        self.last: dict[str, object] = {}
+        """As they were read last, and who blocked the loop since."""
+
+    def note(self, block: Block) -> None:
+        """Keep who blocks the loop, or blocked it last."""
+        self._blocked_by = {
+            "run": block.work.run_id if block.work else None,
+            "handler": block.work.handler if block.work else "",
+            "task": block.task,
+            "seconds": round(block.seconds, 1),
+            "at": timezone.now().isoformat(),
+            "ended": block.ended,
+        }
+        self.last = {**self.last, "blocked_by": self._blocked_by}
 
     def read(self, watchdog: Watchdog, *, with_size: bool) -> dict[str, object]:
         if with_size:
             self._size = database_size()
-        return {
+        self.last = {
             "rss_bytes": self._own.memory_info().rss,
             "cpu_percent": self._own.cpu_percent(),
             "threads": self._own.num_threads(),
             "loop_lag_seconds": round(watchdog.take_worst_lag(), 3),
             "database_bytes": self._size,
+            **({"blocked_by": self._blocked_by} if self._blocked_by is not None else {}),
         }
+        return self.last
 
 
 def database_size() -> int | None:

@@ -19,6 +19,11 @@ class Places:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @property
+    def used(self) -> int:
+        """How many places are taken."""
+        return self._held
+
+    @property
     def free(self) -> int:
         """How many new runs may begin."""
         return max(0, self.count - self._held - len(self._waiting))

@@ -19,12 +19,13 @@ from django.utils import timezone
 from . import claims, endings, registry, runlog
 from .claims import Claimed, OwnRun
 from .exceptions import ClaimLost, RunBusy, RunStopped
-from .execution import CANCEL_GRACE, Abort, Execution
+from .execution import CANCEL_GRACE, Abort, Execution, abandoned
 from .lanes import Lane
 from .link import OnProgress
 from .liveness import Liveness
 from .models import JobRun, Process
 from .places import Places
+from .watchdog import Block
 
 POLL_SECONDS = 0.25
 """How often due runs and asked cancels are looked for without being woken."""
@@ -32,6 +33,8 @@ FLUSH_SECONDS = 1.0
 """How old a run's log line gets before it is stored."""
 STORE_SECONDS = 20.0
 """How long a stopping runner waits for ends to be stored, after its handlers are gone."""
+MOST_ABANDONED = 20
+"""Of the abandoned handlers, so many are named in the process's row."""
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +86,8 @@ class Runner:
         """Begin to claim and execute. `Liveness` must have started."""
         self._loop = asyncio.get_running_loop()
         self._liveness.on_recovery = self.wake
+        self._liveness.gauge_sources.append(self.gauges)
+        self._liveness.watchdog.listeners.append(self._note_block)
         self._main = asyncio.create_task(self._look_for_ever(), name="runner")
         self._flusher = asyncio.create_task(self._flush_for_ever(), name="runner-log")
 
@@ -211,17 +216,44 @@ class Runner:
             self._full.clear()
             for execution in list(self._executions.values()):
                 if execution.link.buffer.waits:
-                    await self._flush(execution)
+                    await self._control.run(_flush, execution)
 
-    async def _flush(self, execution: Execution) -> None:
-        lines, progress = execution.link.buffer.take()
-        try:
-            await self._control.run(runlog.write, execution.claimed, lines, progress)
-        except ClaimLost:
-            pass  # lost, or just ended: the execution itself knows which
-        except Exception as error:  # a log line is no reason to end anything
-            execution.link.buffer.put_back(lines, progress)
-            logger.warning("Run log not stored", extra={"action": "run_log_failed", "error": str(error)})
+    def _note_block(self, block: Block) -> None:
+        """Write into a run's log that it blocks the loop; from the watchdog's thread, while the loop has no turn."""
+        work = block.work
+        execution = self._executions.get((work.run_id, work.claim)) if work is not None else None
+        if execution is None:
+            return
+        if block.ended:
+            line = f"The event loop is free again after {block.seconds:.1f} s."
+        else:
+            line = f"This run has blocked the event loop for {block.seconds:.1f} s: nothing else goes on, at:"
+            line = f"{line}\n{block.stack}"
+        execution.link.buffer.add(line)
+        with suppress(RuntimeError):  # the lane is closed
+            self._control.submit(_flush, execution)
+
+    def gauges(self) -> dict[str, object]:
+        """Return what goes into the process's row with a beat. From any thread."""
+        left = abandoned()
+        gauges: dict[str, object] = {"places_used": self._places.used, "abandoned_handlers": len(left)}
+        if left:
+            gauges["abandoned"] = [
+                {"run": one.run_id, "handler": one.handler, "since": one.since.isoformat()}
+                for one in left[:MOST_ABANDONED]
+            ]
+        return gauges
+
+
+def _flush(execution: Execution) -> None:
+    lines, progress = execution.link.buffer.take()
+    try:
+        runlog.write(execution.claimed, lines, progress)
+    except ClaimLost:
+        pass  # lost, or just ended: the execution itself knows which
+    except Exception as error:  # a log line is no reason to end anything
+        execution.link.buffer.put_back(lines, progress)
+        logger.warning("Run log not stored", extra={"action": "run_log_failed", "error": str(error)})
 
 
 def _survey(owners: Sequence[int], process: Process | None, free: int) -> _Survey:

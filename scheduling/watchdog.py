@@ -13,13 +13,51 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextvars import Context, ContextVar
+from dataclasses import dataclass, replace
 from time import monotonic
+from types import FrameType
 
 INTERVAL = 0.5
 """Seconds between two signs of life of the loop."""
 EXIT_STATUS = 70
+MOST_FRAMES = 15
+"""The innermost frames of a stack are shown."""
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The run that a task (with all tasks that it began) works for."""
+
+    run_id: int
+    claim: int
+    handler: str
+
+
+WORK: ContextVar[Work | None] = ContextVar("WORK", default=None)
+"""Set in a handler's own task."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """The loop has no turn: who has it, and where that stands."""
+
+    seconds: float
+    work: Work | None
+    """None where it is no run's doing, or nobody knows whose."""
+    task: str
+    """The name of the task; empty where it is a plain callback."""
+    stack: str
+    ended: bool = False
+
+    @property
+    def culprit(self) -> str:
+        """Who blocks the loop, in words."""
+        if self.work is not None:
+            return f"run #{self.work.run_id} (handler {self.work.handler})"
+        return f"task {self.task}" if self.task else "a callback"
 
 
 class Watchdog:
@@ -36,17 +74,21 @@ class Watchdog:
         self.warn_seconds = warn_seconds
         self.exit_seconds = exit_seconds
         self.worst_lag = 0.0
+        self.listeners: list[Callable[[Block], None]] = []
+        """Called in the watchdog's thread when a block is named, each time that it has doubled, and at its end."""
         self._end_process = end_process
         self._interval = interval
         self._last_sign = 0.0
         self._warn_at = warn_seconds
+        self._block: Block | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = threading.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin to watch the running loop, in whose thread this is called."""
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         self._sign(loop)
         self._thread = threading.Thread(target=self._watch, args=(threading.get_ident(),), name="watchdog", daemon=True)
         self._thread.start()
@@ -70,15 +112,13 @@ class Watchdog:
         self.worst_lag = max(self.worst_lag, lag)
         if lag < self.warn_seconds:
             self._warn_at = self.warn_seconds
+            self._release()
             return
         if lag >= self._warn_at:
             self._warn_at = lag * 2
-            logger.warning(
-                "Event loop blocked for %.1f s by:\n%s",
-                lag,
-                _stack(loop_thread),
-                extra={"action": "loop_blocked", "lag": lag},
-            )
+            self._name(lag, loop_thread)
+        elif self._block is not None:
+            self._block = replace(self._block, seconds=lag)
         if lag >= self.exit_seconds:
             logger.critical(
                 "Event loop blocked for %.0f s: ending this process, its runs go on elsewhere",
@@ -86,6 +126,36 @@ class Watchdog:
                 extra={"action": "loop_stuck", "lag": lag},
             )
             self._end_process(EXIT_STATUS)
+
+    def _name(self, lag: float, loop_thread: int) -> None:
+        """Say who blocks the loop, and where."""
+        task = asyncio.current_task(self._loop) if self._loop is not None else None
+        context, stack = _look(sys._current_frames().get(loop_thread))
+        work = context.get(WORK) if context is not None else None
+        self._block = Block(seconds=lag, work=work, task=task.get_name() if task is not None else "", stack=stack)
+        logger.warning(
+            "Event loop blocked for %.1f s by %s:\n%s", lag, self._block.culprit, stack, extra=_fields(self._block)
+        )
+        self._tell(self._block)
+
+    def _release(self) -> None:
+        if self._block is None:
+            return
+        ended, self._block = replace(self._block, ended=True), None
+        logger.warning(
+            "Event loop free again after %.1f s; it was blocked by %s",
+            ended.seconds,
+            ended.culprit,
+            extra=_fields(ended) | {"action": "loop_free"},
+        )
+        self._tell(ended)
+
+    def _tell(self, block: Block) -> None:
+        for listener in self.listeners:
+            try:
+                listener(block)
+            except Exception:  # the outermost loop of this thread: the watch goes on
+                logger.exception("Block not noted", extra={"action": "block_not_noted"})
 
     def _sign(self, loop: asyncio.AbstractEventLoop) -> None:
         self._last_sign = monotonic()
@@ -102,6 +172,27 @@ class Watchdog:
             self.check(now, loop_thread)
 
 
-def _stack(thread: int) -> str:
-    frame = sys._current_frames().get(thread)
-    return "".join(traceback.format_stack(frame)) if frame is not None else "(no such thread)"
+def _look(frame: FrameType | None) -> tuple[Context | None, str]:
+    """Return the context of what the loop's thread executes, and its stack without the loop's own part.
+
+    The frame of the loop's handle holds the context, in which a task's children have what was set in the task; nothing
+    else gives another thread's context (`Task.get_context` exists from Python 3.12 on, and for tasks alone).
+    """
+    inner: list[FrameType] = []
+    context = None
+    while frame is not None:
+        if frame.f_code is asyncio.Handle._run.__code__:
+            handle = frame.f_locals.get("self")
+            context = getattr(handle, "_context", None)
+            break
+        inner.append(frame)
+        frame = frame.f_back
+    shown = [(one, one.f_lineno) for one in reversed(inner[:MOST_FRAMES])]
+    return context, "".join(traceback.StackSummary.extract(iter(shown)).format())
+
+
+def _fields(block: Block) -> dict[str, object]:
+    fields: dict[str, object] = {"action": "loop_blocked", "lag": block.seconds}
+    if block.work is not None:
+        fields |= {"run_id": block.work.run_id, "handler": block.work.handler}
+    return fields

@@ -11,7 +11,7 @@ from time import monotonic
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
 from scheduling import claims, endings, events, link, registry
@@ -21,6 +21,7 @@ from scheduling.lanes import Lane
 from scheduling.liveness import Liveness
 from scheduling.models import JobRun, Process, RunLog, ScheduledJob
 from scheduling.runner import Runner, run_in_foreground
+from scheduling.watchdog import Watchdog
 
 from .making import make_job, make_run, off_loop
 
@@ -69,10 +70,10 @@ def handler() -> Iterator[ScriptedJobHandler]:
 
 @asynccontextmanager
 async def running(
-    *, max_workers: int = 4, cancel_grace: float = 5.0, drain: float = 5.0
+    *, max_workers: int = 4, cancel_grace: float = 5.0, drain: float = 5.0, watchdog: Watchdog | None = None
 ) -> AsyncIterator[tuple[Runner, Liveness]]:
     control = Lane("control")
-    liveness = Liveness(kind=Process.Kind.SCHEDULER, control=control, max_workers=max_workers)
+    liveness = Liveness(kind=Process.Kind.SCHEDULER, control=control, max_workers=max_workers, watchdog=watchdog)
     runner = Runner(
         liveness=liveness, control=control, max_workers=max_workers, poll_seconds=0.02, cancel_grace=cancel_grace
     )
@@ -97,6 +98,11 @@ def queue(job: ScheduledJob | None = None, /, **fields: object) -> JobRun:
 @off_loop
 def state(run: JobRun) -> JobRun:
     return JobRun.objects.get(pk=run.pk)
+
+
+@off_loop
+def log_of(run: JobRun) -> str:
+    return "\n".join(RunLog.objects.filter(run=run).order_by("seq").values_list("text", flat=True))
 
 
 async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
@@ -331,12 +337,18 @@ class TestTimeoutAndCancel:
             run = await ended(await queue(timeout=0.05))
             assert (await ended(await queue(timeout=0.05))).state == "failed"
             await until(lambda: runner.running == 0)
+            gauges = runner.gauges()
             free.set()
             await until(lambda: len(wrote) == 2)
 
         assert (run.state, run.error_type) == ("failed", "RunTimeout")
+        assert "handler scripted ignores its cancel and was abandoned" in run.message
+        assert "ignores its cancel" in await log_of(run)
         assert "late" not in wrote
         assert any("abandoned" in record.message and "scripted" in record.message for record in caplog.records)
+        assert gauges["abandoned_handlers"] == 2
+        assert next(one["run"] for one in gauges["abandoned"]) == run.pk  # type: ignore[attr-defined]
+        assert runner.gauges() == {"places_used": 0, "abandoned_handlers": 0}
 
     async def test_a_handler_that_cancels_itself_has_failed(self, handler: ScriptedJobHandler) -> None:
         async def script(context: JobContext) -> JobResult:
@@ -369,6 +381,44 @@ class TestTimeoutAndCancel:
 
         assert (await state(run)).__dict__ | {"_state": None} == before.__dict__ | {"_state": None}
         assert [event.kind for event in told] == ["run_started", "claim_lost"]
+
+
+class TestBlockedLoop:
+    async def test_who_blocks_the_loop_is_named_in_log_and_process_while_it_does(
+        self, handler: ScriptedJobHandler, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        seen: dict[str, object] = {}
+
+        def look(run_id: int) -> None:
+            """From a thread of its own: the loop's is blocked."""
+            end = monotonic() + 10
+            while not seen.get("log") and monotonic() < end:
+                seen["gauges"] = Process.objects.get().gauges
+                seen["log"] = "".join(RunLog.objects.filter(run=run_id).values_list("text", flat=True))
+            connections.close_all()
+
+        def block(run_id: int) -> None:
+            thread = threading.Thread(target=look, args=(run_id,))
+            thread.start()
+            thread.join()
+
+        async def script(context: JobContext) -> JobResult:
+            block(context.run_id)
+            return JobResult(success=True)
+
+        handler.script = script
+        watchdog = Watchdog(warn_seconds=0.05, interval=0.02)
+        async with running(watchdog=watchdog) as (_runner, liveness):
+            run = await ended(await queue())
+            await until(lambda: any("free again" in record.message for record in caplog.records))
+            await off_loop(liveness.beat_and_reap)()
+            after = (await off_loop(Process.objects.get)()).gauges
+
+        during = seen["gauges"]["blocked_by"]  # type: ignore[index]
+        assert (during["run"], during["handler"], during["ended"]) == (run.pk, "scripted", False)
+        assert "in block" in str(seen["log"])
+        assert any("blocked for" in record.message and f"run #{run.pk}" in record.message for record in caplog.records)
+        assert (after["blocked_by"]["run"], after["blocked_by"]["ended"]) == (run.pk, True)
 
 
 class TestDrain:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from time import monotonic
 
 import pytest
 
-from scheduling.watchdog import EXIT_STATUS, Watchdog
+from scheduling.watchdog import EXIT_STATUS, WORK, Block, Watchdog, Work
 
 
 def block_the_loop(seconds: float) -> None:
@@ -55,3 +57,79 @@ async def test_one_stall_is_told_when_it_doubles_and_not_at_every_look(caplog: p
     watchdog.stop()
 
     assert [f"{record.lag:.1f}" for record in caplog.records] == ["1.1", "2.3", "4.7"]  # type: ignore[attr-defined]
+
+
+class Blocking:
+    """Blocks the loop from a run's task until the watchdog has named somebody."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        self.named = threading.Event()
+        self.ended = threading.Event()
+
+    def hear(self, block: Block) -> None:
+        self.blocks.append(block)
+        (self.ended if block.ended else self.named).set()
+
+    def hold_up(self) -> None:
+        assert self.named.wait(10)
+
+    async def in_its_own_task(self) -> None:
+        self.hold_up()
+
+    async def in_a_child(self) -> None:
+        async def child() -> None:
+            self.hold_up()
+
+        await asyncio.create_task(child(), name="child")
+
+    async def in_a_callback(self) -> None:
+        called = asyncio.Event()
+
+        def callback() -> None:
+            self.hold_up()
+            called.set()
+
+        asyncio.get_running_loop().call_soon(callback)
+        await called.wait()
+
+
+@pytest.mark.parametrize(
+    ("way", "task"),
+    [(Blocking.in_its_own_task, "run-7"), (Blocking.in_a_child, "child"), (Blocking.in_a_callback, "")],
+    ids=["in its own task", "in a child's", "in a callback"],
+)
+async def test_the_run_that_blocks_is_named_wherever_it_does(
+    way: Callable[[Blocking], Awaitable[None]], task: str
+) -> None:
+    blocking = Blocking()
+    watchdog = Watchdog(warn_seconds=0.05, interval=0.02)
+    watchdog.listeners.append(blocking.hear)
+    watchdog.start()
+
+    async def handler() -> None:
+        WORK.set(Work(7, 1, "scripted"))
+        await way(blocking)
+
+    await asyncio.create_task(handler(), name="run-7")
+    await asyncio.to_thread(blocking.ended.wait, 10)
+    watchdog.stop()
+
+    first, last = blocking.blocks[0], blocking.blocks[-1]
+    assert (first.work, first.task, first.ended) == (Work(7, 1, "scripted"), task, False)
+    assert "hold_up" in first.stack
+    assert "run_forever" not in first.stack
+    assert (last.ended, last.work) == (True, first.work)
+    assert last.seconds >= first.seconds
+
+
+async def test_a_block_that_is_no_runs_names_the_task() -> None:
+    blocking = Blocking()
+    watchdog = Watchdog(warn_seconds=0.05, interval=0.02)
+    watchdog.listeners += [lambda _block: 1 / 0, blocking.hear]  # type: ignore[list-item, return-value]
+    watchdog.start()
+
+    await asyncio.create_task(blocking.in_its_own_task(), name="somebody")
+    watchdog.stop()
+
+    assert (blocking.blocks[0].work, blocking.blocks[0].culprit) == (None, "task somebody")
