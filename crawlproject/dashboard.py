@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.apps import apps
+from django.conf import settings
 from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
@@ -14,7 +15,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from scheduling.alerts import failure_alert
+from scheduling.lateness import overdue_seconds
 from scheduling.models import JobRun, ScheduledJob, SchedulerState
+from scheduling.recent import HasEnded
 from scheduling.rounds import last_rounds
 
 RECENT = 12
@@ -82,6 +86,18 @@ def _needs_of_all(*, is_alive: bool) -> Iterator[Need]:
     if state is not None:
         what = _("by %(who)s; nothing fires until somebody resumes") % {"who": state.paused_by or "–"}
         yield Need("paused", _("Everything is paused"), what, reverse("admin:scheduling_scheduledjob_changelist"))
+    late = overdue_seconds() if is_alive else 0.0
+    if late > settings.SCHEDULER_LATE_SECONDS:
+        what = _("a job has been due for %(seconds)d s") % {"seconds": late}
+        yield Need("late", _("The scheduler is late"), what, reverse("admin:scheduling_process_changelist"))
+    alert = failure_alert()
+    if alert is not None:
+        what = _("%(failed)d of the last hour's %(executed)d runs") % {
+            "failed": alert.failed,
+            "executed": alert.executed,
+        }
+        url = reverse("admin:scheduling_jobrun_changelist") + "?state=failed"
+        yield Need("failed", _("Many runs fail"), what, url)
 
 
 def _needs_of_jobs(jobs: list[ScheduledJob]) -> Iterator[Need]:
@@ -97,7 +113,7 @@ def _needs_of_jobs(jobs: list[ScheduledJob]) -> Iterator[Need]:
 
 def _figures() -> Figures:
     State = JobRun.State
-    ended = JobRun.objects.filter(finished_at__gte=timezone.now() - DAY).exclude(state__in=JobRun.ACTIVE)
+    ended = JobRun.objects.filter(HasEnded("state"), finished_at__gte=timezone.now() - DAY)
     count = dict(ended.order_by().values_list("state").annotate(Count("pk")))
     active = dict(JobRun.objects.filter(state__in=JobRun.ACTIVE).order_by().values_list("state").annotate(Count("pk")))
     return Figures(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from scheduling.lateness import overdue_seconds
 from scheduling.liveness import live_processes
+from scheduling.models import Process
 
 
 @never_cache
@@ -21,16 +24,21 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 if the database answers, its migrations are those of this code, and a scheduler is alive; else 503.
+    """200 if the database answers, its migrations are those of this code, and a scheduler is alive and in time.
 
-    Each check says `ok` or what is wrong, without names of hosts: the address needs no log-in.
+    Else 503. Each check says `ok` or what is wrong, without names of hosts: the address needs no log-in.
     """
     checks: dict[str, str] = {"database": _database()}
+    figures: dict[str, float | None] = {}
     if checks["database"] == "ok":
         checks["migrations"] = _migrations()
-        checks["scheduler"] = _scheduler() if checks["migrations"] == "ok" else "unknown"
+        if checks["migrations"] == "ok":
+            checks["scheduler"], figures = _scheduler()
+        else:
+            checks["scheduler"] = "unknown"
     ready = all(value == "ok" for value in checks.values())
-    return JsonResponse({"status": "ok" if ready else "unavailable", "checks": checks}, status=200 if ready else 503)
+    answer = {"status": "ok" if ready else "unavailable", "checks": checks, **figures}
+    return JsonResponse(answer, status=200 if ready else 503)
 
 
 def _database() -> str:
@@ -48,5 +56,13 @@ def _migrations() -> str:
     return "ok" if not missing else f"{len(missing)} migrations are not applied: run manage.py migrate"
 
 
-def _scheduler() -> str:
-    return "ok" if live_processes() else "no scheduler is alive: run manage.py runscheduler"
+def _scheduler() -> tuple[str, dict[str, float | None]]:
+    """Whether one is alive and in time, with how late the most overdue job is and how old the newest beat is."""
+    ages = [row.age.total_seconds() for row in live_processes() if row.kind == Process.Kind.SCHEDULER]
+    late, limit = overdue_seconds(), float(settings.SCHEDULER_LATE_SECONDS)
+    figures = {"lateness_seconds": round(late, 1), "beat_seconds": round(max(0.0, min(ages)), 1) if ages else None}
+    if not ages:
+        return "no scheduler is alive: run manage.py runscheduler", figures
+    if late > limit:
+        return f"late: a job has been due for {late:.0f} s (SCHEDULER_LATE_SECONDS is {limit:g})", figures
+    return "ok", figures

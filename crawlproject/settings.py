@@ -144,6 +144,12 @@ SCHEDULER_JOB_DEFAULTS: dict[str, object] = {
     "max_retries": env.int("SCHEDULER_MAX_RETRIES", 3),
 }
 SCHEDULER_DRAIN_SECONDS = env.float("SCHEDULER_DRAIN_SECONDS", 30.0)
+SCHEDULER_LATE_SECONDS = env.float("SCHEDULER_LATE_SECONDS", 60.0)
+"""A due job that waits for longer makes `/readyz` say that the scheduler is late."""
+ALERT_FAILURE_RATE = env.float("ALERT_FAILURE_RATE", 0.5)
+"""Of the last hour's runs, from 0 to 1: where more fail, the dashboard and the log say so. 0: never."""
+METRICS_PUBLIC = env.bool("METRICS_PUBLIC", False)
+"""Whether `/metrics` is there for everybody."""
 """How long SIGTERM waits for running handlers before their runs are handed back."""
 RUN_RETENTION_DAYS = env.int("RUN_RETENTION_DAYS", 90)
 

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from . import firstrun, health
+from . import firstrun, health, metrics
 from .web.problems import unknown_address
 
 urlpatterns = [
@@ -19,5 +19,6 @@ urlpatterns = [
     path("setup/<str:token>/", firstrun.setup_view, name="setup"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.MetricsView.as_view(), name="metrics"),
 ]
 handler500 = "crawlproject.web.problems.server_error"

@@ -44,6 +44,14 @@ def _numbers() -> Iterator[CheckMessage]:
     if not isinstance(drain, int | float) or isinstance(drain, bool) or not 0 <= drain <= 86_400:
         message = _("SCHEDULER_DRAIN_SECONDS is %(value)r; give seconds from 0 to 86400.")
         yield Error(message % {"value": drain}, id="scheduling.E004")
+    late = settings.SCHEDULER_LATE_SECONDS
+    if not isinstance(late, int | float) or isinstance(late, bool) or not 0 < late <= 86_400:
+        message = _("SCHEDULER_LATE_SECONDS is %(value)r; give seconds, above 0 and at most 86400.")
+        yield Error(message % {"value": late}, id="scheduling.E013")
+    rate = settings.ALERT_FAILURE_RATE
+    if not isinstance(rate, int | float) or isinstance(rate, bool) or not 0 <= rate <= 1:
+        message = _("ALERT_FAILURE_RATE is %(value)r; give a number from 0 (never) to 1.")
+        yield Error(message % {"value": rate}, id="scheduling.E014")
     days = settings.RUN_RETENTION_DAYS
     if not isinstance(days, int) or isinstance(days, bool) or days < 1:
         message = _("RUN_RETENTION_DAYS is %(value)r; give a whole number of days, at least 1.")

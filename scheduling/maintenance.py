@@ -18,6 +18,7 @@ from . import signals
 from .contract import JobContext, RunStopped
 from .liveness import LOST_SECONDS
 from .models import JobRun, Process
+from .recent import HasEnded
 
 BATCH = 500
 """Rows of one transaction: a tick must never wait long behind a retention."""
@@ -58,7 +59,7 @@ async def retain(context: JobContext) -> dict[str, int]:
 
 def remove_runs(before: datetime) -> int:
     """Remove one batch of runs that ended before, with their logs; returns how many."""
-    old = JobRun.objects.exclude(state__in=JobRun.ACTIVE).filter(finished_at__lt=before).order_by("finished_at")
+    old = JobRun.objects.filter(HasEnded("state"), finished_at__lt=before).order_by("finished_at")
     batch = list(old.values_list("pk", flat=True)[:BATCH])
     if batch:
         JobRun.objects.filter(pk__in=batch).delete()

@@ -10,6 +10,7 @@ from django.db.models import Avg, Count, Max, Q
 from django.utils.translation import gettext as _
 
 from .models import JobRun
+from .recent import HasEnded
 
 PERIODS: Mapping[str, timedelta] = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 _WORST = 10
@@ -46,7 +47,7 @@ def make(period: str, until: datetime) -> Report:
     """Report on the period that ends at `until`."""
     since = until - PERIODS[period]
     # "Ended" is spelled as in the index `run_finished`, so that the period is read from it.
-    ended = JobRun.objects.exclude(state__in=JobRun.ACTIVE).filter(finished_at__gt=since, finished_at__lte=until)
+    ended = JobRun.objects.filter(HasEnded("state"), finished_at__gt=since, finished_at__lte=until)
     ended = ended.order_by()
     by_state = dict(ended.values_list("state").annotate(count=Count("pk")))
     times = ended.aggregate(

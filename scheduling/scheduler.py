@@ -14,9 +14,11 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from . import definitions
+from .alerts import LookOut
 from .conf import SchedulerSettings
 from .dispatch import make_dispatcher
 from .lanes import Lane
+from .lateness import overdue_seconds
 from .liveness import Liveness, live_processes
 from .models import JobRun, Process, ScheduledJob, SchedulerState
 from .runner import Runner
@@ -27,6 +29,8 @@ T = TypeVar("T")
 
 RESTORE_SECONDS = 3600.0
 """How often jobs are looked for whose row for the timer somebody deleted."""
+LOOK_OUT_SECONDS = 60.0
+"""How often it is looked whether many runs fail."""
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +48,8 @@ class ProcessStatus(TypedDict):
     running: int
     max_workers: int
     code_version: str
+    lateness: float
+    """Seconds: the worst of its ticks, between the two beats before."""
     gauges: Mapping[str, object]
 
 
@@ -58,6 +64,8 @@ class SchedulerStatus(TypedDict):
     paused_jobs: int
     uptime: float
     """Seconds since the oldest live scheduler began; 0 when none is alive."""
+    lateness: float
+    """Seconds that the most overdue job is late now; 0 while everything is paused."""
     queued_runs: int
     broken_jobs: int
     """Jobs with a problem."""
@@ -77,7 +85,7 @@ class TaskScheduler:
         self._liveness: Liveness | None = None
         self._runner: Runner | None = None
         self._timer: Timer | None = None
-        self._restoring: asyncio.Task[None] | None = None
+        self._rounds: list[asyncio.Task[None]] = []
 
     @property
     def timer(self) -> Timer | None:
@@ -90,7 +98,10 @@ class TaskScheduler:
             return
         control, _runner, timer = await self._assemble()
         timer.start()
-        self._restoring = asyncio.create_task(_restore_for_ever(control), name="restore-rows")
+        self._rounds = [
+            asyncio.create_task(_restore_for_ever(control), name="restore-rows"),
+            asyncio.create_task(_look_out_for_ever(control), name="look-out"),
+        ]
 
     async def shutdown(self, drain_seconds: float | None = None) -> None:
         """Plan and claim nothing more, let running handlers end, hand back what is left, end the process's row.
@@ -100,8 +111,8 @@ class TaskScheduler:
         if self._control is None:
             return
         drain = float(django_settings.SCHEDULER_DRAIN_SECONDS) if drain_seconds is None else drain_seconds
-        if self._restoring is not None:
-            self._restoring.cancel()
+        for task in self._rounds:
+            task.cancel()
         if self._timer is not None:
             await self._timer.stop()
         if self._runner is not None:
@@ -109,7 +120,8 @@ class TaskScheduler:
         if self._liveness is not None:
             await self._liveness.stop()
         await asyncio.to_thread(self._control.close)
-        self._control = self._liveness = self._runner = self._timer = self._restoring = None
+        self._control = self._liveness = self._runner = self._timer = None
+        self._rounds = []
 
     async def run_once(self) -> None:
         """Tick until nothing is due any more, execute what is due now, and end."""
@@ -239,6 +251,16 @@ async def _restore_for_ever(control: Lane) -> None:
         await _restore(control)
 
 
+async def _look_out_for_ever(control: Lane) -> None:
+    look_out = LookOut()
+    while True:
+        await asyncio.sleep(LOOK_OUT_SECONDS)
+        try:
+            await control.run(look_out.look)
+        except Exception:  # an outermost loop: the next look may succeed
+            logger.exception("Look-out failed", extra={"action": "look_out_failed"})
+
+
 def get_status() -> SchedulerStatus:
     """Read from the database how the schedulers are."""
     live = live_processes()
@@ -256,6 +278,7 @@ def get_status() -> SchedulerStatus:
         "running_jobs": len(owners),
         "paused_jobs": ScheduledJob.objects.filter(paused_at__isnull=False).count(),
         "uptime": 0.0 if began is None else max(0.0, (timezone.now() - began).total_seconds()),
+        "lateness": round(overdue_seconds(), 1),
         "queued_runs": JobRun.objects.filter(state=JobRun.State.QUEUED).count(),
         "broken_jobs": ScheduledJob.objects.exclude(problem="").count(),
         "processes": [_process_status(process, owners.count(process.pk)) for process in live],
@@ -274,5 +297,6 @@ def _process_status(process: Process, running: int) -> ProcessStatus:
         "running": running,
         "max_workers": process.max_workers,
         "code_version": process.code_version,
+        "lateness": float(process.gauges.get("tick_lateness_seconds") or 0.0),
         "gauges": process.gauges,
     }

@@ -7,6 +7,7 @@ import sys
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from scheduling import gauges
 from scheduling.models import Process
 from scheduling.scheduler import ProcessStatus, SchedulerStatus, get_status
 
@@ -31,17 +32,22 @@ def describe(status: SchedulerStatus) -> list[str]:
         f"Jobs: {status['job_count']} ({status['paused_jobs']} paused, {status['broken_jobs']} with a problem)",
         f"Runs: {status['running_jobs']} running, {status['queued_runs']} queued",
     ]
-    lines += [_describe(process) for process in status["processes"]]
+    if status["lateness"]:
+        lines.append(f"Late: a job has been due for {status['lateness']:g} s")
+    for process in status["processes"]:
+        lines += _describe(process)
     if sum(process["kind"] == Process.Kind.SCHEDULER for process in status["processes"]) > 1:
         lines.append("Several processes run crawls: each keeps a host's concurrency and delay for itself.")
     return lines
 
 
-def _describe(process: ProcessStatus) -> str:
-    return (
+def _describe(process: ProcessStatus) -> list[str]:
+    first = (
         f"  #{process['id']} {process['kind']} {process['pid']} on {process['host']}: "
-        f"{process['running']} of {process['max_workers']} places in use, last beat {process['beat_age']:g} s ago"
+        f"{process['running']} runs, {process['max_workers']} places, last beat {process['beat_age']:g} s ago, "
+        f"ticks late by {process['lateness']:g} s at most"
     )
+    return [first, *(f"    {what}: {how}" for what, how in gauges.troubles(process["gauges"]))]
 
 
 def _span(seconds: float) -> str:

@@ -278,7 +278,7 @@ def test_status_without_a_live_scheduler_is_stopped() -> None:
 
 def test_status_is_read_from_the_database() -> None:
     began = timezone.now() - timedelta(minutes=5)
-    process = make_process(started_at=began)
+    process = make_process(started_at=began, gauges={"tick_lateness_seconds": 1.5})
     job = ScheduledJob.objects.create(job_id="job", name="job", handler="quick", trigger=HOURLY, problem="gone")
     common = {"job": job, "job_key": "job", "job_name": "job", "cause": "fanout", "queued_at": began}
     JobRun.objects.create(**common, scheduled_time=began, available_at=began, state="queued")
@@ -292,6 +292,7 @@ def test_status_is_read_from_the_database() -> None:
     assert 300 <= status["uptime"] < 360
     assert (status["job_count"], status["running_jobs"], status["queued_runs"], status["broken_jobs"]) == (1, 1, 1, 1)
     assert status["processes"][0]["running"] == 1
+    assert (status["lateness"], status["processes"][0]["lateness"]) == (0.0, 1.5)
 
 
 def test_status_of_a_paused_scheduler() -> None:

@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
+from django.utils import timezone
+from django_apscheduler.models import DjangoJob
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from scheduling import definitions
+from scheduling.models import Process
 
 
 @pytest.mark.django_db
@@ -19,6 +27,54 @@ def test_readyz_names_what_is_missing(client: Client) -> None:
     checks = answer.json()["checks"]
     assert (checks["database"], checks["migrations"]) == ("ok", "ok")
     assert "run manage.py runscheduler" in checks["scheduler"]
+
+
+def make_alive(kind: str = "scheduler") -> None:
+    Process.objects.create(
+        kind=kind, host="secret-host/boot/ns", pid=1, pid_created=1.0, started_at=timezone.now(), beat_at=Now()
+    )
+
+
+def make_late(seconds: float) -> None:
+    """A due row without a definition: nothing says when it was saved."""
+    DjangoJob.objects.create(id="late", next_run_time=timezone.now() - timedelta(seconds=seconds), job_state=b"")
+
+
+@pytest.mark.django_db
+def test_readyz_is_content_with_a_live_scheduler(client: Client) -> None:
+    make_alive()
+    make_late(20)
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["lateness_seconds"] == pytest.approx(20, abs=10)
+    assert answer.json()["beat_seconds"] < 10
+
+
+@pytest.mark.django_db
+def test_readyz_says_that_a_live_scheduler_is_late_and_names_no_host(client: Client, settings: Settings) -> None:
+    settings.SCHEDULER_LATE_SECONDS = 60
+    make_alive()
+    make_late(75)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["scheduler"].startswith("late: a job has been due for 7")
+    assert "secret-host" not in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_readyz_takes_no_paused_scheduler_for_late(client: Client) -> None:
+    make_alive()
+    make_late(75)
+    definitions.pause_all(by="ada")
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.django_db
+def test_readyz_takes_no_foreground_command_for_a_scheduler(client: Client) -> None:
+    make_alive("command")
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert "no scheduler is alive" in answer.json()["checks"]["scheduler"]
 
 
 @pytest.mark.django_db
