@@ -140,9 +140,9 @@ class RunNotFound(JobNotFound):
 
 
 class VersionNotFound(JobNotFound):
-    """A job has no version of this number."""
+    """A definition has no version of this number."""
 
-    def __init__(self, job_id: str, number: int) -> None:
-        SchedulingError.__init__(self, f"There is no version {number} of the job {job_id!r}.")
-        self.job_id = job_id
+    def __init__(self, key: str, number: int, kind: str = "job") -> None:
+        SchedulingError.__init__(self, f"There is no version {number} of the {kind} {key!r}.")
+        self.job_id = key
         self.number = number

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 from rest_framework import viewsets
@@ -13,39 +10,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crawler import definitions
-from crawler.engine.errors import DefinitionError
 from crawler.models import Spider
 from crawler.preview import preview
 from crawlproject.web.problems import Conflict, FieldErrors
 from crawlproject.web.requests import body_object
 
-
-@contextmanager
-def as_problems() -> Iterator[None]:
-    """Turn what a document is refused for into a 400 that names each place."""
-    try:
-        yield
-    except DefinitionError as error:
-        raise FieldErrors([(problem.place, problem.message) for problem in error.problems]) from error
+from .representing import as_problems, represent
+from .versions import VersionActions
 
 
-def represent(spider: Spider) -> dict[str, object]:
-    """The document as `dumpdefinitions` prints it, with what the document does not hold."""
-    return definitions.dump_spider(spider) | {
-        "version": spider.version,
-        "created_at": spider.created_at,
-        "updated_at": spider.updated_at,
-    }
-
-
-class SpiderViewSet(viewsets.GenericViewSet[Spider]):
+class SpiderViewSet(VersionActions, viewsets.GenericViewSet[Spider]):
     """Create, read, change and delete spiders; see what one would extract from a page."""
 
     queryset = Spider.objects.order_by("name")
     lookup_field = "name"
     lookup_value_regex = r"[-\w]+"
     filterset_fields = ("category", "enabled")
-    action_permissions = {"preview": "crawler.view_spider"}
+    action_permissions = {"preview": "crawler.view_spider", **VersionActions.version_permissions}
 
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))

@@ -35,10 +35,14 @@ class FieldErrors(exceptions.APIException):
 
 
 class Conflict(exceptions.APIException):
-    """What is asked for contradicts the present state."""
+    """What is asked for contradicts the present state; `errors` where it is known which fields do."""
 
     status_code = HTTPStatus.CONFLICT
     default_code = "conflict"
+
+    def __init__(self, detail: str, *, errors: Sequence[tuple[str, str]] = ()) -> None:
+        self.errors = list(errors)
+        super().__init__(detail)
 
 
 def problem(
@@ -75,6 +79,8 @@ def exception_handler(error: Exception, context: Mapping[str, object]) -> Respon
         headers["WWW-Authenticate"] = challenge
     if wait := getattr(error, "wait", None):
         headers["Retry-After"] = str(int(wait))
+    if isinstance(error, Conflict):
+        return problem(error.status_code, str(error.detail), errors=error.errors, headers=headers)
     errors = error.errors if isinstance(error, FieldErrors) else list(_flatten("", error.detail))
     if isinstance(error, FieldErrors) or (isinstance(error, exceptions.ValidationError) and errors):
         detail = "; ".join(f"{field}: {message}" if field else message for field, message in errors)

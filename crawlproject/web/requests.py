@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from rest_framework.request import Request
 from .problems import FieldErrors
 
 MOST_DIGITS = 18
+_LOST_PLUS = re.compile(r"(?P<moment>.*\d[T ]\d{2}:\d{2}.*) (?P<offset>\d{2}:?\d{2})")
 
 
 def body_object(request: Request, *, known: Collection[str] | None = None) -> dict[str, object]:
@@ -68,3 +70,15 @@ def moment(value: object, *, field: str) -> datetime:
             ]
         )
     return timezone.make_aware(parsed) if timezone.is_naive(parsed) else parsed
+
+
+def query_moment(request: Request, name: str) -> datetime | None:
+    """A query parameter as `moment` reads it; None where it is not given.
+
+    The `+` of an offset is a blank in an address where it is not written as `%2B`: that one is understood too.
+    """
+    given = request.query_params.get(name)
+    if given is None:
+        return None
+    lost = _LOST_PLUS.fullmatch(given)
+    return moment(f"{lost['moment']}+{lost['offset']}" if lost else given, field=name)

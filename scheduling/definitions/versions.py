@@ -2,13 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
+from typing import overload
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.utils import timezone
 
+from scheduling.exceptions import VersionNotFound
 from scheduling.models import DefinitionVersion
+
+from .differences import Change, differences
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One saved version of a definition, and what it changed."""
+
+    kind: str
+    key: str
+    number: int
+    at: datetime
+    """When it was saved: it is in force from then on."""
+    removed_at: datetime | None
+    """When the definition was removed, if this was its last version then."""
+    user: str
+    """Who saved it; empty where that is not known (any more)."""
+    comment: str
+    document: Mapping[str, object]
+    before: int | None
+    """The version that it is compared with; None: it is the first."""
+    changes: tuple[Change, ...]
+
+    def as_dict(self, *, with_document: bool = False) -> dict[str, object]:
+        """For programs."""
+        found: dict[str, object] = {
+            "number": self.number,
+            "at": self.at,
+            "removed_at": self.removed_at,
+            "user": self.user,
+            "comment": self.comment,
+            "before": self.before,
+            "changes": [change.as_dict() for change in self.changes],
+        }
+        return found | {"document": self.document} if with_document else found
+
+
+class Versions(Sequence[Version]):
+    """All versions of one definition, newest first. A slice, or all of them, costs one query, the length another."""
+
+    def __init__(self, kind: str, key: str) -> None:
+        self._rows = DefinitionVersion.objects.filter(kind=kind, key=key).select_related("user").order_by("-number")
+
+    def __len__(self) -> int:
+        return self._rows.count()
+
+    @overload
+    def __getitem__(self, index: int) -> Version: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Version]: ...
+    def __getitem__(self, index: int | slice) -> Version | list[Version]:
+        if isinstance(index, int):
+            return self[index : index + 1 or None][0]
+        first, last, step = index.indices(len(self))
+        if first < 0 or step != 1:
+            raise ValueError("Versions are read in order, without steps.")
+        # One more: the last of them is compared with the one before it.
+        rows = list(self._rows[first : last + 1])
+        return _told(rows)[: max(last - first, 0)]
+
+    def __iter__(self) -> Iterator[Version]:
+        return iter(_told(list(self._rows)))
+
+
+def versions(kind: str, key: str) -> Versions:
+    """The versions of a definition, present or removed, newest first; empty where it never had one."""
+    return Versions(kind, key)
+
+
+def version(kind: str, key: str, number: int) -> Version:
+    """One version, compared with the one before it.
+
+    Raises:
+        VersionNotFound
+    """
+    rows = DefinitionVersion.objects.filter(kind=kind, key=key, number__lte=number).select_related("user")
+    found = _told(list(rows.order_by("-number")[:2]))
+    if not found or found[0].number != number:
+        raise VersionNotFound(key, number, kind)
+    return found[0]
 
 
 def record_version(
@@ -41,3 +125,23 @@ def record_version(
         comment=comment[:500],
     )
     return number
+
+
+def _told(rows: Sequence[DefinitionVersion]) -> list[Version]:
+    """Rows, newest first, each with what it changed in the next of them."""
+    return [_compared(row, before) for row, before in pairwise([*rows, None]) if row is not None]
+
+
+def _compared(row: DefinitionVersion, before: DefinitionVersion | None) -> Version:
+    return Version(
+        kind=row.kind,
+        key=row.key,
+        number=row.number,
+        at=row.at,
+        removed_at=row.removed_at,
+        user="" if row.user is None else row.user.get_username(),
+        comment=row.comment,
+        document=row.document,
+        before=None if before is None else before.number,
+        changes=() if before is None else tuple(differences(before.document, row.document)),
+    )
