@@ -21,11 +21,10 @@ from django.utils import timezone
 from . import events, ledger
 from .events import RunEvent, apscheduler_event
 from .exceptions import ReceiverFailed
-from .firing import retry_at
 from .jobstore import DefinitionJobStore, DueJob
 from .lanes import Lane
 from .lateness import TickLateness
-from .storable import storable_text
+from .quarantine import set_aside
 from .tick import MOST_JOBS, Ring, Tick, TickReport
 
 LONGEST_WAIT = 1.0
@@ -143,7 +142,7 @@ class Timer(AsyncIOScheduler):  # type: ignore[misc]
                 self._limit = max(1, self._limit // 8)
                 logger.warning("Tick refused", extra={"action": "tick_refused", "limit": self._limit}, exc_info=error)
                 return TickReport(moment=moment, more=True, next_run_time=earliest)
-            _set_aside(moment, error)
+            set_aside(moment, error)
             return TickReport(moment=moment, more=True, next_run_time=earliest)
         self._limit = min(MOST_JOBS, self._limit * 2)
         return report
@@ -233,25 +232,6 @@ class Timer(AsyncIOScheduler):  # type: ignore[misc]
                 continue
             if earliest is not None and not paused and self._armed is not None and earliest < self._armed:
                 self._wake()
-
-
-def _set_aside(now: datetime, error: Exception) -> None:
-    """Quarantine the most overdue job, whose firing the database or a receiver refuses: the others go on.
-
-    Nothing is recorded but the problem: it is a row of this very job that cannot be written.
-    """
-    with transaction.atomic():
-        for job_id, _due in ledger.lock_due(now, 1):
-            definition = ledger.definitions([job_id]).get(job_id)
-            since = definition.problem_at if definition is not None else None
-            ledger.move([ledger.Move(job_id, retry_at(now, since))])
-            if definition is not None:
-                text = storable_text(f"{type(error).__name__}: {error}")
-                ledger.mark([ledger.Mark(definition.pk, text, since or now)])
-            logger.error(
-                "Job set aside: its firing cannot be stored",
-                extra={"action": "job_set_aside", "job_id": job_id, "error": str(error)},
-            )
 
 
 @contextmanager

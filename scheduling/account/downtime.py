@@ -1,10 +1,73 @@
-"""When no scheduler was alive."""
+"""When a scheduler was alive, from the rows that each leaves: it began, it beat last."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import Max, Min, Q
+
+from scheduling.liveness import BEAT_SECONDS, LOST_SECONDS
+from scheduling.models import Process
+
+_SCHEDULERS = Process.objects.filter(kind=Process.Kind.SCHEDULER)
+_BEAT = timedelta(seconds=BEAT_SECONDS)
+_LOST = timedelta(seconds=LOST_SECONDS)
+
+Span = tuple[datetime, datetime]
 
 
-def downtimes(since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
-    """The stretches of ``since … until`` in which no scheduler was alive, in order."""
-    raise NotImplementedError
+def downtimes(since: datetime, until: datetime, *, now: datetime | None = None) -> list[Span]:
+    """The stretches of ``since … until`` in which no scheduler was alive, in order. One query.
+
+    A process is taken to have lived until one beat (3 s) after the last that it wrote; of processes older than the
+    retention nothing is known, so that they count as not alive.
+    """
+    lives = _SCHEDULERS.filter(started_at__lte=until, beat_at__gte=since - _LOST)
+    rows = lives.order_by("started_at").values_list("started_at", "beat_at", "state")
+    found: list[Span] = []
+    reached = since
+    for started, ended in _spans(rows, now or datetime.now(UTC)):
+        if started > reached:
+            found.append((reached, min(started, until)))
+        reached = max(reached, ended)
+    if reached < until:
+        found.append((reached, until))
+    return found
+
+
+def outage_at(moment: datetime, grace: timedelta | None, *, now: datetime) -> tuple[datetime, datetime | None] | None:
+    """The whole time without a scheduler that made a moment late: at the moment itself or within its grace.
+
+    None: one was alive all along. The end is None where none is alive up to now. Without any scheduler before, it
+    begins with the moment. At most three queries.
+    """
+    within = [
+        (start, end)
+        for start, end in downtimes(moment, min(now, moment + (grace or timedelta(0)) + _BEAT), now=now)
+        if end - start >= _BEAT
+    ]
+    if not within:
+        return None
+    start = within[0][0]
+    if start == moment:
+        last = _SCHEDULERS.filter(beat_at__lte=moment).aggregate(last=Max("beat_at"))["last"]
+        start = min(moment, last + _BEAT) if last is not None else moment
+    following = _SCHEDULERS.filter(started_at__gt=start).aggregate(first=Min("started_at"))["first"]
+    return start, following
+
+
+def alive(kind: str, *, now: datetime | None) -> list[Process]:
+    """The processes of a kind that beat lately: by the database's clock, or as seen at `now`."""
+    from scheduling.liveness import live_processes
+
+    if now is None:
+        return [process for process in live_processes() if process.kind == kind]
+    rows = Process.objects.filter(kind=kind, state=Process.State.ALIVE, started_at__lte=now)
+    return list(rows.filter(Q(beat_at__gte=now - _LOST)))
+
+
+def _spans(rows: Iterable[tuple[datetime, datetime, str]], now: datetime) -> Iterable[Span]:
+    for started, beat, state in rows:
+        lives = state == Process.State.ALIVE and now - beat <= _LOST
+        yield started, max(now, beat) if lives else beat + _BEAT

@@ -5,11 +5,11 @@ Each is one transaction; rows are locked in the order `DjangoJob` → `Scheduled
 
 from __future__ import annotations
 
-from .backfilling import Offer, Which, backfill_offers, backfill_range
+from .backfilling import Offer, Which, backfill, backfill_offers, backfill_range
 from .documents import JobValues, dump_job, dump_values, parse_job, values_of
 from .everything import pause_all, resume_all
 from .jobs import create_job, delete_job, pause_job, predefine, restore_rows, restore_version, resume_job, save_job
-from .runs import backfill, cancel_one_off, cancel_run, create_one_off, finish_one_off, run_now
+from .runs import cancel_one_off, cancel_run, create_one_off, finish_one_off, run_now
 from .versions import record_version
 
 __all__ = [

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 
-from scheduling.models import JobRun
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from scheduling.account.moments import Standing, standings
+from scheduling.account.rules import History, history_of
+from scheduling.account.words import local
+from scheduling.exceptions import JobNotFound, RunConflict
+from scheduling.models import JobRun, ScheduledJob
+
+from . import rows
+from .runs import queued
+
+MOST_BACKFILLED = 1_000
+_NAMED = 5
+"""Moments that a refusal names."""
+
+Offer = Standing
 
 
 class Which(StrEnum):
@@ -19,29 +36,46 @@ class Which(StrEnum):
     SELECTED = "selected"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """A moment of the past that can be filled in."""
-
-    moment: datetime
-    state: str
-    """What stands there: a `JobRun.State`, `coalesced`, `already` (it was filled in before), or `none`."""
-    run_id: int | None
-    """The row that says so."""
-    suggested: bool
-    """It did not run."""
-    sentence: str = ""
-    """Why it did not run, or how it ended."""
-
-
-def backfill_offers(job_id: str, since: datetime, until: datetime, *, limit: int = 1000) -> list[Offer]:
+def backfill_offers(job_id: str, since: datetime, until: datetime, *, limit: int = MOST_BACKFILLED) -> list[Offer]:
     """The moments in ``since ≤ t ≤ until`` that can be filled in, oldest first; the newest `limit` of them.
 
     Raises:
         JobNotFound
         RunConflict: the job is a one-off.
     """
-    raise NotImplementedError
+    job = ScheduledJob.objects.filter(job_id=job_id).first()
+    if job is None:
+        raise JobNotFound(job_id)
+    _refuse_one_off(job)
+    return standings(job, since, until, now=timezone.now(), limit=limit)
+
+
+def backfill(job_id: str, moments: Iterable[datetime], *, by: str = "") -> list[JobRun]:
+    """Queue runs for past moments, each once; those that were back-filled before are left out.
+
+    Raises:
+        JobNotFound
+        RunConflict: more than 1,000 moments, one in the future or none of the job's, or the job is a one-off.
+        UnknownHandler
+    """
+    wanted = sorted({moment.astimezone(UTC) for moment in moments})
+    _refuse_too_many(len(wanted))
+    now = timezone.now()
+    with transaction.atomic():
+        _stored, job = rows.lock(job_id)
+        _refuse_one_off(job)
+        _refuse_foreign(job, wanted, now)
+        known = set(_of(job, JobRun.Cause.BACKFILL, wanted))
+        message = _("Asked for by %(who)s.") % {"who": by} if by else ""
+        cause = JobRun.Cause.BACKFILL
+        runs = [
+            queued(job, now, cause=cause, moment=moment, message=message, by=by)
+            for moment in wanted
+            if moment not in known
+        ]
+        JobRun.objects.bulk_create(runs)
+        rows.tell("Back-fill asked for", "backfill_asked", job_id=job_id, count=len(runs), by=by)
+    return runs
 
 
 def backfill_range(
@@ -58,5 +92,59 @@ def backfill_range(
     Raises:
         JobNotFound
         RunConflict: too many, one that is no moment of the job, or the job is a one-off.
+        ValueError: `which` is no `Which`.
     """
-    raise NotImplementedError
+    chosen = Which(which)
+    if chosen is Which.SELECTED:
+        return backfill(job_id, moments, by=by)
+    # One more than can be filled in, so that too many are seen as such.
+    offers = backfill_offers(job_id, since, until, limit=MOST_BACKFILLED * 10)
+    suggested = [offer.moment for offer in offers if offer.suggested]
+    if chosen is Which.NONE or not suggested:
+        return []
+    if chosen is Which.LATEST:
+        suggested = suggested[-1:]
+    return backfill(job_id, suggested, by=by)
+
+
+def _refuse_one_off(job: ScheduledJob) -> None:
+    if job.one_time:
+        raise RunConflict(f"{job.job_id!r} is a one-off: there is nothing to fill in.")
+
+
+def _refuse_too_many(count: int) -> None:
+    if count > MOST_BACKFILLED:
+        raise RunConflict(f"{count} moments are too many at once; at most {MOST_BACKFILLED}.")
+
+
+def _refuse_foreign(job: ScheduledJob, wanted: Sequence[datetime], now: datetime) -> None:
+    """Only what the job was, or by its present rule would have been, to run in the past."""
+    ahead = [moment for moment in wanted if moment > now]
+    if ahead:
+        message = ngettext(
+            "%(moments)s lies in the future: only the past can be filled in.",
+            "%(moments)s lie in the future: only the past can be filled in.",
+            len(ahead),
+        )
+        raise RunConflict(message % {"moments": _named(ahead)})
+    history: History = history_of(job.job_id, job)
+    unknown = [moment for moment in wanted if not history.has(moment)]
+    recorded = set(_of(job, JobRun.Cause.SCHEDULE, unknown)) if unknown else set()
+    foreign = [moment for moment in unknown if moment not in recorded]
+    if foreign:
+        message = ngettext(
+            "%(moments)s is no moment of this schedule.", "%(moments)s are no moments of this schedule.", len(foreign)
+        )
+        raise RunConflict(message % {"moments": _named(foreign)})
+
+
+def _of(job: ScheduledJob, cause: str, moments: Sequence[datetime]) -> Iterable[datetime]:
+    """Which of some moments have a row of that cause."""
+    # Two conditions on the cause: the first is that of the index `run_once`.
+    once = JobRun.objects.filter(job=job, cause__in=(JobRun.Cause.SCHEDULE, JobRun.Cause.BACKFILL), cause=cause)
+    return once.filter(scheduled_time__in=moments).values_list("scheduled_time", flat=True)
+
+
+def _named(moments: Sequence[datetime]) -> str:
+    more = ["…"] if len(moments) > _NAMED else []
+    return ", ".join([local(moment) for moment in moments[:_NAMED]] + more)

@@ -12,7 +12,8 @@ from django_apscheduler.models import DjangoJob
 from scheduling.models import JobRun, ScheduledJob, SchedulerState
 
 from . import rows
-from .jobs import PAUSED, remove_rows
+from .jobs import remove_rows
+from .reasons import Why, everything_was_paused
 
 BATCH = 500
 """Jobs whose times move in one transaction: a short one, so that edits get through."""
@@ -41,7 +42,7 @@ def resume_all(by: str = "") -> SchedulerState:
             state = _lock_state()
             if state.paused_at is None:
                 return state
-            last = _settle_batch(now, after=done)
+            last = _settle_batch(now, after=done, why=everything_was_paused(state))
             if last is None:
                 state.paused_at, state.paused_by = None, ""
                 state.save(update_fields=["paused_at", "paused_by"])
@@ -55,7 +56,7 @@ def _lock_state() -> SchedulerState:
     return SchedulerState.objects.select_for_update().get(pk=1)
 
 
-def _settle_batch(now: datetime, *, after: str) -> str | None:
+def _settle_batch(now: datetime, *, after: str, why: Why) -> str | None:
     """Settle some due jobs behind the id `after`: returns the last one's id, None when there are no more."""
     due = DjangoJob.objects.select_for_update().filter(next_run_time__lte=now, pk__gt=after).defer("job_state")
     stored: dict[str, DjangoJob] = {row.pk: row for row in due.order_by("pk")[:BATCH]}
@@ -66,14 +67,14 @@ def _settle_batch(now: datetime, *, after: str) -> str | None:
     missed: list[tuple[DjangoJob, ScheduledJob, JobRun]] = []
     for job in jobs:
         row = stored[job.job_id]
-        run = rows.missed_run(job, first=row.next_run_time, until=now, now=now, reason=PAUSED)
+        run = rows.missed_run(job, first=row.next_run_time, until=now, now=now, why=why)
         trigger = rows.trigger_of(job)
         # A trigger that cannot be built stays due: the tick quarantines it, visibly.
         if run is not None and trigger is not None:
             row.next_run_time = trigger.following(now)
             missed.append((row, job, run))
     DjangoJob.objects.bulk_update([row for row, _job, _run in missed], ["next_run_time"])
-    for run in _write_missed([run for _row, _job, run in missed]):
+    for run in _write_missed([run for _row, _job, run in missed], now, why):
         rows.ended(run)
     for _row, job, _run in missed:
         if job.one_time:
@@ -81,12 +82,17 @@ def _settle_batch(now: datetime, *, after: str) -> str | None:
     return max(stored)
 
 
-def _write_missed(runs: list[JobRun]) -> list[JobRun]:
-    """Insert those whose moment has no row yet (a clock that was set back brings it twice)."""
+def _write_missed(runs: list[JobRun], now: datetime, why: Why) -> list[JobRun]:
+    """Insert them; of one whose moment has a row (a clock that was set back brings it twice) what comes after."""
     same = JobRun.objects.filter(
         job__in=[run.job for run in runs],
         scheduled_time__in={run.scheduled_time for run in runs},
         cause=JobRun.Cause.SCHEDULE,
     )
     taken = set(same.values_list("job_id", "scheduled_time"))
-    return JobRun.objects.bulk_create([run for run in runs if (run.job_id, run.scheduled_time) not in taken])
+    created = JobRun.objects.bulk_create([run for run in runs if (run.job_id, run.scheduled_time) not in taken])
+    for run in runs:
+        if run.job is not None and (run.job_id, run.scheduled_time) in taken:
+            rest = rows.missed_run(run.job, first=rows.after_record(run.job), until=now, now=now, why=why)
+            created += JobRun.objects.bulk_create([rest] if rest is not None else [])
+    return created

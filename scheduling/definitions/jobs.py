@@ -20,12 +20,10 @@ from scheduling.triggers import DocumentTrigger
 
 from . import rows
 from .documents import JobValues, dump_job, dump_values, parse_job
+from .reasons import Why, why
+from .settling import forget_ahead, settle
 from .versions import record_version
 
-PAUSED = "paused"
-CHANGED = "changed"
-REMOVED = "removed"
-"""Messages of missed runs: why a due moment did not run."""
 HISTORY_BATCH = 2_000
 """Runs that are taken off a job in one transaction when it is deleted."""
 _FIELDS = (
@@ -88,7 +86,7 @@ def delete_job(job_id: str, *, user: AbstractBaseUser | None = None) -> None:
     now = timezone.now()
     with transaction.atomic():
         stored, job = rows.lock(job_id)
-        rows.record_missed(job, first=_due(stored, now), now=now, reason=REMOVED)
+        settle(job, stored, now=now, otherwise=why(JobRun.Reason.REMOVED, by=str(user or ""), since=now))
         queued = list(JobRun.objects.select_for_update().filter(job=job, state=JobRun.State.QUEUED).order_by("pk"))
         message = _("Cancelled: its schedule was removed.")
         for run in queued:
@@ -103,6 +101,7 @@ def delete_job(job_id: str, *, user: AbstractBaseUser | None = None) -> None:
             rows.ended(run)
         # Should their process die, another can go on without the schedule.
         JobRun.objects.filter(job=job, state=JobRun.State.RUNNING).update(work=_work(job))
+        _close_version(job, now, by=str(user or ""))
         remove_rows(job)
         rows.tell("Job deleted", "job_deleted", job_id=job_id, user=str(user or ""))
 
@@ -121,8 +120,8 @@ def pause_job(job_id: str, *, by: str = "", note: str = "") -> ScheduledJob:
             raise RunConflict(f"{job_id!r} is a one-off; cancel it instead.")
         if job.paused_at is not None:
             return job
+        settle(job, stored, now=now, otherwise=why(JobRun.Reason.PAUSED, by=by, since=now, note=note))
         rows.change(job, where={"paused_at": None}, paused_at=now, paused_by=by[:150], note=note, updated_at=now)
-        rows.record_missed(job, first=_due(stored, now), now=now, reason=PAUSED)
         rows.plan(job, stored, None)
         rows.tell("Job paused", "job_paused", job_id=job_id, by=by)
     return job
@@ -140,11 +139,10 @@ def resume_job(job_id: str, *, by: str = "") -> ScheduledJob:
         since = job.paused_at
         if since is None:
             return job
+        settle(job, stored, now=now, otherwise=why(JobRun.Reason.PAUSED))
         rows.change(job, where={"paused_at": since}, paused_at=None, paused_by="", note="", updated_at=now)
         if job.enabled:
             trigger = rows.trigger_of(job)
-            first = trigger.following(since) if trigger is not None else None
-            rows.record_missed(job, first=first, now=now, reason=PAUSED)
             # A trigger that cannot be built is planned for now: the tick quarantines it, visibly.
             rows.plan(job, stored, trigger.following(now) if trigger is not None else now)
         rows.tell("Job resumed", "job_resumed", job_id=job_id, by=by)
@@ -194,15 +192,19 @@ def _restore_row(job_id: str) -> bool:
     trigger = rows.trigger_of(job)
     if stored is not None or trigger is None:
         return False
-    rows.write_stored(job, None, trigger, _planned_anew(job, trigger))
+    now = timezone.now()
+    if job.enabled and job.paused_at is None and not job.one_time:
+        first = trigger.following(max(job.anchor_at or now, rows.on_record_until(job) or job.created_at))
+        reason = why(JobRun.Reason.BROKEN, message=_("Its row in django-apscheduler's table was missing."))
+        rows.record_missed(job, first=first, now=now, why=reason)
+    rows.write_stored(job, None, trigger, _planned_anew(job, trigger, now))
     rows.tell("Job planned anew: its row was missing", "job_restored", job_id=job_id)
     return True
 
 
-def _planned_anew(job: ScheduledJob, trigger: DocumentTrigger) -> datetime | None:
+def _planned_anew(job: ScheduledJob, trigger: DocumentTrigger, now: datetime) -> datetime | None:
     if not job.enabled or job.paused_at is not None:
         return None
-    now = timezone.now()
     if not job.one_time:
         return trigger.following(now)
     # A one-off has one moment: still to come, or overdue, or its run is there already.
@@ -248,7 +250,8 @@ def _insert(
     for name in _FIELDS:
         setattr(job, name, getattr(values, name))
     insert_rows(job, stored, trigger, trigger.get_next_fire_time(None, now) if values.enabled else None)
-    version = record_version(DefinitionVersion.Kind.JOB, job.job_id, dump_values(values), user=user, comment=comment)
+    document = dump_values(values)
+    version = record_version(DefinitionVersion.Kind.JOB, job.job_id, document, user=user, comment=comment, at=now)
     if version != job.version:
         # Not the first job of this id: numbers go on.
         rows.change(job, where={"version": job.version}, version=version)
@@ -284,12 +287,13 @@ def _update(
     now = timezone.now()
     same_trigger = dict(job.trigger) == dict(values.trigger)
     was_planned = job.enabled and job.paused_at is None and stored is not None and not job.problem
-    if not same_trigger or not values.enabled:
-        # What was due by the old definition and did not run yet will not: it was asked to be otherwise.
-        rows.record_missed(job, first=_due(stored, now), now=now, reason=CHANGED)
+    if not same_trigger or values.enabled != job.enabled or job.problem:
+        # What was planned by the old definition and did not run yet will not: it was asked to be otherwise.
+        forget_ahead(job, now)
+        settle(job, stored, now=now, otherwise=_why_changed(job, values, now, by=str(user or "")))
     anchor = job.anchor_at if same_trigger and job.anchor_at is not None else now
     trigger = triggers.build(values.trigger, anchor=anchor)
-    version = record_version(DefinitionVersion.Kind.JOB, job.job_id, document, user=user, comment=comment)
+    version = record_version(DefinitionVersion.Kind.JOB, job.job_id, document, user=user, comment=comment, at=now)
     rows.change(
         job,
         where={"version": job.version},
@@ -305,7 +309,7 @@ def _update(
     next_run_time: datetime | None = None
     if values.enabled and job.paused_at is None:
         if not same_trigger:
-            next_run_time = trigger.get_next_fire_time(None, now)
+            next_run_time = _first_planned(job, trigger, now)
         elif was_planned and stored is not None:
             next_run_time = stored.next_run_time
         else:
@@ -314,10 +318,24 @@ def _update(
     rows.tell("Job saved", "job_saved", job_id=job.job_id, version=version, user=str(user or ""))
 
 
-def _due(stored: DjangoJob | None, now: datetime) -> datetime | None:
-    """The moment that is due and was not ticked yet, if there is one."""
-    planned: datetime | None = stored.next_run_time if stored is not None else None
-    return planned if planned is not None and planned <= now else None
+def _why_changed(job: ScheduledJob, values: JobValues, now: datetime, *, by: str) -> Why:
+    if dict(job.trigger) != dict(values.trigger):
+        return why(JobRun.Reason.CHANGED, by=by, since=now)
+    if not values.enabled:
+        return why(JobRun.Reason.DISABLED, by=by, since=now)
+    return why(JobRun.Reason.BROKEN, since=job.problem_at, message=job.problem)
+
+
+def _first_planned(job: ScheduledJob, trigger: DocumentTrigger, now: datetime) -> datetime | None:
+    """The new trigger's first moment; not the present instant if that is on record by the old one."""
+    planned = trigger.get_next_fire_time(None, now)
+    return trigger.following(now) if planned == now and rows.on_record_until(job) == now else planned
+
+
+def _close_version(job: ScheduledJob, now: datetime, *, by: str) -> None:
+    """Note on the job's last version that, when and by whom it was removed."""
+    versions = DefinitionVersion.objects.filter(kind=DefinitionVersion.Kind.JOB, key=job.job_id, number=job.version)
+    versions.update(removed_at=now, removed_by=by[:150])
 
 
 def _work(job: ScheduledJob) -> Mapping[str, object]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django_apscheduler.models import DjangoJob
 
 from scheduling import events, signals, triggers
@@ -15,6 +16,8 @@ from scheduling.firing import Timeline
 from scheduling.jobstore import pickled_state
 from scheduling.models import JobRun, ScheduledJob
 from scheduling.triggers import DocumentTrigger
+
+from .reasons import Why
 
 logger = logging.getLogger("scheduling.definitions")
 
@@ -81,9 +84,7 @@ def change(job: ScheduledJob, *, where: dict[str, object], **fields: object) -> 
         setattr(job, name, value)
 
 
-def missed_run(
-    job: ScheduledJob, *, first: datetime | None, until: datetime, now: datetime, reason: str
-) -> JobRun | None:
+def missed_run(job: ScheduledJob, *, first: datetime | None, until: datetime, now: datetime, why: Why) -> JobRun | None:
     """The row (not yet written) of the moments in ``first ≤ t ≤ until`` that will not run; None where there are none.
 
     `first` is a moment at which the job was due, or None for none.
@@ -103,16 +104,23 @@ def missed_run(
         definition_version=job.version,
         queued_at=now,
         finished_at=now,
-        message=reason,
+        message=why.message,
+        reason=why.reason,
+        data=dict(why.data) or None,
         missed_count=1 + trigger.count_between(first, last),
         missed_until=last,
     )
 
 
-def record_missed(job: ScheduledJob, *, first: datetime | None, now: datetime, reason: str) -> JobRun | None:
-    """Write that moments from `first` (a due one, or None) to `now` will not run; the reason is the message."""
-    run = missed_run(job, first=first, until=now, now=now, reason=reason)
-    if run is None or _recorded(run):
+def record_missed(job: ScheduledJob, *, first: datetime | None, now: datetime, why: Why) -> JobRun | None:
+    """Write that moments from `first` (a due one, or None) to `now` will not run, and why.
+
+    Moments that have a row already (a clock that was set back brings them twice) are left out.
+    """
+    run = missed_run(job, first=first, until=now, now=now, why=why)
+    if run is not None and _recorded(run):
+        run = missed_run(job, first=after_record(job), until=now, now=now, why=why)
+    if run is None:
         return None
     run.save(force_insert=True)
     ended(run)
@@ -130,7 +138,24 @@ def tell(text: str, action: str, **fields: object) -> None:
     transaction.on_commit(partial(logger.info, text, extra={"action": action, **fields}))
 
 
+def on_record_until(job: ScheduledJob) -> datetime | None:
+    """The newest moment of a job's schedule that has a row, or is covered by one: one index look-up."""
+    newest = on_record(job).order_by("-scheduled_time").values_list("scheduled_time", "missed_until").first()
+    return None if newest is None else newest[1] or newest[0]
+
+
+def on_record(job: ScheduledJob) -> QuerySet[JobRun]:
+    """The rows of a job's schedule."""
+    # The first condition is that of the index `run_once`, which SQLite does not conclude from the second.
+    scheduled = (JobRun.Cause.SCHEDULE, JobRun.Cause.BACKFILL)
+    return JobRun.objects.filter(job=job, cause__in=scheduled).filter(cause=JobRun.Cause.SCHEDULE)
+
+
 def _recorded(run: JobRun) -> bool:
-    """Whether that moment has its row (a clock that was set back brings it twice)."""
-    same = JobRun.objects.filter(job=run.job, scheduled_time=run.scheduled_time, cause=run.cause)
-    return same.exists()
+    return on_record(run.job).filter(scheduled_time=run.scheduled_time).exists() if run.job else False
+
+
+def after_record(job: ScheduledJob) -> datetime | None:
+    """The first moment of a job's schedule after all that is on record."""
+    trigger, until = trigger_of(job), on_record_until(job)
+    return trigger.following(until) if trigger is not None and until is not None else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from django.db import IntegrityError, transaction
@@ -17,8 +17,6 @@ from scheduling.models import JobRun, ScheduledJob
 from . import rows
 from .documents import JobValues, dump_values, parse_job
 from .jobs import insert_rows, remove_rows
-
-MOST_BACKFILLED = 1_000
 
 
 def run_now(job_id: str, *, by: str = "") -> JobRun:
@@ -35,7 +33,7 @@ def run_now(job_id: str, *, by: str = "") -> JobRun:
         if job.one_time:
             raise RunConflict(f"{job_id!r} is a one-off: it runs once, at its time.")
         message = _("Asked for by %(who)s.") % {"who": by} if by else ""
-        run = _queued(job, now, cause=JobRun.Cause.MANUAL, moment=now, message=message)
+        run = queued(job, now, cause=JobRun.Cause.MANUAL, moment=now, message=message, by=by)
         try:
             with transaction.atomic():
                 run.save(force_insert=True)
@@ -46,35 +44,6 @@ def run_now(job_id: str, *, by: str = "") -> JobRun:
             raise RunConflict(f"Run #{waiting.pk} of {job_id!r} waits already; one is enough.") from error
         rows.tell("Run asked for", "run_asked", job_id=job_id, run_id=run.pk, by=by)
     return run
-
-
-def backfill(job_id: str, moments: Iterable[datetime], *, by: str = "") -> list[JobRun]:
-    """Queue runs for past moments, each once; those that were back-filled before are left out.
-
-    Raises:
-        JobNotFound
-        RunConflict: more than 1,000 moments, or the job is a one-off.
-        UnknownHandler
-    """
-    wanted = sorted({moment.astimezone(UTC) for moment in moments})
-    if len(wanted) > MOST_BACKFILLED:
-        raise RunConflict(f"{len(wanted)} moments are too many at once; at most {MOST_BACKFILLED}.")
-    now = timezone.now()
-    with transaction.atomic():
-        _stored, job = rows.lock(job_id)
-        if job.one_time:
-            raise RunConflict(f"{job_id!r} is a one-off: there is nothing to fill in.")
-        same = JobRun.objects.filter(job=job, cause=JobRun.Cause.BACKFILL, scheduled_time__in=wanted)
-        known = set(same.values_list("scheduled_time", flat=True))
-        message = _("Asked for by %(who)s.") % {"who": by} if by else ""
-        runs = [
-            _queued(job, now, cause=JobRun.Cause.BACKFILL, moment=moment, message=message)
-            for moment in wanted
-            if moment not in known
-        ]
-        JobRun.objects.bulk_create(runs)
-        rows.tell("Back-fill asked for", "backfill_asked", job_id=job_id, count=len(runs), by=by)
-    return runs
 
 
 def create_one_off(
@@ -141,7 +110,7 @@ def cancel_one_off(job_id: str, by: str = "") -> JobRun:
         if existing is not None:
             return _cancel(existing, now, by)
         planned = stored.next_run_time if stored is not None and stored.next_run_time is not None else now
-        run = _queued(job, now, cause=JobRun.Cause.SCHEDULE, moment=planned, message=_cancelled_by(by))
+        run = queued(job, now, cause=JobRun.Cause.SCHEDULE, moment=planned, message=_cancelled_by(by), by="")
         run.state, run.finished_at = JobRun.State.CANCELLED, now
         run.cancel_requested_at, run.cancel_requested_by = now, by[:150]
         run.save(force_insert=True)
@@ -204,7 +173,8 @@ def _cancelled_by(by: str) -> str:
     return _("Cancelled by %(who)s.") % {"who": by} if by else _("Cancelled.")
 
 
-def _queued(job: ScheduledJob, now: datetime, *, cause: str, moment: datetime, message: str) -> JobRun:
+def queued(job: ScheduledJob, now: datetime, *, cause: str, moment: datetime, message: str, by: str) -> JobRun:
+    """A run (not yet written) that somebody asks for: whatever the cause, it is claimed and executed alike."""
     handler = registry.get(job.handler)
     return JobRun(
         job=job,
@@ -218,6 +188,7 @@ def _queued(job: ScheduledJob, now: datetime, *, cause: str, moment: datetime, m
         exclusive_key=handler.exclusive_key(job.job_data),
         queued_at=now,
         message=message,
+        requested_by=by[:150],
     )
 
 

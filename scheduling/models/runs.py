@@ -142,6 +142,8 @@ class JobRun(models.Model):
             # a job's time line, and its active runs
             models.Index(fields=["job", "-id"], name="run_timeline"),
             models.Index(fields=["job_key", "-id"], name="run_key_timeline"),
+            # the account of moments whose job was removed; `run_once` serves those of a job that is there
+            models.Index(fields=["job_key", "scheduled_time"], condition=Q(job__isnull=True), name="run_key_moments"),
             # retention, reports
             models.Index(fields=["finished_at"], condition=~Q(state__in=["queued", "running"]), name="run_finished"),
         ]

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from scheduling import registry
 from scheduling.contract import JobHandler
@@ -136,11 +137,12 @@ def test_job_that_can_be_built_again_loses_its_problem() -> None:
     assert (job.problem, job.problem_at) == ("", None)
 
 
-def test_saving_clears_the_problem() -> None:
+def test_saving_clears_the_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     make_job()
     damage(handler="gone")
     timer, _rung = make_timer()
     timer.tick(NOON)
+    monkeypatch.setattr(timezone, "now", lambda: NOON + timedelta(seconds=1))
 
     make_job(due=NOON + MINUTE)
     timer.tick(NOON + MINUTE)

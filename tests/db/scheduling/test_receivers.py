@@ -80,7 +80,7 @@ def test_a_job_whose_missed_moment_is_refused_is_set_aside_and_the_others_fire()
         while timer.tick(NOON + timedelta(seconds=30)).more:
             pass
 
-    assert (states("bad"), states("good")) == ([], [("queued", NOON)])
+    assert (states("bad"), states("good")) == ([("missed", NOON)], [("queued", NOON)])
     assert "LookupError: task" in ScheduledJob.objects.get(job_id="bad").problem
 
 

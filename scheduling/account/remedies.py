@@ -1,0 +1,32 @@
+"""What a person can do about a verdict."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from .values import Verdict
+
+
+def remedy(verdict: Verdict, *, grace: int | None = None) -> str:
+    """One sentence, in the active language; empty where there is nothing to be done. `grace` in seconds."""
+    if verdict in (Verdict.MISSED_DOWN, Verdict.MISSED_LATE):
+        if grace is None:
+            return _("Back-fill it.")
+        text = ngettext(
+            "Raise the misfire grace (now %(count)d second), or back-fill it.",
+            "Raise the misfire grace (now %(count)d seconds), or back-fill it.",
+            grace,
+        )
+        return text % {"count": grace}
+    return {
+        Verdict.MISSED_BEYOND: _("Back-fill what is needed, or let the schedule coalesce."),
+        Verdict.PAUSED: _("Back-fill it if it is needed."),
+        Verdict.PAUSED_ALL: _("Back-fill it if it is needed."),
+        Verdict.DISABLED: _("Back-fill it if it is needed."),
+        Verdict.CHANGED: _("Back-fill it if it is needed."),
+        Verdict.SKIPPED: _("Raise max instances, or set overlap to wait."),
+        Verdict.QUEUE_FULL: _("Let it run less often, or cancel runs that wait."),
+        Verdict.QUARANTINED: _("Mend the schedule and save it; then back-fill what is needed."),
+        Verdict.DUE_NO_SCHEDULER: _("Start a scheduler: manage.py runscheduler."),
+    }.get(verdict, "")
