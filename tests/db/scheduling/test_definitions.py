@@ -323,7 +323,7 @@ def test_paused_job_can_be_run_by_hand() -> None:
 
 
 def test_backfill_queues_each_moment_once() -> None:
-    definitions.create_job(make_values())
+    definitions.create_job(make_values(trigger={"type": "cron", "cron": "0 * * * *", "timezone": "UTC"}))
     moments = [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 2, 3)]
     assert len(definitions.backfill("probe", moments)) == 3
     assert definitions.backfill("probe", moments) == []
