@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from types import MappingProxyType
@@ -19,11 +19,12 @@ from apscheduler.job import Job
 from apscheduler.triggers.base import BaseTrigger
 from django_apscheduler.jobstores import DjangoJobStore
 
-from . import ledger, registry, triggers
+from . import ledger, registry
 from .contract import JobHandler
 from .firing import NONE_ACTIVE, Active, Plan, Timeline, plan, retry_at
-from .ledger import Definition
+from .ledger import Definition, Due
 from .models import ScheduledJob
+from .plain import PlainJob, plain_jobs, unanchored
 from .triggers import DocumentTrigger
 
 STORED_FUNCTION = "scheduling.jobstore:stored_firing"
@@ -149,7 +150,7 @@ class DueJob(Job):  # type: ignore[misc]  # APScheduler is untyped
 
     def _modify(self, **changes: datetime) -> None:
         """Take APScheduler's word for the next moment: the parent checks values that come from people."""
-        self.next_run_time = changes["next_run_time"]
+        self.next_run_time = changes["next_run_time"].astimezone(UTC)
 
 
 class _TickTrigger(BaseTrigger):  # type: ignore[misc]
@@ -199,26 +200,29 @@ class DefinitionJobStore(DjangoJobStore):  # type: ignore[misc]
     def shutdown(self) -> None:
         """Not the parent's: it closes the connection of whatever thread it is called in."""
 
-    def get_due_jobs(self, now: datetime) -> Iterator[DueJob]:
+    def get_due_jobs(self, now: datetime) -> Iterable[DueJob | PlainJob]:
         """Lock the due rows and build their jobs, up to what fits one tick."""
         tick = self._open()
         try:
-            due = ledger.lock_due(tick.moment, tick.limit)
-            tick.locked(len(due), due[0][1] if due else None)
-            found = ledger.definitions([job_id for job_id, _ in due])
-            active = ledger.active_runs([definition.pk for definition in found.values()])
+            due = ledger.due_jobs(tick.moment, tick.limit)
+            tick.locked(len(due), ledger.read_moment(due[0][1]) if due else None)
+            jobs = plain_jobs(due, tick.moment)
+            plain = [job for job in jobs if job is not None]
+            if len(plain) == len(due):
+                return plain
+            found = ledger.definitions(row[0] for row, job in zip(due, jobs, strict=True) if job is None)
+            active = ledger.active_runs(definition.pk for definition in found.values())
         except Exception as error:  # APScheduler would log it and go on as if nothing were due
             tick.fail(error)
             raise
-        return self._build(tick, due, found, active)
+        return self._build(tick, zip(due, jobs, strict=True), found, active)
 
     def get_next_run_time(self) -> datetime | None:
         """Write everything that was decided; the place where APScheduler has seen all due jobs."""
         return self._open().flush()
 
-    def update_job(self, job: DueJob) -> None:
-        next_run_time: datetime = job.next_run_time
-        self._open().move(job.id, next_run_time.astimezone(UTC))
+    def update_job(self, job: DueJob | PlainJob) -> None:
+        self._open().move(job.id, job.next_run_time)
 
     def remove_job(self, job_id: str) -> None:
         """A trigger that has nothing more to come: the row stays, with nothing planned."""
@@ -238,21 +242,24 @@ class DefinitionJobStore(DjangoJobStore):  # type: ignore[misc]
     def _build(
         self,
         tick: OpenTick,
-        due: list[tuple[str, datetime]],
+        due: Iterable[tuple[Due, PlainJob | None]],
         definitions: dict[str, Definition],
         active: dict[int, Active],
-    ) -> Iterator[DueJob]:
+    ) -> Iterator[DueJob | PlainJob]:
         timelines: dict[DocumentTrigger, Timeline] = {}
-        for job_id, planned in due:
+        for (job_id, due_at, *_rest), plain in due:
             if tick.is_full:
                 return
+            if plain is not None:
+                yield plain
+                continue
             definition = definitions.get(job_id)
             if definition is None or not definition.is_planned:
                 _log_stray(job_id, known=definition is not None)
                 tick.move(job_id, None)
                 continue
             runs = active.get(definition.pk, NONE_ACTIVE)
-            job = DueJob(definition, due=planned, moment=tick.moment, active=runs)
+            job = DueJob(definition, due=ledger.read_moment(due_at), moment=tick.moment, active=runs)
             job._scheduler, job._jobstore_alias = self._scheduler, self._alias
             job.build(timelines)
             yield job
@@ -260,14 +267,8 @@ class DefinitionJobStore(DjangoJobStore):  # type: ignore[misc]
 
 @lru_cache(maxsize=16_384)
 def _trigger(document: str, anchor_at: str | None) -> DocumentTrigger:
-    trigger = _unanchored(document)
+    trigger = unanchored(document)
     return trigger if anchor_at is None else trigger.anchored(ledger.read_moment(anchor_at))
-
-
-@lru_cache(maxsize=4096)
-def _unanchored(document: str) -> DocumentTrigger:
-    """Many jobs share a document and differ in their anchor alone."""
-    return triggers.build(json.loads(document))
 
 
 def _exclusive_key(definition: Definition) -> str:

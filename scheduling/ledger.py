@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias, cast
 
 from django.db import connection
@@ -33,13 +34,31 @@ WHERE next_run_time <= %s
   AND NOT EXISTS (SELECT 1 FROM scheduling_schedulerstate WHERE id = 1 AND paused_at IS NOT NULL)
 ORDER BY next_run_time LIMIT %s
 """
+# What `scheduling.plain` needs to know a plain job by, `s` being its definition; no active run is in its way.
+# Each half has a partial index of its own; SQLite, left alone, would read a job's whole history instead.
+_PLAINLY = """
+s.id, s.handler, CAST(s."trigger" AS text), CAST(s.anchor_at AS text){offset}, s.misfire_grace_time,
+s.enabled AND s.paused_at IS NULL AND s.problem = '' AND COALESCE(s.jitter, 0) = 0
+    AND NOT EXISTS (SELECT 1 FROM scheduling_jobrun r {by run_waiting} WHERE r.job_id = s.id AND r.state = 'queued')
+    AND NOT EXISTS (SELECT 1 FROM scheduling_jobrun r {by run_slot} WHERE r.job_id = s.id AND r.state = 'running')
+"""
+# On SQLite nobody writes beside a tick: one statement reads all.
+_DUE = f"""
+SELECT d.id, d.next_run_time{{offset}}, {_PLAINLY}
+FROM django_apscheduler_djangojob d LEFT JOIN scheduling_scheduledjob s ON s.job_id = d.id
+WHERE next_run_time <= %s
+  AND NOT EXISTS (SELECT 1 FROM scheduling_schedulerstate WHERE id = 1 AND paused_at IS NOT NULL)
+ORDER BY next_run_time LIMIT %s
+"""  # noqa: S608 - made of constants
+_DUE_LOCKED = f"""
+SELECT s.job_id, {_PLAINLY} FROM {{set}} JOIN scheduling_scheduledjob s ON s.job_id = v.job_id
+"""  # noqa: S608 - made of constants
 _DEFINITIONS = """
 SELECT s.job_id, s.id, s.name, s.handler, CAST(s.job_data AS text), CAST(s."trigger" AS text),
        CAST(s.anchor_at AS text), s.coalesce, s.max_instances, s.misfire_grace_time, s.jitter, s.overlap,
        s.one_time, s.version, s.problem, CAST(s.problem_at AS text), s.enabled AND s.paused_at IS NULL
 FROM {set} JOIN scheduling_scheduledjob s ON s.job_id = v.job_id
 """
-# Each half has a partial index of its own; SQLite, left alone, would read a running job's whole history instead.
 _ACTIVE = """
 SELECT r.job_id, 'queued', COUNT(*), MIN(r.id) FROM {set} CROSS JOIN scheduling_jobrun r {by run_waiting}
 WHERE r.job_id = v.pk AND r.state = 'queued' GROUP BY r.job_id
@@ -53,17 +72,17 @@ _IS_NEW = """NOT EXISTS (
     WHERE r.cause IN ('schedule', 'backfill') AND r.cause = 'schedule'
       AND r.job_id = v.pk AND r.scheduled_time = v.scheduled_time)"""
 # Most runs are queued and nothing else is to be said of them: the rest of their row stands in the definition.
-_QUEUE = """
+_OF_DEFINITION = """
 INSERT INTO scheduling_jobrun (
-    job_id, job_key, job_name, scheduled_time, available_at, definition_version, exclusive_key,
+    job_id, job_key, job_name, definition_version, scheduled_time, available_at, exclusive_key,
     state, cause, queued_at, message, error_type, error, coalesced_count, code_version, claim, retry_count, recoveries,
     cancel_requested_by)
-SELECT s.id, s.job_id, CASE WHEN s.name = '' THEN s.job_id ELSE s.name END, v.scheduled_time,
-       COALESCE(v.available_at, v.scheduled_time), s.version, v.exclusive_key,
-       'queued', 'schedule', {now}, '', '', '', 0, '', 0, 0, 0, ''
-FROM {set} CROSS JOIN scheduling_scheduledjob s WHERE s.id = v.pk AND {new} {order}
-RETURNING id
+SELECT s.id, s.job_id, CASE WHEN s.name = '' THEN s.job_id ELSE s.name END, s.version, v.scheduled_time, {values},
+       'queued', 'schedule', {{now}}, '', '', '', 0, '', 0, 0, 0, ''
+FROM {{set}} CROSS JOIN scheduling_scheduledjob s WHERE s.id = v.pk AND {{new}} {{order}}
 """
+_QUEUE = _OF_DEFINITION.format(values="COALESCE(v.available_at, v.scheduled_time), v.exclusive_key") + "RETURNING id"
+_QUEUE_PLAIN = _OF_DEFINITION.format(values="v.scheduled_time, ''")
 _INSERT = """
 INSERT INTO scheduling_jobrun (
     job_id, job_key, job_name, scheduled_time, available_at, definition_version, exclusive_key, state, message,
@@ -85,6 +104,22 @@ UPDATE scheduling_scheduledjob AS s SET problem = v.problem, problem_at = v.prob
 
 
 _BY = re.compile(r"\{by (\w+)\}")
+
+
+class Due(NamedTuple):
+    """A due job as a tick looks at it first, as read. All but the first two are None where it has no definition."""
+
+    job_id: str
+    due_at: str
+    """ISO, with the offset of UTC."""
+    pk: int
+    handler: str
+    trigger: str
+    """JSON."""
+    anchor_at: str | None
+    misfire_grace_time: int | None
+    is_plain: bool
+    """Neither paused nor off, no problem, no jitter, no active run."""
 
 
 class Definition(NamedTuple):
@@ -156,36 +191,70 @@ class Columns:
     names: tuple[str, ...]
     types: tuple[str, ...]
     """PostgreSQL's."""
+    is_map: bool = False
+    """The first of two columns is unique: a JSON object, which SQLite reads faster than an array of arrays."""
 
     def into(self, statement: str) -> str:
-        """Fill in the set (`{set}`), the tick's moment (`{now}`), `_IS_NEW` (`{new}`), and what one database needs.
-
-        SQLite is told its index (`{by …}`); PostgreSQL the order (`{order}`), which SQLite keeps by itself.
-        """
-        statement = statement.replace("{new}", _IS_NEW)
-        if connection.vendor == "postgresql":
-            arrays = ", ".join(f"%s::{kind}[]" for kind in self.types)
-            table, now = f"unnest({arrays}) AS v({', '.join(self.names)})", "%s::timestamptz"
-            index, order = "", "ORDER BY v.scheduled_time"
-        else:
-            values = ", ".join(f"json_extract(value, '$[{i}]') AS {name}" for i, name in enumerate(self.names))
-            table, now = f"(SELECT {values} FROM json_each(%s)) AS v", "%s"  # noqa: S608 - our own column names
-            index, order = r"INDEXED BY \1", ""
-        return _BY.sub(index, statement).replace("{order}", order).replace("{set}", table).replace("{now}", now)
+        """Fill in the set (`{set}`), the tick's moment (`{now}`), and what else `_written_for` knows."""
+        return _with_set(statement, self, connection.vendor)
 
     def params(self, rows: Sequence[tuple[object, ...]]) -> list[Param]:
         columns: list[Sequence[object]] = list(zip(*rows, strict=True))
         if connection.vendor == "postgresql":
-            return [cast("list[int]", list(column)) for column in columns]
+            return [_array(column, kind) for column, kind in zip(columns, self.types, strict=True)]
         for index, kind in enumerate(self.types):
             if kind == "timestamptz":
                 columns[index] = [_as_text(value) if isinstance(value, datetime) else None for value in columns[index]]
-        return [json.dumps(list(zip(*columns, strict=True)))]
+        if len(columns) == 1:
+            return [json.dumps(columns[0])]
+        pairs = zip(*columns, strict=True)
+        return [json.dumps(dict(pairs) if self.is_map else list(pairs))]
+
+
+@lru_cache(maxsize=64)
+def _with_set(statement: str, columns: Columns, vendor: str) -> str:
+    names = columns.names
+    if vendor == "postgresql":
+        arrays = ", ".join(f"%s::{kind}[]" for kind in columns.types)
+        table, now = f"unnest({arrays}) AS v({', '.join(names)})", "%s::timestamptz"
+    elif len(names) == 1:
+        table, now = f"(SELECT value AS {names[0]} FROM json_each(%s)) AS v", "%s"  # noqa: S608 - our own column names
+    elif columns.is_map:
+        key = "CAST(key AS integer)" if columns.types[0] == "bigint" else "key"
+        table, now = f"(SELECT {key} AS {names[0]}, value AS {names[1]} FROM json_each(%s)) AS v", "%s"  # noqa: S608
+    else:
+        values = ", ".join(f"json_extract(value, '$[{i}]') AS {name}" for i, name in enumerate(names))
+        table, now = f"(SELECT {values} FROM json_each(%s)) AS v", "%s"  # noqa: S608 - our own column names
+    return _written_for(vendor, statement.replace("{set}", table).replace("{now}", now))
+
+
+@lru_cache(maxsize=64)
+def _written_for(vendor: str, statement: str) -> str:
+    """Fill in `_IS_NEW` (`{new}`), and what one database needs.
+
+    SQLite is told its index (`{by …}`); PostgreSQL the order (`{order}`), which SQLite keeps by itself.
+    """
+    on_postgres = vendor == "postgresql"
+    statement = _BY.sub("" if on_postgres else r"INDEXED BY \1", statement.replace("{new}", _IS_NEW))
+    order, offset = ("ORDER BY v.scheduled_time", "") if on_postgres else ("", " || '+00:00'")
+    return statement.replace("{order}", order).replace("{offset}", offset)
+
+
+def _array(values: Sequence[object], kind: str) -> Param:
+    """Return PostgreSQL's text of an array; where texts would need quoting, what the driver makes one of."""
+    if kind == "text":
+        return cast("list[int]", list(values))
+    texts = [
+        "NULL" if value is None else f'"{value.isoformat()}"' if isinstance(value, datetime) else str(value)
+        for value in values
+    ]
+    return f"{{{','.join(texts)}}}"
 
 
 _JOB_IDS = Columns(("job_id",), ("text",))
 _PKS = Columns(("pk",), ("bigint",))
-_MOVES = Columns(Move._fields, ("text", "timestamptz"))
+_MOVES = Columns(Move._fields, ("text", "timestamptz"), is_map=True)
+_MOMENTS = Columns(("pk", "scheduled_time"), ("bigint", "timestamptz"), is_map=True)
 _MARKS = Columns(Mark._fields, ("bigint", "text", "timestamptz"))
 _QUEUED = Columns(
     ("pk", "scheduled_time", "available_at", "exclusive_key"), ("bigint", "timestamptz", "timestamptz", "text")
@@ -210,6 +279,18 @@ def lock_due(now: datetime, limit: int) -> list[tuple[str, datetime]]:
     lock = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
     rows = _fetch(_LOCK_DUE + lock, [moment(now), limit])
     return [(str(job_id), read_moment(due)) for job_id, due in rows]
+
+
+def due_jobs(now: datetime, limit: int) -> list[Due]:
+    """Lock jobs that are due, as `lock_due` does, and return what is to be seen of them at first."""
+    if connection.vendor == "sqlite":
+        statement = _written_for("sqlite", _DUE)
+        return cast("list[Due]", _fetch(statement, [moment(now), limit]))
+    locked = _fetch(_LOCK_DUE + " FOR UPDATE SKIP LOCKED", [moment(now), limit])
+    # A statement of its own after the lock: only so it sees what an edit committed while the lock was waited for.
+    found = {row[0]: row[1:] for row in _rows(_DUE_LOCKED, _JOB_IDS, [(job_id,) for job_id, _due in locked])}
+    unknown = (None,) * (len(Due._fields) - 2)
+    return cast("list[Due]", [(job_id, due_at, *found.get(job_id, unknown)) for job_id, due_at in locked])
 
 
 def definitions(job_ids: Iterable[str]) -> dict[str, Definition]:
@@ -259,6 +340,21 @@ def queue(runs: Sequence[NewRun], now: datetime) -> list[int]:
     return ids
 
 
+def queue_plain(moments: Mapping[int, datetime], now: datetime) -> list[int]:
+    """Insert a queued run each for jobs (by their pk), available at its moment and without a key; else as `queue`."""
+    ids: list[int] = []
+    for chunk in _chunks(list(moments.items())):
+        params = [moment(now), *_MOMENTS.params(chunk)]
+        if connection.vendor == "postgresql":
+            ids += [cast("int", run_id) for (run_id,) in _fetch(_MOMENTS.into(_QUEUE_PLAIN + " RETURNING id"), params)]
+            continue
+        # The only writer there is, in one statement: the ids follow each other.
+        with connection.cursor() as cursor:
+            cursor.execute(_MOMENTS.into(_QUEUE_PLAIN), params)
+            ids += range(cursor.lastrowid - cursor.rowcount + 1, cursor.lastrowid + 1) if cursor.rowcount else ()
+    return ids
+
+
 def insert(runs: Sequence[NewRun], now: datetime) -> dict[tuple[int, datetime], int]:
     """Insert runs as `queue` does; returns the ids of the new ones by (job, moment)."""
     ids: dict[tuple[int, datetime], int] = {}
@@ -270,8 +366,8 @@ def insert(runs: Sequence[NewRun], now: datetime) -> dict[tuple[int, datetime], 
     return ids
 
 
-def move(moves: Sequence[Move]) -> None:
-    """Write when the jobs are due next."""
+def move(moves: Sequence[tuple[str, datetime | None]]) -> None:
+    """Write when the jobs are due next: (job id, next run time), a job once."""
     for chunk in _chunks(moves):
         _execute(_MOVES.into(_MOVE), _MOVES.params(chunk))
 

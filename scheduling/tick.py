@@ -20,10 +20,11 @@ from apscheduler.executors.base import MaxInstancesReachedError
 from django.utils.translation import gettext as _
 
 from . import definitions, events, ledger
-from .firing import CATCH_UP, NONE_ACTIVE, Admission, Gap, Reason, admit, available_at
+from .firing import CATCH_UP, Admission, Gap, Reason, admit, available_at
 from .jobstore import DueJob
-from .ledger import Mark, Move, NewRun
+from .ledger import Mark, NewRun
 from .models import JobRun
+from .plain import PlainJob
 from .signals import run_ended, tell
 from .storable import storable_text
 
@@ -66,18 +67,20 @@ class Tick:
     """APScheduler's events, to be told after the commit."""
     failure: Exception | None = None
     report: TickReport | None = None
+    plain: list[PlainJob] = field(default_factory=list)
+    """Nearly all: each becomes a queued run of which nothing else is to be said."""
     _locked: int = 0
     _most_overdue: datetime | None = None
     _jobs: list[DueJob] = field(default_factory=list)
     _moves: dict[str, datetime | None] = field(default_factory=dict)
-    _plain: list[NewRun] = field(default_factory=list)
-    """Queued runs of which nothing else is to be said: nearly all."""
+    _quiet: list[NewRun] = field(default_factory=list)
+    """Queued runs of which nothing else is to be said, of jobs that are not plain."""
     _told: list[NewRun] = field(default_factory=list)
     _one_offs: dict[int, str] = field(default_factory=dict)
 
     @property
     def is_full(self) -> bool:
-        return len(self._plain) + len(self._told) >= MOST_RUNS
+        return len(self.plain) + len(self._quiet) + len(self._told) >= MOST_RUNS
 
     def locked(self, count: int, most_overdue: datetime | None) -> None:
         self._locked, self._most_overdue = count, most_overdue
@@ -113,10 +116,6 @@ class Tick:
             self._miss(job, plan.missed)
         if not plan.moments:
             return
-        if job.active is NONE_ACTIVE and len(plan.moments) == 1 and job.error is None:
-            # what nearly every firing is
-            self._add(job, plan.moments[0], State.QUEUED)
-            return
         if job.error is not None:
             moment = plan.moments[-1]
             self._add(job, moment, State.FAILED, error=job.error, reason=JobRun.Reason.BROKEN.value)
@@ -143,10 +142,11 @@ class Tick:
         """
         if self.failure is not None:
             raise self.failure
-        queued = ledger.queue(self._plain, self.moment)
+        queued = ledger.queue_plain({job.pk: job.due for job in self.plain}, self.moment)
+        queued += ledger.queue(self._quiet, self.moment)
         ids = ledger.insert(self._told, self.moment)
         told = [run for run in self._told if (run.pk, run.scheduled_time) in ids]
-        ledger.move([Move(job_id, planned) for job_id, planned in self._moves.items()])
+        ledger.move(list(self._moves.items()))
         ledger.mark(self._marks())
         queued += [ids[run.pk, run.scheduled_time] for run in told if run.state == State.QUEUED]
         if queued:
@@ -208,7 +208,7 @@ class Tick:
         definition = job.definition
         plan = job.plan
         coalesced = plan.coalesced if plan is not None and moment is plan.moments[-1] else None
-        runs = self._plain if state is State.QUEUED and coalesced is None else self._told
+        runs = self._quiet if state is State.QUEUED and coalesced is None else self._told
         runs.append(
             NewRun(
                 definition.pk,

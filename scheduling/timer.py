@@ -24,6 +24,7 @@ from .exceptions import ReceiverFailed
 from .jobstore import DefinitionJobStore, DueJob
 from .lanes import Lane
 from .lateness import TickLateness
+from .plain import PlainJob
 from .quarantine import set_aside
 from .tick import MOST_JOBS, Ring, Tick, TickReport
 
@@ -44,7 +45,7 @@ class RecordingExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler is u
         super().__init__()
         self._store = store
 
-    def submit_job(self, job: DueJob, run_times: Sequence[datetime]) -> None:
+    def submit_job(self, job: DueJob | PlainJob, run_times: Sequence[datetime]) -> None:
         """Note a firing.
 
         Raises:
@@ -54,6 +55,9 @@ class RecordingExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler is u
         tick = self._store.tick
         if not isinstance(tick, Tick):
             raise RuntimeError("A firing is recorded inside a tick only.")
+        if isinstance(job, PlainJob):
+            tick.plain.append(job)
+            return
         try:
             tick.record(job)
         except MaxInstancesReachedError:

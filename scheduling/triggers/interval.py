@@ -54,6 +54,14 @@ class AnchoredInterval(DocumentTrigger):
         number = (moment - self.anchor) // self.interval + 1
         return self.anchor + max(number, self._first) * self.interval
 
+    def following_from(self, anchor: datetime, moment: datetime) -> datetime | None:
+        """What `anchored(anchor).following(moment)` says, without making that trigger; both times in UTC."""
+        if self.start is not None:
+            return self.following(moment)
+        number = (moment - anchor) // self.interval + 1
+        found = anchor + (number if number > 0 else 1) * self.interval
+        return found if self.end is None or found <= self.end else None
+
     def count(self, after: datetime, until: datetime) -> int:
         last = (until.astimezone(UTC) - self.anchor) // self.interval
         before = (after.astimezone(UTC) - self.anchor) // self.interval

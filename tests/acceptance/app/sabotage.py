@@ -26,7 +26,7 @@ from pathlib import Path
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-LOCKS_DUE = "FROM django_apscheduler_djangojob\nWHERE next_run_time <="
+LOCKS_DUE = "\nWHERE next_run_time <= %s"
 MOST_STATEMENTS = 12
 """Ticks are rid of their back end at statements up to this one, in turn."""
 

@@ -314,7 +314,7 @@ def test_error_while_writing_leaves_everything_as_it_was() -> None:
 
 
 def test_error_that_apscheduler_would_swallow_leaves_everything_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    make_job()
+    make_job(jitter=30)
     timer, _rung = make_timer()
     monkeypatch.setattr("scheduling.tick.available_at", lambda *args, **kwargs: 1 / 0)
 

@@ -136,13 +136,13 @@ def held(job_id: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Somebody else holds a job's row. On SQLite nobody can hold a row alone: the statement passes it over all the
     same, as it would elsewhere."""
     if connection.vendor == "sqlite":
-        original = ledger.lock_due
+        original = ledger.due_jobs
 
-        def lock_due(now: datetime, limit: int) -> list[tuple[str, datetime]]:
+        def due_jobs(now: datetime, limit: int) -> list[ledger.Due]:
             return [row for row in original(now, limit) if row[0] != job_id]
 
         with monkeypatch.context() as patch:
-            patch.setattr(ledger, "lock_due", lock_due)
+            patch.setattr(ledger, "due_jobs", due_jobs)
             yield
         return
     locked, release = threading.Event(), threading.Event()
