@@ -16,7 +16,7 @@ from crawler.models import Spider
 from crawlproject.web.pagination import BoundedPagination
 from crawlproject.web.problems import Conflict, FieldErrors
 from crawlproject.web.requests import body_object, refuse_unknown
-from scheduling.definitions.versions import version, versions
+from scheduling.definitions.versions import Version, version, versions
 from scheduling.exceptions import VersionNotFound
 from scheduling.models import DefinitionVersion
 
@@ -49,24 +49,27 @@ class VersionActions:
     def version(self, request: Request, name: str, number: str) -> Response:
         """One version with its document."""
         refuse_unknown(request.query_params, ())
-        try:
-            return Response(version(KIND, name, int(number)).as_dict(with_document=True))
-        except VersionNotFound as error:
-            raise NotFound(str(error)) from error
+        return Response(_version(name, number).as_dict(with_document=True))
 
     @action(detail=True, methods=["post"], url_path=f"versions/{NUMBER}/restore")
     def restore(self, request: Request, name: str, number: str) -> Response:
         """Save an older version again, as a new one. 409 with every problem where it does not fit any more."""
         body_object(request, known=())
         user = request.user if isinstance(request.user, User) else None
+        _version(name, number)
         if not Spider.objects.filter(name=name).exists() and not request.user.has_perm("crawler.add_spider"):
-            raise PermissionDenied
+            raise PermissionDenied(_("The spider was deleted: bringing it back asks for the right to add spiders."))
         try:
             with as_problems():
                 spider = definitions.restore_spider_version(name, int(number), user=user)
-        except definitions.SpiderNotFound as error:
-            raise NotFound(str(error)) from error
         except FieldErrors as error:
             message = _("Version %(number)s cannot be restored as things stand: see “errors”.") % {"number": number}
             raise Conflict(message, errors=error.errors) from error
         return Response(represent(spider))
+
+
+def _version(name: str, number: str) -> Version:
+    try:
+        return version(KIND, name, int(number))
+    except VersionNotFound as error:
+        raise NotFound(str(error)) from error

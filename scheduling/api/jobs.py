@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from django.contrib.auth.models import User
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django_apscheduler.models import DjangoJob
 from rest_framework import viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crawlproject.web.problems import Conflict, FieldErrors
-from crawlproject.web.requests import body_object, refuse_unknown, whole_number
-from scheduling import definitions, triggers
-from scheduling.exceptions import InvalidTrigger
+from crawlproject.web.requests import body_object, query_moment, refuse_unknown, whole_number
+from scheduling import definitions, upcoming
 from scheduling.models import JobRun, ScheduledJob
 
+from .account import AccountActions
 from .errors import as_problems
-from .serializers import JobRunSerializer
+from .serializers import JobRunSerializer, represent
+from .upcoming import USUAL_COUNT
+from .versions import VersionActions
 
 
-def represent(jobs: Sequence[ScheduledJob]) -> list[dict[str, object]]:
-    """Documents as `dumpdefinitions` prints them, with what only the running scheduler knows; two queries."""
-    keys = [job.job_id for job in jobs]
-    next_times = dict(DjangoJob.objects.filter(id__in=keys).values_list("id", "next_run_time"))
-    return [
-        definitions.dump_job(job)
-        | {
-            "version": job.version,
-            "one_time": job.one_time,
-            "next_run_time": next_times.get(job.job_id),
-            "in_words": _in_words(job),
-            "paused_at": job.paused_at,
-            "paused_by": job.paused_by,
-            "problem": job.problem or None,
-            "problem_at": job.problem_at,
-            "created_at": job.created_at,
-            "updated_at": job.updated_at,
-        }
-        for job in jobs
-    ]
-
-
-class ScheduledJobViewSet(viewsets.GenericViewSet[ScheduledJob]):
+class ScheduledJobViewSet(AccountActions, VersionActions, viewsets.GenericViewSet[ScheduledJob]):
     """Create, read, change and delete schedules; pause, resume, run now; the next firings."""
 
     queryset = ScheduledJob.objects.order_by("job_id")
@@ -56,6 +33,9 @@ class ScheduledJobViewSet(viewsets.GenericViewSet[ScheduledJob]):
         "pause": "scheduling.change_scheduledjob",
         "resume": "scheduling.change_scheduledjob",
         "run": "scheduling.change_scheduledjob",
+        "upcoming": "scheduling.view_scheduledjob",
+        **AccountActions.account_permissions,
+        **VersionActions.version_permissions,
     }
 
     def list(self, request: Request) -> Response:
@@ -121,22 +101,16 @@ class ScheduledJobViewSet(viewsets.GenericViewSet[ScheduledJob]):
 
     @action(detail=True, methods=["get"])
     def upcoming(self, request: Request, job_id: str) -> Response:
+        """The next firings after now (or `?after=`), what the next clock changes do, and why none of it runs."""
         job = self.get_object()
-        refuse_unknown(request.query_params, {"count"})
-        count = whole_number(request, "count", default=10, maximum=1000)
-        try:
-            moments = triggers.next_firings(job.trigger, timezone.now(), count, anchor=job.anchor_at)
-        except InvalidTrigger as error:
-            raise Conflict(str(error)) from error
-        paused = job.paused_at is not None or not job.enabled
-        return Response(
-            {
-                "job_id": job.job_id,
-                "in_words": _in_words(job),
-                "paused": paused,
-                "firings": [{"local": timezone.localtime(moment).isoformat(), "utc": moment} for moment in moments],
-            }
-        )
+        refuse_unknown(request.query_params, {"count", "after"})
+        count = whole_number(request, "count", default=USUAL_COUNT, maximum=upcoming.MOST)
+        after = query_moment(request, "after") or timezone.now()
+        report = upcoming.of_job(job, after=after, count=count)
+        if report.problem:
+            raise Conflict(f"{report.place}: {report.problem}")
+        paused = report.hold in (upcoming.Hold.PAUSED, upcoming.Hold.DISABLED)
+        return Response(report.as_json() | {"paused": paused})
 
     def _save(self, request: Request, job_id: str, document: dict[str, object]) -> Response:
         if document.setdefault("job_id", job_id) != job_id:
@@ -144,13 +118,6 @@ class ScheduledJobViewSet(viewsets.GenericViewSet[ScheduledJob]):
         with as_problems():
             job = definitions.save_job(definitions.parse_job(document), user=_user(request))
         return Response(represent([job])[0])
-
-
-def _in_words(job: ScheduledJob) -> str:
-    try:
-        return triggers.describe(job.trigger)
-    except InvalidTrigger:
-        return ""  # `problem` says why
 
 
 def _user(request: Request) -> User | None:

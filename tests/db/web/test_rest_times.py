@@ -16,13 +16,14 @@ from scheduling.models import Process
 
 from .making import make_item, make_job, make_page, make_run, make_spider, make_task, make_version
 
+LOCAL = ("local", "from", "to")
 A_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}")
 
 
 def moments(value: object) -> Iterator[str]:
     """Every text that is a moment, but those that are said to be local."""
     if isinstance(value, dict):
-        yield from (found for key, inner in value.items() if key != "local" for found in moments(inner))
+        yield from (found for key, inner in value.items() if key not in LOCAL for found in moments(inner))
     elif isinstance(value, list):
         yield from (found for inner in value for found in moments(inner))
     elif isinstance(value, str) and A_MOMENT.match(value):
