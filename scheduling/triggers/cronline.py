@@ -39,6 +39,11 @@ RANGES: Mapping[str, str] = {
     "month": "1-12, jan-dec",
     "day_of_week": "0-7 (0 and 7 are Sunday), sun-sat, 5L, mon#2",
 }
+STEP_OF_ONE = re.compile(r"(?<![^,])(\w+)-(\w+)/0*[1-9]\d*(?![^,])", re.ASCII)
+NAMED = {
+    **dict(zip("sun mon tue wed thu fri sat".split(), range(7), strict=True)),
+    **dict(zip("jan feb mar apr may jun jul aug sep oct nov dec".split(), range(1, 13), strict=True)),
+}
 LIBRARY_NAMES: Mapping[str, str] = {"day-of-month": "day", "day-of-week": "day_of_week"}
 
 
@@ -50,7 +55,7 @@ class CronLine:
     def __init__(self, fields: Mapping[str, str]) -> None:
         self.fields = dict(fields)
         self.is_fixed = not fields["minute"].startswith("*") and not fields["hour"].startswith("*")
-        self._sim = CronSim(" ".join(fields[name] for name in FIELDS), EPOCH)
+        self._sim = CronSim(" ".join(STEP_OF_ONE.sub(_alone, fields[name]) for name in FIELDS), EPOCH)
         self._times = tuple(sorted(part) for part in (self._sim.hours, self._sim.minutes, self._sim.seconds))
         self._days: dict[tuple[int, int], int] = {}
 
@@ -163,6 +168,12 @@ def parse_fields(*parts: str, places: str = "trigger.cron") -> CronLine:
         message = _("This never fires: no day of the months “%(month)s” is both “%(day)s” and “%(weekday)s”.")
         raise InvalidTrigger(place("day"), message % _days_of(fields))
     return line
+
+
+def _alone(found: re.Match[str]) -> str:
+    """``5-5/2`` is 5 alone: cronsim takes it for ``5/2``, from 5 to the field's end."""
+    low, high = (NAMED.get(text.casefold(), text.lstrip("0")) for text in found.groups())
+    return found[1] if str(low) == str(high) else found[0]
 
 
 def field_word(name: str) -> str:
