@@ -28,7 +28,7 @@ packages-dev:
 	$(install) requirements.txt requirements-dev.txt
 
 test: packages-dev
-	$(pytest) tests/unit -n auto
+	$(pytest) tests/unit -m "not soak" -n auto
 	$(pytest) tests/db tests/acceptance -m "not soak" -n auto
 	$(python) -m tests.postgres $(pytest) tests/db tests/acceptance -m "not soak and not browser and not frame" -n auto
 
@@ -45,7 +45,7 @@ bench: packages-dev
 	$(python) -m benchmarks.$(or $(BENCH),all)
 
 soak: packages-dev
-	$(pytest) tests/acceptance -m soak
+	$(pytest) tests/unit tests/acceptance -m soak
 	$(python) -m tests.postgres $(pytest) tests/acceptance -m soak
 
 lock:

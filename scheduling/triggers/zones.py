@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from scheduling.exceptions import InvalidTrigger
 
 PROBE = timedelta(days=3)
-"""Two changes of one zone's clock are never nearer than this (the nearest since 1970: Morocco's, four weeks)."""
+"""Two changes of one zone's clock are never nearer than this (the nearest since 1970: Brazil's of 2000, a week)."""
 SECOND = timedelta(seconds=1)
 
 
