@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections
 
 from .exceptions import DatabaseMismatch
 
@@ -30,6 +30,9 @@ LAST_BACK_OFF = 5.0
 
 _LACKING = ("42P01", "42703")
 """PostgreSQL's undefined_table and undefined_column."""
+_PASSING = ("25006", "25P03", "25P04")
+"""PostgreSQL's read_only_sql_transaction (a standby, a full disk's administrator), and the time-outs by which it ends
+the transaction of a process that was stopped. It counts them as errors of the program; they pass like a lock does."""
 _LACKING_WORDS = re.compile(r"no such (table|column)|has no column")
 
 logger = logging.getLogger(__name__)
@@ -74,10 +77,11 @@ class Lane:
             except (DatabaseError, InterfaceError) as error:
                 if lacks_something(error):
                     raise DatabaseMismatch(error) from error
-                if not isinstance(error, (OperationalError, InterfaceError)):
+                if not is_passing(error):
                     raise
                 logger.warning(
-                    "Database unavailable, trying again",
+                    "Database unavailable, trying again: %s",
+                    error,
                     extra={"action": "database_back_off", "lane": self.name, "delay": delay, "error": str(error)},
                 )
             await asyncio.sleep(delay)
@@ -107,6 +111,13 @@ class Lane:
     def _done(self, _future: object = None) -> None:
         with self._lock:
             self._pending -= 1
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the same may succeed later, unchanged: the database is locked, away, full, read-only or cut us off."""
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return not lacks_something(error)
+    return isinstance(error, InternalError) and getattr(error.__cause__, "sqlstate", None) in _PASSING
 
 
 def lacks_something(error: Exception) -> bool:

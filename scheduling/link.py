@@ -12,13 +12,13 @@ from time import monotonic
 from typing import ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.utils import timezone
 
 from . import claims
 from .claims import Claimed
 from .exceptions import RunStopped
-from .lanes import FIRST_BACK_OFF, LAST_BACK_OFF, Lane, close_broken_connections, lacks_something
+from .lanes import FIRST_BACK_OFF, LAST_BACK_OFF, Lane, close_broken_connections, is_passing
 from .places import Places
 from .runlog import PIECE, LogBuffer
 
@@ -77,8 +77,8 @@ class ExecutionLink:
         while True:
             try:
                 return await sync_to_async(self._behind_guard, thread_sensitive=True)(call)
-            except (OperationalError, InterfaceError) as error:
-                if lacks_something(error) or monotonic() - began > EFFECTS_PATIENCE:
+            except (DatabaseError, InterfaceError) as error:
+                if not is_passing(error) or monotonic() - began > EFFECTS_PATIENCE:
                     raise
             await asyncio.sleep(delay)
             delay = min(delay * 2, LAST_BACK_OFF)

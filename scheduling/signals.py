@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db import InterfaceError, OperationalError
 from django.dispatch import Signal
 
 from .exceptions import ReceiverFailed
+from .lanes import is_passing
 
 if TYPE_CHECKING:
     from .models import JobRun
@@ -39,11 +39,11 @@ def tell(signal: Signal, run: JobRun) -> None:
 
     Raises:
         ReceiverFailed: a receiver is another app's code, and raised; the caller's transaction must not be kept.
-        OperationalError, InterfaceError: the database is locked or away; it can be tried again.
+        DatabaseError, InterfaceError: the database is locked or away; it can be tried again.
     """
     try:
         signal.send(sender=type(run), run=run)
-    except (OperationalError, InterfaceError):
-        raise
     except Exception as error:
+        if is_passing(error):
+            raise
         raise ReceiverFailed(run.pk, error) from error

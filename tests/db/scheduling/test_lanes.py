@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import threading
 from collections.abc import Iterator
 
 import pytest
-from django.db import DatabaseError, OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection, transaction
 
 from scheduling import lanes
 from scheduling.exceptions import DatabaseMismatch
 from scheduling.lanes import Lane
 from scheduling.models import Process
+
+from .making import make_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -104,6 +107,44 @@ async def test_a_database_that_is_away_is_waited_for(lane: Lane, monkeypatch: py
     left.append(OperationalError("locked"))
     with pytest.raises(OperationalError):
         await lane.run(work)
+
+
+async def test_a_read_only_database_is_waited_for(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "FIRST_BACK_OFF", 0.001)
+    setting = {"sqlite": "PRAGMA query_only", "postgresql": "SET default_transaction_read_only"}[connection.vendor]
+    attempts: list[str] = []
+
+    def write() -> int:
+        attempts.append("off" if attempts else "on")
+        with connection.cursor() as cursor:
+            cursor.execute(f"{setting} = {attempts[-1]}")
+        return make_process().pk
+
+    assert await lane.run_patiently(write)
+    assert attempts == ["on", "off"]
+
+
+async def test_a_transaction_that_the_server_gave_up_is_done_again(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of a process which was stopped in the middle of it. SQLite has no server, and needs one attempt."""
+    monkeypatch.setattr(lanes, "FIRST_BACK_OFF", 0.001)
+    attempts: list[int] = []
+
+    def write() -> int:
+        attempts.append(1)
+        with transaction.atomic():
+            if connection.vendor == "postgresql" and len(attempts) == 1:
+                with connection.cursor() as cursor:
+                    cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 20")
+                    wait_for_end(connection.connection.fileno())
+            return make_process().pk
+
+    assert await lane.run_patiently(write)
+    assert len(attempts) == (2 if connection.vendor == "postgresql" else 1)
+
+
+def wait_for_end(descriptor: int) -> None:
+    """Until the server says something unasked: that it ends the connection."""
+    assert select.select([descriptor], [], [], 10)[0]
 
 
 @pytest.mark.parametrize(
