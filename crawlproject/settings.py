@@ -124,7 +124,14 @@ def _database() -> dict[str, object]:
         given = config.get("OPTIONS")
         config["OPTIONS"] = (given if isinstance(given, dict) else {}) | {
             # Lanes, web threads and one connection per run; psycopg's own default of 4 times out under the first load.
-            "pool": {"min_size": 1, "max_size": SCHEDULER_MAX_WORKERS + WEB_THREADS + 8, "timeout": 20},
+            # Its own pauses between attempts to connect double up to minutes: it gives up early and begins anew with
+            # whoever asks next, so that a server that returns is seen at once.
+            "pool": {
+                "min_size": 1,
+                "max_size": SCHEDULER_MAX_WORKERS + WEB_THREADS + 8,
+                "timeout": 10,
+                "reconnect_timeout": 7,
+            },
             # A stopped process must not keep its row locks.
             "options": "-c idle_in_transaction_session_timeout=10000",
         }
