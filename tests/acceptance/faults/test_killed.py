@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ..moments import assert_all_gapless, set_due
-from ..product import Product, Running, wait_for
+from tests.acceptance.moments import assert_all_gapless, set_due
+from tests.acceptance.product import Product, Running, wait_for
+from .sabotaging import sabotaged, wait_for_death, wait_for_kill
 from .table import Witness
 
 pytestmark = pytest.mark.process
@@ -26,40 +27,6 @@ PLANNED = (
     "SELECT count(*), count(CASE WHEN next_run_time <= CURRENT_TIMESTAMP THEN 1 END), count(DISTINCT next_run_time) "
     "FROM django_apscheduler_djangojob WHERE id LIKE 'due-%'"
 )
-
-
-def sabotaged(product: Product, plan: str) -> Running:
-    """Start a scheduler that will fail as planned."""
-    note(product).unlink(missing_ok=True)
-    product.environment |= {"SABOTAGE": plan, "SABOTAGE_NOTE": str(note(product))}
-    scheduler = product.start("runscheduler", name="sabotaged")
-    for name in ("SABOTAGE", "SABOTAGE_NOTE"):
-        product.environment.pop(name)
-    return scheduler
-
-
-def note(product: Product) -> Path:
-    return product.folder / "sabotage.txt"
-
-
-def wait_for_kill(product: Product, scheduler: Running, plan: str) -> dict[str, object]:
-    """Where the process was when it was killed."""
-    try:
-        code = scheduler.process.wait(timeout=120)
-    except subprocess.TimeoutExpired:
-        raise AssertionError(f"it was not killed at {plan}:\n{scheduler.output()[-2000:]}") from None
-    assert code == -signal.SIGKILL, scheduler.output()[-2000:]
-    where: dict[str, object] = json.loads(note(product).read_text(encoding="utf-8"))
-    wait_for(lambda: no_back_ends(product), what="the end of the killed process's back ends")
-    return where
-
-
-def no_back_ends(product: Product) -> bool:
-    """PostgreSQL notices only after its statement that nobody waits for the answer."""
-    if product.database_url.startswith("sqlite"):
-        return True
-    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    return product.one(others) == 0
 
 
 class Cohort:
@@ -185,10 +152,6 @@ def test_what_a_killed_process_queued_is_executed_by_whoever_lives(
     assert twice == 0
     witness.did(f"killed after the COMMIT of a {'tick' if point == 'committed' else 'claim'}, alone and beside another")
     witness.saw(f"{len(left)} runs left, all executed; {recovered} taken back; {total} moments, each once")
-
-
-def wait_for_death(scheduler: Running) -> None:
-    assert scheduler.process.wait(timeout=60) == -signal.SIGKILL, scheduler.output()[-2000:]
 
 
 def newest_run(product: Product) -> int:
