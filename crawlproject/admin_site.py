@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.apps import apps
 from django.contrib.admin import AdminSite
@@ -29,7 +30,25 @@ class Beat:
     alive: int
     seconds: int | None
     """Since the last beat, by the database's clock."""
-    paused: bool
+    paused_at: datetime | None
+    paused_by: str
+    path: str
+    """Of the page that says it."""
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_at is not None
+
+    @property
+    def shows_pause(self) -> bool:
+        """On every page where somebody may wonder why nothing fires."""
+        concerned = self.path == reverse("admin:index") or self.path.startswith(_under("scheduling", "crawler"))
+        return self.paused and concerned and self.path != reverse("admin:scheduling_scheduledjob_pause_all")
+
+    @property
+    def shows_dead(self) -> bool:
+        """On schedules and runs; the dashboard says it first of all by itself."""
+        return not self.alive and self.path.startswith(_under("scheduling/scheduledjob", "scheduling/jobrun"))
 
 
 # group → (app.model, text, icon); shown to those who may view the model
@@ -57,6 +76,10 @@ NAVIGATION: tuple[tuple[StrOrPromise, tuple[tuple[str, StrOrPromise, str], ...]]
 )
 
 
+def _under(*rooms: str) -> tuple[str, ...]:
+    return tuple(f"{reverse('admin:index')}{room}/" for room in rooms)
+
+
 class LamplighterAdminSite(AdminSite):
     site_title = "Lamplighter"
     site_header = "Lamplighter"
@@ -67,14 +90,16 @@ class LamplighterAdminSite(AdminSite):
         context: dict[str, object] = super().each_context(request)
         if self.has_permission(request):
             context["nav"] = self._navigation(request)
-            context["beat"] = self._beat()
+            context["beat"] = self._beat(request.path)
         return context
 
     def index(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> TemplateResponse:
         # Late: models are there once all apps are.
         from .dashboard import dashboard
 
-        context = dashboard(request, is_alive=self._beat().alive > 0) if self.has_permission(request) else {}
+        context = (
+            dashboard(request, is_alive=self._beat(request.path).alive > 0) if self.has_permission(request) else {}
+        )
         return super().index(request, context | (extra_context or {}))
 
     def _navigation(self, request: HttpRequest) -> list[tuple[StrOrPromise, list[NavLink]]]:
@@ -93,11 +118,12 @@ class LamplighterAdminSite(AdminSite):
                 groups.append((group, links))
         return groups
 
-    def _beat(self) -> Beat:
+    def _beat(self, path: str) -> Beat:
         process = apps.get_model("scheduling", "Process")
         state = apps.get_model("scheduling", "SchedulerState")
         alive = process._default_manager.filter(state="alive").exclude(kind="command")
         last = alive.annotate(now=Now()).order_by("-beat_at").values_list("beat_at", "now").first()
         seconds = int((last[1] - last[0]).total_seconds()) if last else None
-        paused = state._default_manager.filter(paused_at__isnull=False).exists()
-        return Beat(alive.count(), seconds, paused)
+        held = state._default_manager.filter(paused_at__isnull=False).values_list("paused_at", "paused_by").first()
+        paused_at, paused_by = held or (None, "")
+        return Beat(alive.count(), seconds, paused_at, paused_by, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import cast
 
 from django import template
@@ -12,10 +12,11 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from crawlproject.web.admin import when
+from crawlproject.web.admin import day_of, when
 
 register = template.Library()
 
@@ -37,9 +38,13 @@ STATES: Mapping[str, tuple[object, str, str]] = {
     "alive": (gettext_lazy("Alive"), "ok", "ok"),
     "stopped": (gettext_lazy("Stopped"), "off", "mute"),
     "lost": (gettext_lazy("Lost"), "failed", "bad"),
+    "late": (gettext_lazy("Late"), "warn", "bad"),
     "complete": (gettext_lazy("Complete"), "ok", "ok"),
     "incomplete": (gettext_lazy("Incomplete"), "warn", "warn"),
     "gone": (gettext_lazy("Gone"), "minus", "mute"),
+    "coalesced": (gettext_lazy("Coalesced"), "skipped", "mute"),
+    "already": (gettext_lazy("Back-filled"), "retry", "ok"),
+    "none": (gettext_lazy("Nothing"), "minus", "mute"),
 }
 ROUND_LETTERS = {"succeeded": "s", "failed": "f", "missed": "m", "skipped": "k", "running": "r", "cancelled": "c"}
 LAMP_WIDTH = 8
@@ -103,6 +108,36 @@ def _lamp(letter: str, x: int) -> SafeString:
 def moment(value: datetime | None) -> SafeString | str:
     """A moment in the scheduler's zone."""
     return when(value)
+
+
+@register.filter
+def day_and_time(local: datetime) -> str:
+    """“Wed 25 Nov 02:00” in the time's own zone; with seconds where it has some."""
+    return f"{day_of(local)} {local.strftime('%H:%M:%S' if local.second else '%H:%M')}"
+
+
+@register.filter
+def here_and_now(value: datetime) -> str:
+    """The same in the scheduler's zone."""
+    return day_and_time(localtime(value))
+
+
+@register.filter
+def exactly(value: datetime) -> str:
+    """A moment as addresses name it."""
+    return value.astimezone(UTC).isoformat()
+
+
+@register.filter
+def took(seconds: float) -> str:
+    """“0.4 s”, “52 s”, “1:52”, “2:03:04”."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    hours, rest = divmod(round(seconds), 3_600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{left:02}"
+    return f"{minutes}:{left:02}" if minutes else f"{left} s"
 
 
 @register.filter

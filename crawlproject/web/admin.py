@@ -46,12 +46,7 @@ def when(moment: datetime | None) -> SafeString | str:
     if moment is None:
         return "–"
     local = localtime(moment)
-    today = localtime(timezone.now()).date()
-    if local.date() == today:
-        day = _("today")
-    else:
-        # Formats of Django's filter `date`: the weekday, the day, the month, and the year where it is another.
-        day = date_format(local, _("D j M") if local.year == today.year else _("D j M Y"))
+    day = _("today") if local.date() == localtime(timezone.now()).date() else day_of(local)
     return format_html(
         '<time class="ll-when" datetime="{}" title="{}">{} <span class="ll-quiet">{}</span></time>',
         moment.isoformat(),
@@ -59,6 +54,13 @@ def when(moment: datetime | None) -> SafeString | str:
         local.strftime("%H:%M:%S"),
         day,
     )
+
+
+def day_of(local: datetime) -> str:
+    """“Wed 25 Nov”, with the year where it is another."""
+    # Formats of Django's filter `date`. It would move an aware time to the active zone.
+    plain = local.replace(tzinfo=None)
+    return date_format(plain, _("D j M") if plain.year == localtime(timezone.now()).year else _("D j M Y"))
 
 
 def two_lines(first: object, second: object) -> SafeString:

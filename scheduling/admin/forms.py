@@ -3,63 +3,109 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import time
+from typing import cast
 
 from django import forms
 from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django_stubs_ext import StrOrPromise
 
 from crawlproject.web.forms import DocumentField
 from scheduling import definitions, registry
+from scheduling.conf import SchedulerSettings
 from scheduling.definitions import JobValues
 from scheduling.exceptions import InvalidJob
 from scheduling.models import ScheduledJob
 
+from . import rules
+
 POLICIES = ("coalesce", "max_instances", "misfire_grace_time", "max_retries", "timeout", "jitter", "overlap")
-# where a problem of the document is shown
-FIELDS_OF_PLACES = {
-    "trigger.seconds": "every",
-    "trigger.cron": "cron",
-    "trigger.run_date": "run_date",
-    "trigger.timezone": "zone",
-}
+PREVIEW = "_preview"
+"""The button that shows the next firings instead of saving, for browsers without script."""
+MONO = {"class": "vLargeTextField ll-mono", "spellcheck": "false"}
+
+
+def _moment(label: StrOrPromise, help_text: StrOrPromise = "") -> forms.CharField:
+    """A time of the rule's zone as written: what it means, the trigger says."""
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 1})
+    return forms.CharField(label=label, required=False, widget=widget, help_text=help_text)
 
 
 class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
     """Checks by `parse_job`, as a file or the API is checked; `values` is what it found to be right."""
 
-    KINDS = (
-        ("interval", gettext_lazy("Every N seconds")),
-        ("cron", gettext_lazy("Cron line")),
-        ("date", gettext_lazy("Once")),
-        ("document", gettext_lazy("As a document")),
-    )
     handler = forms.ChoiceField(label=gettext_lazy("Handler"))
     job_data = DocumentField(
         label=gettext_lazy("Job data"),
         required=False,
-        widget=forms.Textarea(attrs={"rows": 4, "class": "vLargeTextField ll-mono", "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 3, **MONO}),
         help_text=gettext_lazy('For a crawl: {"type": "spider", "target": "NAME"}, or category, all, urls.'),
     )
-    kind = forms.ChoiceField(label=gettext_lazy("Kind of rule"), choices=KINDS)
-    every = forms.IntegerField(label=gettext_lazy("Every (seconds)"), required=False)
+    kind = forms.ChoiceField(label=gettext_lazy("Kind of rule"), choices=rules.KINDS, widget=forms.RadioSelect)
+    every = forms.IntegerField(label=gettext_lazy("Every"), required=False, min_value=1)
+    unit = forms.ChoiceField(label=gettext_lazy("Unit"), choices=rules.UNITS, required=False)
+    minute = forms.IntegerField(
+        label=gettext_lazy("At minute"), required=False, min_value=0, max_value=59, help_text=gettext_lazy("0 to 59")
+    )
+    at = forms.TimeField(
+        label=gettext_lazy("At"),
+        required=False,
+        input_formats=["%H:%M", "%H:%M:%S"],
+        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+    )
+    weekdays = forms.MultipleChoiceField(
+        label=gettext_lazy("On"), required=False, choices=rules.WEEKDAYS, widget=forms.CheckboxSelectMultiple
+    )
     cron = forms.CharField(
         label=gettext_lazy("Cron line"),
         required=False,
+        widget=forms.TextInput(attrs=MONO),
         help_text=gettext_lazy("Minute, hour, day, month, weekday (Sunday is 0 and 7); with six fields seconds first."),
     )
-    run_date = forms.CharField(label=gettext_lazy("Date and time"), required=False, help_text="2027-01-01T12:00:00")
-    zone = forms.CharField(label=gettext_lazy("Time zone"), required=False)
+    run_date = _moment(gettext_lazy("Date and time"))
+    zone = forms.CharField(
+        label=gettext_lazy("Time zone"), required=False, widget=forms.TextInput(attrs={"list": "ll-zones"})
+    )
+    start = _moment(gettext_lazy("Not before"), gettext_lazy("Empty: from now on."))
+    end = _moment(gettext_lazy("Not after"), gettext_lazy("Empty: for ever."))
     trigger_document = DocumentField(
         label=gettext_lazy("Trigger document"),
         required=False,
-        widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField ll-mono", "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 3, **MONO}),
+        help_text=gettext_lazy("All that a definitions file can say, with start and end."),
     )
     values: JobValues | None = None
 
     class Meta:
         model = ScheduledJob
-        fields = ("job_id", "name", "enabled", "note", *POLICIES)
+        fields = ("job_id", "name", "enabled", *POLICIES)
+        labels = {
+            "job_id": gettext_lazy("Id"),
+            "name": gettext_lazy("Name"),
+            "enabled": gettext_lazy("Fires by its rule"),
+            "overlap": gettext_lazy("If a run is still going"),
+            "max_instances": gettext_lazy("Runs at the same time"),
+            "coalesce": gettext_lazy("One run for a whole gap"),
+            "misfire_grace_time": gettext_lazy("Late by more than (seconds)"),
+            "jitter": gettext_lazy("Spread over (seconds)"),
+            "max_retries": gettext_lazy("Tries again after a failure"),
+            "timeout": gettext_lazy("Stop a run after (seconds)"),
+        }
+        help_texts = {
+            "job_id": gettext_lazy("Letters, digits, “-”, “_” and “.”. It stays."),
+            "name": gettext_lazy("Empty: the id."),
+            "enabled": gettext_lazy("Off: it runs only when somebody asks."),
+            "overlap": gettext_lazy("Skip: this firing is left out, and recorded. Wait: it runs afterwards."),
+            "max_instances": gettext_lazy("At most so many runs of this schedule."),
+            "coalesce": gettext_lazy("When several firings are due at once, as after a downtime."),
+            "misfire_grace_time": gettext_lazy("Then a firing counts as missed. Empty: it runs, however late."),
+            "jitter": gettext_lazy("Starts up to so much later, so that not all start at once. Empty: on time."),
+            "max_retries": gettext_lazy("After 1, 2, 4, 8 … seconds, at most a minute. 0: never."),
+            "timeout": gettext_lazy("All its tries together. Empty: never."),
+        }
+        widgets = {"overlap": forms.RadioSelect}
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
@@ -72,16 +118,34 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
         if isinstance(handler_field, forms.ChoiceField):
             handler_field.choices = [(name, name) for name in known]
         self.fields["name"].required = False
-        self.fields["zone"].initial = settings.SCHEDULER_TIMEZONE
+        default = {"zone": str(settings.SCHEDULER_TIMEZONE)}
+        self.fields["zone"].help_text = _("Empty: %(zone)s.") % default
+        for name, value in _EXAMPLES.items():
+            self.initial.setdefault(name, value)
         if self.instance.pk:
             self.initial.update({"handler": handler, "job_data": self.instance.job_data})
-            self.initial.update(_fields_of(self.instance.trigger))
+            self.initial.update(rules.fields_of(self.instance.trigger))
+            timeout = self.instance.timeout
+            self.initial["timeout"] = int(timeout) if timeout is not None and timeout.is_integer() else timeout
         else:
+            self.initial.update(SchedulerSettings().job_defaults)
             self.initial.setdefault("handler", "crawl")
             self.initial.setdefault("job_data", {"type": "spider", "target": ""})
+            self.initial.setdefault("kind", "daily")
+            self.initial.update(default)
+
+    def is_valid(self) -> bool:
+        """What is only looked at is never saved."""
+        return super().is_valid() and PREVIEW not in self.data
 
     def clean(self) -> dict[str, object]:
         cleaned = dict(super().clean() or self.cleaned_data)
+        for name in rules.unused(str(cleaned.get("kind"))):
+            # Whatever stands in a field that is not shown is nobody's mistake.
+            self.errors.pop(name, None)
+        for name, message in rules.missing(cleaned):
+            if name not in self.errors:
+                self.add_error(name, message)
         if self.errors:
             return cleaned
         job_id = self.instance.job_id if self.instance.pk else cleaned["job_id"]
@@ -93,7 +157,7 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
             "handler": cleaned["handler"],
             "job_data": {} if cleaned.get("job_data") is None else cleaned["job_data"],
             "enabled": cleaned["enabled"],
-            "trigger": _trigger_of(cleaned),
+            "trigger": rules.trigger_of(cleaned),
             "policies": {name: cleaned.get(name) for name in POLICIES},
         }
         try:
@@ -103,40 +167,44 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
                 self._add_problem(place, message, str(cleaned["kind"]))
         return cleaned
 
+    def trigger(self) -> Mapping[str, object] | None:
+        """The rule as it stands in the fields; None where they do not say one."""
+        if any(name in self.errors for name in rules.FIELDS):
+            return None
+        values: Mapping[str, object] = self.cleaned_data if self.is_bound else self.initial
+        return rules.trigger_of(values)
+
+    def kind_of_rule(self) -> str:
+        values: Mapping[str, object] = self.cleaned_data if self.is_bound else self.initial
+        return str(values.get("kind"))
+
     def _post_clean(self) -> None:
         """Nothing: the values are checked by `parse_job` and written by `definitions`, not by the model."""
 
     def _add_problem(self, place: str, message: str, kind: str) -> None:
         head = place.split(".")[0].split("[")[0]
-        name = place.removeprefix("policies.") if head == "policies" else FIELDS_OF_PLACES.get(place, head)
-        if head == "trigger" and (kind == "document" or name not in self.fields):
-            name = {"interval": "every", "cron": "cron", "date": "run_date"}.get(kind, "trigger_document")
+        if head == "trigger":
+            name = rules.field_of(place, kind)
+        else:
+            name = place.removeprefix("policies.") if head == "policies" else head
         if name in self.fields:
-            self.add_error(name, f"{place}: {message}" if place not in (name, f"policies.{name}") else message)
+            says_where = place in (name, f"policies.{name}") or (head == "trigger" and kind != "document")
+            self.add_error(name, message if says_where else f"{place}: {message}")
         else:
             self.add_error(None, f"{place}: {message}" if place else message)
 
 
-def _fields_of(trigger: Mapping[str, object]) -> dict[str, object]:
-    """A trigger's document as the form's fields; what they cannot say is shown as the document."""
-    keys, kind = set(trigger), trigger.get("type")
-    zone = trigger.get("timezone", settings.SCHEDULER_TIMEZONE)
-    if kind == "interval" and keys == {"type", "seconds"}:
-        return {"kind": "interval", "every": trigger["seconds"]}
-    if kind == "cron" and keys <= {"type", "cron", "timezone"} and "cron" in keys:
-        return {"kind": "cron", "cron": trigger["cron"], "zone": zone}
-    if kind == "date" and keys <= {"type", "run_date", "timezone"}:
-        return {"kind": "date", "run_date": trigger.get("run_date"), "zone": zone}
-    return {"kind": "document", "trigger_document": dict(trigger)}
+# what stands in the fields of the kinds that are not chosen
+_EXAMPLES: Mapping[str, object] = {
+    "every": 5,
+    "unit": "minutes",
+    "minute": 0,
+    "at": time(2),
+    "weekdays": ["1", "2", "3", "4", "5"],
+    "cron": "0 2 * * *",
+}
 
 
-def _trigger_of(cleaned: Mapping[str, object]) -> object:
-    kind = cleaned["kind"]
-    zone = {"timezone": cleaned["zone"]} if cleaned.get("zone") else {}
-    if kind == "interval":
-        return {"type": "interval", "seconds": cleaned.get("every")}
-    if kind == "cron":
-        return {"type": "cron", "cron": cleaned.get("cron") or ""} | zone
-    if kind == "date":
-        return {"type": "date", "run_date": cleaned.get("run_date") or ""} | zone
-    return cleaned.get("trigger_document") or {}
+def as_form(form: forms.BaseForm) -> ScheduledJobForm:
+    """The admin hands forms on as their base class."""
+    return cast(ScheduledJobForm, form)

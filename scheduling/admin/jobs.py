@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
-from django.utils import timezone
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -22,27 +18,24 @@ from django_apscheduler.models import DjangoJob
 
 from crawlproject.templatetags.lamplighter import badge, rounds
 from crawlproject.web.admin import LampAdmin, two_lines, when
-from scheduling import definitions, triggers
-from scheduling.exceptions import InvalidTrigger, SchedulingError
+from scheduling import definitions
+from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, ScheduledJob
 from scheduling.rounds import last_rounds
 
+from . import acting, rules
+from .backfills import backfill_view
 from .forms import ScheduledJobForm
+from .head import head_of, person, rule_in_words, state_of
+from .preview import preview_of, preview_view, zones_to_choose
+from .restoring import restore_view, versions_view
+from .timelines import timeline_view
 
 if TYPE_CHECKING:
     from django.contrib.admin.options import _FieldsetSpec as FieldsetSpec
 
 
-WHEN = ("kind", "every", "cron", "run_date", "zone", "trigger_document")
-
-
-def state_of(job: ScheduledJob) -> str:
-    """The one word for how a schedule is: `problem`, `off`, `paused` or `active`."""
-    if job.problem:
-        return "problem"
-    if not job.enabled:
-        return "off"
-    return "paused" if job.paused_at else "active"
+WAYS = ("overlap", "max_instances", "coalesce", "misfire_grace_time", "jitter", "max_retries", "timeout")
 
 
 @admin.register(ScheduledJob)
@@ -54,28 +47,13 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     search_help_text = gettext_lazy("Id, name or note")
     ordering = ("job_id",)
     actions = ("run_now", "pause", "resume")
-    readonly_fields = ("b_state", "in_words", "upcoming", "problem", "problem_at", "paused_at", "paused_by", "version")
+    readonly_fields = ("in_words",)
     fieldsets = (
-        (gettext_lazy("What runs"), {"fields": ("job_id", "name", "handler", "job_data", "enabled", "note")}),
-        (
-            gettext_lazy("When"),
-            {"fields": (*WHEN, "in_words", "upcoming")},
-        ),
-        (
-            gettext_lazy("If something is in the way"),
-            {
-                "fields": (
-                    ("overlap", "max_instances", "coalesce"),
-                    ("misfire_grace_time", "jitter"),
-                    ("max_retries", "timeout"),
-                )
-            },
-        ),
-        (
-            gettext_lazy("State"),
-            {"fields": ("b_state", "problem", "problem_at", "paused_at", "paused_by", "version")},
-        ),
+        (gettext_lazy("What runs"), {"fields": ("job_id", "name", "handler", "job_data", "enabled")}),
+        (gettext_lazy("When"), {"fields": rules.FIELDS}),
+        (gettext_lazy("If something is in the way"), {"fields": WAYS}),
     )
+    change_form_template = "admin/scheduling/scheduledjob/change_form.html"
 
     # --- list -----------------------------------------------------------------------------------------------------
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
@@ -102,10 +80,7 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
 
     @admin.display(description=gettext_lazy("rule"))
     def in_words(self, job: ScheduledJob) -> str:
-        try:
-            return triggers.describe(job.trigger) if job.pk else "–"
-        except InvalidTrigger as error:
-            return str(error)
+        return rule_in_words(job) if job.pk else "–"
 
     @admin.display(description=gettext_lazy("rounds"))
     def rounds(self, job: ScheduledJob) -> SafeString:
@@ -116,40 +91,42 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         return when(getattr(job, "next_run_time", None))
 
     # --- form -----------------------------------------------------------------------------------------------------
-    @admin.display(description=gettext_lazy("next firings"))
-    def upcoming(self, job: ScheduledJob) -> SafeString | str:
-        if not job.pk or state_of(job) != "active":
-            return "–"
-        try:
-            moments = triggers.next_firings(job.trigger, timezone.now(), 5, anchor=job.anchor_at)
-        except InvalidTrigger as error:
-            return str(error)
-        return format_html(
-            '<ol class="ll-line">{}</ol>', format_html_join("", "<li>{}</li>", ((when(m),) for m in moments))
-        )
-
     def get_fieldsets(self, request: HttpRequest, obj: ScheduledJob | None = None) -> FieldsetSpec:
         """To those who may only look the rule is shown as its document: the form's fields are none of the row's."""
         fieldsets = super().get_fieldsets(request, obj)
-        if obj is None:
-            what, _when, ways, _state = fieldsets
-            return (what, (gettext_lazy("When"), {"fields": WHEN}), ways)
-        if self.has_change_permission(request, obj):
+        if obj is None or self.has_change_permission(request, obj):
             return fieldsets
         what, _when, *others = fieldsets
-        return (what, (gettext_lazy("When"), {"fields": ("trigger", "in_words", "upcoming")}), *others)
+        return (what, (gettext_lazy("When"), {"fields": ("trigger", "in_words")}), *others)
 
     def get_readonly_fields(self, request: HttpRequest, obj: ScheduledJob | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "job_id") if obj else self.readonly_fields
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: ScheduledJob | None = None,
+    ) -> HttpResponse:
+        """With the head, and what the form would do beside it."""
+        context["show_save_and_add_another"] = False
+        if obj is not None and obj.pk:
+            context["head"] = head_of(request, obj, "change")
+        form = context["adminform"].form
+        if "kind" in form.fields:
+            context |= {"preview": preview_of(form), "zones": zones_to_choose()}
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def save_model(self, request: HttpRequest, obj: ScheduledJob, form: object, change: bool) -> None:
         """Through the one write path, with its version and its `DjangoJob`."""
         if not isinstance(form, ScheduledJobForm) or form.values is None:
             raise TypeError("A schedule is saved from its own form.")
         save = definitions.save_job if change else definitions.create_job
-        saved = save(form.values, user=_user(request))
+        saved = save(form.values, user=person(request))
         obj.pk, obj.job_id, obj.name = saved.pk, saved.job_id, saved.name
-        ScheduledJob.objects.filter(pk=saved.pk).update(note=form.cleaned_data.get("note", ""))
 
     def has_change_permission(self, request: HttpRequest, obj: ScheduledJob | None = None) -> bool:
         """A one-off is asked for anew, not edited."""
@@ -174,7 +151,7 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
             # Whoever waits for what it was to do hears that it will not come.
             definitions.cancel_one_off(obj.job_id, request.user.get_username())
         else:
-            definitions.delete_job(obj.job_id, user=_user(request))
+            definitions.delete_job(obj.job_id, user=person(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ScheduledJob]) -> None:
         for job in queryset:
@@ -192,28 +169,26 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         lines.append(_("%(count)d other runs stay.") % {"count": kept})
         return lines, {str(self.opts.verbose_name_plural): len(jobs)}, set(), []
 
-    # --- everything -----------------------------------------------------------------------------------------------
+    # --- own pages ------------------------------------------------------------------------------------------------
     def get_urls(self) -> list[URLPattern]:
+        pages: tuple[tuple[str, str, Callable[..., HttpResponse]], ...] = (
+            ("pause-all/", "pause_all", acting.pause_all_view),
+            ("resume-all/", "resume_all", acting.resume_all_view),
+            ("preview/", "preview_new", preview_view),
+            ("<path:object_id>/preview/", "preview", preview_view),
+            ("<path:object_id>/run/", "run", acting.run_view),
+            ("<path:object_id>/pause/", "pause", acting.pause_view),
+            ("<path:object_id>/resume/", "resume", acting.resume_view),
+            ("<path:object_id>/timeline/", "timeline", timeline_view),
+            ("<path:object_id>/backfill/", "backfill", backfill_view),
+            ("<path:object_id>/history/", "history", versions_view),
+            ("<path:object_id>/history/<int:number>/restore/", "restore", restore_view),
+        )
         own = [
-            path("pause-all/", self.admin_site.admin_view(self.pause_all), name="scheduling_scheduledjob_pause_all"),
-            path("resume-all/", self.admin_site.admin_view(self.resume_all), name="scheduling_scheduledjob_resume_all"),
+            path(address, self.admin_site.admin_view(partial(view, self)), name=f"scheduling_scheduledjob_{name}")
+            for address, name, view in pages
         ]
         return own + super().get_urls()
-
-    def pause_all(self, request: HttpRequest) -> HttpResponse:
-        return self._all(request, definitions.pause_all, _("Everything is paused: nothing fires until you resume."))
-
-    def resume_all(self, request: HttpRequest) -> HttpResponse:
-        return self._all(request, definitions.resume_all, _("Schedules fire again."))
-
-    def _all(self, request: HttpRequest, act: Callable[[str], object], done: str) -> HttpResponse:
-        if not request.user.has_perm("scheduling.change_schedulerstate"):
-            raise PermissionDenied
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        act(request.user.get_username())
-        self.message_user(request, done, messages.SUCCESS)
-        return redirect("admin:scheduling_scheduledjob_changelist")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, str] | None = None) -> HttpResponse:
         context: dict[str, object] = {"can_pause_all": request.user.has_perm("scheduling.change_schedulerstate")}
@@ -247,7 +222,3 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
                 self.message_user(request, f"{job.job_id}: {error}", messages.WARNING)
             else:
                 self.message_user(request, f"{job.job_id}: {done}", messages.SUCCESS)
-
-
-def _user(request: HttpRequest) -> User | None:
-    return request.user if isinstance(request.user, User) else None

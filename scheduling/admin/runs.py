@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -15,8 +16,11 @@ from django.utils.translation import gettext_lazy
 from crawlproject.templatetags.lamplighter import badge
 from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
 from scheduling import definitions
+from scheduling.account import reason_in_words
 from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, RunLog, ScheduledJob
+
+from .head import address
 
 if TYPE_CHECKING:
     from django.contrib.admin.options import _FieldsetSpec as FieldsetSpec
@@ -55,10 +59,12 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
             None,
             {
                 "fields": (
+                    "why",
                     "named",
                     "b_state",
                     "message",
-                    "cause",
+                    ("cause", "requested_by", "schedule"),
+                    ("ran_version", "code_version", "in_the_way"),
                     ("scheduled_time", "available_at"),
                     ("queued_at", "started_at", "finished_at", "n_seconds"),
                     ("retry_count", "recoveries", "owner"),
@@ -74,13 +80,16 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
                 "fields": (
                     ("missed_count", "missed_until"),
                     ("coalesced_count", "coalesced_from"),
-                    ("definition_version", "code_version", "claim", "slot", "exclusive_key"),
+                    ("claim", "slot", "exclusive_key"),
                     ("cancel_requested_at", "cancel_requested_by"),
                 )
             },
         ),
     )
-    readonly_fields = ("named", "b_state", "n_seconds", "result", "traceback", "log_text")
+    readonly_fields = (
+        *("why", "named", "b_state", "schedule", "ran_version", "in_the_way"),
+        *("n_seconds", "result", "traceback", "log_text"),
+    )
 
     def get_fieldsets(self, request: HttpRequest, obj: JobRun | None = None) -> FieldsetSpec:
         """Without the sections that are empty."""
@@ -113,7 +122,32 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
 
     @admin.display(description=gettext_lazy("message"))
     def message_line(self, run: JobRun) -> str:
-        return run.message[:200]
+        """Of a moment that did not run: why, in the reader's language."""
+        text = reason_in_words(run) if run.state in (JobRun.State.MISSED, JobRun.State.SKIPPED) else run.message
+        return text[:200]
+
+    @admin.display(description=gettext_lazy("in words"))
+    def why(self, run: JobRun) -> str:
+        return reason_in_words(run)
+
+    @admin.display(description=gettext_lazy("schedule"))
+    def schedule(self, run: JobRun) -> SafeString | str:
+        return _link(address("timeline", run.job), run.job.job_id) if run.job else run.job_key
+
+    @admin.display(description=gettext_lazy("definition version"))
+    def ran_version(self, run: JobRun) -> SafeString | str:
+        """The version that it ran, or would have run."""
+        if run.definition_version is None:
+            return "–"
+        if run.job is None or run.job.one_time:
+            return str(run.definition_version)
+        return _link(f"{address('history', run.job)}#v{run.definition_version}", str(run.definition_version))
+
+    @admin.display(description=gettext_lazy("in the way"))
+    def in_the_way(self, run: JobRun) -> SafeString | str:
+        if run.in_way is None:
+            return "–"
+        return _link(reverse("admin:scheduling_jobrun_change", args=[run.in_way]), f"#{run.in_way}")
 
     @admin.display(description=gettext_lazy("result"))
     def result(self, run: JobRun) -> SafeString | str:
@@ -140,3 +174,7 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("scheduling.change_jobrun")
+
+
+def _link(url: str, text: str) -> SafeString:
+    return format_html('<a href="{}">{}</a>', url, text)

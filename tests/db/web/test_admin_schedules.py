@@ -30,7 +30,6 @@ FORM: dict[str, object] = {
     "handler": "maintenance",
     "job_data": '{"action": "check"}',
     "enabled": "on",
-    "note": "",
     "kind": "interval",
     "every": "60",
     "cron": "",
@@ -90,14 +89,13 @@ def test_a_schedule_is_made_by_the_form_and_planned(
 
 
 def test_the_form_shows_what_it_saved(web: Client) -> None:
-    web.post(ADD, FORM | {"kind": "cron", "cron": "*/5 * * * *", "note": "why", "timeout": "90", "coalesce": "on"})
+    web.post(ADD, FORM | {"kind": "cron", "cron": "*/5 * * * *", "timeout": "90", "coalesce": "on"})
     form = web.get(change(ScheduledJob.objects.get())).context["adminform"].form
-    shown = {name: form[name].value() for name in ("kind", "cron", "zone", "note", "timeout", "coalesce", "handler")}
+    shown = {name: form[name].value() for name in ("kind", "cron", "zone", "timeout", "coalesce", "handler")}
     assert shown == {
         "kind": "cron",
         "cron": "*/5 * * * *",
         "zone": "Asia/Shanghai",
-        "note": "why",
         "timeout": 90.0,
         "coalesce": True,
         "handler": "maintenance",
@@ -254,7 +252,7 @@ def test_everything_is_paused_and_resumed_by_a_button(web: Client) -> None:
     assert "Everything is paused" in page
     assert web.post(f"{LIST}resume-all/").status_code == 302
     assert SchedulerState.objects.get().paused_at is None
-    assert web.get(f"{LIST}pause-all/").status_code == 405
+    assert web.get(f"{LIST}resume-all/").status_code == 405
 
 
 def test_actions_need_their_permission(client: Client) -> None:

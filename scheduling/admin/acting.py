@@ -1,0 +1,121 @@
+"""Run now, pause and resume: of one schedule, and of everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django_apscheduler.models import DjangoJob
+
+from scheduling import definitions
+from scheduling.exceptions import SchedulingError
+from scheduling.models import JobRun, ScheduledJob, SchedulerState
+
+from .head import address, back, job_to_change, show
+
+NOTE_LENGTH = 2_000
+DAY = timedelta(days=1)
+
+Model = admin.ModelAdmin[ScheduledJob]
+
+
+def run_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpResponse:
+    job = job_to_change(model_admin, request, object_id)
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    try:
+        run = definitions.run_now(job.job_id, by=request.user.get_username())
+    except SchedulingError as error:
+        model_admin.message_user(request, str(error), messages.WARNING)
+    else:
+        link = reverse("admin:scheduling_jobrun_change", args=[run.pk])
+        text = _("Queued to run now.")
+        model_admin.message_user(request, format_html('{} <a href="{}">#{}</a>', text, link, run.pk), messages.SUCCESS)
+    return back(request, address("timeline", job))
+
+
+def pause_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpResponse:
+    """Asks for a note first: whoever finds the schedule paused reads it on every page of it."""
+    job = job_to_change(model_admin, request, object_id)
+    if request.method != "POST":
+        following = DjangoJob.objects.filter(pk=job.job_id).values_list("next_run_time", flat=True).first()
+        title = _("Pause %(name)s") % {"name": job.name}
+        return show(model_admin, request, "pause.html", job=job, title=title, following=following, most=NOTE_LENGTH)
+    note = request.POST.get("note", "").replace("\0", "").strip()[:NOTE_LENGTH]
+    try:
+        definitions.pause_job(job.job_id, by=request.user.get_username(), note=note)
+    except SchedulingError as error:
+        model_admin.message_user(request, str(error), messages.WARNING)
+    else:
+        model_admin.message_user(request, _("Paused: it does not fire until somebody resumes it."), messages.SUCCESS)
+    return back(request, address("change", job))
+
+
+def resume_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpResponse:
+    job = job_to_change(model_admin, request, object_id)
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    try:
+        definitions.resume_job(job.job_id, by=request.user.get_username())
+    except SchedulingError as error:
+        model_admin.message_user(request, str(error), messages.WARNING)
+    else:
+        model_admin.message_user(request, _("Resumed: it fires by its rule again."), messages.SUCCESS)
+    return back(request, address("change", job))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """What pausing everything would touch."""
+
+    schedules: int
+    """That fire now."""
+    firing_within_a_day: int
+    queued: int
+    running: int
+
+
+def reach() -> Reach:
+    """Four counts."""
+    planned = DjangoJob.objects.filter(next_run_time__isnull=False)
+    return Reach(
+        schedules=planned.count(),
+        firing_within_a_day=planned.filter(next_run_time__lte=timezone.now() + DAY).count(),
+        queued=JobRun.objects.filter(state=JobRun.State.QUEUED).count(),
+        running=JobRun.objects.filter(state=JobRun.State.RUNNING).count(),
+    )
+
+
+def pause_all_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
+    """Says in numbers what will stop, then stops it."""
+    _check_may_pause_all(request)
+    if request.method != "POST":
+        title = _("Pause everything")
+        return show(model_admin, request, "pause_all.html", title=title, reach=reach())
+    return _all(model_admin, request, definitions.pause_all, _("Everything is paused: nothing fires until you resume."))
+
+
+def resume_all_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
+    _check_may_pause_all(request)
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    return _all(model_admin, request, definitions.resume_all, _("Schedules fire again."))
+
+
+def _all(model_admin: Model, request: HttpRequest, act: Callable[[str], SchedulerState], done: str) -> HttpResponse:
+    act(request.user.get_username())
+    model_admin.message_user(request, done, messages.SUCCESS)
+    return back(request, reverse("admin:scheduling_scheduledjob_changelist"))
+
+
+def _check_may_pause_all(request: HttpRequest) -> None:
+    if not request.user.has_perm("scheduling.change_schedulerstate"):
+        raise PermissionDenied
