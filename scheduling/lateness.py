@@ -10,6 +10,7 @@ from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 
 from .models import ScheduledJob, SchedulerState
+from .storable import utc_text
 
 _LOOKED_AT = 100
 """So many of the most overdue jobs are looked at: more than any hand saves with a date in the past at one time."""
@@ -47,7 +48,7 @@ class TickLateness:
 
     def gauges(self) -> dict[str, object]:
         """Return what goes into the process's row with a beat."""
-        ticked_at = None if self.ticked_at is None else self.ticked_at.isoformat()
+        ticked_at = None if self.ticked_at is None else utc_text(self.ticked_at)
         return {"tick_lateness_seconds": round(self.take_worst(), 3), "ticked_at": ticked_at}
 
 

@@ -25,6 +25,7 @@ from . import endings, machine, schema
 from .codeversion import code_version
 from .lanes import Lane
 from .models import Process
+from .storable import utc_text
 from .watchdog import Block, Watchdog
 
 BEAT_SECONDS = 3.0
@@ -283,7 +284,7 @@ class _Gauges:
             "handler": block.work.handler if block.work else "",
             "task": block.task,
             "seconds": round(block.seconds, 1),
-            "at": timezone.now().isoformat(),
+            "at": utc_text(timezone.now()),
             "ended": block.ended,
         }
         self.last = {**self.last, "blocked_by": self._blocked_by}

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from .models import JobRun
 from .recent import HasEnded
+from .storable import utc_text
 
 PERIODS: Mapping[str, timedelta] = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 _WORST = 10
@@ -40,7 +41,7 @@ class Report:
 
     def document(self) -> dict[str, object]:
         """Return it as JSON holds it."""
-        return {**asdict(self), "since": self.since.isoformat(), "until": self.until.isoformat()}
+        return {**asdict(self), "since": utc_text(self.since), "until": utc_text(self.until)}
 
 
 def make(period: str, until: datetime) -> Report:

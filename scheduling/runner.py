@@ -25,6 +25,7 @@ from .link import OnProgress
 from .liveness import Liveness
 from .models import JobRun, Process
 from .places import Places
+from .storable import utc_text
 from .watchdog import Block
 
 POLL_SECONDS = 0.25
@@ -239,7 +240,7 @@ class Runner:
         gauges: dict[str, object] = {"places_used": self._places.used, "abandoned_handlers": len(left)}
         if left:
             gauges["abandoned"] = [
-                {"run": one.run_id, "handler": one.handler, "since": one.since.isoformat()}
+                {"run": one.run_id, "handler": one.handler, "since": utc_text(one.since)}
                 for one in left[:MOST_ABANDONED]
             ]
         return gauges

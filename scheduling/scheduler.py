@@ -22,6 +22,7 @@ from .lateness import overdue_seconds
 from .liveness import Liveness, live_processes
 from .models import JobRun, Process, ScheduledJob, SchedulerState
 from .runner import Runner
+from .storable import utc_text
 from .timer import Timer
 
 P = ParamSpec("P")
@@ -292,7 +293,7 @@ def _process_status(process: Process, running: int) -> ProcessStatus:
         "kind": process.kind,
         "host": process.host.split("/", 1)[0],
         "pid": process.pid,
-        "started_at": process.started_at.isoformat().replace("+00:00", "Z"),
+        "started_at": utc_text(process.started_at),
         "beat_age": round(age.total_seconds(), 1) if age is not None else 0.0,
         "running": running,
         "max_workers": process.max_workers,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 TEXT_LIMIT = 100_000
 """Characters of a message, a traceback or a piece of log that are kept."""
@@ -19,6 +20,11 @@ def storable_text(text: str, limit: int = TEXT_LIMIT) -> str:
     """Return `text` without NUL and lone surrogates, cut at `limit` characters."""
     clean = text[:limit].replace("\x00", "\N{REPLACEMENT CHARACTER}")
     return clean.encode("utf-8", "replace").decode("utf-8")
+
+
+def utc_text(moment: datetime) -> str:
+    """Return an aware moment as every program gets it: ISO 8601 in UTC with a Z."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def storable_document(value: object) -> object:

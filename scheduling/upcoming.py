@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from . import triggers
 from .exceptions import InvalidTrigger
 from .models import ScheduledJob, SchedulerState
+from .storable import utc_text
 
 MOST = 1_000
 """Firings that one report tells at most."""
@@ -39,7 +40,7 @@ class Firing:
     utc: datetime
 
     def as_json(self) -> dict[str, object]:
-        return {"local": self.local.isoformat(), "utc": _utc(self.utc)}
+        return {"local": self.local.isoformat(), "utc": utc_text(self.utc)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ class ClockEffect:
 
     def as_json(self) -> dict[str, object]:
         return {
-            "at": _utc(self.change.at),
+            "at": utc_text(self.change.at),
             "from": self.change.wall_before.isoformat(),
             "to": self.change.wall_after.isoformat(),
             "effect": self.effect,
@@ -109,7 +110,7 @@ class UpcomingReport:
             "in_words": self.in_words,
             "hold": self.hold.value if self.hold else None,
             "held": self.held,
-            "held_since": _utc(self.held_since) if self.held_since else None,
+            "held_since": utc_text(self.held_since) if self.held_since else None,
             "problem": f"{self.place}: {self.problem}" if self.problem else "",
             "timezone": self.timezone,
             "firings": [firing.as_json() for firing in self.firings],
@@ -201,7 +202,3 @@ def _note(note: str) -> str:
 
 def _local(moment: datetime) -> str:
     return timezone.localtime(moment).isoformat(" ", "minutes")
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

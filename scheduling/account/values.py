@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from scheduling.models import JobRun
+from scheduling.storable import utc_text
 
 
 class Verdict(StrEnum):
@@ -141,4 +142,4 @@ class Timeline:
 
 
 def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+    return None if moment is None else utc_text(moment)

@@ -42,7 +42,9 @@ def test_every_moment_is_given_in_utc_with_a_z(api: APIClient) -> None:
         *("crawl/spiders", "crawl/spiders/books", "crawl/tasks/task", "crawl/tasks/task/pages", "crawl/tasks"),
         *("crawl/items", f"crawl/items/{item.pk}", f"crawl/items/{item.pk}/versions", "schedule/jobs"),
         *("schedule/jobs/nightly", "schedule/jobs/nightly/upcoming", "schedule/runs", f"schedule/runs/{run.pk}"),
-        "schedule/status",
+        *("schedule/status", "schedule/jobs/nightly/timeline", "schedule/jobs/nightly/backfill"),
+        *("schedule/jobs/nightly/versions", "schedule/jobs/nightly/versions/1", "crawl/spiders/books/versions/1"),
+        f"schedule/jobs/nightly/why?moment={run.scheduled_time:%Y-%m-%dT%H:%M:%SZ}",
     ]
     for path in paths:
         answer = api.get(f"/api/{path}")
