@@ -31,7 +31,8 @@ def as_problems() -> Iterator[None]:
     except InvalidJobData as error:
         raise FieldErrors([(f"job_data.{error.place}".rstrip("."), error.message)]) from error
     except UnknownHandler as error:
-        raise FieldErrors([("handler", str(error))]) from error
+        # Of a stored schedule: that of a document is among its problems.
+        raise Conflict(str(error)) from error
     except JobExists as error:
         raise Conflict(str(error)) from error
     except JobNotFound as error:

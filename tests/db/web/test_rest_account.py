@@ -330,6 +330,14 @@ def test_a_one_off_has_nothing_to_fill_in(api: APIClient) -> None:
     assert_problem(api.post(f"{JOB}/backfill", {"moments": [text(NIGHTS[0])]}), 409, says="one-off")
 
 
+def test_a_schedule_whose_handler_is_gone_is_not_filled_in(api: APIClient) -> None:
+    make_missed(make_old_job(), NIGHTS[5], NIGHTS[3], 3)
+    ScheduledJob.objects.update(handler="gone")
+    assert_problem(api.post(f"{JOB}/backfill", {"moments": [text(NIGHTS[4])]}), 409, says="gone")
+    assert_problem(api.post(f"{JOB}/run"), 409, says="gone")
+    assert not JobRun.objects.filter(cause="backfill").exists()
+
+
 # --- all of them ------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("path", ["timeline", "why", "why?moment=2020-01-01T00:00:00Z", "backfill"])
 def test_what_never_was_is_not_found(api: APIClient, path: str) -> None:
@@ -348,3 +356,14 @@ def test_a_viewer_reads_and_fills_in_nothing() -> None:
     assert_problem(viewer.post(f"{JOB}/backfill", body), 403)
     assert_problem(APIClient().post(f"{JOB}/backfill", body), 401)
     assert not JobRun.objects.filter(cause="backfill").exists()
+
+
+def test_a_spoilt_schedule_still_tells_its_account(api: APIClient) -> None:
+    make_missed(make_old_job(), NIGHTS[5], NIGHTS[3], 3)
+    broken = {"type": "cron", "cron": "gone", "timezone": "Mars/Base"}
+    ScheduledJob.objects.update(trigger=broken, problem="trigger.timezone: no such zone", problem_at=timezone.now())
+    DefinitionVersion.objects.update(document={"trigger": broken})
+    assert api.get(f"{JOB}/timeline").json()["past"][0]["count"] == 3
+    assert api.get(f"{JOB}/why?moment={text(NIGHTS[1])}").json()["verdict"] == "quarantined"
+    assert api.get(f"{JOB}/why").status_code == 200
+    assert api.get(f"{JOB}/backfill?since={text(NIGHTS[6])}").status_code == 200
