@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from scheduling.account import reason_in_words
 from scheduling.alerts import failure_alert
 from scheduling.lateness import overdue_seconds
 from scheduling.models import JobRun, ScheduledJob, SchedulerState
@@ -67,7 +68,9 @@ def dashboard(request: HttpRequest, *, is_alive: bool) -> dict[str, object]:
         "verdict": _verdict(needs, len(jobs)),
         "needs": needs,
         "figures": _figures(),
-        "recent": list(JobRun.objects.defer("data", "error", "work").order_by("-id")[:RECENT]),
+        "recent": [
+            (run, _message(run)) for run in JobRun.objects.defer("data", "error", "work").order_by("-id")[:RECENT]
+        ],
         "has_spiders": apps.get_model("crawler", "Spider")._default_manager.exists(),
     }
 
@@ -109,6 +112,11 @@ def _needs_of_jobs(jobs: list[ScheduledJob]) -> Iterator[Need]:
         elif letters.get(job.pk, "").endswith("f"):
             runs = reverse("admin:scheduling_jobrun_changelist")
             yield Need("failed", job.name, _("its last run failed"), f"{runs}?job={job.job_id}")
+
+
+def _message(run: JobRun) -> str:
+    """Of a moment that did not run: why, in the reader's language."""
+    return reason_in_words(run) if run.state in (JobRun.State.MISSED, JobRun.State.SKIPPED) else run.message
 
 
 def _figures() -> Figures:
