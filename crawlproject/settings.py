@@ -129,8 +129,8 @@ def _database() -> dict[str, object]:
             "pool": {
                 "min_size": 1,
                 "max_size": SCHEDULER_MAX_WORKERS + WEB_THREADS + 8,
-                "timeout": 10,
-                "reconnect_timeout": 7,
+                "timeout": 5,
+                "reconnect_timeout": 3,
             },
             # A stopped process must not keep its row locks.
             "options": "-c idle_in_transaction_session_timeout=10000",
