@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, models, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crawler.engine.definition import SpiderDefinition, dump, parse
 from crawler.engine.errors import DefinitionError, DefinitionProblem
 from crawler.exceptions import CrawlerError
 from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider, TaskFailure
-from scheduling.definitions import record_version
+from scheduling.definitions import record_removal, record_version
 from scheduling.definitions.differences import same
 from scheduling.models import DefinitionVersion, JobRun, ScheduledJob
 
@@ -81,6 +82,7 @@ def delete_spider(name: str, *, user: AbstractBaseUser | None = None) -> None:
             raise SpiderInUse(f'spider "{name}" is being crawled by run #{run.pk}; cancel it, or wait for its end')
         _delete_what_it_found(spider)
         spider.delete()
+        record_removal(KIND, name, at=timezone.now(), by="" if user is None else user.get_username())
 
 
 def restore_spider_version(name: str, number: int, *, user: AbstractBaseUser | None = None) -> Spider:

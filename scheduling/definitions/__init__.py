@@ -10,7 +10,7 @@ from .documents import JobValues, dump_job, dump_values, parse_job, values_of
 from .everything import pause_all, resume_all
 from .jobs import create_job, delete_job, pause_job, predefine, restore_rows, restore_version, resume_job, save_job
 from .runs import cancel_one_off, cancel_run, create_one_off, finish_one_off, run_now
-from .versions import record_version
+from .versions import record_removal, record_version
 
 __all__ = [
     "JobValues",
@@ -31,6 +31,7 @@ __all__ = [
     "pause_all",
     "pause_job",
     "predefine",
+    "record_removal",
     "record_version",
     "restore_rows",
     "restore_version",

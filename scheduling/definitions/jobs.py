@@ -22,7 +22,7 @@ from . import rows
 from .documents import JobValues, dump_job, dump_values, parse_job
 from .reasons import Why, why
 from .settling import forget_ahead, settle
-from .versions import record_version
+from .versions import record_removal, record_version
 
 HISTORY_BATCH = 2_000
 """Runs that are taken off a job in one transaction when it is deleted."""
@@ -101,7 +101,7 @@ def delete_job(job_id: str, *, user: AbstractBaseUser | None = None) -> None:
             rows.ended(run)
         # Should their process die, another can go on without the schedule.
         JobRun.objects.filter(job=job, state=JobRun.State.RUNNING).update(work=_work(job))
-        _close_version(job, now, by=str(user or ""))
+        record_removal(DefinitionVersion.Kind.JOB, job_id, at=now, by=str(user or ""))
         remove_rows(job)
         rows.tell("Job deleted", "job_deleted", job_id=job_id, user=str(user or ""))
 
@@ -330,12 +330,6 @@ def _first_planned(job: ScheduledJob, trigger: DocumentTrigger, now: datetime) -
     """The new trigger's first moment; not the present instant if that is on record by the old one."""
     planned = trigger.get_next_fire_time(None, now)
     return trigger.following(now) if planned == now and rows.on_record_until(job) == now else planned
-
-
-def _close_version(job: ScheduledJob, now: datetime, *, by: str) -> None:
-    """Note on the job's last version that, when and by whom it was removed."""
-    versions = DefinitionVersion.objects.filter(kind=DefinitionVersion.Kind.JOB, key=job.job_id, number=job.version)
-    versions.update(removed_at=now, removed_by=by[:150])
 
 
 def _work(job: ScheduledJob) -> Mapping[str, object]:

@@ -28,6 +28,7 @@ class Version:
     """When it was saved: it is in force from then on."""
     removed_at: datetime | None
     """When the definition was removed, if this was its last version then."""
+    removed_by: str
     user: str
     """Who saved it; empty where that is not known (any more)."""
     comment: str
@@ -42,6 +43,7 @@ class Version:
             "number": self.number,
             "at": self.at,
             "removed_at": self.removed_at,
+            "removed_by": self.removed_by,
             "user": self.user,
             "comment": self.comment,
             "before": self.before,
@@ -127,6 +129,12 @@ def record_version(
     return number
 
 
+def record_removal(kind: str, key: str, *, at: datetime, by: str = "") -> None:
+    """Note on the last version when, and by whom, what it defines was removed; inside that transaction."""
+    last = DefinitionVersion.objects.filter(kind=kind, key=key).order_by("-number").values("pk")[:1]
+    DefinitionVersion.objects.filter(pk__in=last).update(removed_at=at, removed_by=by[:150])
+
+
 def _told(rows: Sequence[DefinitionVersion]) -> list[Version]:
     """Rows, newest first, each with what it changed in the next of them."""
     return [_compared(row, before) for row, before in pairwise([*rows, None]) if row is not None]
@@ -139,6 +147,7 @@ def _compared(row: DefinitionVersion, before: DefinitionVersion | None) -> Versi
         number=row.number,
         at=row.at,
         removed_at=row.removed_at,
+        removed_by=row.removed_by,
         user="" if row.user is None else row.user.get_username(),
         comment=row.comment,
         document=row.document,

@@ -76,11 +76,14 @@ def test_versions_of_another_kind_and_key_are_others() -> None:
 def test_a_removed_job_comes_back_as_it_last_was() -> None:
     definitions.create_job(make_values("First"))
     definitions.save_job(make_values("Second", retries=9))
-    definitions.delete_job("probe")
+    definitions.delete_job("probe", user=User.objects.create_user("ada"))
+    removed = versions("job", "probe")[0]
+    assert (removed.number, removed.removed_by, removed.removed_at is None) == (2, "ada", False)
     job = definitions.restore_version("probe", 2)
     assert (job.name, job.max_retries) == ("Second", 9)
     newest = versions("job", "probe")[0]
-    assert (newest.number, newest.document) == (job.version, definitions.dump_job(job))
+    assert (newest.number, newest.changes) == (job.version, ()) == (3, ())
+    assert (newest.comment, newest.removed_at) == ("Version 2 restored.", None)
 
 
 def test_a_version_whose_handler_is_gone_is_refused_and_says_so() -> None:

@@ -123,9 +123,10 @@ def test_a_spider_tells_its_versions_and_goes_back(api: APIClient) -> None:
 
 def test_a_deleted_spider_comes_back(api: APIClient) -> None:
     make_spider()
-    spiders.delete_spider("books")
-    assert api.get(f"{SPIDER}/versions/").json()["count"] == 1
-    assert api.post(f"{SPIDER}/versions/1/restore").status_code == 200
+    assert api.delete(SPIDER).status_code == 204
+    removed = api.get(f"{SPIDER}/versions/").json()["results"][0]
+    assert (removed["number"], removed["removed_by"], removed["removed_at"][-1]) == (1, "root", "Z")
+    assert api.post(f"{SPIDER}/versions/1/restore").json()["version"] == 2
     assert Spider.objects.get().name == "books"
 
 
