@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .downtime import downtimes
 from .explaining import explain
+from .latest import explain_last
 from .timelines import timeline
 from .values import Entry, Explanation, Planned, Timeline, Verdict
 from .words import reason_in_words
@@ -20,6 +21,7 @@ __all__ = [
     "Verdict",
     "downtimes",
     "explain",
+    "explain_last",
     "reason_in_words",
     "timeline",
 ]

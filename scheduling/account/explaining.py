@@ -66,9 +66,19 @@ class _Question:
 
     def answer(self) -> Explanation:
         """What is on record, else what was the rule, else how things stand."""
-        if self.run is not None:
+        if self.run is not None and self._is_a_moment(self.run):
             return self._recorded(self.run)
         return self._of_the_rule() or self._as_things_stand()
+
+    def _is_a_moment(self, run: JobRun) -> bool:
+        """Whether a row stands for this very moment: not for every instant between those that it covers."""
+        if self.moment == run.scheduled_time:
+            return True
+        # An edit settles the moments up to its own, by the rule before it.
+        history = self.subject.history
+        rules = [history.at(self.moment), history.at(self.moment - MICROSECOND)]
+        known = [rule for rule in rules if rule is not None and rule.trigger is not None]
+        return not known or any(rule.has(self.moment) for rule in known)
 
     # --- what is on record --------------------------------------------------------------------------------------------
 

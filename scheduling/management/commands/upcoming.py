@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from scheduling.asking import no_such_job
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import ScheduledJob
 from scheduling.triggers.base import default_timezone, read_moment
@@ -118,16 +118,8 @@ def _saved(job_ids: Sequence[str]) -> list[ScheduledJob]:
     found = {job.job_id: job for job in jobs}
     for job_id in job_ids:
         if job_id not in found:
-            raise _wrong(_unknown(job_id))
+            raise _wrong(no_such_job(job_id))
     return [found[job_id] for job_id in dict.fromkeys(job_ids) or found]
-
-
-def _unknown(job_id: str) -> str:
-    known = ScheduledJob.objects.values_list("job_id", flat=True)
-    near = difflib.get_close_matches(job_id, list(known[:10_000]), n=1, cutoff=0.5)
-    if near:
-        return _("There is no job “%(id)s”; the nearest is “%(near)s”.") % {"id": job_id, "near": near[0]}
-    return _("There is no job “%(id)s”.") % {"id": job_id}
 
 
 def _title(told: UpcomingReport) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import transaction
@@ -19,6 +19,7 @@ from .ticking import make_timer
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("handlers")]
 
 STEPS = st.lists(st.tuples(st.sampled_from(sorted(OPERATIONS)), st.integers(0, 2)), min_size=4, max_size=14)
+SECOND = timedelta(seconds=1)
 QUEUED = {
     *(Verdict.QUEUED, Verdict.QUEUED_PLACE, Verdict.QUEUED_SLOT, Verdict.QUEUED_NO_SCHEDULER, Verdict.QUEUED_LATER),
     Verdict.RAN,
@@ -30,7 +31,7 @@ EDITS = [("pause all", 0), ("go on", 0), ("edit", 0), ("go on", 0), ("remove", 1
 
 
 @settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -54,12 +55,17 @@ def test_every_planned_moment_has_one_verdict_and_at_most_one_row(steps: list[tu
 
 def check(world: World, job: ModelJob) -> None:
     rows = list(JobRun.objects.filter(job_key=job.job_id, cause="schedule"))
-    for moment, became in job.became.items():
+    for number, (moment, became) in enumerate(job.became.items()):
         assert len([row for row in rows if covers(row, moment)]) == 1, (moment, became)
         explanation = account.explain(job.job_id, moment, now=world.now)
         assert explanation.verdict in expected(world, job, moment, became), (moment, became, explanation)
         assert explanation.moment == moment
         assert explanation.sentence
+        if number % 4:
+            continue
+        second_after = account.explain(job.job_id, moment + SECOND, now=world.now)
+        assert second_after.verdict == Verdict.NEVER_DUE, (moment, second_after)
+        assert second_after.nearest_before == moment
     assert sum(stands_for(row) for row in rows) == len(job.became)
     while job.upcoming is not None and job.upcoming <= world.now:
         assert not [row for row in rows if covers(row, job.upcoming)]
