@@ -18,31 +18,13 @@ from scheduling.definitions import JobValues
 from scheduling.models import DefinitionVersion, JobRun, ScheduledJob, SchedulerState
 
 from .answers import Answer, errors_of, messages_of
+from .forms import FORM
 from .making import make_job, make_run, make_spider, make_user
 
 pytestmark = pytest.mark.django_db
 ADD = "/admin/scheduling/scheduledjob/add/"
 LIST = "/admin/scheduling/scheduledjob/"
 RUNS = "/admin/scheduling/jobrun/"
-FORM: dict[str, object] = {
-    "job_id": "nightly",
-    "name": "",
-    "handler": "maintenance",
-    "job_data": '{"action": "check"}',
-    "enabled": "on",
-    "kind": "interval",
-    "every": "60",
-    "cron": "",
-    "run_date": "",
-    "zone": "Asia/Shanghai",
-    "trigger_document": "",
-    "overlap": "skip",
-    "max_instances": "1",
-    "misfire_grace_time": "30",
-    "jitter": "",
-    "max_retries": "3",
-    "timeout": "",
-}
 
 
 @pytest.fixture

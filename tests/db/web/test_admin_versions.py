@@ -1,0 +1,122 @@
+"""The versions of a schedule: what changed, and back again."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from scheduling import definitions
+from scheduling.models import DefinitionVersion, ScheduledJob
+
+from .making import job_document, make_job, make_run, make_spider, make_user
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/scheduling/scheduledjob/"
+VERSIONS = "/admin/scheduling/definitionversion/"
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def web(root: User, client: Client) -> Client:
+    client.force_login(root)
+    return client
+
+
+@pytest.fixture
+def job(root: User) -> ScheduledJob:
+    """Three versions: made, renamed, more retries."""
+    make_job()
+    for changes in ({"name": HOSTILE}, {"name": HOSTILE, "policies": {"max_retries": 7}}):
+        definitions.save_job(definitions.parse_job(job_document(**changes)), user=root, comment=HOSTILE)
+    return ScheduledJob.objects.get()
+
+
+def text_of(web: Client, path: str) -> str:
+    answer = web.get(path)
+    assert answer.status_code == 200, path
+    return answer.content.decode()
+
+
+def test_each_version_tells_who_saved_it_and_what_it_changed(
+    web: Client, job: ScheduledJob, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_max_num_queries(12):
+        page = text_of(web, f"{LIST}{job.pk}/history/")
+    assert [page.index(f'id="v{number}"') for number in (3, 2, 1)] == sorted(
+        page.index(f'id="v{number}"') for number in (1, 2, 3)
+    )
+    assert "<td>−</td><td>policies.max_retries: 3</td>" in page
+    assert "<td>+</td><td>policies.max_retries: 7</td>" in page
+    assert "root" in page
+    assert HOSTILE not in page
+    assert "In force" in page
+    assert f"{LIST}{job.pk}/history/2/restore/" in page
+    assert f"{LIST}{job.pk}/history/3/restore/" not in page
+
+
+def test_the_page_to_restore_says_what_will_change_and_then_does_it(web: Client, job: ScheduledJob) -> None:
+    path = f"{LIST}{job.pk}/history/1/restore/"
+    page = text_of(web, path)
+    assert "<td>−</td><td>policies.max_retries: 7</td>" in page
+    assert "<td>+</td><td>name: &quot;Every night&quot;</td>" in page
+    assert DefinitionVersion.objects.count() == 3
+    answer = web.post(path)
+    assert answer.headers["Location"] == f"{LIST}{job.pk}/history/"
+    job.refresh_from_db()
+    assert (job.name, job.max_retries, job.version) == ("Every night", 3, 4)
+    assert DefinitionVersion.objects.get(number=4).user == User.objects.get(username="root")
+
+
+def test_a_version_that_is_not_there_cannot_be_restored(web: Client, job: ScheduledJob) -> None:
+    assert web.get(f"{LIST}{job.pk}/history/9/restore/").status_code == 404
+    assert web.post(f"{LIST}{job.pk}/history/9/restore/").status_code == 404
+    assert web.get(f"{LIST}{job.pk}/history/99999999999999999999/restore/").status_code == 404
+
+
+def test_many_versions_are_paged(web: Client, job: ScheduledJob) -> None:
+    for number in range(60):
+        definitions.save_job(definitions.parse_job(job_document(name=f"n{number}")))
+    page = text_of(web, f"{LIST}{job.pk}/history/")
+    assert page.count('<section class="ll-card" id="v') == 50
+    page = text_of(web, f"{LIST}{job.pk}/history/?page=2")
+    assert page.count('<section class="ll-card" id="v') == 13
+    assert "The first one that is kept." in page
+    for odd in ("x", "0", "-1", "9" * 40):
+        assert web.get(f"{LIST}{job.pk}/history/?page={odd}").status_code == 200
+
+
+def test_the_list_of_all_versions_leads_to_the_schedules_page(web: Client, job: ScheduledJob) -> None:
+    make_spider()
+    page = text_of(web, VERSIONS)
+    assert page.count(f"{LIST}{job.pk}/history/#v") == 3
+    version = DefinitionVersion.objects.get(kind="job", number=2)
+    assert f"{LIST}{job.pk}/history/#v2" in text_of(web, f"{VERSIONS}{version.pk}/change/")
+    definitions.delete_job(job.job_id)
+    assert "/history/#v" not in text_of(web, VERSIONS)
+
+
+def test_a_run_links_the_version_that_it_ran_and_what_was_in_its_way(web: Client, job: ScheduledJob) -> None:
+    way = make_run(job)
+    run = make_run(
+        job, state="skipped", reason="overlap", in_way=way.pk, definition_version=2, code_version="1.2.3",
+        requested_by=HOSTILE,
+    )  # fmt: skip
+    page = text_of(web, f"/admin/scheduling/jobrun/{run.pk}/change/")
+    assert f"{LIST}{job.pk}/history/#v2" in page
+    assert f"/admin/scheduling/jobrun/{way.pk}/change/" in page
+    assert "1.2.3" in page
+    assert page.index("field-why") < page.index("field-b_state")
+    assert HOSTILE not in page
+
+
+def test_who_may_look_cannot_restore(client: Client, job: ScheduledJob) -> None:
+    client.force_login(make_user("ada", "scheduling.view_scheduledjob"))
+    page = text_of(client, f"{LIST}{job.pk}/history/")
+    assert "max_retries" in page
+    assert "/restore/" not in page
+    path = f"{LIST}{job.pk}/history/1/restore/"
+    assert (client.get(path).status_code, client.post(path).status_code) == (403, 403)
+    job.refresh_from_db()
+    assert job.version == 3
