@@ -156,7 +156,7 @@ def parse_fields(*parts: str, places: str = "trigger.cron") -> CronLine:
         return places if places != "trigger" else f"trigger.{name}"
 
     if "W" in fields["day"].upper():
-        message = _("The day “%(value)s”: “W” (nearest weekday) is not supported; name the days, or weekdays: “mon#1”.")
+        message = _("The day of the month “%(value)s”: “W” (nearest weekday) is not supported; name days, or such as “mon#1”.")
         raise InvalidTrigger(place("day"), message % {"value": fields["day"]})
     try:
         line = CronLine(fields)
