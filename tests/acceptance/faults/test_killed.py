@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import signal
-import subprocess
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from tests.acceptance.moments import assert_all_gapless, set_due
-from tests.acceptance.product import Product, Running, wait_for
+from tests.acceptance.product import Product, wait_for
+
 from .sabotaging import sabotaged, wait_for_death, wait_for_kill
 from .table import Witness
 
