@@ -1,7 +1,8 @@
 """How a process gets a run, and proves that it still has it: plain synchronous functions of `now`.
 
-Every function here is one transaction (or expects to be called inside one, where it says so). The rules that hold
-against other processes are constraints of the database: one owner per run, one run per slot, one run per exclusive key.
+Every function here is one transaction (or expects to be called inside one, where it says so; `claim` is one for each
+run). The rules that hold against other processes are constraints of the database: one owner per run, one run per slot,
+one run per exclusive key.
 """
 
 from __future__ import annotations
@@ -191,27 +192,27 @@ def _write(claimed: Claimed, **fields: object) -> None:
 
 
 def _take(process: Process, now: datetime, candidates: Sequence[JobRun]) -> list[Claimed]:
-    """Give each candidate the lowest free slot in its job, in the order of `candidates`; write in the order of ids."""
-    with transaction.atomic():
-        taken_slots = _taken_slots(candidates)
-        chosen: list[JobRun] = []
-        keys: set[str] = set()
-        for run in candidates:
-            if run.exclusive_key and run.exclusive_key in keys:
+    """Give each candidate the lowest free slot in its job, in the order of `candidates`.
+
+    A transaction for each: two processes that take several runs in one wait for each other's slots and keys in
+    whatever order the runs are, which is a deadlock.
+    """
+    taken_slots = _taken_slots(candidates)
+    claimed: list[Claimed] = []
+    keys: set[str] = set()
+    for run in candidates:
+        if run.exclusive_key and run.exclusive_key in keys:
+            continue
+        if run.job is not None:
+            slots = taken_slots.setdefault(run.job.pk, set())
+            run.slot = next((slot for slot in range(run.job.max_instances) if slot not in slots), None)
+            if run.slot is None:
                 continue
-            if run.job is not None:
-                slots = taken_slots.setdefault(run.job.pk, set())
-                run.slot = next((slot for slot in range(run.job.max_instances) if slot not in slots), None)
-                if run.slot is None:
-                    continue
-                slots.add(run.slot)
-            keys.add(run.exclusive_key)
-            chosen.append(run)
-        # Rows are locked in the order of ids everywhere; the runner gets them in the order in which they were due.
-        taken = {run.pk for run in sorted(chosen, key=lambda run: run.pk) if _take_one(process, now, run)}
-        claimed = [_claimed(run, process) for run in chosen if run.pk in taken]
-        for one in claimed:
-            events.publish_after_commit(events.started(one))
+            slots.add(run.slot)
+        keys.add(run.exclusive_key)
+        one = _take_one(process, now, run)
+        if one is not None:
+            claimed.append(one)
     return claimed
 
 
@@ -225,7 +226,7 @@ def _taken_slots(candidates: Iterable[JobRun]) -> dict[int, set[int]]:
     return slots
 
 
-def _take_one(process: Process, now: datetime, run: JobRun) -> bool:
+def _take_one(process: Process, now: datetime, run: JobRun) -> Claimed | None:
     version = run.job.version if run.job is not None else run.definition_version
     try:
         with transaction.atomic():
@@ -240,22 +241,24 @@ def _take_one(process: Process, now: datetime, run: JobRun) -> bool:
                 definition_version=version,
             )
             if hit != 1:
-                return False
+                return None
             run.state, run.owner, run.claim = State.RUNNING, process, run.claim + 1
             run.started_at = run.attempt_at = now
             run.definition_version, run.code_version = version, code_version()
             signals.tell(signals.run_started, run)
+            claimed = _claimed(run, process)
+            events.publish_after_commit(events.started(claimed))
     except IntegrityError as error:
         logger.info("Run not claimed now", extra={"action": "run_not_claimed", "run_id": run.pk, "error": str(error)})
-        return False
+        return None
     except ReceiverFailed as error:
         # Put off first: at the head of the queue it would stop all the runs behind it.
         JobRun.objects.filter(pk=run.pk, state=State.QUEUED).update(
             available_at=now + PUT_OFF, message=storable_text(str(error))
         )
         logger.exception("Run put off", extra={"action": "run_put_off", "run_id": run.pk})
-        return False
-    return True
+        return None
+    return claimed
 
 
 def _claimed(run: JobRun, process: Process) -> Claimed:

@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import pytest
@@ -162,3 +162,75 @@ def test_a_lost_one_off_stays_until_its_run_ends(asked: bool) -> None:
 
     assert ScheduledJob.objects.exists() is not asked
     assert DjangoJob.objects.exists() is not asked
+
+
+def test_claimers_with_overlapping_slots_and_keys_do_not_deadlock() -> None:
+    """Each takes several runs at once, whose slots and keys others want in another order."""
+    jobs = [make_job(max_instances=3) for _ in range(6)]
+    for number in range(120):
+        job = jobs[number % 6] if number % 4 else jobs[5 - number % 6]
+        make_run(job, exclusive_key=f"key-{number % 5}" if number % 3 == 0 else "")
+    refused: list[OperationalError] = []
+    done: list[int] = []
+
+    def work(process: Process) -> Callable[[], None]:
+        def claim_and_finish() -> None:
+            while len(done) < 120 and not refused:
+                try:
+                    claimed = claims.claim(process, NOW, 6)
+                except OperationalError as error:
+                    refused.append(error)
+                    return
+                for one in claimed:
+                    endings.finish(one, Outcome(state="succeeded"), NOW)
+                    done.append(one.run_id)
+
+        return claim_and_finish
+
+    at_once([work(make_process()) for _ in range(8)])
+
+    assert refused == []
+    assert sorted(done) == sorted(JobRun.objects.filter(state="succeeded").values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize("count", [150, pytest.param(1_000, marks=pytest.mark.soak)])
+def test_of_max_instances_3_never_4_run_though_8_claim_at_once(count: int) -> None:
+    job = make_job(max_instances=3)
+    at = [NOW - timedelta(seconds=number) for number in range(count, 0, -1)]
+    JobRun.objects.bulk_create(
+        JobRun(
+            job=job, job_key=job.job_id, job_name=job.name, cause="schedule", scheduled_time=moment,
+            available_at=moment, queued_at=moment,
+        )
+        for moment in at
+    )  # fmt: skip
+    free = threading.Condition()
+    held, seen, done = set[int](), Counter[int](), list[int]()
+
+    def work(process: Process) -> Callable[[], None]:
+        def claim_and_finish() -> None:
+            while len(done) < count:
+                claimed = claims.claim(process, NOW, 4)
+                # Between claim and end as the claimer sees them, which is within what the database holds.
+                with free:
+                    held.update(one.run_id for one in claimed)
+                    seen[len(held)] += 1
+                    if not claimed and held:
+                        free.wait(1)
+                for one in claimed:
+                    if one.run_id % 10 == 0:
+                        seen[JobRun.objects.filter(state="running").count()] += 1
+                    with free:
+                        held.remove(one.run_id)
+                    endings.finish(one, Outcome(state="succeeded"), NOW)
+                    with free:
+                        done.append(one.run_id)
+                        free.notify()
+
+        return claim_and_finish
+
+    at_once([work(make_process()) for _ in range(8)])
+
+    assert len(done) == len(set(done)) == count, "each ran once"
+    assert set(JobRun.objects.values_list("state", "claim")) == {("succeeded", 1)}
+    assert max(seen) == 3, "all places were used, and never more"
