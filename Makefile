@@ -45,8 +45,8 @@ bench: packages-dev
 	$(python) -m benchmarks.$(or $(BENCH),all)
 
 soak: packages-dev
-	$(pytest) tests/unit tests/acceptance -m soak
-	$(python) -m tests.postgres $(pytest) tests/acceptance -m soak
+	$(pytest) tests/unit tests/db tests/acceptance -m soak
+	$(python) -m tests.postgres $(pytest) tests/db tests/acceptance -m soak
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes -q requirements.in -o requirements.txt
