@@ -20,7 +20,7 @@ from scheduling.exceptions import InvalidTrigger
 from .base import MICROSECOND, DocumentTrigger, Reader
 from .cronline import FIELDS, MAX_LENGTH, CronLine, is_plain, parse_fields, split_line
 from .words import cron_in_words
-from .zones import ClockChange, changes, instant_of, offset_at, wall_of
+from .zones import PROBE, ClockChange, changes, instant_of, offset_at, wall_of
 
 FIELD_MINIMUM = {"second": "0", "minute": "0", "hour": "0", "day": "1", "month": "1", "day_of_week": "*"}
 ONE_DAY = timedelta(days=1)
@@ -122,6 +122,8 @@ class CronsimTrigger(DocumentTrigger):
         match = self.line.next(searched)
         while match is not None:
             instant = (match - offset).replace(tzinfo=UTC)
+            if instant - moment < PROBE and offset_at(self.tz, instant) == offset:
+                return instant
             change = next(changes(self.tz, moment, instant), None)
             if change is None:
                 return instant

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
 from cronsim import CronSim, CronSimError
+from cronsim.cronsim import SYMBOLIC_DAYS, SYMBOLIC_MONTHS
 from django.utils.translation import gettext as _
 
 from scheduling.exceptions import InvalidTrigger
@@ -28,7 +28,11 @@ BLANKS = " \t"
 SHOWN = 60
 """Characters of a wrong value that an error shows."""
 EPOCH = datetime(2000, 1, 1)
+HORIZON = 50
+"""Years: what does not come within them never comes. The rarest is 29 February on a given weekday: 40 at most."""
 ONE_DAY = timedelta(days=1)
+A_MONTH = timedelta(days=32)
+"""From a month's first day into the next month."""
 ONE_SECOND = timedelta(seconds=1)
 FIELDS = ("second", "minute", "hour", "day", "month", "day_of_week")
 RANGES: Mapping[str, str] = {
@@ -40,9 +44,9 @@ RANGES: Mapping[str, str] = {
     "day_of_week": "0-7 (0 and 7 are Sunday), sun-sat, 5L, mon#2",
 }
 STEP_OF_ONE = re.compile(r"(?<![^,])(\w+)-(\w+)/0*[1-9]\d*(?![^,])", re.ASCII)
-NAMED = {
-    **dict(zip("sun mon tue wed thu fri sat".split(), range(7), strict=True)),
-    **dict(zip("jan feb mar apr may jun jul aug sep oct nov dec".split(), range(1, 13), strict=True)),
+NAMED: Mapping[str, int] = {
+    **{name: number for number, name in enumerate(SYMBOLIC_DAYS)},
+    **{name: number for number, name in enumerate(SYMBOLIC_MONTHS, start=1)},
 }
 LIBRARY_NAMES: Mapping[str, str] = {"day-of-month": "day", "day-of-week": "day_of_week"}
 
@@ -50,20 +54,25 @@ LIBRARY_NAMES: Mapping[str, str] = {"day-of-month": "day", "day-of-week": "day_o
 class CronLine:
     """A parsed line. A fixed one names its minutes and hours; others (`*`, `*/5`) follow the clock wherever it goes."""
 
-    __slots__ = ("_days", "_sim", "_times", "fields", "is_fixed")
+    __slots__ = ("_days", "_first", "_sim", "_times", "fields", "is_fixed")
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         self.fields = dict(fields)
         self.is_fixed = not fields["minute"].startswith("*") and not fields["hour"].startswith("*")
         self._sim = CronSim(" ".join(STEP_OF_ONE.sub(_alone, fields[name]) for name in FIELDS), EPOCH)
         self._times = tuple(sorted(part) for part in (self._sim.hours, self._sim.minutes, self._sim.seconds))
+        self._first = time(*(part[0] for part in self._times))
         self._days: dict[tuple[int, int], int] = {}
 
     def next(self, wall: datetime) -> datetime | None:
         """The first match strictly after a wall-clock time; None if there is none within fifty years."""
-        sim = copy.copy(self._sim)
-        sim.dt = wall.replace(microsecond=0)
-        return next(sim, None)
+        day = wall.date()
+        if self._in_day(day):
+            later = self._later(wall.hour, wall.minute, wall.second)
+            if later is not None:
+                return datetime.combine(day, later)
+        following = self._next_day(day)
+        return None if following is None else datetime.combine(following, self._first)
 
     def next_from(self, wall: datetime) -> datetime | None:
         """The first match at or after a wall-clock time."""
@@ -85,12 +94,39 @@ class CronLine:
     def _in_day(self, day: date) -> int:
         return int(day.month in self._sim.months and self._sim.match_day(day))
 
+    def _next_day(self, day: date) -> date | None:
+        """The first matching day after one."""
+        last = day.year + HORIZON
+        day += ONE_DAY
+        while day.year <= last:
+            if day.month not in self._sim.months:
+                day = (day.replace(day=1) + A_MONTH).replace(day=1)
+            elif self._sim.match_day(day):
+                return day
+            else:
+                day += ONE_DAY
+        return None
+
+    def _later(self, hour: int, minute: int, second: int) -> time | None:
+        """The first of a matching day's times after a time of day."""
+        hours, minutes, seconds = self._times
+        if hour in self._sim.hours:
+            if minute in self._sim.minutes:
+                index = bisect_right(seconds, second)
+                if index < len(seconds):
+                    return time(hour, minute, seconds[index])
+            index = bisect_right(minutes, minute)
+            if index < len(minutes):
+                return time(hour, minutes[index], seconds[0])
+        index = bisect_right(hours, hour)
+        return time(hours[index], minutes[0], seconds[0]) if index < len(hours) else None
+
     def _days_between(self, first: date, end: date) -> int:
         """Matching days in ``first <= day < end``, whole months remembered."""
         total = 0
         day = first
         while day < end:
-            next_month = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+            next_month = (day.replace(day=1) + A_MONTH).replace(day=1)
             if day.day == 1 and next_month <= end:
                 key = (day.year, day.month)
                 if key not in self._days:
@@ -156,7 +192,7 @@ def parse_fields(*parts: str, places: str = "trigger.cron") -> CronLine:
         return places if places != "trigger" else f"trigger.{name}"
 
     if "W" in fields["day"].upper():
-        message = _("The day of the month “%(value)s”: “W” (nearest weekday) is not supported; name days, or such as “mon#1”.")
+        message = _("The day of the month “%(value)s”: “W” (nearest weekday) is not supported; name the days.")
         raise InvalidTrigger(place("day"), message % {"value": fields["day"]})
     try:
         line = CronLine(fields)
@@ -172,7 +208,7 @@ def parse_fields(*parts: str, places: str = "trigger.cron") -> CronLine:
 
 def _alone(found: re.Match[str]) -> str:
     """``5-5/2`` is 5 alone: cronsim takes it for ``5/2``, from 5 to the field's end."""
-    low, high = (NAMED.get(text.casefold(), text.lstrip("0")) for text in found.groups())
+    low, high = (NAMED.get(text.upper(), text.lstrip("0")) for text in found.groups())
     return found[1] if str(low) == str(high) else found[0]
 
 
