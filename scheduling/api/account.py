@@ -64,9 +64,9 @@ class AccountActions:
         refuse_unknown(request.query_params, {"moment"})
         asked = query_moment(request, "moment")
         with as_problems():
-            found = account.explain(job_id, asked) if asked is not None else _explain_last(job_id)
+            found = account.explain(job_id, asked) if asked is not None else account.explain_last(job_id)
         if found is None:
-            sentence = _("Every moment on record of “%(id)s” has run, or is still to come.") % {"id": job_id}
+            sentence = _("All that was planned and is on record ran.")
             return Response({"job_id": job_id, "verdict": None, "sentence": sentence})
         return Response(found.as_json())
 
@@ -105,16 +105,6 @@ class AccountActions:
         return Response(
             {"job_id": job_id, "queued": len(runs), "runs": JobRunSerializer(runs, many=True).data}, status=202
         )
-
-
-def _explain_last(job_id: str) -> account.Explanation | None:
-    """Of the last moment that did not run; None where all on record ran."""
-    newest = JobRun.objects.filter(job_key=job_id).order_by("-pk").values("pk")[:10_000]
-    run = JobRun.objects.filter(pk__in=newest, state__in=("missed", "skipped")).order_by("-pk").first()
-    if run is None:
-        account.timeline(job_id, limit=1)
-        return None
-    return account.explain(job_id, run.missed_until or run.scheduled_time)
 
 
 def _entry(entry: account.Entry) -> dict[str, object]:
