@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from . import signals
 from .contract import JobContext, RunStopped
+from .definitions import versions
 from .liveness import LOST_SECONDS
 from .models import JobRun, Process
 from .recent import HasEnded
@@ -44,6 +45,7 @@ async def retain(context: JobContext) -> dict[str, int]:
     before = timezone.now() - timedelta(days=settings.RUN_RETENTION_DAYS)
     steps: dict[str, Callable[[datetime], int]] = {
         "runs": remove_runs,
+        "versions": remove_versions,
         "processes": remove_processes,
         "others": remove_others,
     }
@@ -64,6 +66,11 @@ def remove_runs(before: datetime) -> int:
     if batch:
         JobRun.objects.filter(pk__in=batch).delete()
     return len(batch)
+
+
+def remove_versions(before: datetime) -> int:
+    """Remove one batch of schedules' versions that were superseded before; returns how many."""
+    return versions.remove_versions(before, limit=BATCH)
 
 
 def remove_processes(before: datetime) -> int:

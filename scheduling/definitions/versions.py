@@ -9,12 +9,16 @@ from itertools import pairwise
 from typing import overload
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import Count, Max
 from django.utils import timezone
 
 from scheduling.exceptions import VersionNotFound
-from scheduling.models import DefinitionVersion
+from scheduling.models import DefinitionVersion, JobRun
 
 from .differences import Change, differences
+
+KEPT = 100
+"""Versions of a definition that are kept whatever their age, the newest ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +137,40 @@ def record_removal(kind: str, key: str, *, at: datetime, by: str = "") -> None:
     """Note on the last version when, and by whom, what it defines was removed; inside that transaction."""
     last = DefinitionVersion.objects.filter(kind=kind, key=key).order_by("-number").values("pk")[:1]
     DefinitionVersion.objects.filter(pk__in=last).update(removed_at=at, removed_by=by[:150])
+
+
+def remove_versions(before: datetime, *, limit: int) -> int:
+    """Remove up to `limit` versions of schedules that were superseded before a moment; returns how many went.
+
+    The newest hundred of each schedule stay, and those that a run names: a version is never younger than a run of it,
+    so that only the runs that were queued before the same moment can name one that goes.
+    """
+    removed = 0
+    kept = DefinitionVersion.objects.filter(kind=DefinitionVersion.Kind.JOB).order_by()
+    crowded = kept.values("key").annotate(count=Count("number"), newest=Max("number")).filter(count__gt=KEPT)
+    for key, newest in list(crowded.order_by("key").values_list("key", "newest")):
+        of_key = kept.filter(key=key)
+        in_force = of_key.filter(at__lt=before).aggregate(number=Max("number"))["number"]
+        bound = min(newest - KEPT + 1, in_force or 0)
+        old = of_key.filter(number__lt=bound).exclude(number__in=_named(key, before)).order_by("number")
+        batch = list(old.values_list("pk", flat=True)[: limit - removed])
+        DefinitionVersion.objects.filter(pk__in=batch).delete()
+        removed += len(batch)
+        if removed >= limit:
+            break
+    return removed
+
+
+def _named(key: str, before: datetime) -> set[int]:
+    """The versions that runs name which were queued before a moment: the oldest, so that few are looked at."""
+    found: set[int] = set()
+    runs = JobRun.objects.filter(job_key=key).order_by("pk").values_list("queued_at", "definition_version")
+    for queued_at, number in runs.iterator(chunk_size=500):
+        if queued_at >= before:
+            break
+        if number is not None:
+            found.add(number)
+    return found
 
 
 def _told(rows: Sequence[DefinitionVersion]) -> list[Version]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from scheduling import definitions
-from scheduling.definitions.versions import version, versions
+from scheduling.definitions.versions import KEPT, remove_versions, version, versions
 from scheduling.exceptions import InvalidJob, VersionNotFound
-from scheduling.models import DefinitionVersion
+from scheduling.models import DefinitionVersion, JobRun
 
 pytestmark = pytest.mark.django_db
 
@@ -91,3 +94,64 @@ def test_a_version_whose_handler_is_gone_is_refused_and_says_so() -> None:
     DefinitionVersion.objects.update(document=definitions.dump_values(make_values()) | {"handler": "gone"})
     with pytest.raises(InvalidJob, match="handler: There is no handler 'gone'"):
         definitions.restore_version("probe", 1)
+
+
+# --- retention --------------------------------------------------------------------------------------------------------
+NOW = timezone.now()
+
+
+def make_versions(count: int, key: str = "probe", kind: str = "job") -> None:
+    """One a day, the last of them today."""
+    DefinitionVersion.objects.bulk_create(
+        DefinitionVersion(kind=kind, key=key, number=number, document={"n": number}, at=days_ago(count - number))
+        for number in range(1, count + 1)
+    )
+
+
+def make_run(number: int, queued_at: datetime, key: str = "probe") -> None:
+    moment = {"scheduled_time": queued_at, "available_at": queued_at, "queued_at": queued_at, "finished_at": NOW}
+    JobRun.objects.create(
+        job_key=key, job_name=key, cause="schedule", state="succeeded", definition_version=number, **moment
+    )
+
+
+def days_ago(days: float) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+def numbers(key: str = "probe", kind: str = "job") -> list[int]:
+    return [one.number for one in reversed(list(versions(kind, key)))]
+
+
+def test_the_newest_versions_stay_whatever_their_age() -> None:
+    make_versions(KEPT)
+    make_versions(KEPT + 3, "crowded")
+    assert remove_versions(NOW + timedelta(days=1), limit=500) == 3
+    assert numbers() == list(range(1, KEPT + 1))
+    assert numbers("crowded") == list(range(4, KEPT + 4))
+
+
+def test_a_version_that_was_in_force_since_then_stays() -> None:
+    make_versions(KEPT + 50)
+    # Number 20 was saved 130 days ago, number 21 a day later.
+    assert remove_versions(days_ago(129.5), limit=500) == 19
+    assert numbers()[0] == 20
+    assert remove_versions(days_ago(400), limit=500) == 0
+
+
+def test_a_version_that_a_run_names_stays() -> None:
+    make_versions(KEPT + 20)
+    make_run(5, days_ago(115))
+    make_run(KEPT + 10, days_ago(10))
+    make_run(7, days_ago(1), key="other")
+    assert remove_versions(days_ago(90), limit=500) == 19
+    assert numbers() == [5, *range(21, KEPT + 21)]
+
+
+def test_versions_go_in_batches_and_those_of_spiders_stay() -> None:
+    for key in ("a", "b"):
+        make_versions(KEPT + 3, key)
+    make_versions(KEPT + 3, kind="spider")
+    assert [remove_versions(NOW, limit=4) for _batch in range(3)] == [4, 2, 0]
+    assert numbers("a") == numbers("b") == list(range(4, KEPT + 4))
+    assert len(numbers(kind="spider")) == KEPT + 3
