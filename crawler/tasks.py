@@ -288,6 +288,7 @@ def describe_task(task: CrawlTask) -> dict[str, object]:
         "type": task.task_type,
         "targets": task.targets,
         "spider": task.spider.name if task.spider else None,
+        "spider_version": task.spider_version,
         "parent": task.parent.task_id if task.parent else None,
         "status": task.status,
         "message": task.message,

@@ -25,10 +25,12 @@ def ids(answer: object) -> list[object]:
 def test_a_task_tells_status_progress_counts_and_reasons(api: APIClient) -> None:
     spider = make_spider()
     run = make_run(state="succeeded", cause="fanout")
-    task = make_task(spider, run=run, pages=9, pages_failed=1, items=7, items_new=7, reasons={"http_404": 1})
+    task = make_task(
+        spider, run=run, spider_version=4, pages=9, pages_failed=1, items=7, items_new=7, reasons={"http_404": 1}
+    )
     body = api.get(f"/api/crawl/tasks/{task.task_id}").json()
     assert body["status"] == body["scheduler_status"] == "completed"
-    assert body["spider"] == "books"
+    assert (body["spider"], body["spider_version"]) == ("books", 4)
     assert (body["counts"]["pages"], body["counts"]["items_new"]) == (9, 7)
     assert body["reasons"] == {"http_404": 1}
     assert body["progress"]["fraction"] == 1.0
