@@ -7,34 +7,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from tests.servers.corpora import corpus
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 from tests.spiders import differences, quotes_spider, quotes_truth, shop_spider, shop_truth
 
+from .browser import browsing, make_first_administrator, save
 from .product import Product, wait_for
 from .web import site_of
 
 pytestmark = [pytest.mark.process, pytest.mark.browser]
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",  # root, as in a container, has none
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-NAME, PASSWORD = "ada", "a-long-enough-pass"
 SPIDER_VERSIONS = "SELECT count(*) FROM scheduling_definitionversion WHERE kind = 'spider'"
 LISTS = (
     "/admin/",
@@ -54,50 +42,6 @@ LISTS = (
 )
 
 
-@contextmanager
-def browsing(base_url: str) -> Iterator[Page]:
-    """A page of a fresh browser; at its end the console must have been silent."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no Chromium at {CHROMIUM}")
-    errors: list[str] = []
-
-    def listen(message: ConsoleMessage) -> None:
-        if message.type == "error":
-            errors.append(f"{page.url}: {message.text}")
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        try:
-            context = browser.new_context(
-                base_url=base_url, viewport={"width": 1280, "height": 900}, locale="en-US", color_scheme="light"
-            )
-            page = context.new_page()
-            page.on("console", listen)
-            page.on("pageerror", lambda error: errors.append(f"{page.url}: {error}"))
-            yield page
-        finally:
-            browser.close()
-    assert errors == []
-
-
-def make_first_administrator(page: Page, product: Product) -> None:
-    """By the link that the scheduler printed."""
-    [link] = wait_for(
-        lambda: re.findall(r"administrator here .*?: (http\S+)", product.started[-1].output()), what="the set-up link"
-    )
-    page.goto(link)
-    page.fill("#id_username", NAME)
-    page.fill("#id_email", "ada@example.org")
-    page.fill("#id_password1", PASSWORD)
-    page.fill("#id_password2", PASSWORD)
-    page.click("button[type=submit].is-primary")
-    expect(page).to_have_url(re.compile(r"/admin/$"))
-
-
-def save(page: Page) -> None:
-    page.click("input[name=_save]")
-
-
 def create_spider(page: Page, document: Mapping[str, object]) -> None:
     page.goto("/admin/crawler/spider/add/")
     page.fill("#id_text", json.dumps(document))
@@ -110,8 +54,9 @@ def schedule(page: Page, spider: str, *, seconds: int) -> None:
     page.goto("/admin/scheduling/scheduledjob/add/")
     page.fill("#id_job_id", f"{spider}-often")
     page.fill("#id_job_data", json.dumps({"type": "spider", "target": spider}))
-    page.select_option("#id_kind", "interval")
+    page.get_by_label("Every …").check()
     page.fill("#id_every", str(seconds))
+    page.select_option("#id_unit", "seconds")
     save(page)
     expect(page).to_have_url(re.compile(r"/admin/scheduling/scheduledjob/$"))
     expect(page.locator("#result_list")).to_contain_text(f"{spider}-often")

@@ -60,7 +60,7 @@ def test_a_preview_shows_five_firings_in_two_zones_and_the_next_clock_changes(we
 def test_a_preview_names_the_field_that_is_wrong(
     web: Client, fields: dict[str, object], element: str, says: str
 ) -> None:
-    text = fragment(web, **fields)
+    text = fragment(web, PREVIEW, **fields)
     assert f'data-for="{element}"' in text
     assert says in text
 
@@ -181,7 +181,7 @@ def test_a_new_schedule_begins_with_the_policies_of_the_settings(web: Client, se
 
 def test_the_first_firing_that_was_shown_is_the_one_that_is_planned(web: Client) -> None:
     fields = {"kind": "daily", "at": "23:59", "zone": "UTC"}
-    text = fragment(web, **fields)
+    text = fragment(web, PREVIEW, **fields)
     web.post(f"{LIST}add/", FORM | fields)
     planned = DjangoJob.objects.get().next_run_time
     assert planned > timezone.now()
