@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
@@ -18,6 +20,8 @@ from .problems import assert_problem
 pytestmark = pytest.mark.django_db
 JOB = "/api/schedule/jobs/nightly"
 RUNS = "/api/schedule/runs"
+END = timezone.now().replace(second=0, microsecond=0)
+LONG_AGO = END - timedelta(minutes=899)
 # 02:00 in Shanghai, days ago
 NIGHTS = [
     (timezone.now() - timedelta(days=days)).astimezone(UTC).replace(hour=18, minute=0, second=0, microsecond=0)
@@ -299,13 +303,31 @@ def test_of_many_wrong_moments_some_are_named(api: APIClient) -> None:
 
 def test_a_range_of_too_many_moments_is_refused(api: APIClient) -> None:
     job = make_job(trigger={"type": "cron", "cron": "* * * * *"})
-    end = timezone.now().replace(second=0, microsecond=0)
-    first = end - timedelta(minutes=1500)
-    make_missed(job, first, end, 1501)
-    body = {"since": text(first), "which": "all"}
+    first = END - timedelta(minutes=1500)
+    make_missed(job, first, END, 1501)
+    body = {"since": text(first), "until": text(END), "which": "all"}
     assert_problem(api.post(f"{JOB}/backfill", body), 400, field="since", says="1501")
     assert api.post(f"{JOB}/backfill", body | {"which": "latest"}).json()["queued"] == 1
-    assert not JobRun.objects.filter(cause="backfill", scheduled_time__lt=end).exists()
+    assert not JobRun.objects.filter(cause="backfill", scheduled_time__lt=END).exists()
+
+
+def test_offers_and_back_fills_cost_the_same_for_many(api: APIClient) -> None:
+    make_missed(make_job(trigger={"type": "cron", "cron": "* * * * *"}), LONG_AGO, END, 900)
+    costs: dict[str, list[int]] = {"offers": [], "back-fill": []}
+    for since, offered in ((END - timedelta(minutes=1), 2), (LONG_AGO, 900)):
+        with CaptureQueriesContext(connection) as queries:
+            assert len(api.get(f"{JOB}/backfill?since={text(since)}&until={text(END)}").json()["offers"]) == offered
+        costs["offers"].append(len(queries))
+    for since, filled in ((END - timedelta(minutes=1), 2), (LONG_AGO, 898)):
+        with CaptureQueriesContext(connection) as queries:
+            answer = api.post(f"{JOB}/backfill", {"since": text(since), "until": text(END), "which": "all"})
+        assert answer.json()["queued"] == filled
+        # SQLite takes few parameters at once: its inserts go in batches.
+        inserts = [query for query in queries if query["sql"].startswith("INSERT")]
+        assert len(inserts) <= 1 + filled // 20
+        costs["back-fill"].append(len(queries) - len(inserts))
+    for few, many in costs.values():
+        assert few == many <= 20
 
 
 @pytest.mark.parametrize(
