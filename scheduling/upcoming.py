@@ -161,7 +161,7 @@ def of_jobs(
     state = SchedulerState.objects.filter(pk=1, paused_at__isnull=False).first()
     reports: list[UpcomingReport] = []
     for job in jobs:
-        told = report(job.trigger, after=after, count=count, anchor=job.anchor_at or job.created_at, shown=shown)
+        told = report(job.trigger, after=after, count=count, anchor=job.anchor_at, shown=shown)
         hold, since, held = _held(job, state)
         reports.append(replace(told, job_id=job.job_id, name=job.name, hold=hold, held=held, held_since=since))
     return reports

@@ -1,10 +1,17 @@
-"""Hypothesis draws cron lines whose meaning is known (`clockwalk.Line`): all that the dialect has."""
+"""Hypothesis draws cron lines whose meaning is known (`clockwalk.Line`: all that the dialect has) and clock changes."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, available_timezones
+
 from hypothesis import strategies as st
 
-from .clockwalk import MONTHS, WEEKDAYS, Field, Line, listed, number, onwards, span, star, step
+from .clockwalk import DAY, MONTHS, WEEKDAYS, Change, Field, Line, changes_of, listed, number, onwards, span, star, step
+
+NAMES = sorted(available_timezones())
+YEARS = range(1970, 2038)
+Night = tuple[ZoneInfo, Change]
 
 
 def field(kind: str, low: int, high: int) -> st.SearchStrategy[Field]:
@@ -59,3 +66,17 @@ def lines(draw: st.DrawFn, hours: tuple[int, int] = (0, 23)) -> Line:
     second = draw(st.one_of(st.just(number(0)), st.just(number(0)), field("second", 0, 59)))
     minute = draw(field("minute", 0, 59))
     return Line(second, minute, draw(hour), draw(DAYS), draw(MONTHS_OF_YEAR), draw(WEEK))
+
+
+@st.composite
+def nights(draw: st.DrawFn) -> Night:
+    """A zone and a change of its clock; where its year has none, any moment as a change of nothing."""
+    tz = ZoneInfo(draw(st.sampled_from(NAMES)))
+    year = draw(st.sampled_from(YEARS))
+    found = changes_of(tz, year)
+    if found:
+        return tz, draw(st.sampled_from(found))
+    at = datetime(year, 1, 1, tzinfo=UTC) + draw(st.integers(0, 360)) * DAY
+    before = at.astimezone(tz).utcoffset()
+    assert before is not None
+    return tz, Change(at, before, before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import assume, given, settings
@@ -16,7 +16,6 @@ from scheduling.firing import Timeline
 from scheduling.triggers import zones
 
 from .clockwalk import (
-    DAY,
     HOUR,
     MINUTE,
     SECOND,
@@ -35,27 +34,10 @@ from .clockwalk import (
     step,
     walk,
 )
-from .random_lines import lines
+from .random_lines import NAMES, YEARS, Night, lines, nights
 
-NAMES = sorted(available_timezones())
-YEARS = range(1970, 2038)
 MOST = 400
 """Moments of a line that are looked at."""
-Night = tuple[ZoneInfo, Change]
-
-
-@st.composite
-def nights(draw: st.DrawFn) -> Night:
-    """A zone and a change of its clock; where its year has none, any moment as a change of nothing."""
-    tz = ZoneInfo(draw(st.sampled_from(NAMES)))
-    year = draw(st.sampled_from(YEARS))
-    found = changes_of(tz, year)
-    if found:
-        return tz, draw(st.sampled_from(found))
-    at = datetime(year, 1, 1, tzinfo=UTC) + draw(st.integers(0, 360)) * DAY
-    before = at.astimezone(tz).utcoffset()
-    assert before is not None
-    return tz, Change(at, before, before)
 
 
 def document(asked: Line, tz: ZoneInfo) -> dict[str, object]:
@@ -109,7 +91,7 @@ def check(asked: Line, tz: ZoneInfo, change: Change, *, around: timedelta, point
 
 
 @given(night=nights(), data=st.data())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_line_in_any_zone_follows_the_rule_around_a_change(
     night: tuple[ZoneInfo, Change], data: st.DataObject
 ) -> None:
@@ -164,9 +146,9 @@ def walk_all(found: dict[Change, ZoneInfo]) -> int:
 
 
 def test_every_change_of_every_zone_that_is_near_follows_the_rule() -> None:
-    found = distinct(NAMES, range(2027, 2029))
-    assert len(found) > 80
-    assert walk_all(found) > 10_000
+    found = distinct(NAMES, [2027])
+    assert len(found) > 40
+    assert walk_all(found) > 5_000
 
 
 @pytest.mark.soak
@@ -230,7 +212,7 @@ def test_zone_whose_clock_is_not_changed_has_ordinary_days(name: str) -> None:
 
 
 @given(night=nights(), data=st.data(), limit=st.integers(1, 40), split=st.floats(0, 1), until=st.floats(0, 1))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_timeline_agrees_with_the_plain_list_over_a_change(
     night: Night, data: st.DataObject, limit: int, split: float, until: float
 ) -> None:
