@@ -109,8 +109,8 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        if "name" not in self.fields:
-            return  # shown, not edited
+        if not self.is_edited:
+            return
         names = registry.names()
         handler = self.instance.handler
         known = names if not handler or handler in names else [*names, handler]
@@ -134,6 +134,11 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
             self.initial.setdefault("kind", "daily")
             self.initial.update(default)
 
+    @property
+    def is_edited(self) -> bool:
+        """False for those who may only look: the admin then leaves the row's own fields out."""
+        return "name" in self.fields
+
     def is_valid(self) -> bool:
         """What is only looked at is never saved."""
         return super().is_valid() and PREVIEW not in self.data
@@ -146,26 +151,32 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
         for name, message in rules.missing(cleaned):
             if name not in self.errors:
                 self.add_error(name, message)
-        if self.errors:
-            return cleaned
-        job_id = self.instance.job_id if self.instance.pk else cleaned["job_id"]
-        if not self.instance.pk and ScheduledJob.objects.filter(job_id=job_id).exists():
+        if not self.instance.pk and ScheduledJob.objects.filter(job_id=cleaned.get("job_id", "")).exists():
             self.add_error("job_id", _("There is already a schedule of this id."))
-        document = {
+        self._check(cleaned, unread=frozenset(self.errors))
+        return cleaned
+
+    def _check(self, cleaned: Mapping[str, object], *, unread: frozenset[str]) -> None:
+        """All that is wrong at once: what could not be read does not hide what is wrong elsewhere."""
+        job_id = self.instance.job_id if self.instance.pk else cleaned.get("job_id") or "unnamed"
+        document: dict[str, object] = {
             "job_id": job_id,
             "name": cleaned.get("name") or job_id,
-            "handler": cleaned["handler"],
+            "handler": cleaned.get("handler"),
             "job_data": {} if cleaned.get("job_data") is None else cleaned["job_data"],
-            "enabled": cleaned["enabled"],
+            "enabled": cleaned.get("enabled"),
             "trigger": rules.trigger_of(cleaned),
-            "policies": {name: cleaned.get(name) for name in POLICIES},
+            "policies": {name: cleaned.get(name) for name in POLICIES if name not in unread},
         }
         try:
-            self.values = definitions.parse_job(document)
+            values = definitions.parse_job(document)
         except InvalidJob as error:
+            rule_is_unread = not unread.isdisjoint(rules.FIELDS)
             for place, message in error.problems:
-                self._add_problem(place, message, str(cleaned["kind"]))
-        return cleaned
+                if not (rule_is_unread and place.startswith("trigger")):
+                    self._add_problem(place, message, str(cleaned.get("kind")), unread)
+        else:
+            self.values = None if unread else values
 
     def trigger(self) -> Mapping[str, object] | None:
         """The rule as it stands in the fields; None where they do not say one."""
@@ -181,17 +192,16 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
     def _post_clean(self) -> None:
         """Nothing: the values are checked by `parse_job` and written by `definitions`, not by the model."""
 
-    def _add_problem(self, place: str, message: str, kind: str) -> None:
+    def _add_problem(self, place: str, message: str, kind: str, unread: frozenset[str]) -> None:
         head = place.split(".")[0].split("[")[0]
         if head == "trigger":
             name = rules.field_of(place, kind)
         else:
             name = place.removeprefix("policies.") if head == "policies" else head
-        if name in self.fields:
-            says_where = place in (name, f"policies.{name}") or (head == "trigger" and kind != "document")
-            self.add_error(name, message if says_where else f"{place}: {message}")
-        else:
-            self.add_error(None, f"{place}: {message}" if place else message)
+        says_where = place in (name, f"policies.{name}") or (head == "trigger" and kind != "document")
+        text = message if says_where or not place else f"{place}: {message}"
+        if name not in unread:
+            self.add_error(name if name in self.fields else None, text)
 
 
 # what stands in the fields of the kinds that are not chosen

@@ -116,7 +116,7 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         if obj is not None and obj.pk:
             context["head"] = head_of(request, obj, "change")
         form = context["adminform"].form
-        if "kind" in form.fields:
+        if isinstance(form, ScheduledJobForm) and form.is_edited:
             context |= {"preview": preview_of(form), "zones": zones_to_choose()}
         return super().render_change_form(request, context, add, change, form_url, obj)
 

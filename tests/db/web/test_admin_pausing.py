@@ -126,6 +126,16 @@ def test_who_may_look_sees_every_tab_and_can_do_nothing(client: Client) -> None:
     assert job.paused_at is not None
 
 
+def test_who_may_look_sees_the_rule_as_its_document(client: Client) -> None:
+    job = make_job()
+    client.force_login(make_user("ada", "scheduling.view_scheduledjob"))
+    page = text_of(client, of(job, "change"))
+    assert "0 2 * * *" in page
+    assert "max_retries" in page
+    assert 'name="kind"' not in page
+    assert "data-preview" not in page
+
+
 def test_who_may_see_nothing_sees_no_tab(client: Client) -> None:
     job = make_job()
     client.force_login(make_user("ada", "scheduling.view_jobrun"))

@@ -166,6 +166,16 @@ def test_saving_the_form_as_it_is_shown_changes_nothing(
     assert job.version == 1
 
 
+def test_all_that_is_wrong_is_said_at_once_with_links_to_the_fields(web: Client) -> None:
+    wrong = {"job_id": "", "job_data": '{"action": "chek"}', "max_instances": "0", "jitter": "x", "cron": "61 * * * *"}
+    answer = web.post(f"{LIST}add/", FORM | wrong | {"kind": "cron"})
+    assert set(errors_of(answer)) == {"job_id", "job_data", "max_instances", "jitter", "cron"}
+    page = answer.content.decode()
+    for name in ("job_id", "job_data", "max_instances", "jitter", "cron"):
+        assert f'<a href="#id_{name}">' in page, name
+    assert not ScheduledJob.objects.exists()
+
+
 def test_what_stands_in_a_field_that_is_not_shown_is_no_mistake(web: Client) -> None:
     hidden = {"kind": "daily", "minute": "75", "every": "no", "trigger_document": "{", "run_date": "soon", "cron": "x"}
     answer = web.post(f"{LIST}add/", FORM | hidden)
