@@ -47,7 +47,9 @@ class Claimed:
     job_data: Mapping[str, object]
     max_retries: int
     timeout: float | None
-    """Seconds of the whole run, from the claim to its end."""
+    """Seconds of the whole run: what it executes under all its claims together."""
+    spent: float
+    """Seconds that it executed before this claim: in processes that were lost, or that handed it back."""
     one_time: bool
     cause: str
     scheduled_time: datetime
@@ -274,6 +276,7 @@ def _claimed(run: JobRun, process: Process) -> Claimed:
         job_data=(job.job_data if job else work.get("job_data")) or {},
         max_retries=job.max_retries if job else int(work.get("max_retries", 0)),
         timeout=job.timeout if job else work.get("timeout"),
+        spent=run.execution_time or 0.0,
         one_time=bool(job and job.one_time),
         cause=run.cause,
         scheduled_time=run.scheduled_time,

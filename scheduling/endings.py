@@ -46,7 +46,7 @@ class Outcome:
     """For listeners in this process."""
     retry_count: int = 0
     execution_time: float | None = None
-    """Seconds from the claim to the end."""
+    """Seconds that the run executed, under all its claims."""
 
 
 def timed(outcome: Outcome, seconds: float) -> Outcome:
@@ -89,11 +89,17 @@ def finish(claimed: Claimed, outcome: Outcome, now: datetime, lines: Sequence[st
 
 
 def hand_back(
-    claimed: Claimed, now: datetime, *, message: str, delay: timedelta = timedelta(0), lines: Sequence[str] = ()
+    claimed: Claimed,
+    now: datetime,
+    *,
+    message: str,
+    seconds: float = 0.0,
+    delay: timedelta = timedelta(0),
+    lines: Sequence[str] = (),
 ) -> str:
     """Give a running run back to the queue (drain), or end it where its cancel was asked. Returns its new state.
 
-    `delay`: how long it must wait before its next attempt.
+    `seconds`: how long it has executed, under all its claims. `delay`: how long it must wait before its next attempt.
 
     Raises:
         ClaimLost: the run was given to another process, or has ended; nothing was written.
@@ -109,6 +115,7 @@ def hand_back(
         )
         if run is None:
             raise ClaimLost(claimed.run_id, claimed.claim)
+        run.execution_time = seconds
         runlog.append(claimed.run_id, lines)
         if run.cancel_requested_at is not None:
             _end(run, now, State.CANCELLED, _("Cancelled."))
@@ -166,18 +173,31 @@ def _take_back(orphans: QuerySet[JobRun], now: datetime) -> list[JobRun]:
 
 
 def _recover_one(run: JobRun, now: datetime) -> bool:
-    """Take one locked run back; False where a receiver refused that: the others are not held up by it."""
+    """Take one locked run back; False where a receiver refused that: the others are not held up by it.
+
+    A receiver that refuses for ever must not keep the run (with its slot and its key) for ever: each refusal counts
+    like a death, and after the last one the run ends without its receivers.
+    """
+    deaths = run.recoveries + 1
     try:
         with transaction.atomic():
             _take_back_one(run, now)
-    except ReceiverFailed:
+    except ReceiverFailed as error:
         logger.exception("Run not recovered", extra={"action": "run_not_recovered", "run_id": run.pk})
-        return False
+        row = JobRun.objects.select_related("job").get(pk=run.pk)
+        row.recoveries = deaths
+        if deaths < MOST_DEATHS:
+            row.save(update_fields=["recoveries"])
+            return False
+        row.error_type = type(error).__name__
+        state = State.FAILED if row.cancel_requested_at is None else State.CANCELLED
+        _end(row, now, state, _("Ended without its receivers, which refused every end. %s") % error, tells=False)
     return True
 
 
 def _take_back_one(run: JobRun, now: datetime) -> None:
     run.recoveries += 1
+    run.execution_time = (run.execution_time or 0.0) + _executed(run)
     owner = str(run.owner)
     if run.cancel_requested_at is not None:
         _end(run, now, State.CANCELLED, _("Cancelled; its process was lost before it could stop."))
@@ -189,19 +209,27 @@ def _take_back_one(run: JobRun, now: datetime) -> None:
         _return(run, message=_("Recovered: its process (%(process)s) was lost.") % {"process": owner})
 
 
+def _executed(run: JobRun) -> float:
+    """Return how long a lost process executed the run, in seconds: until its last beat, as far as anybody knows."""
+    if run.owner is None or run.started_at is None:
+        return 0.0
+    return max(0.0, (run.owner.beat_at - run.started_at).total_seconds())
+
+
 def _return(run: JobRun, *, message: str) -> None:
     """Write a locked running run back to the queue, inside the caller's transaction."""
     run.state, run.owner, run.slot, run.message = State.QUEUED, None, None, storable_text(message)
-    run.save(update_fields=["state", "owner", "slot", "available_at", "message", "recoveries"])
+    run.save(update_fields=["state", "owner", "slot", "available_at", "message", "recoveries", "execution_time"])
     signals.tell(signals.run_returned, run)
     events.publish_after_commit(events.returned(run))
 
 
-def _end(run: JobRun, now: datetime, state: str, message: str) -> None:
+def _end(run: JobRun, now: datetime, state: str, message: str, *, tells: bool = True) -> None:
     """End a locked running run that no handler ended, inside the caller's transaction."""
     run.state, run.slot, run.finished_at, run.message = state, None, now, storable_text(message)
-    run.save(update_fields=["state", "slot", "finished_at", "message", "recoveries", "error_type"])
-    signals.tell(signals.run_ended, run)
+    run.save(update_fields=["state", "slot", "finished_at", "message", "recoveries", "error_type", "execution_time"])
+    if tells:
+        signals.tell(signals.run_ended, run)
     if run.job is not None and run.job.one_time:
         _remove_one_off(run.job_key)
     events.publish_after_commit(events.ended_unfinished(run))

@@ -132,7 +132,7 @@ class Execution:
         finally:
             self.link.give_place_back()
             await self._close(thread)
-        await self._store(verdict, monotonic() - began)
+        await self._store(verdict, self.claimed.spent + monotonic() - began)
 
     async def _verdict(self) -> Outcome | _HandBack | _Lost:
         try:
@@ -145,6 +145,12 @@ class Execution:
             await self._tell_failure(self._handler, verdict)
         return verdict
 
+    @property
+    def _time_left(self) -> float | None:
+        """Seconds; the time-out is of the whole run: it does not begin anew where another process goes on."""
+        timeout = self.claimed.timeout
+        return None if timeout is None else max(0.0, timeout - self.claimed.spent)
+
     def _find_handler(self) -> JobHandler:
         if not self.claimed.handler:
             raise SchedulingError(_("The schedule was removed before this run began."))
@@ -152,11 +158,14 @@ class Execution:
 
     async def _supervise(self, handler: JobHandler) -> _Left:
         """Let the handler work until it leaves, its time is over, or it is aborted."""
+        if self._time_left == 0:
+            self.abort(Abort.TIMEOUT)
+            return _Left()
         work = Work(self.claimed.run_id, self.claimed.claim, self.claimed.handler)
         task = asyncio.create_task(_leave(handler, self._context(), work), name=f"run-{self.claimed.run_id}")
         aborted = asyncio.create_task(self._aborted.wait())
         try:
-            await asyncio.wait({task, aborted}, timeout=self.claimed.timeout, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, aborted}, timeout=self._time_left, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
                 if self._why is None:
                     self.abort(Abort.TIMEOUT)
@@ -227,6 +236,7 @@ class Execution:
                     self.claimed,
                     timezone.now(),
                     message=verdict.message,
+                    seconds=seconds,
                     delay=self.link.rest_of_delay,
                     lines=lines,
                 )

@@ -335,6 +335,17 @@ class TestHandBack:
         assert claims.claim(make_process(), NOW + timedelta(seconds=7), 1) == []
         assert len(claims.claim(make_process(), NOW + timedelta(seconds=8), 1)) == 1
 
+    def test_the_time_that_it_executed_is_kept(self) -> None:
+        run = make_run()
+        [claimed] = claims.claim(make_process(), NOW, 1)
+
+        endings.hand_back(claimed, NOW, message="drained", seconds=12.5)
+
+        [again] = claims.claim(make_process(), NOW, 1)
+        assert (claimed.spent, again.spent) == (0.0, 12.5)
+        run.refresh_from_db()
+        assert run.execution_time == 12.5
+
     def test_a_run_whose_cancel_was_asked_is_cancelled(self, heard: list[tuple[str, int, str]]) -> None:
         run = make_run()
         [claimed] = claims.claim(make_process(), NOW, 1)
@@ -379,6 +390,18 @@ class TestRecover:
         run.refresh_from_db()
         assert (run.state, run.owner, run.slot, run.recoveries) == ("queued", None, None, 1)
         assert heard[-1] == ("returned", run.pk, "queued")
+
+    def test_the_time_until_the_last_beat_is_kept_and_adds_up(self) -> None:
+        make_run()
+        for _ in range(2):
+            process = make_process()
+            [claimed] = claims.claim(process, NOW, 1)
+            beat_at = NOW + timedelta(seconds=20)
+            Process.objects.filter(pk=process.pk).update(state=Process.State.LOST, beat_at=beat_at)
+            endings.recover(NOW + timedelta(days=1))
+
+        [last] = claims.claim(make_process(), NOW + timedelta(days=1), 1)
+        assert (claimed.spent, last.spent) == (20.0, 40.0), "the day in which nobody ran it does not count"
 
     def test_the_fourth_death_without_progress_fails_the_run(self) -> None:
         run = make_run()

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError
 from django.dispatch import Signal
+from django_apscheduler.models import DjangoJob
 
 from scheduling import claims, endings, signals
 from scheduling.exceptions import ReceiverFailed
@@ -67,8 +68,30 @@ def test_a_run_whose_return_is_refused_does_not_hold_up_the_recovery_of_others()
 
     assert [run.pk for run in recovered] == [other.pk]
     refused.refresh_from_db()
-    assert (refused.state, refused.message, refused.recoveries) == ("running", "", 0)
+    assert (refused.state, refused.message, refused.recoveries) == ("running", "", 1)
     assert [run.pk for run in endings.recover(NOW)] == [refused.pk]
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["failed", "cancelled"])
+def test_a_run_whose_end_is_refused_for_ever_ends_without_its_receivers(asked: bool) -> None:
+    process = make_process()
+    job = make_job("bad", one_time=True)
+    DjangoJob.objects.create(id="bad", next_run_time=None, job_state=b"")
+    run = make_run(job, cancel_requested_at=NOW if asked else None)
+    claims.claim(process, NOW, 10)
+    endings.mark_lost(process.pk, process.beat)
+    with refusing(signals.run_ended, "bad", ValueError("no")), refusing(signals.run_returned, "bad", ValueError("no")):
+        tries = 0
+        while not endings.recover(NOW):
+            tries += 1
+            assert tries < endings.MOST_DEATHS
+            run.refresh_from_db()
+            assert (run.state, run.slot) == ("running", 0)
+
+    run.refresh_from_db()
+    assert (run.state, run.slot, run.error_type) == ("cancelled" if asked else "failed", None, "ReceiverFailed")
+    assert "ValueError: no" in run.message
+    assert not ScheduledJob.objects.exists(), "the one-off goes with it"
 
 
 @pytest.mark.usefixtures("handlers")

@@ -96,6 +96,12 @@ def queue(job: ScheduledJob | None = None, /, **fields: object) -> JobRun:
 
 
 @off_loop
+def queue_of(*, execution_time: float, timeout: float) -> JobRun:
+    """Queue a run that executed for a while in a process that is no more."""
+    return make_run(make_job(handler="scripted", timeout=timeout), execution_time=execution_time, recoveries=1, claim=1)
+
+
+@off_loop
 def state(run: JobRun) -> JobRun:
     return JobRun.objects.get(pk=run.pk)
 
@@ -303,6 +309,18 @@ class TestTimeoutAndCancel:
         assert released.is_set()
         assert handler.calls == [f"failure {run.message}"]
 
+    async def test_the_time_out_is_of_the_whole_run_and_does_not_begin_anew_elsewhere(
+        self, handler: ScriptedJobHandler
+    ) -> None:
+        handler.script = succeed
+        async with running():
+            over = await ended(await queue_of(execution_time=60.0, timeout=60.0))
+            in_time = await ended(await queue_of(execution_time=60.0, timeout=90.0))
+
+        assert (over.state, over.error_type) == ("failed", "RunTimeout")
+        assert (in_time.state, len(handler.contexts)) == ("succeeded", 1)
+        assert in_time.execution_time == pytest.approx(60, abs=10)
+
     async def test_a_cancel_asked_in_the_database_is_heard(self, handler: ScriptedJobHandler) -> None:
         handler.script = hang
         async with running():
@@ -393,8 +411,8 @@ class TestBlockedLoop:
             """From a thread of its own: the loop's is blocked."""
             end = monotonic() + 10
             while not seen.get("log") and monotonic() < end:
-                seen["gauges"] = Process.objects.get().gauges
                 seen["log"] = "".join(RunLog.objects.filter(run=run_id).values_list("text", flat=True))
+                seen["gauges"] = Process.objects.get().gauges
             connections.close_all()
 
         def block(run_id: int) -> None:
