@@ -18,16 +18,18 @@ Span = tuple[datetime, datetime]
 
 
 def downtimes(since: datetime, until: datetime, *, now: datetime | None = None) -> list[Span]:
-    """The stretches of ``since … until`` in which no scheduler was alive, in order. One query.
+    """The stretches of ``since … until``, up to now, in which no scheduler was alive, in order. One query.
 
     A process is taken to have lived until one beat (3 s) after the last that it wrote; of processes older than the
     retention nothing is known, so that they count as not alive.
     """
+    now = now or datetime.now(UTC)
+    until = min(until, now)
     lives = _SCHEDULERS.filter(started_at__lte=until, beat_at__gte=since - _LOST)
     rows = lives.order_by("started_at").values_list("started_at", "beat_at", "state")
     found: list[Span] = []
     reached = since
-    for started, ended in _spans(rows, now or datetime.now(UTC)):
+    for started, ended in _spans(rows, now):
         if started > reached:
             found.append((reached, min(started, until)))
         reached = max(reached, ended)

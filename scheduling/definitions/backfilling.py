@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from scheduling.account.moments import Standing, standings
+from scheduling.account.recorded import of_moments
 from scheduling.account.rules import History, history_of
 from scheduling.account.words import local
 from scheduling.exceptions import JobNotFound, RunConflict
@@ -140,9 +141,8 @@ def _refuse_foreign(job: ScheduledJob, wanted: Sequence[datetime], now: datetime
 
 def _of(job: ScheduledJob, cause: str, moments: Sequence[datetime]) -> Iterable[datetime]:
     """Which of some moments have a row of that cause."""
-    # Two conditions on the cause: the first is that of the index `run_once`.
-    once = JobRun.objects.filter(job=job, cause__in=(JobRun.Cause.SCHEDULE, JobRun.Cause.BACKFILL), cause=cause)
-    return once.filter(scheduled_time__in=moments).values_list("scheduled_time", flat=True)
+    rows = of_moments().filter(job=job, cause=cause, scheduled_time__in=moments)
+    return rows.values_list("scheduled_time", flat=True)
 
 
 def _named(moments: Sequence[datetime]) -> str:

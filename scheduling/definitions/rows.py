@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django_apscheduler.models import DjangoJob
 
 from scheduling import events, signals, triggers
+from scheduling.account.recorded import of_moments
 from scheduling.exceptions import InvalidTrigger, JobNotFound, RunConflict
 from scheduling.firing import Timeline
 from scheduling.jobstore import pickled_state
@@ -146,9 +147,7 @@ def on_record_until(job: ScheduledJob) -> datetime | None:
 
 def on_record(job: ScheduledJob) -> QuerySet[JobRun]:
     """The rows of a job's schedule."""
-    # The first condition is that of the index `run_once`, which SQLite does not conclude from the second.
-    scheduled = (JobRun.Cause.SCHEDULE, JobRun.Cause.BACKFILL)
-    return JobRun.objects.filter(job=job, cause__in=scheduled).filter(cause=JobRun.Cause.SCHEDULE)
+    return of_moments().filter(job=job, cause=JobRun.Cause.SCHEDULE)
 
 
 def _recorded(run: JobRun) -> bool:

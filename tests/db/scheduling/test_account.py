@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django_apscheduler.models import DjangoJob
 
-from scheduling import account, definitions
+from scheduling import account, definitions, signals
 from scheduling.account import Verdict
+from scheduling.account.recorded import scheduled
 from scheduling.exceptions import JobNotFound
 from scheduling.models import JobRun, Process, ScheduledJob
 
@@ -380,6 +382,66 @@ def test_mending_a_job_accounts_for_what_was_due_meanwhile(clock: Clock) -> None
     assert why(at(30)).verdict == Verdict.PLANNED
 
 
+def test_clock_that_was_set_back_counts_no_moment_twice(clock: Clock) -> None:
+    make_job(policies={"misfire_grace_time": None, "overlap": "wait"})
+    tick(clock.go(minutes=20))
+    clock.go(minutes=-15)
+    make_job(trigger={"type": "cron", "cron": "*/5 * * * *", "timezone": "UTC"})
+    clock.go(minutes=6)
+    definitions.pause_job("job")
+    clock.go(minutes=25)
+    definitions.resume_job("job")
+    rows = JobRun.objects.order_by("scheduled_time")
+    assert [(row.scheduled_time, row.state, row.missed_count) for row in rows] == [
+        (at(10), "queued", None),
+        (at(20), "queued", None),
+        (at(25), "missed", 3),
+    ]
+
+
+def test_job_whose_row_was_lost_accounts_for_the_time_between(clock: Clock) -> None:
+    make_job()
+    DjangoJob.objects.all().delete()
+    clock.go(minutes=25)
+    definitions.restore_rows()
+    told = why(at(20))
+    assert (told.verdict, told.run.missed_count if told.run else None) == (Verdict.QUARANTINED, 2)
+    assert why(at(30)).verdict == Verdict.PLANNED
+
+
+class TestSetAside:
+    """A job of which the database or a receiver refuses a row."""
+
+    @pytest.fixture(autouse=True)
+    def _refused(self, clock: Clock, handlers: None) -> Iterator[None]:
+        def refuse(run: JobRun, **_kwargs: object) -> None:
+            if run.reason == "late":
+                raise LookupError("task")
+
+        make_job(trigger={"type": "cron", "cron": "* * * * *", "timezone": "UTC"})
+        signals.run_ended.connect(refuse)
+        tick(clock.go(minutes=2.9))
+        yield
+        signals.run_ended.disconnect(refuse)
+
+    def test_its_moments_until_the_next_try_are_on_record(self) -> None:
+        run = only_run()
+        assert (run.state, run.reason, run.missed_count, run.missed_until) == ("missed", "broken", 7, at(7))
+        assert DjangoJob.objects.get().next_run_time == at(8)
+        told = why(at(5))
+        assert told.verdict == Verdict.QUARANTINED
+        assert "LookupError: task" in told.sentence
+
+    def test_what_comes_after_it_was_mended_runs(self, clock: Clock) -> None:
+        clock.go(minutes=1)
+        make_job(trigger={"type": "cron", "cron": "* * * * *", "timezone": "UTC"})
+        run = only_run()
+        assert (run.missed_count, run.missed_until) == (3, at(3))
+        assert [why(at(minute)).verdict for minute in (3, 4)] == ["quarantined", "planned"]
+        tick(clock.go(minutes=0.2))
+        assert why(at(4)).verdict == Verdict.QUEUED_NO_SCHEDULER
+
+
 def test_cancelled_run(clock: Clock) -> None:
     make_job()
     tick(clock.go(minutes=10))
@@ -491,17 +553,8 @@ def test_history_of_a_job_is_not_read(clock: Clock, removed: bool) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE scheduling_jobrun")
     with CaptureQueriesContext(connection) as queries:
-        why(START - 1000 * MINUTE)
+        assert why(START - 1000 * MINUTE).verdict == Verdict.RAN
     assert len(queries) <= 12
-    index = "run_key_moments" if removed else "run_once"
-    asked = [query["sql"] for query in queries if "scheduled_time" in query["sql"] and "ORDER BY" in query["sql"]]
-    plans = [explained(sql) for sql in asked if ("IS NULL" in sql.partition("WHERE")[2]) is removed]
-    assert plans
-    assert all(index in plan for plan in plans), plans
-
-
-def explained(sql: str) -> str:
-    explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
-    with connection.cursor() as cursor:
-        cursor.execute(f"{explain} {sql.replace('%', '%%')}")
-        return "\n".join(str(row[-1]) for row in cursor.fetchall())
+    # Explained with its parameters: on SQLite a partial index serves only what is written out.
+    rows = scheduled("job", None if removed else job)[0].filter(scheduled_time__lte=START).order_by("-scheduled_time")
+    assert ("run_key_moments" if removed else "run_once") in rows[:3].explain()
