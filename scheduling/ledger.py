@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -37,14 +37,14 @@ ORDER BY next_run_time LIMIT %s
 # What `scheduling.plain` needs to know a plain job by, `s` being its definition; no active run is in its way.
 # Each half has a partial index of its own; SQLite, left alone, would read a job's whole history instead.
 _PLAINLY = """
-s.id, s.handler, CAST(s."trigger" AS text), CAST(s.anchor_at AS text){offset}, s.misfire_grace_time,
+s.id, s.handler, CAST(s."trigger" AS text), CAST(s.anchor_at AS text), s.misfire_grace_time,
 s.enabled AND s.paused_at IS NULL AND s.problem = '' AND COALESCE(s.jitter, 0) = 0
     AND NOT EXISTS (SELECT 1 FROM scheduling_jobrun r {by run_waiting} WHERE r.job_id = s.id AND r.state = 'queued')
     AND NOT EXISTS (SELECT 1 FROM scheduling_jobrun r {by run_slot} WHERE r.job_id = s.id AND r.state = 'running')
 """
 # On SQLite nobody writes beside a tick: one statement reads all.
 _DUE = f"""
-SELECT d.id, d.next_run_time{{offset}}, {_PLAINLY}
+SELECT d.id, CAST(d.next_run_time AS text), {_PLAINLY}
 FROM django_apscheduler_djangojob d LEFT JOIN scheduling_scheduledjob s ON s.job_id = d.id
 WHERE next_run_time <= %s
   AND NOT EXISTS (SELECT 1 FROM scheduling_schedulerstate WHERE id = 1 AND paused_at IS NOT NULL)
@@ -66,11 +66,9 @@ UNION ALL
 SELECT r.job_id, 'running', COUNT(*), MIN(r.id) FROM {set} CROSS JOIN scheduling_jobrun r {by run_slot}
 WHERE r.job_id = v.pk AND r.state = 'running' GROUP BY r.job_id
 """
-# A firing exists once. The first condition is the partial index's own, word for word: SQLite does not conclude it.
-_IS_NEW = """NOT EXISTS (
-    SELECT 1 FROM scheduling_jobrun r {by run_once}
-    WHERE r.cause IN ('schedule', 'backfill') AND r.cause = 'schedule'
-      AND r.job_id = v.pk AND r.scheduled_time = v.scheduled_time)"""
+# A firing exists once: one that is there already is passed over, by this constraint's name. What breaks another one is
+# an error (INSERT OR IGNORE drops such rows in silence).
+_ONCE = "ON CONFLICT (job_id, scheduled_time, cause) WHERE cause IN ('schedule', 'backfill') DO NOTHING"
 # Most runs are queued and nothing else is to be said of them: the rest of their row stands in the definition.
 _OF_DEFINITION = """
 INSERT INTO scheduling_jobrun (
@@ -79,7 +77,8 @@ INSERT INTO scheduling_jobrun (
     cancel_requested_by)
 SELECT s.id, s.job_id, CASE WHEN s.name = '' THEN s.job_id ELSE s.name END, s.version, v.scheduled_time, {values},
        'queued', 'schedule', {{now}}, '', '', '', 0, '', 0, 0, 0, ''
-FROM {{set}} CROSS JOIN scheduling_scheduledjob s WHERE s.id = v.pk AND {{new}} {{order}}
+FROM {{set}} CROSS JOIN scheduling_scheduledjob s WHERE s.id = v.pk {{order}}
+{{once}}
 """
 _QUEUE = _OF_DEFINITION.format(values="COALESCE(v.available_at, v.scheduled_time), v.exclusive_key") + "RETURNING id"
 _QUEUE_PLAIN = _OF_DEFINITION.format(values="v.scheduled_time, ''")
@@ -92,7 +91,8 @@ SELECT v.pk, v.job_key, v.job_name, v.scheduled_time, v.available_at, v.definiti
        v.state, v.message, v.error_type, v.error, v.missed_count, v.missed_until, v.coalesced_count, v.coalesced_from,
        v.reason, v.in_way,
        'schedule', {now}, CASE WHEN v.state = 'queued' THEN NULL ELSE {now} END, '', 0, 0, 0, ''
-FROM {set} WHERE {new}
+FROM {set} WHERE TRUE
+{once}
 RETURNING id, job_id, scheduled_time
 """
 _MOVE = """
@@ -107,15 +107,16 @@ _BY = re.compile(r"\{by (\w+)\}")
 
 
 class Due(NamedTuple):
-    """A due job as a tick looks at it first, as read. All but the first two are None where it has no definition."""
+    """A due job as a tick looks at it first, as read: `trigger` is a JSON text, times are texts.
+
+    All but the first two are None where it has no definition.
+    """
 
     job_id: str
     due_at: str
-    """ISO, with the offset of UTC."""
     pk: int
     handler: str
     trigger: str
-    """JSON."""
     anchor_at: str | None
     misfire_grace_time: int | None
     is_plain: bool
@@ -202,11 +203,11 @@ class Columns:
         columns: list[Sequence[object]] = list(zip(*rows, strict=True))
         if connection.vendor == "postgresql":
             return [_array(column, kind) for column, kind in zip(columns, self.types, strict=True)]
-        for index, kind in enumerate(self.types):
-            if kind == "timestamptz":
-                columns[index] = [_as_text(value) if isinstance(value, datetime) else None for value in columns[index]]
         if len(columns) == 1:
             return [json.dumps(columns[0])]
+        for index, kind in enumerate(self.types):
+            if kind == "timestamptz":
+                columns[index] = _as_texts(columns[index])
         pairs = zip(*columns, strict=True)
         return [json.dumps(dict(pairs) if self.is_map else list(pairs))]
 
@@ -230,24 +231,20 @@ def _with_set(statement: str, columns: Columns, vendor: str) -> str:
 
 @lru_cache(maxsize=64)
 def _written_for(vendor: str, statement: str) -> str:
-    """Fill in `_IS_NEW` (`{new}`), and what one database needs.
+    """Fill in `_ONCE` (`{once}`), and what one database needs.
 
     SQLite is told its index (`{by …}`); PostgreSQL the order (`{order}`), which SQLite keeps by itself.
     """
     on_postgres = vendor == "postgresql"
-    statement = _BY.sub("" if on_postgres else r"INDEXED BY \1", statement.replace("{new}", _IS_NEW))
-    order, offset = ("ORDER BY v.scheduled_time", "") if on_postgres else ("", " || '+00:00'")
-    return statement.replace("{order}", order).replace("{offset}", offset)
+    statement = _BY.sub("" if on_postgres else r"INDEXED BY \1", statement.replace("{once}", _ONCE))
+    return statement.replace("{order}", "ORDER BY v.scheduled_time" if on_postgres else "")
 
 
 def _array(values: Sequence[object], kind: str) -> Param:
     """Return PostgreSQL's text of an array; where texts would need quoting, what the driver makes one of."""
     if kind == "text":
         return cast("list[int]", list(values))
-    texts = [
-        "NULL" if value is None else f'"{value.isoformat()}"' if isinstance(value, datetime) else str(value)
-        for value in values
-    ]
+    texts = ["NULL" if value is None else f'"{value}"' if kind == "timestamptz" else str(value) for value in values]
     return f"{{{','.join(texts)}}}"
 
 
@@ -340,10 +337,13 @@ def queue(runs: Sequence[NewRun], now: datetime) -> list[int]:
     return ids
 
 
-def queue_plain(moments: Mapping[int, datetime], now: datetime) -> list[int]:
-    """Insert a queued run each for jobs (by their pk), available at its moment and without a key; else as `queue`."""
+def queue_plain(moments: Sequence[tuple[int, str]], now: datetime) -> list[int]:
+    """Insert queued runs for (job's pk, moment), a job once, available then and without a key; else as `queue`.
+
+    The moments are texts as they are stored: to write them anew would take as long as half of the INSERT.
+    """
     ids: list[int] = []
-    for chunk in _chunks(list(moments.items())):
+    for chunk in _chunks(moments):
         params = [moment(now), *_MOMENTS.params(chunk)]
         if connection.vendor == "postgresql":
             ids += [cast("int", run_id) for (run_id,) in _fetch(_MOMENTS.into(_QUEUE_PLAIN + " RETURNING id"), params)]
@@ -384,13 +384,31 @@ def moment(value: datetime) -> datetime | str:
 
 
 def _as_text(value: datetime) -> str:
-    if value.tzinfo is not UTC:
-        value = value.astimezone(UTC)
-    return value.isoformat(" ")[:-6]
+    return value.astimezone(UTC).isoformat(" ")[:-6]
+
+
+def _as_texts(values: Iterable[object]) -> list[str | None]:
+    # Nearly all are in UTC: no call a value.
+    return [
+        (value.isoformat(" ")[:-6] if value.tzinfo is UTC else _as_text(value))
+        if isinstance(value, datetime)
+        else cast("str | None", value)
+        for value in values
+    ]
+
+
+def missing_offset() -> str:
+    """Return what a time's text lacks: SQLite's are in UTC without saying so."""
+    return "+00:00" if connection.vendor == "sqlite" else ""
+
+
+def is_as_written(text: str, value: datetime) -> bool:
+    """Whether SQLite holds this time as `moment` writes it: written otherwise, by hand, it would equal no other."""
+    return text[10] == " " and len(text) == (26 if value.microsecond else 19)
 
 
 def read_moment(value: object) -> datetime:
-    """Read a time that the database gives, as text or read already; SQLite's are in UTC without saying so."""
+    """Read a time that the database gives, as text or read already."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value if "+" in value else value + "+00:00")
     read = cast("datetime", value)

@@ -17,14 +17,14 @@ from apscheduler.job import Job
 from . import registry, triggers
 from .contract import JobHandler
 from .exceptions import UnknownHandler
-from .ledger import Due
+from .ledger import Due, is_as_written, missing_offset
 from .triggers import AnchoredInterval, DocumentTrigger
 
 
 class PlainJob(Job):  # type: ignore[misc]  # APScheduler is untyped
     """A due job with one moment to run, as APScheduler sees it: its answers are known beforehand."""
 
-    __slots__ = ("due", "following", "id", "next_run_time", "pk")
+    __slots__ = ("due", "due_at", "following", "id", "next_run_time", "pk")
 
     kwargs: Mapping[str, object] = MappingProxyType({})
     executor = "default"
@@ -32,10 +32,11 @@ class PlainJob(Job):  # type: ignore[misc]  # APScheduler is untyped
     max_instances = 1
     misfire_grace_time = None
 
-    def __init__(self, job_id: str, pk: int, due: datetime, following: datetime | None) -> None:
+    def __init__(self, job_id: str, pk: int, due: datetime, due_at: str, following: datetime | None) -> None:
         self.id = job_id
         self.pk = pk
         self.due = due
+        self.due_at = due_at
         self.following = following
         self.next_run_time: datetime | None = due
 
@@ -63,14 +64,15 @@ def plain_jobs(rows: Iterable[Due], moment: datetime) -> list[PlainJob | None]:
     quiet: dict[str | None, bool] = {}
     steps: dict[tuple[str, str], datetime | None] = {}
     jobs: list[PlainJob | None] = []
+    offset = missing_offset()
     for job_id, due_at, pk, handler, document, anchor_at, grace, is_plain in rows:
         job = None
         if is_plain and (quiet[handler] if handler in quiet else quiet.setdefault(handler, _has_no_key(handler))):
             try:
-                due = datetime.fromisoformat(due_at)
+                due = datetime.fromisoformat(due_at + offset)
                 trigger = unanchored(document)
                 if anchor_at is not None and isinstance(trigger, AnchoredInterval):
-                    following = trigger.following_from(datetime.fromisoformat(anchor_at), due)
+                    following = trigger.following_from(datetime.fromisoformat(anchor_at + offset), due)
                 else:
                     # A cron line is slow to ask, and many jobs have the same one.
                     key = (document, due_at)
@@ -80,10 +82,12 @@ def plain_jobs(rows: Iterable[Due], moment: datetime) -> list[PlainJob | None]:
             except Exception:  # noqa: S110 - foreign code and old documents: `DueJob` meets it again and keeps it
                 pass
             else:
-                if (following is None or following > moment) and (
-                    grace is None or (moment - due).total_seconds() <= grace
+                if (
+                    (following is None or following > moment)
+                    and (grace is None or (moment - due).total_seconds() <= grace)
+                    and (not offset or is_as_written(due_at, due))
                 ):
-                    job = PlainJob(job_id, pk, due, following)
+                    job = PlainJob(job_id, pk, due, due_at, following)
         jobs.append(job)
     return jobs
 

@@ -142,7 +142,7 @@ class Tick:
         """
         if self.failure is not None:
             raise self.failure
-        queued = ledger.queue_plain({job.pk: job.due for job in self.plain}, self.moment)
+        queued = ledger.queue_plain([(job.pk, job.due_at) for job in self.plain], self.moment)
         queued += ledger.queue(self._quiet, self.moment)
         ids = ledger.insert(self._told, self.moment)
         told = [run for run in self._told if (run.pk, run.scheduled_time) in ids]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from apscheduler.schedulers.base import BaseScheduler
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
 from scheduling import definitions, ledger
@@ -390,11 +390,40 @@ def test_history_of_a_job_is_not_read() -> None:
     )
 
     active = read_plan(ledger._ACTIVE, ledger._PKS, [(job.pk,)], 2)
-    recorded = read_plan(
-        f"SELECT v.pk FROM {{set}} WHERE {ledger._IS_NEW}", ledger._QUEUED, [(job.pk, NOON, None, "")], 1
+    in_the_way = read_plan(ledger._DUE_LOCKED, ledger._JOB_IDS, [("job",)], 1)
+
+    for plan_of in (active, in_the_way):
+        assert "run_waiting" in plan_of or "run_claim" in plan_of
+        assert "run_slot" in plan_of or "run_owned" in plan_of
+        assert "timeline" not in plan_of
+        assert "run_once" not in plan_of
+
+
+def make_new(job: ScheduledJob, *, state: str = "queued") -> ledger.NewRun:
+    return ledger.NewRun(
+        pk=job.pk,
+        job_key="job",
+        job_name="job",
+        scheduled_time=NOON,
+        available_at=NOON,
+        definition_version=1,
+        state=state,
     )
 
-    assert "run_waiting" in active or "run_claim" in active
-    assert "run_slot" in active or "run_owned" in active
-    assert "run_once" in recorded
-    assert "timeline" not in active + recorded
+
+def test_moment_on_record_is_passed_over() -> None:
+    job = make_job()
+    first = ledger.insert([make_new(job)], NOON)
+
+    assert list(first) == [(job.pk, NOON)]
+    assert ledger.insert([make_new(job, state="missed")], NOON) == {}
+    assert ledger.queue([make_new(job)], NOON) == []
+    assert ledger.queue_plain([(job.pk, str(ledger.moment(NOON)))], NOON) == []
+    assert states() == [("queued", NOON)]
+
+
+def test_row_that_breaks_another_rule_is_an_error_and_not_passed_over() -> None:
+    job = make_job()
+
+    with pytest.raises(IntegrityError):
+        ledger.insert([make_new(job, state="running")], NOON)
