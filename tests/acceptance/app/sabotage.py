@@ -60,7 +60,7 @@ class Sabotage:
             return execute(sql, params, many, context)
         connection = context["connection"]
         assert isinstance(connection, BaseDatabaseWrapper)
-        if LOCKS_DUE in sql:
+        if LOCKS_DUE.match(sql):
             self._begin()
         elif sql.startswith('UPDATE "scheduling_jobrun"') and isinstance(params, tuple) and "running" in params:
             self.claims = True

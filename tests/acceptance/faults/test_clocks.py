@@ -45,7 +45,7 @@ def busy(schedulers: list[Running], seconds: float) -> float:
 @pytest.mark.fault(
     10,
     "clock +1 h",
-    "seen within a second; no storm: what was skipped is one missed row a job but for the 30 s of its grace; nobody lost",
+    "seen within a second; no storm: what was skipped is one missed row a job but for its grace of 30 s; nobody lost",
 )
 def test_a_clock_set_forward_makes_no_storm(faulty: Product, witness: Witness) -> None:
     clock = Clock(faulty)
@@ -62,7 +62,7 @@ def test_a_clock_set_forward_makes_no_storm(faulty: Product, witness: Witness) -
     assert [scheduler.terminate() for scheduler in schedulers] == [0, 0]
 
     total = assert_all_gapless(faulty, JOBS, interval=SECOND, at_least=3600)
-    [(first, rows)] = faulty.sql(NEWER, [newest])
+    [(_first, rows)] = faulty.sql(NEWER, [newest])
     assert moment(faulty.sql(ROWS)[0][1]) > real + timedelta(minutes=59), "the clock was not set"
     witness.did(f"set forward by an hour under two schedulers, {len(JOBS)} jobs a second")
     witness.saw(
@@ -77,11 +77,12 @@ def test_a_clock_set_forward_makes_no_storm(faulty: Product, witness: Witness) -
 @pytest.mark.fault(
     10,
     "clock -1 h",
-    "seen within a second; no moment is repeated; what is new fires; nobody lost, no spin; set right again, all goes on",
+    "no moment is repeated; what is new fires; nobody lost, no spin; set right again, all goes on within a second",
 )
 def test_a_clock_set_back_repeats_nothing(faulty: Product, witness: Witness) -> None:
     clock = Clock(faulty)
     schedulers = start_two(faulty)
+    usual = busy(schedulers, 5)
     clock.step(hours=-1)
     stepped = time.monotonic()
     faulty.load(jobs=[{"job_id": "new", "handler": "nothing", "trigger": {"type": "interval", "seconds": 1}}])
@@ -103,14 +104,14 @@ def test_a_clock_set_back_repeats_nothing(faulty: Product, witness: Witness) -> 
     total = assert_all_gapless(faulty, JOBS, interval=SECOND, at_least=10)
     witness.did(f"set back by an hour for 25 s under two schedulers, {len(JOBS)} jobs a second, then right again")
     witness.saw(
-        f"{len(set(map(str, [before, during])))} states of the old jobs' rows in the repeated time; a new job fired three "
-        f"times within {new:.1f} s; right again: firing in {again:.1f} s; {total} moments, each once; "
-        f"{load:.0%} of a processor; {lost} processes taken for lost"
+        f"no row more of the old jobs in the repeated time; a new job fired three times within {new:.1f} s; right again: "
+        f"firing in {again:.1f} s; {total} moments, each once; "
+        f"{load:.0%} of a processor, {usual:.0%} before; {lost} processes taken for lost"
     )
     assert before == during, "moments that had fired were planned again"
     assert lost == 0
     assert again < NOTICED_WITHIN
-    assert load < 0.5
+    assert load < usual + 0.5
 
 
 @pytest.mark.fault(11, "both clock changes", "each line fires in the night as the rule says, each moment once")
