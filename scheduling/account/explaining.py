@@ -135,12 +135,14 @@ class _Question:
             return self._without_rule()
         if rule.trigger is None:
             sentence = _("Nothing was planned: the rule of version %(version)s cannot be read.")
-            return self._explained(Verdict.QUARANTINED, sentence % {"version": rule.version or "–"})
+            advice = remedy(Verdict.QUARANTINED) if rule.until is None else ""
+            return self._explained(Verdict.QUARANTINED, sentence % {"version": rule.version or "–"}, advice)
         if not rule.has(self.moment):
             return self._no_moment(rule)
-        if self.subject.job is None:
-            return self._removed(None, "")
-        return None
+        if self.subject.job is not None:
+            return None
+        # Removed by a release that did not note when, or while it was there and its row is gone.
+        return self._removed(None, "") if rule.until is None and not self._is_forgotten() else self._unknown()
 
     def _without_rule(self) -> Explanation:
         before = self.subject.history.before(self.moment)
@@ -252,12 +254,14 @@ class _Question:
         return self._explained(Verdict.DUE, sentence)
 
     def _unknown(self) -> Explanation:
-        kept = timedelta(days=settings.RUN_RETENTION_DAYS)
-        if self.moment < self.now - kept:
+        if self._is_forgotten():
             sentence = _("It is forgotten: runs are kept for %(days)d days.") % {"days": settings.RUN_RETENTION_DAYS}
         else:
             sentence = _("It was planned, and nothing is on record: its row was deleted, or a backup was restored.")
         return self._explained(Verdict.FORGOTTEN, sentence)
+
+    def _is_forgotten(self) -> bool:
+        return self.moment < self.now - timedelta(days=settings.RUN_RETENTION_DAYS)
 
     # --- the answer ---------------------------------------------------------------------------------------------------
 

@@ -10,12 +10,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_apscheduler.models import DjangoJob
+from pytest_django import Settings
 
 from scheduling import account, definitions, signals
 from scheduling.account import Verdict
 from scheduling.account.recorded import scheduled
+from scheduling.account.words import local
 from scheduling.exceptions import JobNotFound
-from scheduling.models import JobRun, Process, ScheduledJob
+from scheduling.models import DefinitionVersion, JobRun, Process, ScheduledJob
 
 from .ticking import make_timer
 
@@ -321,6 +323,47 @@ def test_anchor_of_an_older_interval_is_that_of_its_time(clock: Clock) -> None:
         START + 7 * MINUTE,
         START + 14 * MINUTE,
     )
+
+
+def test_moment_of_a_removed_job_is_forgotten_with_its_row(clock: Clock) -> None:
+    make_job()
+    clock.go(minutes=25)
+    definitions.delete_job("job")
+    JobRun.objects.all().delete()
+    assert why(at(10)).verdict == Verdict.FORGOTTEN
+    assert why(at(10), now=START + timedelta(days=91)).sentence == "It is forgotten: runs are kept for 90 days."
+
+
+def test_job_that_an_older_release_removed(clock: Clock) -> None:
+    make_job()
+    definitions.delete_job("job")
+    DefinitionVersion.objects.update(removed_at=None)
+    assert why(at(10)).verdict == Verdict.REMOVED
+
+
+def test_rule_that_cannot_be_read(clock: Clock) -> None:
+    make_job()
+    ScheduledJob.objects.update(trigger={"type": "moon"})
+    told = why(at(50))
+    assert (told.verdict, told.remedy) == (
+        Verdict.QUARANTINED,
+        "Mend the schedule and save it; then back-fill what is needed.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("moment", "words"),
+    [
+        (datetime(2026, 3, 2, 1, 0, tzinfo=UTC), "2026-03-02 02:00"),
+        (datetime(2026, 3, 2, 1, 0, 5, 900_000, tzinfo=UTC), "2026-03-02 02:00:05"),
+        (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), "2026-10-25 02:30+02:00"),
+        (datetime(2026, 10, 25, 1, 30, tzinfo=UTC), "2026-10-25 02:30+01:00"),
+    ],
+    ids=["minutes", "seconds", "first of two", "second of two"],
+)
+def test_times_are_local_and_never_ambiguous(settings: Settings, moment: datetime, words: str) -> None:
+    settings.SCHEDULER_TIMEZONE = "Europe/Berlin"
+    assert local(moment) == words
 
 
 def test_moment_that_was_never_due_names_its_neighbours(clock: Clock) -> None:
