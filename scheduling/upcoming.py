@@ -6,8 +6,8 @@ Nothing is stored, and nothing is raised for a trigger that is wrong: its report
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,8 @@ from .storable import utc_text
 
 MOST = 1_000
 """Firings that one report tells at most."""
+COUNTED = (1, 30, 365)
+"""Days within which firings are counted."""
 
 
 class Hold(StrEnum):
@@ -93,6 +95,10 @@ class UpcomingReport:
     """The zone of the local times."""
     firings: tuple[Firing, ...] = ()
     """Fewer than were asked for: it does not fire any more after the last of them."""
+    counts: Mapping[int, int] = field(default_factory=dict)
+    """Days → firings within them."""
+    how_often: str = ""
+    """The same as a sentence."""
     clock_changes: tuple[ClockEffect, ...] = ()
     """The next two changes of the trigger's own clock."""
     clock: tuple[str, ...] = ()
@@ -114,6 +120,8 @@ class UpcomingReport:
             "problem": f"{self.place}: {self.problem}" if self.problem else "",
             "timezone": self.timezone,
             "firings": [firing.as_json() for firing in self.firings],
+            "counts": {f"{days}d": count for days, count in self.counts.items()},
+            "how_often": self.how_often,
             "clock": list(self.clock),
             "clock_changes": [effect.as_json() for effect in self.clock_changes],
             "warnings": list(self.warnings),
@@ -142,12 +150,16 @@ def report(
     effects = tuple(
         ClockEffect(change=change, effect=effect) for change, effect in triggers.clock_changes(document, after)
     )
+    counts = {days: built.count_between(after, after + timedelta(days=days)) for days in COUNTED}
+    often = _("In the next 24 hours %(day)d, in 30 days %(month)d, in 365 days %(year)d.")
     unchanged = _("The clocks of %(zone)s are not changed.") % {"zone": built.tz.key}
     return UpcomingReport(
         trigger=dict(document),
         in_words=built.describe(),
         timezone=tz.key,
         firings=tuple(Firing(local=moment.astimezone(tz), utc=moment) for moment in moments),
+        counts=counts,
+        how_often=often % dict(zip(("day", "month", "year"), counts.values(), strict=True)),
         clock_changes=effects,
         clock=tuple(effect.sentence() for effect in effects) or (unchanged,),
         warnings=tuple(f"{place}: {message}" for place, message in triggers.warnings(document)),

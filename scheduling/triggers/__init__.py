@@ -63,12 +63,20 @@ def validate(document: Mapping[str, object]) -> None:
 
 def warnings(document: Mapping[str, object]) -> list[tuple[str, str]]:
     """What is right but may be meant otherwise: (place, message)."""
-    build(document)
+    trigger = build(document)
+    found: list[tuple[str, str]] = []
     weekday = document.get("day_of_week")
-    if weekday is None or not any(character.isdigit() for character in str(weekday).split("#")[0]):
-        return []
-    message = _("Numbers of weekdays are cron's (0 and 7 are Sunday, 1 is Monday); APScheduler would say 0 is Monday.")
-    return [("trigger.day_of_week", message)]
+    if weekday is not None and any(character.isdigit() for character in str(weekday).split("#")[0]):
+        message = _(
+            "Numbers of weekdays are cron's (0 and 7 are Sunday, 1 is Monday); APScheduler would say 0 is Monday."
+        )
+        found.append(("trigger.day_of_week", message))
+    if isinstance(trigger, CronsimTrigger):
+        place = "trigger.cron" if "cron" in document else "trigger.minute"
+        fields = trigger.line.fields
+        if fields["minute"] == "*" and not fields["hour"].startswith("*"):
+            found.append((place, _("It fires in every minute of the hour; write a 0 for the minute to fire once.")))
+    return found
 
 
 def describe(document: Mapping[str, object]) -> str:

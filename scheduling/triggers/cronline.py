@@ -61,7 +61,8 @@ class CronLine:
         self.is_fixed = not fields["minute"].startswith("*") and not fields["hour"].startswith("*")
         self._sim = CronSim(" ".join(STEP_OF_ONE.sub(_alone, fields[name]) for name in FIELDS), EPOCH)
         self._times = tuple(sorted(part) for part in (self._sim.hours, self._sim.minutes, self._sim.seconds))
-        self._first = time(*(part[0] for part in self._times))
+        hours, minutes, seconds = self._times
+        self._first = time(hours[0], minutes[0], seconds[0])
         self._days: dict[tuple[int, int], int] = {}
 
     def next(self, wall: datetime) -> datetime | None:

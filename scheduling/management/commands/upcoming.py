@@ -79,6 +79,8 @@ class Command(BaseCommand):
             self.stdout.write(f"  {local}  {utc}")
         if not told.firings and not told.problem:
             self.stdout.write("  " + _("It does not fire any more."))
+        elif told.how_often:
+            self.stdout.write(f"  {told.how_often}")
         for line in (*told.clock, *told.warnings):
             self.stdout.write(f"  {line}")
 

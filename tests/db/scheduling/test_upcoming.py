@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import datetime
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -37,6 +39,7 @@ def test_unsaved_line_is_shown_with_both_clock_changes() -> None:
         "30 2 * * *: At 02:30 (Europe/Berlin)",
         "2027-03-28T03:00:00+02:00  2027-03-28T01:00:00Z",
         "2027-03-29T02:30:00+02:00  2027-03-29T00:30:00Z",
+        "In the next 24 hours 1, in 30 days 30, in 365 days 365.",
         "2027-03-28: clocks go from 02:00 to 03:00; 02:30 runs at 03:00",
         "2027-10-31: clocks go back from 03:00 to 02:00; 02:30 runs once, the first time",
     ]
@@ -56,6 +59,49 @@ def test_clock_changes_say_what_they_do_to_the_line(line: str, forward: str, bac
     spring, autumn = text.splitlines()[-2:]
     assert f"to 03:00; {forward}" in spring
     assert f"to 02:00; {back}" in autumn
+
+
+def test_the_page_shows_what_the_command_says() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "schedules.md").read_text(encoding="utf-8")
+    asked, shown = page.split("$ manage.py upcoming ", 1)[1].split("```", 1)[0].split("\n", 1)
+    assert upcoming(*shlex.split(asked)) == shown
+
+
+def test_firings_are_counted_for_a_day_a_month_and_a_year() -> None:
+    arguments = ("--cron", "*/5 2 * * mon", "--timezone", "Europe/Berlin", "--from", "2027-03-28", "--count", "1")
+    [report] = json.loads(upcoming(*arguments, "--json"))["jobs"]
+    assert report["counts"] == {"1d": 0, "30d": 60, "365d": 624}
+    assert report["how_often"] in upcoming(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "warned"),
+    [
+        ({"type": "cron", "cron": "* 2 * * *"}, True),
+        ({"type": "cron", "minute": "*", "hour": 2}, True),
+        ({"type": "cron", "cron": "0 2 * * *"}, False),
+        ({"type": "cron", "cron": "* * * * *"}, False),
+        ({"type": "cron", "cron": "* */2 * * *"}, False),
+        ({"type": "interval", "hours": 2}, False),
+    ],
+    ids=str,
+)
+def test_sixty_firings_where_one_was_meant_are_warned_of(trigger: dict[str, object], warned: bool) -> None:
+    assert ("write a 0 for the minute" in upcoming("--trigger", json.dumps(trigger))) is warned
+
+
+def test_intervals_say_what_clock_changes_do_to_them() -> None:
+    trigger = '{"type": "interval", "days": 1, "timezone": "Europe/Berlin"}'
+    spring, autumn = upcoming("--trigger", trigger, "--from", "2027-01-01").splitlines()[-2:]
+    assert "elapsed time goes on; its local times are 1 hour later from then on" in spring
+    assert "1 hour earlier" in autumn
+
+
+def test_day_that_is_skipped_is_told_with_its_date() -> None:
+    arguments = ("--cron", "0 12 * * *", "--timezone", "Pacific/Apia", "--from", "2011-12-01", "--count", "1")
+    assert "2011-12-30: clocks go from 00:00 to 2011-12-31 00:00; 12:00 runs at 2011-12-31 00:00" in upcoming(
+        *arguments
+    )
 
 
 def test_zone_without_clock_changes_says_so() -> None:
@@ -82,12 +128,18 @@ def test_saved_jobs_are_shown_by_id_or_all() -> None:
 def test_held_jobs_say_that_they_do_not_run() -> None:
     make_job("paused")
     make_job("disabled", enabled=False)
-    definitions.pause_job("paused", by="ann")
-    assert "by ann: these do not run until it is resumed" in upcoming("paused")
+    make_job("broken")
+    ScheduledJob.objects.filter(job_id="broken").update(problem="no such handler")
+    definitions.pause_job("paused", by="ann", note="the site is rebuilt")
+    assert "by ann: these do not run until it is resumed. Note: “the site is rebuilt”" in upcoming("paused")
+    [report] = json.loads(upcoming("paused", "--json"))["jobs"]
+    assert (report["hold"], report["held_since"][:2]) == ("paused", "20")
+    assert "these fail until it is saved without the problem (no such handler)" in upcoming("broken")
     assert "Disabled" in upcoming("disabled")
     definitions.resume_job("paused")
     definitions.pause_all("ann")
-    assert "The whole scheduler is paused" in upcoming("paused")
+    assert "The whole scheduler is paused since" in upcoming("paused")
+    assert "by ann: these do not run" in upcoming("paused")
 
 
 def test_date_that_is_over_fires_no_more() -> None:
@@ -119,7 +171,10 @@ def test_nothing_is_stored() -> None:
     ("arguments", "words"),
     [
         (["nobody"], "no job “nobody”"),
-        (["--cron", "0 0 31 2 *"], "never fires"),
+        (["--cron", "0 0 31 2 *"], "This never fires: no month of “2” has a day “31”"),
+        (["--cron", "0 0 */31 2 1#5"], "no day of the months “2” is both “*/31” and “1#5”"),
+        (["--cron", "0 25 * * *"], "The hour “25” cannot be read"),
+        (["--trigger", '{"type": "cron", "hour": 2, "timezone": "Berlin"}'], "Europe/Berlin"),
         (["--cron", "@daily", "--timezone", "Asia/Shangai"], "Asia/Shanghai"),
         (["--trigger", "{"], "not JSON"),
         (["--trigger", "[1]"], "must be an object"),

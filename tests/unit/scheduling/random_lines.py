@@ -60,7 +60,7 @@ WEEK = st.one_of(
 
 
 @st.composite
-def lines(draw: st.DrawFn, hours: tuple[int, int] = (0, 23)) -> Line:
+def lines(draw: st.DrawFn, hours: tuple[int, ...] = (0, 23)) -> Line:
     near = st.sampled_from(hours)
     hour = st.one_of(near.map(number), st.just(listed(*map(number, hours))), field("hour", 0, 23))
     second = draw(st.one_of(st.just(number(0)), st.just(number(0)), field("second", 0, 59)))
