@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from datetime import datetime
 from typing import ParamSpec, Protocol, TypeVar, cast
 
 from django.db import connection
+from django.utils import timezone
 
 from . import gone, rawsql
 from .checkpoint import PENDING_COLUMNS, CrawlMemory, CrawlScope, Stored, add_seeds, pending_page, store_batch
@@ -127,7 +129,7 @@ class DatabaseStorage:
         task_id = self._scope.task_id
         is_resumed = Page.objects.filter(task_id=task_id).exists()
         add_seeds(self._scope, seeds)
-        row = CrawlTask.objects.values("reasons", "pages").get(pk=task_id)
+        row = CrawlTask.objects.values("reasons", "pages", "run__execution_time", "run__started_at").get(pk=task_id)
         self._memory = CrawlMemory(
             reasons=Counter(row["reasons"]), failures=TaskFailure.objects.filter(task_id=task_id).count()
         )
@@ -142,6 +144,7 @@ class DatabaseStorage:
             resumed=is_resumed,
             start_answered=is_resumed and self._has_start_answer(),
             depth_limited=Reason.DEPTH_LIMIT.value in row["reasons"],
+            seconds_spent=_seconds_spent(row["run__execution_time"], row["run__started_at"]),
         )
 
     def _has_start_answer(self) -> bool:
@@ -160,6 +163,12 @@ class DatabaseStorage:
         stored = store_batch(self._scope, part, self._memory)
         self._memory = stored.memory
         return stored
+
+
+def _seconds_spent(before: float | None, started_at: datetime | None) -> float:
+    """How long a run has executed: under earlier claims, and since it began under this one (retries come later)."""
+    since = max(0.0, (timezone.now() - started_at).total_seconds()) if started_at is not None else 0.0
+    return (before or 0.0) + since
 
 
 def _parts(batch: Batch) -> Iterator[Batch]:

@@ -122,13 +122,14 @@ class Crawl:
         seeds = [Link(url, hash_url(url), 0) for url in urls]
         opening = await self._storage.open(seeds, room=self._frontier.window)
         self._begin(opening)
+        spent = opening.seconds_spent
         del opening
         keeper = asyncio.create_task(self._ledger.run(), name="crawl keeper")
         workers = [asyncio.create_task(self._work(), name=f"crawl worker {n}") for n in range(self._max_concurrency)]
         for task in (keeper, *workers):
             task.add_done_callback(self._task_ended)
         try:
-            await self._until_over()
+            await self._until_over(spent)
             await _end(workers)
             if self._failure is None:
                 self._ledger.finish()
@@ -153,13 +154,13 @@ class Crawl:
         if self._tally.answered >= self._max_pages:
             self._reach_page_limit()
 
-    async def _until_over(self) -> None:
+    async def _until_over(self, spent: float) -> None:
         seconds = self._definition.limits.max_seconds
         if seconds is None:
             await self._over.wait()
             return
         handle = asyncio.get_running_loop().call_later(
-            seconds, self._close, Ending.LIMITED, f"Stopped at max_seconds = {seconds:g}"
+            max(0.0, seconds - spent), self._close, Ending.LIMITED, f"Stopped at max_seconds = {seconds:g}"
         )
         try:
             await self._over.wait()

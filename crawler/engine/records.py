@@ -198,6 +198,8 @@ class Opening:
     """Whether an earlier attempt had an answer below 400 from a start page, or from what that redirects to."""
     depth_limited: bool = False
     """Whether an earlier attempt left links out because of max_depth."""
+    seconds_spent: float = 0.0
+    """How long earlier attempts of this task took: they count for `max_seconds`."""
 
 
 class Ending(StrEnum):

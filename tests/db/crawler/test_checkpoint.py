@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from crawler.checkpoint import PENDING_COLUMNS, CrawlMemory, CrawlScope, add_seeds, pending_page, store_batch
 from crawler.engine.errors import Reason
@@ -14,6 +17,7 @@ from crawler.models import CrawlTask, Item, Page, TaskFailure
 from crawler.rawsql import fetch, pack, unpack
 from scheduling.exceptions import ClaimLost
 from scheduling.lanes import Lane
+from tests.db.scheduling.making import make_run
 
 from .making import Crawl, make_item, make_link, make_spider, make_task, nobody_else, states, url_of, wait
 
@@ -86,6 +90,14 @@ def test_a_crawl_goes_on_where_its_last_checkpoint_was(lane: Lane) -> None:
     assert [page.url for page in opening.pending] == [url_of("/b")]
     assert opening.seen == {hash_url(url_of(path)) for path in ("/", "/a", "/b")}
     assert opening.pages_done == 2
+
+
+def test_a_crawl_that_goes_on_knows_how_long_it_took_so_far(lane: Lane) -> None:
+    crawl = Crawl(make_spider(), lane)
+    assert crawl.open().seconds_spent == 0.0
+    crawl.task.run = make_run(execution_time=30.0, started_at=timezone.now() - timedelta(seconds=12))
+    crawl.task.save(update_fields=["run"])
+    assert crawl.open().seconds_spent == pytest.approx(42, abs=5)
 
 
 @pytest.mark.parametrize(

@@ -321,6 +321,25 @@ async def test_max_seconds_ends_a_crawl_that_takes_longer() -> None:
     assert outcome.seconds < 2.0
 
 
+async def test_max_seconds_does_not_begin_anew_when_a_crawl_goes_on() -> None:
+    class Resumed(MemoryStorage):
+        async def open(self, seeds: Sequence[Link], *, room: int) -> Opening:
+            return replace(await super().open(seeds, room=room), seconds_spent=59.9)
+
+    async def slow(_: Seen) -> Reply:
+        await asyncio.sleep(0.05)
+        return page("/on")
+
+    pages: dict[str, Reply | Handler] = {"/": page(*(f"/{n}" for n in range(100)))}
+    pages |= {f"/{n}": slow for n in range(100)}
+    async with Site(pages) as site:
+        definition = make_definition(site.url + "/", manners={"concurrency_per_host": 1})
+        definition = replace(definition, limits=replace(definition.limits, max_seconds=60.0))
+        outcome = await crawl_once(definition, Resumed())
+    assert outcome.ending is Ending.LIMITED
+    assert "max_seconds = 60" in outcome.message
+
+
 # -- stopping and going on --------------------------------------------------------------------------------------------
 
 
