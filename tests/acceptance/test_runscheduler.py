@@ -39,6 +39,18 @@ def test_once_runs_what_is_due_and_ends(product: Product) -> None:
     assert product.sql(PROCESSES) == [("stopped",)]
 
 
+def test_once_drains_on_sigterm_too(product: Product) -> None:
+    product.environment |= {"DJANGO_SETTINGS_MODULE": "tests.acceptance.settings", "SCHEDULER_DRAIN_SECONDS": "1"}
+    at_once = {"trigger": {"type": "date", "run_date": "2026-01-01T00:00:00"}, "policies": {"misfire_grace_time": None}}
+    product.load(jobs=[{"job_id": "endless", "handler": "sleepy", "job_data": {"seconds": 600}, **at_once}])
+    once = product.start("runscheduler", "--once")
+    wait_for(lambda: product.sql("SELECT state FROM scheduling_jobrun") == [("running",)], what="the run")
+
+    assert once.terminate() == 0, once.output()
+    assert product.sql("SELECT state, recoveries FROM scheduling_jobrun") == [("queued", 0)]
+    assert product.sql(PROCESSES) == [("stopped",)]
+
+
 def test_unapplied_migrations_are_one_sentence(product: Product) -> None:
     product.sql("DELETE FROM django_migrations WHERE app = 'crawler'")
     done = product.manage("runscheduler", check=False, seconds=30)

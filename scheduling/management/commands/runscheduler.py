@@ -56,7 +56,7 @@ class Command(BaseCommand):
         # What was asked for so far was asked in this thread, which is going to be the loop's: it keeps no connection.
         connections.close_all()
         if once:
-            asyncio.run(TaskScheduler().run_once())
+            asyncio.run(run_once())
             return
         try:
             asyncio.run(run(further=processes - 1, follow=follow))
@@ -110,16 +110,7 @@ def database_problem() -> str:
 async def run(*, further: int = 0, follow: bool = False) -> None:
     """Schedule until a signal comes (or, following, standard input ends), then drain."""
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    caught = (signal.SIGTERM, signal.SIGINT)
-
-    def first_signal() -> None:
-        stop.set()
-        for number in caught:
-            loop.remove_signal_handler(number)
-
-    for number in caught:
-        loop.add_signal_handler(number, first_signal)
+    stop = _set_by_signal()
     if follow:
         loop.add_reader(sys.stdin.fileno(), _read_end, loop, stop)
 
@@ -142,6 +133,39 @@ async def run(*, further: int = 0, follow: bool = False) -> None:
     logger.info("Scheduler stopping", extra={"action": "scheduler_stopping"})
     await asyncio.gather(scheduler.shutdown(), *companions)
     _end_surely()
+
+
+async def run_once() -> None:
+    """Do what is due now; a signal ends that, and drains."""
+    stop = _set_by_signal()
+    working = asyncio.create_task(TaskScheduler().run_once())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not stop.is_set():
+        await working
+        return
+    logger.info("Scheduler stopping", extra={"action": "scheduler_stopping"})
+    working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
+    _end_surely()
+
+
+def _set_by_signal() -> asyncio.Event:
+    """Return an event that the first SIGTERM or SIGINT sets; a second one ends the process."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    caught = (signal.SIGTERM, signal.SIGINT)
+
+    def first_signal() -> None:
+        stop.set()
+        for number in caught:
+            loop.remove_signal_handler(number)
+
+    for number in caught:
+        loop.add_signal_handler(number, first_signal)
+    return stop
 
 
 def _end_surely() -> None:
