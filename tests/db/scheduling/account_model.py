@@ -15,7 +15,7 @@ from unittest import mock
 from django.utils import timezone
 
 from scheduling import definitions
-from scheduling.models import JobRun, Process
+from scheduling.models import JobRun, Process, ScheduledJob
 from scheduling.timer import Timer
 
 BEGINNING = datetime(2026, 3, 2, 12, 0, 17, 350_000, tzinfo=UTC)
@@ -61,6 +61,9 @@ class ModelJob:
     enabled: bool = True
     paused: bool = False
     active: int = 0
+    broken: bool = False
+    known_broken: bool = False
+    """A tick has seen it."""
     became: dict[datetime, str] = field(default_factory=dict)
     """What each moment came to."""
 
@@ -205,9 +208,18 @@ class World:
         self._save(job)
 
     def rename(self, job: ModelJob) -> None:
-        """An edit that moves nothing."""
+        """An edit that moves nothing, and mends what is broken."""
         if job.exists:
             definitions.save_job(definitions.parse_job({**job.document, "name": f"at {self.now}"}))
+            if job.known_broken:
+                self._settle(job, "quarantined")
+            job.broken = job.known_broken = False
+
+    def damage(self, job: ModelJob) -> None:
+        """The handler goes with a release."""
+        if job.exists:
+            ScheduledJob.objects.filter(job_id=job.job_id).update(handler="gone")
+            job.broken = True
 
     def remove(self, job: ModelJob) -> None:
         if not job.exists:
@@ -227,7 +239,7 @@ class World:
 
     def back_fill(self, job: ModelJob) -> None:
         """Fill in what did not run lately; where it is a minute's work, at once."""
-        if job.exists:
+        if job.exists and not job.broken:
             runs = definitions.backfill_range(job.job_id, self.now - timedelta(minutes=5), self.now, "latest", by="ann")
             JobRun.objects.filter(pk__in=[run.pk for run in runs]).update(
                 state="succeeded", started_at=self.now, finished_at=self.now
@@ -237,6 +249,7 @@ class World:
 
     def _save(self, job: ModelJob) -> None:
         definitions.save_job(definitions.parse_job(job.document))
+        job.broken = job.known_broken = False
 
     def _settle(self, job: ModelJob, otherwise: str) -> None:
         """What is pending will not run: why, by what held it, the nearest first."""
@@ -264,7 +277,11 @@ class World:
     def _fire(self, job: ModelJob, moments: list[datetime]) -> None:
         kept = [moment for moment in moments if (self.now - moment).total_seconds() <= job.grace]
         job.become("missed", [moment for moment in moments if moment not in kept])
+        job.known_broken = job.known_broken or (job.broken and bool(moments))
         if not kept:
+            return
+        if job.broken:
+            job.become("quarantined", kept)
             return
         becomes = "queued" if job.wait or job.active == 0 else "skipped"
         if job.coalesce:
@@ -281,6 +298,8 @@ class World:
             return "disabled"
         if self.paused_all:
             return "paused_all"
+        if job.known_broken:
+            return "quarantined"
         return "due" if self.alive else "due_no_scheduler"
 
     def was_down(self, moment: datetime, grace: int) -> bool | None:
@@ -308,6 +327,7 @@ OPERATIONS: dict[str, Operation] = {
     "switch": World.switch,
     "edit": World.edit,
     "rename": World.rename,
+    "damage": World.damage,
     "remove": World.remove,
     "back-fill": World.back_fill,
 }

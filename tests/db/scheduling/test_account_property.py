@@ -27,6 +27,7 @@ QUEUED = {
 """A run that is queued, or has ended since."""
 NIGHT = [("stop", 0), ("sleep", 0), ("sleep", 0), ("start", 0), ("go on", 0), ("back-fill", 0)]
 HOLDS = [("pause", 0), ("go on", 0), ("switch", 0), ("go on", 0), ("resume", 0), ("go on", 0), ("switch", 0)]
+BREAKS = [("damage", 0), ("go on", 0), ("stop", 0), ("sleep", 0), ("rename", 0), ("start", 0), ("go on", 0)]
 EDITS = [("pause all", 0), ("go on", 0), ("edit", 0), ("go on", 0), ("remove", 1), ("resume all", 0), ("remove", 1)]
 
 
@@ -38,6 +39,7 @@ EDITS = [("pause all", 0), ("go on", 0), ("edit", 0), ("go on", 0), ("remove", 1
 @example(steps=NIGHT)
 @example(steps=HOLDS)
 @example(steps=EDITS)
+@example(steps=BREAKS)
 @given(steps=STEPS)
 def test_every_planned_moment_has_one_verdict_and_at_most_one_row(steps: list[tuple[str, int]]) -> None:
     timer, _rung = make_timer()
