@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -45,4 +46,26 @@ class CarelessJobHandler(JobHandler):
 
     async def execute(self, context: JobContext) -> JobResult:
         BaseDatabaseWrapper.ensure_connection(connection)
+        return JobResult(success=True)
+
+
+@register
+class FailingJobHandler(JobHandler):
+    """Never reaches anybody, and waits for long before it tries again."""
+
+    async def execute(self, context: JobContext) -> JobResult:
+        raise ConnectionError("nobody there")
+
+    def get_retry_delay(self, attempt: int) -> float:
+        return 600.0
+
+
+@register
+class BlockingJobHandler(JobHandler):
+    """Keeps the event loop for itself, for `seconds` of its job data."""
+
+    async def execute(self, context: JobContext) -> JobResult:
+        seconds = context.job_data.get("seconds", 1)
+        assert isinstance(seconds, int | float)
+        time.sleep(seconds)
         return JobResult(success=True)
