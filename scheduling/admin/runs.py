@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -15,9 +17,10 @@ from django.utils.translation import gettext_lazy
 
 from crawlproject.templatetags.lamplighter import badge
 from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
-from scheduling import definitions
+from scheduling import account, definitions
 from scheduling.account import reason_in_words
-from scheduling.exceptions import SchedulingError
+from scheduling.account.waiting import waiting_for
+from scheduling.exceptions import JobNotFound, SchedulingError
 from scheduling.models import JobRun, RunLog, ScheduledJob
 
 from .head import address
@@ -127,8 +130,10 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
         return text[:200]
 
     @admin.display(description=gettext_lazy("in words"))
-    def why(self, run: JobRun) -> str:
-        return reason_in_words(run)
+    def why(self, run: JobRun) -> SafeString:
+        """The account of it, and what one can do."""
+        sentence, remedy = _told(run)
+        return format_html("<b>{}</b> {}", sentence, remedy)
 
     @admin.display(description=gettext_lazy("schedule"))
     def schedule(self, run: JobRun) -> SafeString | str:
@@ -174,6 +179,19 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("scheduling.change_jobrun")
+
+
+def _told(run: JobRun) -> tuple[str, str]:
+    """Sentence and remedy. A run that waits is asked what for; a moment that did not run, how things stood then."""
+    if run.state == JobRun.State.QUEUED:
+        waits = waiting_for(run, now=timezone.now(), clock=None)
+        return waits.sentence, waits.remedy
+    if run.state in (JobRun.State.MISSED, JobRun.State.SKIPPED):
+        with suppress(JobNotFound):
+            told = account.explain(run.job_key, run.scheduled_time)
+            if told.run is not None and told.run.pk == run.pk:
+                return told.sentence, told.remedy
+    return reason_in_words(run), ""
 
 
 def _link(url: str, text: str) -> SafeString:

@@ -147,6 +147,17 @@ def test_what_is_no_time_is_said_at_the_field(web: Client, job: ScheduledJob, as
     assert HOSTILE not in page
 
 
+def test_the_page_of_a_run_says_why_first_and_what_to_do(web: Client, job: ScheduledJob) -> None:
+    gap = make_gap(job)
+    waiting = make_run(job, state="queued", cause="manual")
+    page = text_of(web, f"/admin/scheduling/jobrun/{gap.pk}/change/")
+    assert "It did not run: no scheduler" in page
+    assert "misfire grace" in page
+    assert "no scheduler is alive.</b> Start a scheduler" in text_of(
+        web, f"/admin/scheduling/jobrun/{waiting.pk}/change/"
+    )
+
+
 # --- back-fill --------------------------------------------------------------------------------------------------------
 def test_the_last_gap_is_offered_and_ticked(web: Client, job: ScheduledJob) -> None:
     make_gap(job)
@@ -220,6 +231,9 @@ def test_many_moments_are_bounded_and_the_page_says_so(
     span = {"from": long_ago.isoformat(), "until": timezone.now().isoformat(), "which": "all"}
     assert "at most 1000" in messages_of(web.post(of(job, "backfill"), span))[0]
     assert not JobRun.objects.exists()
+    answer = web.post(of(job, "backfill"), span | {"which": "selected", "moments": ticked(page)})
+    assert f"{len(ticked(page))} runs are queued" in messages_of(answer)[-1]
+    assert JobRun.objects.filter(cause="backfill").count() >= 990
 
 
 @pytest.mark.parametrize(
