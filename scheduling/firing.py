@@ -23,6 +23,8 @@ RETRY_LAST = timedelta(hours=1)
 """How soon a job whose trigger cannot be built is tried again: doubling from the first to the last."""
 
 _TICK = timedelta(microseconds=1)
+_DENSEST = timedelta(seconds=1)
+"""Two moments are never nearer."""
 _REMEMBERED = 16
 
 
@@ -154,19 +156,33 @@ class Timeline:
         return moments
 
     def backward(self, start: datetime, last: datetime, limit: int) -> list[datetime]:
-        """Return the newest `limit` moments from `start` to `last`, both being moments; the oldest first."""
-        second = self.after(start) or last
-        width = (second - start) * (limit - 1)
-        while True:
-            begin = max(start, last - width)
-            first = start if begin == start else self.at_or_after(begin)
-            newest: deque[datetime] = deque(maxlen=limit)
-            while first is not None and first <= last:
-                newest.append(first)
-                first = self.after(first)
-            if len(newest) == limit or begin == start:
-                return list(newest)
+        """Return the newest `limit` moments from `start` to `last`, both being moments; the oldest first.
+
+        Where to begin is found by counting: what lies before may be dense or sparse, and says nothing about the end.
+        """
+        begin = self._begin(start, last, limit)
+        newest: deque[datetime] = deque(maxlen=limit)
+        moment = start if begin == start else self.at_or_after(begin)
+        while moment is not None and moment <= last:
+            newest.append(moment)
+            moment = self.after(moment)
+        return list(newest)
+
+    def _begin(self, start: datetime, last: datetime, limit: int) -> datetime:
+        """Return an instant from which to `last` there are `limit` moments, or few more; `start` if there are fewer."""
+        width, most = limit * _DENSEST, last - start
+        while width < most and self._trigger.count_between(last - width, last) < limit:
             width *= 2
+        if width >= most and self._trigger.count_between(start, last) < limit:
+            return start
+        enough, less = min(width, most), timedelta()
+        while enough - less > _DENSEST:
+            middle = less + (enough - less) / 2
+            found = self._trigger.count_between(last - middle, last)
+            if limit <= found <= 2 * limit:
+                return last - middle
+            enough, less = (middle, less) if found >= limit else (enough, middle)
+        return last - enough
 
     def count(self, first: datetime, last: datetime) -> int:
         """How many moments lie from `first` to `last`, both being moments: quick, however many (3 ms for ten years)."""

@@ -43,7 +43,10 @@ class CronsimTrigger(DocumentTrigger):
     @classmethod
     def read(cls, reader: Reader) -> Self:
         start, end = reader.bounds()
-        return cls(_line(reader), tz=reader.tz(), start=start, end=end)
+        trigger = cls(_line(reader), tz=reader.tz(), start=start, end=end)
+        if start is not None and end is not None and trigger.following(start - MICROSECOND) is None:
+            raise InvalidTrigger("trigger.end", _("This never fires: no firing lies between start and end."))
+        return trigger
 
     @property
     def expression(self) -> str:
@@ -112,8 +115,8 @@ class CronsimTrigger(DocumentTrigger):
             instant = instant_of(self.tz, match)
             if instant > moment:
                 return instant
-            # Asked within the second pass of an overlap: this match has had its turn in the first.
-            wall = match
+            # Asked within the second pass of an overlap: all of its matches have had their turn in the first.
+            wall = self._wall_done(moment)
         return None
 
     def _next_following(self, moment: datetime) -> datetime | None:

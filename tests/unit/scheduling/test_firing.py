@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 import pytest
@@ -153,6 +154,31 @@ def test_effort_is_bounded_however_long_the_gap(document: Document, days: int, g
     )
 
     assert trigger.asked < 5000
+
+
+@pytest.mark.parametrize(
+    ("cron", "due", "days"),
+    [
+        pytest.param("* * * * jan *", datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC), 360, id="sparse, then dense"),
+        pytest.param("* * * 1 jan *", datetime(2026, 1, 1, tzinfo=UTC), 3650, id="dense, then sparse"),
+        pytest.param("0 0 1 * *", datetime(2026, 1, 1, tzinfo=UTC), 36_500, id="sparse all along"),
+        pytest.param("0-59 0-23 * * *", datetime(2026, 10, 24, 23, 30, tzinfo=UTC), 3, id="an hour that comes twice"),
+    ],
+)
+def test_newest_are_found_however_unevenly_they_lie(cron: str, due: datetime, days: int) -> None:
+    trigger = CountingTrigger(triggers.build({"type": "cron", "cron": cron, "timezone": "Europe/Berlin"}))
+    line = Timeline(trigger)
+    first = line.at_or_after(due)
+    assert first is not None
+    last = line.newest(first, due + timedelta(days=days))
+
+    newest = line.backward(first, last, 1000)
+
+    assert newest[-1] == last
+    assert len(newest) == min(1000, line.count(first, last))
+    assert line.count(newest[0], last) == len(newest)
+    assert all(one < two for one, two in pairwise(newest))
+    assert trigger.asked < 4000
 
 
 def test_hour_that_comes_twice_is_in_order() -> None:

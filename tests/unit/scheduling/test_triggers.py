@@ -86,6 +86,7 @@ def firings(document: dict[str, object], after: datetime, count: int) -> list[st
         (cron("0 2 * * *", "Europe"), "timezone", "no time zone"),
         (cron("0 2 * * *", "\ud800"), "timezone", "no time zone"),
         (cron("0 2 * * *", start="2027-01-02", end="2027-01-01"), "end", "after the start"),
+        (cron("0 2 * * *", start="2027-01-01T03:00", end="2027-01-02T01:59:59"), "end", "never fires"),
         (cron("0 2 * * *", start="soon"), "start", "2027-01-01T12:00:00"),
         (interval(), "seconds", "at least one of"),
         (interval(seconds=0), "seconds", "more than 0"),
