@@ -202,7 +202,7 @@ class _Question:
             advice = remedy(Verdict.QUARANTINED)
             return self._explained(Verdict.QUARANTINED, sentence, advice, since=job.problem_at)
         if moment > self.now:
-            return self._explained(Verdict.PLANNED, _("It is planned for %(at)s.") % {"at": local(moment)})
+            return self._planned()
         return self._due() if self._is_due() else self._unknown()
 
     def _is_due(self) -> bool:
@@ -243,6 +243,13 @@ class _Question:
         return self._explained(
             Verdict.DISABLED, sentence % {"since": local(since)}, _("Enable the schedule."), since=since
         )
+
+    def _planned(self) -> Explanation:
+        sentence = _("It is planned for %(at)s.") % {"at": local(self.moment)}
+        if alive(Process.Kind.SCHEDULER, now=self.clock):
+            return self._explained(Verdict.PLANNED, sentence)
+        sentence = f"{sentence} {_('No scheduler is alive now.')}"
+        return self._explained(Verdict.PLANNED, sentence, remedy(Verdict.DUE_NO_SCHEDULER))
 
     def _due(self) -> Explanation:
         if not alive(Process.Kind.SCHEDULER, now=self.clock):

@@ -24,6 +24,7 @@ def remedy(verdict: Verdict, *, grace: int | None = None) -> str:
         Verdict.PAUSED: _("Back-fill it if it is needed."),
         Verdict.PAUSED_ALL: _("Back-fill it if it is needed."),
         Verdict.DISABLED: _("Back-fill it if it is needed."),
+        Verdict.CANCELLED: _("Back-fill it if it is needed."),
         Verdict.CHANGED: _("Back-fill it if it is needed."),
         Verdict.SKIPPED: _("Raise max instances, or set overlap to wait."),
         Verdict.QUEUE_FULL: _("Let it run less often, or cancel runs that wait."),

@@ -9,9 +9,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from scheduling import upcoming
-from scheduling.models import JobRun
+from scheduling.models import JobRun, Process
 
-from .downtime import downtimes
+from .downtime import alive, downtimes
 from .recorded import BODIES
 from .subject import Subject, load
 from .values import Entry, Planned, Timeline
@@ -104,7 +104,10 @@ def _future(subject: Subject, now: datetime) -> list[Planned]:
     due = subject.next_run_time
     found: list[Planned] = []
     if due is not None and due <= now:
-        note = told.held or _("Due since %(at)s: a scheduler is about to look at it.") % {"at": local(due)}
+        words = _("Due since %(at)s: a scheduler is about to look at it.")
+        if not alive(Process.Kind.SCHEDULER, now=now):
+            words = _("Due since %(at)s, and no scheduler is alive.")
+        note = told.held or words % {"at": local(due)}
         found.append(Planned(moment=due, note=note))
     if job.one_time and due is None:
         return []

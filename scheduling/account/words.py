@@ -110,6 +110,8 @@ def _failed(run: JobRun) -> str:
 
 def _cancelled(run: JobRun) -> str:
     at = run.finished_at or run.queued_at
+    if run.reason == Reason.REMOVED:
+        return _("It was cancelled at %(at)s: the schedule was removed.") % {"at": local(at)}
     if run.cancel_requested_by:
         return _("It was cancelled at %(at)s by %(who)s.") % {"at": local(at), "who": run.cancel_requested_by}
     return _("It was cancelled at %(at)s.") % {"at": local(at)}

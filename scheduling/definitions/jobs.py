@@ -91,9 +91,10 @@ def delete_job(job_id: str, *, user: AbstractBaseUser | None = None) -> None:
         message = _("Cancelled: its schedule was removed.")
         for run in queued:
             run.state, run.finished_at, run.message = JobRun.State.CANCELLED, now, message
+            run.reason = JobRun.Reason.REMOVED
         if queued:
             hit = JobRun.objects.filter(pk__in=[run.pk for run in queued], state=JobRun.State.QUEUED).update(
-                state=JobRun.State.CANCELLED, finished_at=now, message=message
+                state=JobRun.State.CANCELLED, finished_at=now, message=message, reason=JobRun.Reason.REMOVED
             )
             if hit != len(queued):
                 raise RunConflict(f"Runs of {job_id!r} changed at the same time; try again.")

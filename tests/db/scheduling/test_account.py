@@ -401,8 +401,10 @@ def test_due_now_with_and_without_a_scheduler(clock: Clock) -> None:
 
 def test_planned_moment(clock: Clock) -> None:
     make_job()
-    assert (why(at(10)).verdict, why(at(10)).sentence) == (Verdict.PLANNED, "It is planned for 2026-03-02 20:10.")
-    assert clock.now == START
+    told = why(at(10))
+    assert (told.verdict, told.remedy) == (Verdict.PLANNED, "Start a scheduler: manage.py runscheduler.")
+    make_scheduler()
+    assert (why(at(10)).sentence, why(at(10)).remedy) == ("It is planned for 2026-03-02 20:10.", "")
 
 
 def test_broken_definition_is_told_of_what_failed_and_what_will(clock: Clock) -> None:
@@ -491,6 +493,17 @@ def test_cancelled_run(clock: Clock) -> None:
     definitions.cancel_run(only_run().pk, by="ann")
     told = why(at(10))
     assert (told.verdict, told.sentence) == (Verdict.CANCELLED, "It was cancelled at 2026-03-02 20:10 by ann.")
+
+
+def test_run_that_was_cancelled_with_its_schedule(clock: Clock) -> None:
+    make_job()
+    tick(clock.go(minutes=10))
+    definitions.delete_job("job")
+    told = why(at(10))
+    assert (told.verdict, told.sentence) == (
+        Verdict.CANCELLED,
+        "It was cancelled at 2026-03-02 20:10: the schedule was removed.",
+    )
 
 
 def test_back_fill_is_told_beside_what_was_missed(clock: Clock) -> None:
