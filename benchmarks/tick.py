@@ -52,16 +52,16 @@ def compare(jobs: int, due: int, rounds: int, *, postgres: bool) -> None:
         "stock, nothing executed": [peer_module, str(jobs), str(due), "never"],
     }
     measured: dict[str, list[Figures]] = {side: [] for side in sides}
-    with _server() if postgres else nullcontext("") as server:
+    with server() if postgres else nullcontext("") as url:
         counts = {
-            n: int(_run(["benchmarks.tick", "--side", "statements", "--due", str(n)], server)["statements"])
+            n: int(in_scratch_database(["benchmarks.tick", "--side", "statements", "--due", str(n)], url)["statements"])
             for n in (1, 20, min(due, 5_000))  # what one tick takes on
         }
         if len(set(counts.values())) != 1:
             raise SystemExit(f"The number of statements grows with the jobs that are due: {counts}")
         for number in range(rounds):
             for side, command in sides.items():
-                measured[side].append(_run(command, server))
+                measured[side].append(in_scratch_database(command, url))
             rates = {side: f"{due / figures[-1]['seconds']:,.0f}" for side, figures in measured.items()}
             print(f"round {number + 1}: firings a second {rates}", file=sys.stderr)
     closing_line(
@@ -92,9 +92,9 @@ def _ratio(ours: list[Figures], theirs: list[Figures]) -> float:
     return median(peer["seconds"] / mine["seconds"] for mine, peer in zip(ours, theirs, strict=True))
 
 
-def _run(command: list[str], server: str) -> Figures:
-    """One side, in a process and a database of its own."""
-    with tempfile.TemporaryDirectory() as folder, _database(server, folder) as url:
+def in_scratch_database(command: list[str], server_url: str) -> Figures:
+    """What one side prints, in a process and a database of its own (SQLite's where there is no server)."""
+    with tempfile.TemporaryDirectory() as folder, _database(server_url, folder) as url:
         env = os.environ | {
             "DJANGO_SETTINGS_MODULE": "crawlproject.settings",
             "ENV_FILE": os.devnull,
@@ -117,26 +117,33 @@ def _run(command: list[str], server: str) -> Figures:
 
 
 @contextmanager
-def _server() -> Iterator[str]:
+def server(*, fsync: bool = False) -> Iterator[str]:
+    """The URL of a PostgreSQL server. The tests' own does without fsync; `fsync` gives it what real ones have."""
+    import psycopg
+
     from tests.postgres import postgres_url
 
     with postgres_url() as url:
+        if fsync and "TEST_DATABASE_URL" not in os.environ:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("ALTER SYSTEM SET fsync = on")
+                connection.execute("SELECT pg_reload_conf()")
         yield url
 
 
 @contextmanager
-def _database(server: str, folder: str) -> Iterator[str]:
+def _database(server_url: str, folder: str) -> Iterator[str]:
     """The URL of an empty database."""
-    if not server:
+    if not server_url:
         yield f"sqlite:///{Path(folder) / 'scratch.sqlite3'}"
         return
     import psycopg
 
     name = f"bench_{Path(folder).name.lower()}"
-    with psycopg.connect(server, autocommit=True) as connection:
+    with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
         try:
-            base, question, query = server.partition("?")
+            base, question, query = server_url.partition("?")
             yield f"{base.rpartition('/')[0]}/{name}{question}{query}"
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
