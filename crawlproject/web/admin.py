@@ -41,6 +41,12 @@ class ReadOnlyAdmin(LampAdmin[M]):
         return False
 
 
+def page_number(request: HttpRequest) -> int:
+    """Of a list that is paged by `?page=`; the first where that says nothing sensible."""
+    text = request.GET.get("page", "")
+    return max(int(text), 1) if text.isdecimal() and len(text) < 7 else 1
+
+
 def when(moment: datetime | None) -> SafeString | str:
     """A moment in the scheduler's zone: the time first, then the day."""
     if moment is None:

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django_apscheduler.models import DjangoJob
 
 from scheduling import definitions
@@ -49,14 +50,24 @@ def pause_view(model_admin: Model, request: HttpRequest, object_id: str) -> Http
         following = DjangoJob.objects.filter(pk=job.job_id).values_list("next_run_time", flat=True).first()
         title = _("Pause %(name)s") % {"name": job.name}
         return show(model_admin, request, "pause.html", job=job, title=title, following=following, most=NOTE_LENGTH)
-    note = request.POST.get("note", "").replace("\0", "").strip()[:NOTE_LENGTH]
     try:
-        definitions.pause_job(job.job_id, by=request.user.get_username(), note=note)
+        definitions.pause_job(job.job_id, by=request.user.get_username(), note=note_of(request))
     except SchedulingError as error:
         model_admin.message_user(request, str(error), messages.WARNING)
     else:
         model_admin.message_user(request, _("Paused: it does not fire until somebody resumes it."), messages.SUCCESS)
     return back(request, address("change", job))
+
+
+def note_of(request: HttpRequest) -> str:
+    """The note of a form, cut and cleaned: no database stores NUL."""
+    return request.POST.get("note", "").replace("\0", "").strip()[:NOTE_LENGTH]
+
+
+def ask_to_pause(model_admin: Model, request: HttpRequest, jobs: list[ScheduledJob]) -> HttpResponse:
+    """The page between the list's action and its doing."""
+    title = ngettext("Pause %(count)d schedule", "Pause %(count)d schedules", len(jobs)) % {"count": len(jobs)}
+    return show(model_admin, request, "pause_some.html", title=title, jobs=jobs, most=NOTE_LENGTH)
 
 
 def resume_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -11,7 +11,9 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_apscheduler.models import DjangoJob
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from django.contrib.admin.options import _FieldsetSpec as FieldsetSpec
 
 
+NOTE_SHOWN = 80
+"""Characters of a pause's note in the list."""
 WAYS = ("overlap", "max_instances", "coalesce", "misfire_grace_time", "jitter", "max_retries", "timeout")
 
 
@@ -79,8 +83,13 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         return badge(state_of(job))
 
     @admin.display(description=gettext_lazy("rule"))
-    def in_words(self, job: ScheduledJob) -> str:
-        return rule_in_words(job) if job.pk else "–"
+    def in_words(self, job: ScheduledJob) -> SafeString | str:
+        """With who paused it and why."""
+        if not job.paused_at:
+            return rule_in_words(job) if job.pk else "–"
+        who = _("Paused by %(who)s") % {"who": job.paused_by or "–"}
+        held = f"{who}: {Truncator(job.note).chars(NOTE_SHOWN)}" if job.note else who
+        return format_html("{}<br><small>{}</small>", rule_in_words(job), held)
 
     @admin.display(description=gettext_lazy("rounds"))
     def rounds(self, job: ScheduledJob) -> SafeString:
@@ -199,9 +208,14 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     def run_now(self, request: HttpRequest, queryset: QuerySet[ScheduledJob]) -> None:
         self._each(request, queryset, lambda job, by: definitions.run_now(job.job_id, by=by), _("queued to run now"))
 
-    @admin.action(description=gettext_lazy("Pause"), permissions=["change"])
-    def pause(self, request: HttpRequest, queryset: QuerySet[ScheduledJob]) -> None:
-        self._each(request, queryset, lambda job, by: definitions.pause_job(job.job_id, by=by), _("paused"))
+    @admin.action(description=gettext_lazy("Pause…"), permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[ScheduledJob]) -> HttpResponse | None:
+        """Asks for a note first, as the page of one schedule does."""
+        if "note" not in request.POST:
+            return acting.ask_to_pause(self, request, list(queryset))
+        note = acting.note_of(request)
+        self._each(request, queryset, lambda job, by: definitions.pause_job(job.job_id, by=by, note=note), _("paused"))
+        return None
 
     @admin.action(description=gettext_lazy("Resume"), permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[ScheduledJob]) -> None:

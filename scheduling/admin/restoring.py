@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass
-
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
+from crawlproject.web.admin import page_number
 from scheduling import definitions
-from scheduling.definitions.differences import ABSENT, Change, differences
+from scheduling.definitions.differences import differences
+from scheduling.definitions.difflines import diff_lines
 from scheduling.definitions.versions import version, versions
 from scheduling.exceptions import SchedulingError, VersionNotFound
 from scheduling.models import DefinitionVersion, ScheduledJob
@@ -25,32 +23,12 @@ KIND = DefinitionVersion.Kind.JOB
 Model = admin.ModelAdmin[ScheduledJob]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a diff."""
-
-    sign: str
-    tone: str
-    place: str
-    value: str
-
-
-def lines_of(changes: Iterable[Change]) -> list[Line]:
-    """What goes with a minus, what comes with a plus, value by value."""
-    lines: list[Line] = []
-    for change in changes:
-        for sign, tone, value in (("−", "bad", change.before), ("+", "ok", change.after)):
-            if value is not ABSENT:
-                lines.append(Line(sign, tone, change.place, json.dumps(value, ensure_ascii=False)))
-    return lines
-
-
 def versions_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpResponse:
     job = job_for(model_admin, request, object_id)
     all_of_them = versions(KIND, job.job_id)
-    page = request.GET.get("page", "1")
-    first = (max(int(page), 1) - 1) * SHOWN if page.isdecimal() and len(page) < 7 else 0
-    found = all_of_them[first : first + SHOWN]
+    page = page_number(request)
+    first = (page - 1) * SHOWN
+    may_restore = model_admin.has_change_permission(request, job)
     return show(
         model_admin,
         request,
@@ -58,8 +36,15 @@ def versions_view(model_admin: Model, request: HttpRequest, object_id: str) -> H
         job=job,
         tab="history",
         title=_("Versions"),
-        versions=[(one, lines_of(one.changes)) for one in found],
-        older=first // SHOWN + 2 if len(all_of_them) > first + SHOWN else None,
+        versions=[
+            (
+                one,
+                diff_lines(one.changes),
+                address("restore", job, one.number) if may_restore and one.number != job.version else "",
+            )
+            for one in all_of_them[first : first + SHOWN]
+        ],
+        older=page + 1 if len(all_of_them) > first + SHOWN else None,
     )
 
 
@@ -71,10 +56,16 @@ def restore_view(model_admin: Model, request: HttpRequest, object_id: str, numbe
     except VersionNotFound as error:
         raise Http404(str(error)) from error
     if request.method != "POST":
-        changes = lines_of(differences(definitions.dump_job(job), kept.document))
-        title = _("Restore version %(number)d") % {"number": number}
         return show(
-            model_admin, request, "restore.html", job=job, tab="history", title=title, version=kept, lines=changes
+            model_admin,
+            request,
+            "restore.html",
+            job=job,
+            tab="history",
+            title=_("Restore version %(number)d") % {"number": number},
+            version=kept,
+            lines=diff_lines(differences(definitions.dump_job(job), kept.document)),
+            leave=address("history", job),
         )
     try:
         saved = definitions.restore_version(job.job_id, number, user=person(request))

@@ -5,12 +5,15 @@ from __future__ import annotations
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
+from scheduling.definitions.difflines import diff_lines
+from scheduling.definitions.versions import version
 from scheduling.models import DefinitionVersion, ScheduledJob
 
 from .head import address
@@ -24,8 +27,8 @@ class DefinitionVersionAdmin(ReadOnlyAdmin[DefinitionVersion]):
     search_help_text = gettext_lazy("The whole id or name")
     ordering = ("-id",)
     list_select_related = ("user",)
-    fields = ("kind", "key", "number", "user", "at", "comment", "whole_story", "text")
-    readonly_fields = ("text", "whole_story")
+    fields = ("kind", "key", "number", "user", "at", "comment", "whole_story", "changes", "text")
+    readonly_fields = ("text", "whole_story", "changes")
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """Adds the schedules that the rows belong to, with one query."""
@@ -61,6 +64,13 @@ class DefinitionVersionAdmin(ReadOnlyAdmin[DefinitionVersion]):
     @admin.display(description=gettext_lazy("saved"), ordering="at")
     def saved(self, version: DefinitionVersion) -> SafeString | str:
         return when(version.at)
+
+    @admin.display(description=gettext_lazy("changes to the one before"))
+    def changes(self, row: DefinitionVersion) -> SafeString | str:
+        told = version(row.kind, row.key, row.number)
+        if told.before is None:
+            return _("The first one that is kept.")
+        return render_to_string("admin/diff.html", {"lines": diff_lines(told.changes)})
 
     @admin.display(description=gettext_lazy("document"))
     def text(self, version: DefinitionVersion) -> SafeString:

@@ -184,8 +184,8 @@ def test_a_one_off_is_not_edited_and_its_deletion_ends_its_task(web: Client) -> 
 
 
 # --- actions ----------------------------------------------------------------------------------------------------------
-def act(web: Client, path: str, action: str, *rows: ScheduledJob | JobRun) -> Answer:
-    return web.post(path, {"action": action, "_selected_action": [row.pk for row in rows]})
+def act(web: Client, path: str, action: str, *rows: ScheduledJob | JobRun, **fields: str) -> Answer:
+    return web.post(path, {"action": action, "_selected_action": [row.pk for row in rows]} | fields)
 
 
 def test_run_now_queues_once_and_says_what_is_in_the_way(web: Client) -> None:
@@ -200,9 +200,13 @@ def test_run_now_queues_once_and_says_what_is_in_the_way(web: Client) -> None:
 
 def test_pause_and_resume(web: Client) -> None:
     job = make_job()
-    act(web, LIST, "pause", job)
+    assert "Pause 1 schedule" in act(web, LIST, "pause", job).content.decode()
+    job.refresh_from_db()
+    assert job.paused_at is None
+    act(web, LIST, "pause", job, note="The shop is <b>closed</b>")
     job.refresh_from_db()
     assert (job.paused_by, DjangoJob.objects.get().next_run_time) == ("root", None)
+    assert "Paused by root: The shop is &lt;b&gt;closed" in web.get(LIST).content.decode()
     act(web, LIST, "resume", job)
     job.refresh_from_db()
     assert job.paused_at is None
@@ -212,7 +216,7 @@ def test_pause_and_resume(web: Client) -> None:
 def test_a_one_off_is_not_paused(web: Client) -> None:
     task = request_crawl("all", run_at=timezone.now() + timedelta(days=1))
     job = ScheduledJob.objects.get(job_id=task.task_id)
-    [message] = messages_of(act(web, LIST, "pause", job))
+    [message] = messages_of(act(web, LIST, "pause", job, note=""))
     assert "one-off" in message
 
 

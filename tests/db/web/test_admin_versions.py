@@ -7,10 +7,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from crawler import definitions as spiders
 from scheduling import definitions
 from scheduling.models import DefinitionVersion, ScheduledJob
 
-from .making import job_document, make_job, make_run, make_spider, make_user
+from .making import job_document, make_job, make_run, make_spider, make_user, spider_document
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/scheduling/scheduledjob/"
@@ -95,6 +96,37 @@ def test_the_list_of_all_versions_leads_to_the_schedules_page(web: Client, job: 
     assert f"{LIST}{job.pk}/history/#v2" in text_of(web, f"{VERSIONS}{version.pk}/change/")
     definitions.delete_job(job.job_id)
     assert "/history/#v" not in text_of(web, VERSIONS)
+
+
+def test_the_page_of_a_version_shows_what_it_changed(web: Client, job: ScheduledJob) -> None:
+    version = DefinitionVersion.objects.get(kind="job", number=3)
+    assert "<td>+</td><td>policies.max_retries: 7</td>" in text_of(web, f"{VERSIONS}{version.pk}/change/")
+
+
+def test_a_spiders_versions_are_told_and_restored_too(web: Client, root: User) -> None:
+    spider = make_spider()
+    spiders.save_spider(spider_document(category="<b>other"), user=root)
+    path = f"/admin/crawler/spider/{spider.pk}/history/"
+    page = text_of(web, path)
+    assert "<td>−</td><td>category: &quot;shops&quot;</td>" in page
+    assert "<b>other" not in page
+    assert "<td>+</td><td>category: &quot;shops&quot;</td>" in text_of(web, f"{path}1/restore/")
+    assert web.post(f"{path}1/restore/").headers["Location"] == path
+    spider.refresh_from_db()
+    assert (spider.category, spider.version) == ("shops", 3)
+    assert web.get(f"{path}9/restore/").status_code == 404
+    assert web.get("/admin/crawler/spider/4711/history/").status_code == 404
+
+
+def test_who_may_look_at_spiders_cannot_restore_them(client: Client) -> None:
+    spider = make_spider()
+    make_spider(category="other")
+    path = f"/admin/crawler/spider/{spider.pk}/history/"
+    client.force_login(make_user("ada", "crawler.view_spider"))
+    assert "/restore/" not in text_of(client, path)
+    assert (client.get(f"{path}1/restore/").status_code, client.post(f"{path}1/restore/").status_code) == (403, 403)
+    client.force_login(make_user("bob", "scheduling.view_scheduledjob"))
+    assert client.get(path).status_code == 403
 
 
 def test_a_run_links_the_version_that_it_ran_and_what_was_in_its_way(web: Client, job: ScheduledJob) -> None:
