@@ -15,6 +15,7 @@ import yaml
 from scheduling import triggers
 from scheduling.account import Verdict
 from scheduling.conf import DEFAULT_POLICIES
+from scheduling.firing import Gap, Timeline, plan
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "schedules.md"
 NEXT = re.compile(r"next firings after (?P<after>\S+ \S+) in (?P<zone>\S+)")
@@ -87,6 +88,7 @@ NIGHTS = [row for row in ROWS if NIGHT.search(row.header[-1])]
 def test_the_page_has_examples() -> None:
     assert len(LISTED) >= 20
     assert len(NIGHTS) >= 20
+    assert len(LATE) == 5
 
 
 @pytest.mark.parametrize("row", LISTED, ids=lambda row: row.cells[0])
@@ -121,3 +123,25 @@ def test_every_policy_is_told_with_its_default() -> None:
     assert set(DEFAULT_POLICIES) <= set(told)
     for name, value in DEFAULT_POLICIES.items():
         assert told[name] == {None: "none", False: "false"}.get(value, str(value))  # type: ignore[call-overload]
+
+
+def _gap(gap: Gap | None) -> str:
+    return "–" if gap is None else f"{gap.first:%H:%M} to {gap.last:%H:%M}: {gap.count}"
+
+
+LATE = [row for row in ROWS if row.header[:2] == ("`misfire_grace_time`", "`coalesce`")]
+
+
+@pytest.mark.parametrize("row", LATE, ids=lambda row: " ".join(row.cells[:2]))
+def test_late_firings_become_what_the_page_says(row: Row) -> None:
+    grace, coalesce = yaml.safe_load(row.cells[0]), yaml.safe_load(row.cells[1])
+    noon = datetime(2027, 1, 1, 12, tzinfo=UTC)
+    made = plan(
+        Timeline(triggers.build({"type": "cron", "cron": "* * * * *", "timezone": "UTC"})),
+        due=noon,
+        now=noon + timedelta(minutes=10),
+        grace=None if grace is None else timedelta(seconds=grace),
+        coalesce=coalesce,
+    )
+    runs = ", ".join(f"{moment:%H:%M}" for moment in made.moments)
+    assert (runs, _gap(made.missed), _gap(made.coalesced)) == row.cells[2:]
