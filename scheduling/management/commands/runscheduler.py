@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 RESTART_SECONDS = 1.0
 END_SECONDS = 5.0
 """How long an ending process waits for threads that handlers began."""
+GIVE_UP_SECONDS = 60.0
+"""How long it waits, beyond the drain limit, for a database that does not answer."""
 
 logger = logging.getLogger("scheduling.runscheduler")
 
@@ -131,6 +133,7 @@ async def run(*, further: int = 0, follow: bool = False) -> None:
     logger.info("Scheduler started", extra={"action": "scheduler_started", "processes": further + 1})
     await stop.wait()
     logger.info("Scheduler stopping", extra={"action": "scheduler_stopping"})
+    _give_up_in_time()
     await asyncio.gather(scheduler.shutdown(), *companions)
     _end_surely()
 
@@ -146,6 +149,7 @@ async def run_once() -> None:
         await working
         return
     logger.info("Scheduler stopping", extra={"action": "scheduler_stopping"})
+    _give_up_in_time()
     working.cancel()
     with suppress(asyncio.CancelledError):
         await working
@@ -173,12 +177,24 @@ def _end_surely() -> None:
 
     Python waits at its end for every thread, so that one in which a handler hangs would keep the process for ever.
     """
+    _end_after(END_SECONDS, 0, "A thread does not end: the process ends without it")
 
+
+def _give_up_in_time() -> None:
+    """End the process some time after its drain limit, though the database does not answer: nothing can be stored.
+
+    What it held is taken over by the others, as after a crash.
+    """
+    text = "The database does not answer: the process ends without handing back its runs, which others will take over"
+    _end_after(settings.SCHEDULER_DRAIN_SECONDS + GIVE_UP_SECONDS, 1, text)
+
+
+def _end_after(seconds: float, status: int, text: str) -> None:
     def end() -> None:
-        logger.warning("A thread does not end: the process ends without it", extra={"action": "thread_left_behind"})
-        os._exit(0)
+        logger.warning(text, extra={"action": "ended_by_force", "status": status})
+        os._exit(status)
 
-    timer = threading.Timer(END_SECONDS, end)
+    timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
 
