@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from pathlib import Path
 
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -22,12 +23,16 @@ class NothingJobHandler(JobHandler):
 
 @register
 class SleepyJobHandler(JobHandler):
-    """Sleeps for `seconds` of its job data."""
+    """Sleeps for `seconds` of its job data, and says so in the file `note`: when it began and ended, monotonic."""
 
     async def execute(self, context: JobContext) -> JobResult:
         seconds = context.job_data.get("seconds", 1)
         assert isinstance(seconds, int | float)
+        began = time.monotonic()
         await asyncio.sleep(seconds)
+        if note := context.job_data.get("note"):
+            with Path(str(note)).open("a") as sink:
+                sink.write(f"[{began}, {time.monotonic()}]\n")
         return JobResult(success=True, message=f"slept {seconds} s")
 
 

@@ -104,8 +104,8 @@ def test_a_clock_set_back_repeats_nothing(faulty: Product, witness: Witness) -> 
     total = assert_all_gapless(faulty, JOBS, interval=SECOND, at_least=10)
     witness.did(f"set back by an hour for 25 s under two schedulers, {len(JOBS)} jobs a second, then right again")
     witness.saw(
-        f"no row more of the old jobs in the repeated time; a new job fired three times within {new:.1f} s; right again: "
-        f"firing in {again:.1f} s; {total} moments, each once; "
+        f"no row more of the old jobs in the repeated time; a new job fired three times within {new:.1f} s; "
+        f"right again: firing in {again:.1f} s; {total} moments, each once; "
         f"{load:.0%} of a processor, {usual:.0%} before; {lost} processes taken for lost"
     )
     assert before == during, "moments that had fired were planned again"

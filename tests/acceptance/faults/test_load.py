@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,6 @@ pytestmark = [pytest.mark.process, pytest.mark.soak]
 AT_ONCE = 1_000
 SLOTS = 3
 ACTIVE = "SELECT count(*) FROM scheduling_jobrun WHERE state IN ('queued', 'running')"
-SPANS = "SELECT started_at, finished_at FROM scheduling_jobrun WHERE job_key = ? AND started_at IS NOT NULL"
 
 
 @pytest.mark.fault(13, "1,000 at once, slow handlers", "none missed or skipped, each run once")
@@ -37,9 +37,8 @@ def test_a_thousand_at_one_instant_all_run(faulty: Product, witness: Witness) ->
     queued = [moment(value) for (value,) in faulty.sql("SELECT max(queued_at) FROM scheduling_jobrun")]
     assert [scheduler.terminate() for scheduler in schedulers] == [0, 0]
     witness.did(f"{AT_ONCE} jobs at one instant, handlers of 0.1 s, two schedulers of four places")
-    witness.saw(
-        f"all queued {(queued[0] - at).total_seconds():.2f} s after the instant, all run once within {took:.0f} s"
-    )
+    late = (queued[0] - at).total_seconds()
+    witness.saw(f"all queued {late:.2f} s after the instant, all run once within {took:.0f} s")
 
 
 @pytest.mark.fault(13, "max_instances under load", "never more than its slots at once; each run once")
@@ -47,22 +46,23 @@ def test_slots_hold_under_many_claimers(faulty: Product, witness: Witness) -> No
     faulty.environment["SCHEDULER_MAX_WORKERS"] = "8"
     trigger = {**EACH_SECOND, "end": (datetime.now(UTC) + timedelta(seconds=5)).isoformat()}
     policies = {"misfire_grace_time": None, "overlap": "wait", "max_instances": SLOTS}
-    job = {"job_id": "slots", "handler": "sleepy", "job_data": {"seconds": 0.05}, "trigger": trigger}
+    # What the handlers say: the rows' times are those of asking, before a lock is waited for.
+    note = faulty.folder / "spans.txt"
+    job = {"job_id": "slots", "handler": "sleepy", "job_data": {"seconds": 0.05, "note": str(note)}, "trigger": trigger}
     faulty.load(jobs=[job | {"policies": policies}])
     set_due(faulty, datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=AT_ONCE - 1), "slots")
     schedulers = [faulty.start_scheduler() for _ in range(4)]
     done = "SELECT count(*) FROM scheduling_jobrun WHERE job_key = 'slots' AND state = 'succeeded'"
-    wait_for(
-        lambda: int(str(faulty.one(done))) >= AT_ONCE - 10 and faulty.one(ACTIVE) == 0, seconds=300, what="all runs"
-    )
+    wait_for(lambda: int(str(faulty.one(done))) >= AT_ONCE - 10, seconds=300, what="all runs")
+    wait_for(lambda: faulty.one(ACTIVE) == 0, seconds=30, what="the last run")
     assert [scheduler.terminate() for scheduler in schedulers] == [0] * len(schedulers)
-    spans = [(moment(began), moment(ended)) for began, ended in faulty.sql(SPANS, ["slots"])]
+    spans = [json.loads(line) for line in note.read_text().splitlines()]
     most = max(sum(began <= at < ended for began, ended in spans) for at, _ended in spans)
+    assert len(spans) == faulty.one(done)
     outputs = "".join(scheduler.output() for scheduler in schedulers)
     witness.did(f"a job of {SLOTS} slots with {len(spans)} runs of 0.05 s waiting, four processes of eight places")
-    witness.saw(
-        f"never more than {most} at once; {outputs.count('Run not claimed now')} claims refused by a constraint"
-    )
+    refused = outputs.count("Run not claimed now")
+    witness.saw(f"never more than {most} handlers at once; {refused} claims refused by a constraint")
     assert most <= SLOTS
     assert outputs.count("Traceback") == 0
 
@@ -95,8 +95,8 @@ def test_rolling_restarts_lose_nothing(faulty: Product, witness: Witness) -> Non
     processes = dict(faulty.sql("SELECT state, count(*) FROM scheduling_process GROUP BY state"))
     witness.did("nine rolling restarts of three schedulers (drain limit 2 s) under a job of 25 s and twelve of 0.5 s")
     witness.saw(
-        f"exit codes {sorted(set(codes))}, the slowest end {longest:.1f} s; the long run handed on {int(str(claims)) - 1} "
-        f"times; {total} moments, each once; {failed} failed; processes: {processes}"
+        f"exit codes {sorted(set(codes))}, the slowest end {longest:.1f} s; the long run handed on "
+        f"{int(str(claims)) - 1} times; {total} moments, each once; {failed} failed; processes: {processes}"
     )
     assert set(codes) == {0}
     assert (recoveries, failed) == (0, 0)
@@ -111,7 +111,7 @@ def locked(product: Product) -> Iterator[None]:
 
 
 @pytest.mark.fault(
-    14, "SIGTERM, database away", "it ends all the same, within its limits; what it held goes on elsewhere"
+    14, "SIGTERM, database away", "it ends within a minute of its limit, saying so; what it held goes on elsewhere"
 )
 def test_a_process_ends_though_the_database_does_not_answer(faulty: Product, witness: Witness) -> None:
     faulty.environment["SCHEDULER_DRAIN_SECONDS"] = "2"
@@ -130,8 +130,9 @@ def test_a_process_ends_though_the_database_does_not_answer(faulty: Product, wit
     assert other.terminate() == 0
     witness.did("the whole database locked, then SIGTERM to a scheduler with a running handler")
     witness.saw(f"ended after {took:.0f} s with code {code}; the run ended in another process")
-    assert code == 0
-    assert took < 90
+    assert code == 1
+    assert "does not answer" in scheduler.output()
+    assert took < 75
 
 
 def ended(scheduler: Running, *, seconds: float) -> int | None:

@@ -29,7 +29,7 @@ POISONS = {
 @pytest.mark.fault(
     7,
     "poison definitions",
-    "each is set aside with its error, the others fire on time, nothing is deleted; saving mends it",
+    "each is set aside with its error, the others fire on time, none is deleted; saving mends it",
 )
 def test_poison_is_set_aside_and_the_others_fire(faulty: Product, witness: Witness) -> None:
     load_jobs(faulty)
@@ -37,6 +37,7 @@ def test_poison_is_set_aside_and_the_others_fire(faulty: Product, witness: Witne
     faulty.load(jobs=poison)
     for job_id, damage in POISONS.items():
         faulty.sql(f"UPDATE scheduling_scheduledjob SET {damage} WHERE job_id = ?", [job_id])
+    before = faulty.one("SELECT count(*) FROM django_apscheduler_djangojob")
     scheduler = faulty.start_scheduler()
     wait_for(lambda: faulty.one(NEWEST), what="the first firings")
     problems = "SELECT job_id, problem FROM scheduling_scheduledjob WHERE problem <> ''"
@@ -45,7 +46,7 @@ def test_poison_is_set_aside_and_the_others_fire(faulty: Product, witness: Witne
     time.sleep(8)
     said = dict(faulty.sql(problems))
     assert scheduler.process.poll() is None, scheduler.output()[-3000:]
-    assert faulty.one("SELECT count(*) FROM django_apscheduler_djangojob WHERE id LIKE '%-%'") == len(JOBS) + 10
+    assert faulty.one("SELECT count(*) FROM django_apscheduler_djangojob") == before
     failures = faulty.one("SELECT count(*) FROM scheduling_jobrun WHERE state = 'failed'")
 
     faulty.load(jobs=poison)
