@@ -12,8 +12,9 @@ from django_apscheduler.models import DjangoJob
 from scheduling.firing import Timeline
 from scheduling.models import JobRun, ScheduledJob
 
-from .recorded import Recorded, between, filled_in
+from .recorded import between, filled_in
 from .rules import MICROSECOND, History, Rule, at_or_after, history_of
+from .telling import Teller
 from .words import reason_in_words
 
 COALESCED = "coalesced"
@@ -53,17 +54,27 @@ def standings(job: ScheduledJob, since: datetime, until: datetime, *, now: datet
     filled = filled_in(job.job_id, job, list(moments))
     due: datetime | None = DjangoJob.objects.filter(pk=job.job_id).values_list("next_run_time", flat=True).first()
     newest = sorted(moments)[-limit:]
-    return [_standing(moment, recorded, history, filled=filled.get(moment), due=due) for moment in newest]
+    rows = {moment: recorded.of(moment) for moment in newest}
+    teller = Teller(list({run.pk: run for run in rows.values() if run is not None}.values()), now=now)
+    return [
+        _standing(moment, rows[moment], teller, filled=filled.get(moment), rule=history.at(moment), due=due)
+        for moment in newest
+    ]
 
 
 def _standing(
-    moment: datetime, recorded: Recorded, history: History, *, filled: JobRun | None, due: datetime | None
+    moment: datetime,
+    run: JobRun | None,
+    teller: Teller,
+    *,
+    filled: JobRun | None,
+    rule: Rule | None,
+    due: datetime | None,
 ) -> Standing:
     if filled is not None:
         return Standing(
             moment=moment, state=ALREADY, run_id=filled.pk, suggested=False, sentence=reason_in_words(filled)
         )
-    run = recorded.of(moment)
     if run is not None:
         covered = moment != run.scheduled_time and run.state != State.MISSED
         return Standing(
@@ -71,9 +82,8 @@ def _standing(
             state=COALESCED if covered else run.state,
             run_id=run.pk,
             suggested=did_not_run(run),
-            sentence=reason_in_words(run),
+            sentence=teller.sentence(run),
         )
-    rule = history.at(moment)
     if rule is None:
         sentence = _("There was no schedule of this id then.")
     elif due is not None and due <= moment:

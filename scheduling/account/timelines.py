@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -11,16 +11,16 @@ from django.utils.translation import gettext as _
 from scheduling import upcoming
 from scheduling.models import JobRun, Process
 
-from .downtime import alive, downtimes
+from .downtime import alive
 from .recorded import BODIES
 from .subject import Subject, load
+from .telling import Teller
 from .values import Entry, Planned, Timeline
-from .words import Outage, local, reason_in_words, reason_of
+from .words import local
 
 FUTURE = 10
 """Moments to come that a time line shows."""
 State = JobRun.State
-_LEAST_OUTAGE = timedelta(seconds=3)
 
 
 def timeline(job_id: str, *, before_id: int | None = None, limit: int = 50, now: datetime | None = None) -> Timeline:
@@ -48,52 +48,16 @@ def timeline(job_id: str, *, before_id: int | None = None, limit: int = 50, now:
 
 
 def _entries(runs: Sequence[JobRun], now: datetime) -> list[Entry]:
-    _fetch_what_is_told(runs)
-    outages = _outages(runs, now)
-    return [_entry(run, outages) for run in runs]
+    teller = Teller(runs, now=now)
+    return [_entry(run, teller.sentence(run)) for run in runs]
 
 
-def _entry(run: JobRun, outages: Sequence[tuple[datetime, datetime]]) -> Entry:
-    first, last, count = run.scheduled_time, run.scheduled_time, 1 + run.coalesced_count
-    if run.coalesced_from is not None:
-        first = run.coalesced_from
+def _entry(run: JobRun, sentence: str) -> Entry:
     if run.state == State.MISSED:
-        last = run.missed_until or last
-        return Entry(
-            run=run,
-            sentence=reason_in_words(run, outage=_outage_of(run, outages)),
-            count=run.missed_count,
-            first=first,
-            last=last,
-        )
-    return Entry(run=run, sentence=reason_in_words(run), count=count, first=first, last=last)
-
-
-def _fetch_what_is_told(runs: Sequence[JobRun]) -> None:
-    """Who paused, since when: small, and of a few rows; one query."""
-    missed = {run.pk: run for run in runs if run.state == State.MISSED}
-    for pk, data in JobRun.objects.filter(pk__in=missed).values_list("pk", "data"):
-        missed[pk].data = data
-
-
-def _outages(runs: Sequence[JobRun], now: datetime) -> list[tuple[datetime, datetime]]:
-    """When no scheduler was alive, as far as it matters to these rows: one query."""
-    late = [run for run in runs if run.state == State.MISSED and reason_of(run) == JobRun.Reason.LATE]
-    if not late:
-        return []
-    since = min(run.scheduled_time for run in late)
-    until = max(run.finished_at or run.queued_at for run in late)
-    found = downtimes(since - timedelta(days=1), until, now=now)
-    return [(start, end) for start, end in found if end - start >= _LEAST_OUTAGE]
-
-
-def _outage_of(run: JobRun, outages: Sequence[tuple[datetime, datetime]]) -> Outage | None:
-    """The last outage that began before the row's last moment could run and had not ended before its first."""
-    if reason_of(run) != JobRun.Reason.LATE:
-        return None
-    seen = run.finished_at or run.queued_at
-    touching = [(start, end) for start, end in outages if start <= seen and end >= run.scheduled_time]
-    return touching[-1] if touching else None
+        last = run.missed_until or run.scheduled_time
+        return Entry(run=run, sentence=sentence, count=run.missed_count, first=run.scheduled_time, last=last)
+    first = run.coalesced_from or run.scheduled_time
+    return Entry(run=run, sentence=sentence, count=1 + run.coalesced_count, first=first, last=run.scheduled_time)
 
 
 def _future(subject: Subject, now: datetime) -> list[Planned]:

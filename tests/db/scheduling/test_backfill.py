@@ -69,6 +69,20 @@ def test_coalesced_and_filled_moments_are_not_suggested(clock: Clock) -> None:
     ]
 
 
+def test_offers_tell_who_paused_and_when_no_scheduler_was_alive(clock: Clock) -> None:
+    make_job()
+    make_scheduler(until=at(5))
+    clock.go(minutes=11)
+    make_scheduler(since=clock.now)
+    tick(clock.now)
+    definitions.pause_job("job", by="ann")
+    clock.go(minutes=14)
+    definitions.resume_job("job")
+    down, paused = definitions.backfill_offers("job", at(1), clock.now)
+    assert "no scheduler was alive from 2026-03-02 20:05:03" in down.sentence
+    assert paused.sentence.endswith("by ann.")
+
+
 def test_due_moment_is_not_suggested(clock: Clock) -> None:
     """The next tick will look at it."""
     make_job()

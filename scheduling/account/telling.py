@@ -1,0 +1,56 @@
+"""Telling many rows at once: what their words need beside themselves, in two queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from scheduling.models import JobRun
+
+from .downtime import Span, downtimes
+from .words import Outage, reason_in_words, reason_of
+
+State = JobRun.State
+_LEAST_OUTAGE = timedelta(seconds=3)
+_LOOK_BACK = timedelta(days=1)
+"""How long before a late moment an outage's begin is looked for."""
+
+
+class Teller:
+    """Rows of one job, and what is known of schedulers at their times."""
+
+    def __init__(self, runs: Sequence[JobRun], *, now: datetime) -> None:
+        _fetch_what_is_told(runs)
+        self._outages = _outages(runs, now)
+
+    def sentence(self, run: JobRun) -> str:
+        """Why the row's moments did not run, or how it ended."""
+        return reason_in_words(run, outage=self._outage_of(run))
+
+    def _outage_of(self, run: JobRun) -> Outage | None:
+        """The last outage between the row's first moment and the tick that found it late."""
+        if not _is_late(run):
+            return None
+        seen = run.finished_at or run.queued_at
+        touching = [span for span in self._outages if span[0] <= seen and span[1] >= run.scheduled_time]
+        return touching[-1] if touching else None
+
+
+def _is_late(run: JobRun) -> bool:
+    return run.state == State.MISSED and reason_of(run) == JobRun.Reason.LATE
+
+
+def _fetch_what_is_told(runs: Sequence[JobRun]) -> None:
+    """Who paused, since when: small, and of a few rows."""
+    missed = {run.pk: run for run in runs if run.state == State.MISSED}
+    for pk, data in JobRun.objects.filter(pk__in=missed).values_list("pk", "data"):
+        missed[pk].data = data
+
+
+def _outages(runs: Sequence[JobRun], now: datetime) -> list[Span]:
+    late = [run for run in runs if _is_late(run)]
+    if not late:
+        return []
+    since = min(run.scheduled_time for run in late) - _LOOK_BACK
+    until = max(run.finished_at or run.queued_at for run in late)
+    return [(start, end) for start, end in downtimes(since, until, now=now) if end - start >= _LEAST_OUTAGE]
