@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -18,9 +18,12 @@ from . import triggers
 from .exceptions import InvalidTrigger
 from .models import ScheduledJob, SchedulerState
 from .storable import utc_text
+from .triggers.base import YEARS
 
 MOST = 1_000
 """Firings that one report tells at most."""
+EARLIEST, LATEST = datetime(YEARS[0], 1, 1, tzinfo=UTC), datetime(YEARS[-1] + 1, 1, 1, tzinfo=UTC)
+"""No schedule lies outside; arithmetic over zones far outside of them has no answer."""
 COUNTED = (1, 30, 365)
 """Days within which firings are counted."""
 
@@ -146,6 +149,7 @@ def report(
         trigger = dict(document) if isinstance(document, Mapping) else {}
         return UpcomingReport(trigger=trigger, problem=error.message, place=error.place)
     tz = shown or built.tz
+    after = min(max(after, EARLIEST), LATEST)
     moments = triggers.next_firings(document, after, min(count, MOST), anchor=anchor)
     effects = tuple(
         ClockEffect(change=change, effect=effect) for change, effect in triggers.clock_changes(document, after)

@@ -76,7 +76,7 @@ class DocumentTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler is unty
         if self.start is not None and moment < self.start:
             moment = self.start - MICROSECOND
         found = self.next_after(moment)
-        if found is None or (self.end is not None and found > self.end):
+        if found is None or found.year > YEARS[-1] or (self.end is not None and found > self.end):
             return None
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from datetime import datetime
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from django_apscheduler.models import DjangoJob
 
 from scheduling import definitions
 from scheduling.models import JobRun, ScheduledJob
+from scheduling.upcoming import report
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -102,6 +103,19 @@ def test_day_that_is_skipped_is_told_with_its_date() -> None:
     assert "2011-12-30: clocks go from 00:00 to 2011-12-31 00:00; 12:00 runs at 2011-12-31 00:00" in upcoming(
         *arguments
     )
+
+
+@pytest.mark.parametrize("after", [datetime.min, datetime(1600, 2, 29), datetime(3000, 1, 1), datetime.max], ids=str)
+@pytest.mark.parametrize(
+    "trigger",
+    [BERLIN, {"type": "interval", "days": 9}, {"type": "date", "run_date": "2027-01-01", "timezone": "Pacific/Apia"}],
+    ids=lambda trigger: str(trigger["type"]),
+)
+def test_no_moment_is_too_early_or_too_late_to_ask_from(trigger: dict[str, object], after: datetime) -> None:
+    told = report(trigger, after=after.replace(tzinfo=UTC), count=3, anchor=datetime(2027, 1, 1, tzinfo=UTC))
+    assert told.in_words
+    assert all(firing.utc.replace(tzinfo=None) > after for firing in told.firings)
+    assert bool(told.firings) is (after.year < 2000)
 
 
 def test_zone_without_clock_changes_says_so() -> None:

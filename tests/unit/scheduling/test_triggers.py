@@ -415,6 +415,18 @@ def test_pickled_trigger_goes_on_where_it_was(document: dict[str, object]) -> No
     assert str(again) == str(trigger)
 
 
+@pytest.mark.parametrize(
+    "document",
+    [cron("0 0 */28 2 1#5"), cron("0 0 29 2 *"), interval(days=36_525)],
+    ids=["28 years", "4 years", "100 years"],
+)
+def test_rare_trigger_ends_with_the_years_that_a_schedule_may_lie_in(document: dict[str, object]) -> None:
+    found = triggers.next_firings(document, NEW_YEAR, 1_000, anchor=NEW_YEAR)
+    assert 0 < len(found) < 1_000
+    assert found[-1].year < 3_000
+    assert triggers.build(document, anchor=NEW_YEAR).following(found[-1]) is None
+
+
 def test_equal_documents_are_built_once() -> None:
     assert triggers.build(cron("1 2 * * *")) is triggers.build(dict(reversed(cron("1 2 * * *").items())))
 
