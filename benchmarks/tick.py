@@ -17,13 +17,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from datetime import timedelta
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from .measuring import ROOT, closing_line, median
 
 Figures = Mapping[str, float]
+BEFORE_ALL = datetime(2020, 1, 1, tzinfo=UTC)
+"""Nothing is due yet: a tick connects to the database, and does no more."""
 
 
 def main() -> None:
@@ -32,9 +35,11 @@ def main() -> None:
     parser.add_argument("--due", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--postgres", action="store_true", help="on PostgreSQL (TEST_DATABASE_URL, or from the wheel)")
-    parser.add_argument("--side", choices=["ours", "statements"], help=argparse.SUPPRESS)
+    parser.add_argument("--side", choices=["store", "ours", "statements"], help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.side == "ours":
+    if options.side == "store":
+        store(options.jobs, options.due)
+    elif options.side == "ours":
         print(json.dumps(tick_once(options.jobs, options.due)))
     elif options.side == "statements":
         print(json.dumps({"statements": count_statements(options.due)}))
@@ -75,6 +80,7 @@ def compare(jobs: int, due: int, rounds: int, *, postgres: bool) -> None:
         peer=_summary(measured["stock"], due),
         peer_best_case=_summary(measured["stock, nothing executed"], due),
         ratio=_ratio(measured["ours"], measured["stock"]),
+        cpu_ratio=_ratio(measured["ours"], measured["stock"], "cpu_seconds"),
         ratio_best_case=_ratio(measured["ours"], measured["stock, nothing executed"]),
     )
 
@@ -84,12 +90,12 @@ def _summary(rows: list[Figures], due: int) -> dict[str, float]:
         "firings_per_second": median(due / row["seconds"] for row in rows),
         "seconds": median(row["seconds"] for row in rows),
         "cpu_seconds": median(row["cpu_seconds"] for row in rows),
-        "peak_megabytes": median(row["peak_bytes"] / 1_000_000 for row in rows),
+        "grown_megabytes": median(row["grown_bytes"] / 1_000_000 for row in rows),
     }
 
 
-def _ratio(ours: list[Figures], theirs: list[Figures]) -> float:
-    return median(peer["seconds"] / mine["seconds"] for mine, peer in zip(ours, theirs, strict=True))
+def _ratio(ours: list[Figures], theirs: list[Figures], figure: str = "seconds") -> float:
+    return median(peer[figure] / mine[figure] for mine, peer in zip(ours, theirs, strict=True))
 
 
 def in_scratch_database(command: list[str], server_url: str) -> Figures:
@@ -158,15 +164,46 @@ def tick_once(jobs: int, due: int) -> dict[str, float]:
     import time
 
     timer, rung = _prepare(jobs, due)
+    before = memory_before()
     wall, cpu = time.perf_counter(), time.process_time()
+    ends = [wall]
     while timer.tick().more:
-        pass
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        ends.append(time.perf_counter())
+    ends.append(time.perf_counter())
+    wall, cpu = ends[-1] - wall, time.process_time() - cpu
+    grown = memory_peak() - before
     from scheduling.models import JobRun
 
     assert JobRun.objects.filter(state="queued").count() == len(rung) == due
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"seconds": wall, "cpu_seconds": cpu, "firings": due, "peak_bytes": peak}
+    return {
+        "seconds": wall,
+        "cpu_seconds": cpu,
+        "firings": due,
+        "peak_bytes": peak,
+        "grown_bytes": grown,
+        "longest_tick_seconds": max(end - begin for begin, end in pairwise(ends)),
+    }
+
+
+def memory_before() -> int:
+    """Forget the highest mark of this process's memory; returns its bytes now. Linux alone: 0 elsewhere."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    return _memory("VmRSS")
+
+
+def memory_peak() -> int:
+    """Return the most bytes of memory since then."""
+    return _memory("VmHWM")
+
+
+def _memory(name: str) -> int:
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 def count_statements(due: int) -> int:
@@ -187,26 +224,42 @@ def count_statements(due: int) -> int:
 
 
 def _prepare(jobs: int, due: int):  # type: ignore[no-untyped-def]  # Django is set up inside
-    """Jobs of one hour each, the first `due` of them due a second ago; every job with an anchor of its own."""
+    """A timer over stored jobs. They are stored by another process: none of its memory is left to this one."""
+    numbers = ["--jobs", str(jobs), "--due", str(due)]
+    subprocess.run([sys.executable, "-m", "benchmarks.tick", "--side", "store", *numbers], check=True, cwd=ROOT)
     import django
 
     django.setup()
-    from django.utils import timezone
-    from django_apscheduler.models import DjangoJob
-
-    from scheduling import registry, triggers
+    from scheduling import registry
     from scheduling.contract import JobHandler
-    from scheduling.jobstore import pickled_state
-    from scheduling.models import ScheduledJob
     from scheduling.timer import Timer
 
     class IdleJobHandler(JobHandler):
         """Never executed here."""
 
     registry.register(IdleJobHandler)
+    settle()
+    rung: list[int] = []
+    timer = Timer(ring=rung.extend)
+    timer.open()
+    timer.tick(BEFORE_ALL)
+    return timer, rung
+
+
+def store(jobs: int, due: int) -> None:
+    """Jobs of one hour each, the first `due` of them due a second ago; every job with an anchor of its own."""
+    import django
+
+    django.setup()
+    from django_apscheduler.models import DjangoJob
+
+    from scheduling import triggers
+    from scheduling.jobstore import pickled_state
+    from scheduling.models import ScheduledJob
+
     DjangoJob.objects.all().delete()
     ScheduledJob.objects.all().delete()
-    now = timezone.now()
+    now = datetime.now(UTC)
     hour = timedelta(hours=1)
     document = {"type": "interval", "hours": 1}
     definitions, stored = [], []
@@ -226,10 +279,6 @@ def _prepare(jobs: int, due: int):  # type: ignore[no-untyped-def]  # Django is 
     DjangoJob.objects.bulk_create(stored, batch_size=500)
     ScheduledJob.objects.bulk_create(definitions, batch_size=500)
     settle()
-    rung: list[int] = []
-    timer = Timer(ring=rung.extend)
-    timer.open()
-    return timer, rung
 
 
 def settle() -> None:
