@@ -203,6 +203,8 @@ class Timer(AsyncIOScheduler):  # type: ignore[misc]
             wait = self._wait_after(report)
         except Exception:  # the outermost loop: the timer outlives whatever a tick raises
             logger.exception("Tick failed; nothing of it was kept", extra={"action": "tick_failed"})
+            # As for a held row: what is due already is tried again soon, but not by each probe.
+            wait, self._passed_over = HELD_WAIT, timezone.now()
         finally:
             self._ticking = None
             if self.running:

@@ -124,6 +124,15 @@ async def test_timer_lives_through_a_locked_database(control: Lane, other: Lane,
     assert ticks.count == 3
 
 
+async def test_tick_that_fails_is_tried_again_without_a_spin(control: Lane, other: Lane, ticks: Ticks) -> None:
+    await other.run(make_job, due=timezone.now())
+    ticks.spoil = 3
+    async with ticking(control):
+        await until(other, states)
+
+    assert min(after - one for one, after in pairwise(ticks.began)) >= HELD_WAIT - CLOCK
+
+
 async def test_timer_lives_through_any_error(control: Lane, other: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
     await other.run(make_job, due=timezone.now())
     looks = iter([1 / 2, 1 / 3])
