@@ -129,16 +129,16 @@ def figures(lateness: Sequence[float], *, jobs: int, cpu: float, seconds: float)
     return {
         "fired": len(late),
         "share": round(len(late) / jobs, 4),
-        "late_p50_ms": _percentile(late, 0.5),
-        "late_p99_ms": _percentile(late, 0.99),
-        "late_max_ms": _percentile(late, 1.0),
+        "late_p50_ms": percentile(late, 0.5),
+        "late_p99_ms": percentile(late, 0.99),
+        "late_max_ms": percentile(late, 1.0),
         "cpu_seconds": round(cpu, 3),
         "cpu_us_a_firing": round(cpu / max(1, len(late)) * 1e6, 1),
         "core": round(cpu / seconds, 4) if seconds else 0.0,
     }
 
 
-def _percentile(ordered: Sequence[float], share: float) -> float:
+def percentile(ordered: Sequence[float], share: float) -> float:
     if not ordered:
         return 0.0
     return round(ordered[max(0, math.ceil(len(ordered) * share) - 1)] * 1000, 2)
@@ -180,8 +180,8 @@ async def run_ours(jobs: int, seconds: float) -> dict[str, float]:
     assert recorded == len(lateness), f"{recorded} runs on record, {len(lateness)} told"
     return figures(lateness, jobs=jobs, cpu=cpu, seconds=seconds) | {
         "missed": jobs - recorded,
-        "loop_lag_p99_ms": _percentile(sorted(lags), 0.99),
-        "loop_lag_max_ms": _percentile(sorted(lags), 1.0),
+        "loop_lag_p99_ms": percentile(sorted(lags), 0.99),
+        "loop_lag_max_ms": percentile(sorted(lags), 1.0),
     }
 
 
