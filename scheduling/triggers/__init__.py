@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
@@ -45,6 +45,7 @@ KINDS: Mapping[str, type[DocumentTrigger]] = {
     "interval": AnchoredInterval,
     "date": DateTrigger,
 }
+ROUNDS: Mapping[str, int] = {"second": 60, "minute": 60, "hour": 24}
 MOST_FIRINGS = 10_000
 CLOCK_HORIZON = timedelta(days=2 * 366)
 """A zone whose clock is not changed within it is taken as one without changes."""
@@ -76,7 +77,19 @@ def warnings(document: Mapping[str, object]) -> list[tuple[str, str]]:
         fields = trigger.line.fields
         if fields["minute"] == "*" and not fields["hour"].startswith("*"):
             found.append((place, _("It fires in every minute of the hour; write a 0 for the minute to fire once.")))
+        found += [(place if "cron" in document else f"trigger.{name}", text) for name, text in _uneven(trigger)]
     return found
+
+
+def _uneven(trigger: CronsimTrigger) -> Iterator[tuple[str, str]]:
+    """Steps that do not go round evenly: ``*/40`` is 0 and 40 of each hour, not every 40 minutes."""
+    for name, round_ in ROUNDS.items():
+        text = trigger.line.fields[name]
+        step = text.removeprefix("*/")
+        if step != text and step.isdigit() and round_ % int(step) and int(step) < round_:
+            shown = ", ".join(str(one) for one in range(0, round_, int(step)))
+            message = _("“%(step)s” begins anew each time: it fires at %(shown)s; for even distances use an interval.")
+            yield name, message % {"step": text, "shown": shown}
 
 
 def describe(document: Mapping[str, object]) -> str:

@@ -59,7 +59,7 @@ class CronLine:
     def __init__(self, fields: Mapping[str, str]) -> None:
         self.fields = dict(fields)
         self.is_fixed = not fields["minute"].startswith("*") and not fields["hour"].startswith("*")
-        self._sim = CronSim(" ".join(STEP_OF_ONE.sub(_alone, fields[name]) for name in FIELDS), EPOCH)
+        self._sim = CronSim(" ".join(without_idle_steps(fields[name]) for name in FIELDS), EPOCH)
         self._times = tuple(sorted(part) for part in (self._sim.hours, self._sim.minutes, self._sim.seconds))
         hours, minutes, seconds = self._times
         self._first = time(hours[0], minutes[0], seconds[0])
@@ -207,10 +207,14 @@ def parse_fields(*parts: str, places: str = "trigger.cron") -> CronLine:
     return line
 
 
-def _alone(found: re.Match[str]) -> str:
+def without_idle_steps(field: str) -> str:
     """``5-5/2`` is 5 alone: cronsim takes it for ``5/2``, from 5 to the field's end."""
-    low, high = (NAMED.get(text.upper(), text.lstrip("0")) for text in found.groups())
-    return found[1] if str(low) == str(high) else found[0]
+
+    def alone(found: re.Match[str]) -> str:
+        low, high = (str(NAMED.get(text.upper(), text.lstrip("0"))) for text in found.groups())
+        return found[1] if low == high else found[0]
+
+    return STEP_OF_ONE.sub(alone, field)
 
 
 def field_word(name: str) -> str:

@@ -12,28 +12,53 @@ from cron_descriptor import (  # type: ignore[import-untyped]
 )
 from cron_descriptor.Exception import FormatError, MissingFieldError  # type: ignore[import-untyped]
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from .cronline import without_idle_steps
 
 LOCALES = {"zh-hans": "zh_CN", "zh": "zh_CN", "en": "en_US"}
+ONWARDS = re.compile(r"(?<![-\w])\w+/\d")
+"""``5/10``: the Chinese catalogue leaves out where it begins."""
 
 
 def cron_in_words(line: str) -> str:
+    """A line of five or six fields; the line itself where there are no words that are true."""
+    fields = line.split()
+    day, weekday = fields[-3], fields[-1]
+    if "*" not in (day, weekday) and "*" in (day[0], weekday[0]):
+        # The library takes all of these for “or”.
+        one = _in_words(" ".join([*fields[:-1], "*"]), get_language() or "en")
+        return _("%(words)s, but only where the day of the week matches “%(weekday)s” as well") % {
+            "words": one,
+            "weekday": weekday,
+        }
     return _in_words(line, get_language() or "en")
 
 
 @lru_cache(maxsize=4096)
 def _in_words(line: str, language: str) -> str:
     locale = LOCALES.get(language) or LOCALES.get(language.split("-")[0])
-    if locale is None:
+    if locale is None or (locale != "en_US" and ONWARDS.search(line)):
         return line
     options = Options()
     options.locale_code = locale
     options.use_24hour_time_format = True
     options.casing_type = CasingTypeEnum.Sentence
     try:
-        words = str(ExpressionDescriptor(line, options).get_description())
+        words = str(ExpressionDescriptor(_plainer(line), options).get_description())
     except (FormatError, MissingFieldError, ValueError, IndexError):
         return line
     # The Chinese catalogue leaves names of days and months in English: half a sentence is worse than the line.
     if locale != "en_US" and re.search("[A-Za-z]", words):
         return line
     return words
+
+
+def _plainer(line: str) -> str:
+    """The same line without what the library puts misleadingly: “at 03:00 through 05:59” of full hours."""
+    fields = [without_idle_steps(field) for field in line.split()]
+    minute, hour = fields[-5], fields[-4]
+    if minute.isdigit() and re.fullmatch(r"[\d,-]+", hour) and "," in hour and "-" in hour:
+        spans = [[int(edge) for edge in part.split("-")] for part in hour.split(",")]
+        fields[-4] = ",".join(str(one) for span in spans for one in range(span[0], span[-1] + 1))
+    return " ".join(fields)

@@ -330,6 +330,23 @@ def test_number_of_a_weekday_warns_of_apschedulers(document: dict[str, object], 
     assert bool(triggers.warnings(document)) is warned
 
 
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (cron("*/40 * * * *"), "fires at 0, 40;"),
+        (cron("0 */5 * * *"), "fires at 0, 5, 10, 15, 20;"),
+        ({"type": "cron", "second": "*/50"}, "fires at 0, 50;"),
+        (cron("*/15 */6 * * *"), ""),
+        (cron("*/90 * * * *"), ""),
+        (cron("0 1-9/5 * * *"), ""),
+    ],
+    ids=str,
+)
+def test_step_that_does_not_go_round_evenly_is_warned_of(document: dict[str, object], words: str) -> None:
+    texts = [text for _place, text in triggers.warnings(document)]
+    assert (words in texts[0]) if words else texts == []
+
+
 def test_interval_counts_from_its_anchor_whatever_restarts() -> None:
     anchor = datetime(2027, 1, 1, 0, 0, 7, 500_000, tzinfo=UTC)
     for after in (anchor, anchor + timedelta(minutes=59), anchor + timedelta(days=4000, minutes=3)):
@@ -442,6 +459,13 @@ def test_equal_documents_are_built_once() -> None:
             {"type": "cron", "timezone": "UTC", "hour": 9, "day_of_week": "mon-fri"},
             "At 09:00, Monday through Friday (UTC)",
         ),
+        (cron("0 0 13 * 5"), "At 00:00, on day 13 of the month, or on Friday (UTC)"),
+        (
+            cron("0 0 */2 * 1"),
+            "At 00:00, every 2 days, but only where the day of the week matches “1” as well (UTC)",
+        ),
+        (cron("5-5/2 * * * *"), "At 5 minutes past the hour (UTC)"),
+        (cron("0 22-23,0-1 * * *"), "At 22:00, 23:00, 00:00 and 01:00 (UTC)"),
         (interval(seconds=3600), "Every 1 hour"),
         (interval(days=1, seconds=90), "Every 1 day 1 minute 30 seconds"),
         (interval(seconds=1), "Every 1 second"),
@@ -456,3 +480,4 @@ def test_chinese_words_only_where_the_sentence_is_whole() -> None:
     with translation.override("zh-hans"):
         assert triggers.describe(cron("*/15 * * * *")) == "每 15 分钟（UTC）"
         assert triggers.describe(cron("0 2 * * mon")) == "0 2 * * mon（UTC）"
+        assert triggers.describe(cron("5/20 * * * *")) == "5/20 * * * *（UTC）"
