@@ -49,13 +49,13 @@ class DefinitionVersionAdmin(ReadOnlyAdmin[DefinitionVersion]):
             row.job = ScheduledJob.objects.filter(job_id=row.key).first()  # type: ignore[attr-defined]
         return row
 
-    @admin.display(description=gettext_lazy("what changed"))
+    @admin.display(description=gettext_lazy("all versions"))
     def whole_story(self, version: DefinitionVersion) -> SafeString | str:
         """To the schedule's page of versions, while there is one."""
         job: ScheduledJob | None = getattr(version, "job", None)
         if job is None:
             return "–"
-        return format_html('<a href="{}#v{}">{}</a>', address("history", job), version.number, _("All versions"))
+        return format_html('<a href="{}#v{}">{}</a>', address("history", job), version.number, _("Look"))
 
     @admin.display(description=gettext_lazy("version"), ordering="id")
     def named(self, version: DefinitionVersion) -> SafeString:
