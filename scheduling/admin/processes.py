@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.contrib import admin
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crawlproject.templatetags.lamplighter import badge
-from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
+from crawlproject.web.admin import ReadOnlyAdmin, two_lines, when
+from scheduling import gauges
 from scheduling.models import Process
 
 
 @admin.register(Process)
 class ProcessAdmin(ReadOnlyAdmin[Process]):
-    list_display = ("named", "b_state", "max_workers", "started", "last_beat", "code_version")
+    list_display = ("named", "b_state", "places", "lateness", "troubles", "started", "last_beat", "code_version")
     list_filter = ("state", "kind")
     search_fields = ("host",)
     search_help_text = gettext_lazy("Host")
@@ -39,6 +44,25 @@ class ProcessAdmin(ReadOnlyAdmin[Process]):
     def last_beat(self, process: Process) -> SafeString | str:
         return when(process.beat_at)
 
-    @admin.display(description=gettext_lazy("gauges"))
-    def gauge_values(self, process: Process) -> SafeString:
-        return document(process.gauges)
+    @admin.display(description=gettext_lazy("places in use"))
+    def places(self, process: Process) -> str:
+        return f"{process.gauges.get('places_used', 0)} / {process.max_workers}"
+
+    @admin.display(description=gettext_lazy("ticks late by"))
+    def lateness(self, process: Process) -> str:
+        """The worst between the last two beats."""
+        late = process.gauges.get("tick_lateness_seconds")
+        return "–" if late is None else _("%(seconds)s s") % {"seconds": late}
+
+    @admin.display(description=gettext_lazy("to look at"))
+    def troubles(self, process: Process) -> SafeString | str:
+        return _listed(gauges.troubles(process.gauges))
+
+    @admin.display(description=gettext_lazy("with its last beat"))
+    def gauge_values(self, process: Process) -> SafeString | str:
+        return _listed(gauges.in_words(process.gauges))
+
+
+def _listed(pairs: Iterable[tuple[str, str]]) -> SafeString | str:
+    rows = format_html_join("", "<li>{}: <b>{}</b></li>", pairs)
+    return format_html('<ul class="ll-plain">{}</ul>', rows) if rows else "–"

@@ -97,3 +97,26 @@ def test_the_dashboard_says_that_many_runs_fail_and_that_the_scheduler_is_late(c
 
     assert needs["Many runs fail"] == "10 of the last hour's 10 runs"
     assert needs["The scheduler is late"].startswith("a job has been due for 7")
+
+
+def test_the_process_page_says_what_blocks_the_loop_and_what_was_abandoned(client: Client, root: User) -> None:
+    now = timezone.now()
+    process = Process.objects.create(
+        kind="scheduler", host="h", pid=1, pid_created=1.0, started_at=now, beat_at=now, max_workers=4,
+        gauges={
+            "places_used": 3,
+            "tick_lateness_seconds": 0.25,
+            "abandoned_handlers": 1,
+            "abandoned": [{"run": 7, "handler": "<deaf>", "since": now.isoformat()}],
+            "blocked_by": {
+                "run": 8, "handler": "busy", "task": "run-8", "seconds": 3.2, "at": now.isoformat(), "ended": True
+            },
+        },
+    )  # fmt: skip
+    client.force_login(root)
+
+    for address in ("/admin/scheduling/process/", f"/admin/scheduling/process/{process.pk}/change/"):
+        page = client.get(address).content.decode()
+        assert "abandoned handlers: <b>1: #7 &lt;deaf&gt;</b>" in page
+        assert "by run #8 (handler busy) for 3.2 s" in page
+    assert "3 / 4" in client.get("/admin/scheduling/process/").content.decode()
