@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
+from apscheduler.triggers.cron import CronTrigger
 
 from scheduling import triggers
 from scheduling.account import Verdict
@@ -145,3 +146,31 @@ def test_late_firings_become_what_the_page_says(row: Row) -> None:
     )
     runs = ", ".join(f"{moment:%H:%M}" for moment in made.moments)
     assert (runs, _gap(made.missed), _gap(made.coalesced)) == row.cells[2:]
+
+
+def of_apscheduler(count: int, after: datetime, **fields: object) -> list[str]:
+    """Its next firings, in Berlin."""
+    trigger = CronTrigger(timezone=ZoneInfo("Europe/Berlin"), **fields)
+    found: list[datetime] = []
+    previous, now = None, after
+    while len(found) < count:
+        previous = trigger.get_next_fire_time(previous, now)
+        found.append(previous)
+        now = previous + timedelta(microseconds=1)
+    # By way of UTC: it gives times that the clock never shows.
+    return [_written(moment.astimezone(UTC).astimezone(ZoneInfo("Europe/Berlin"))) for moment in found]
+
+
+def test_what_the_page_says_of_apscheduler_is_so() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    new_year = datetime(2027, 1, 1, tzinfo=berlin)
+    assert of_apscheduler(1, new_year, day_of_week=0, hour=2)[0].startswith("Mon")
+    assert of_apscheduler(1, new_year, day=13, day_of_week="fri")[0] == "Fri 2027-08-13 00:00"
+    assert of_apscheduler(3, new_year, minute="5/20")[1] == "Fri 2027-01-01 00:25"
+    assert of_apscheduler(1, new_year, day="last fri")[0] == "Fri 2027-01-29 00:00"
+    twice = of_apscheduler(2, datetime(2027, 10, 30, 12, tzinfo=berlin), hour=2, minute=30)
+    assert twice == ["Sun 2027-10-31 02:30"] * 2
+    assert of_apscheduler(1, datetime(2027, 3, 27, 12, tzinfo=berlin), hour=2, minute=30) == ["Sun 2027-03-28 03:30"]
+    for refused in ({"hour": "22-4"}, {"day": "15W"}, {"day_of_week": "fri-mon"}):
+        with pytest.raises(ValueError, match=r"\S"):
+            CronTrigger(**refused)
