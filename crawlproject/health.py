@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from scheduling.lateness import overdue_seconds
-from scheduling.liveness import live_processes
+from scheduling.liveness import beat_age, live_processes
 from scheduling.models import Process
 
 
@@ -58,9 +58,9 @@ def _migrations() -> str:
 
 def _scheduler() -> tuple[str, dict[str, float | None]]:
     """Whether one is alive and in time, with how late the most overdue job is and how old the newest beat is."""
-    ages = [row.age.total_seconds() for row in live_processes() if row.kind == Process.Kind.SCHEDULER]
+    ages = [beat_age(process) for process in live_processes() if process.kind == Process.Kind.SCHEDULER]
     late, limit = overdue_seconds(), float(settings.SCHEDULER_LATE_SECONDS)
-    figures = {"lateness_seconds": round(late, 1), "beat_seconds": round(max(0.0, min(ages)), 1) if ages else None}
+    figures = {"lateness_seconds": round(late, 1), "beat_seconds": min(ages, default=None)}
     if not ages:
         return "no scheduler is alive: run manage.py runscheduler", figures
     if late > limit:

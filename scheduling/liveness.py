@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from time import monotonic
 
 import psutil
@@ -264,6 +265,12 @@ def live_processes(*, within_seconds: float = LOST_SECONDS) -> list[Process]:
     age = ExpressionWrapper(Now() - F("beat_at"), output_field=DurationField())
     rows = Process.objects.filter(state=Process.State.ALIVE).annotate(age=age)
     return [row for row in rows if row.age.total_seconds() <= within_seconds]
+
+
+def beat_age(process: Process) -> float:
+    """Return the seconds since the last beat of one of `live_processes`, by the database's clock."""
+    age: timedelta | None = getattr(process, "age", None)
+    return 0.0 if age is None else round(max(0.0, age.total_seconds()), 1)
 
 
 class _Gauges:

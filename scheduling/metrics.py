@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from .lateness import overdue_seconds
-from .liveness import database_size, live_processes
+from .liveness import beat_age, database_size, live_processes
 from .models import JobRun, Process, ScheduledJob, SchedulerState
 from .recent import Window, window
 
@@ -106,11 +106,10 @@ def _age_of_head() -> float:
 def _process(process: Process, running: int) -> ProcessMetrics:
     gauges = process.gauges
     blocked_by = gauges.get("blocked_by") or {}
-    age: timedelta = getattr(process, "age", timedelta(0))
     return ProcessMetrics(
         id=process.pk,
         kind=process.kind,
-        beat_age_seconds=round(age.total_seconds(), 1),
+        beat_age_seconds=beat_age(process),
         places=process.max_workers,
         places_used=int(gauges.get("places_used") or 0),
         running=running,

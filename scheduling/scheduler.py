@@ -19,7 +19,7 @@ from .conf import SchedulerSettings
 from .dispatch import make_dispatcher
 from .lanes import Lane
 from .lateness import overdue_seconds
-from .liveness import Liveness, live_processes
+from .liveness import Liveness, beat_age, live_processes
 from .models import JobRun, Process, ScheduledJob, SchedulerState
 from .runner import Runner
 from .storable import utc_text
@@ -287,14 +287,13 @@ def get_status() -> SchedulerStatus:
 
 
 def _process_status(process: Process, running: int) -> ProcessStatus:
-    age = getattr(process, "age", None)
     return {
         "id": process.pk,
         "kind": process.kind,
         "host": process.host.split("/", 1)[0],
         "pid": process.pid,
         "started_at": utc_text(process.started_at),
-        "beat_age": round(age.total_seconds(), 1) if age is not None else 0.0,
+        "beat_age": beat_age(process),
         "running": running,
         "max_workers": process.max_workers,
         "code_version": process.code_version,

@@ -157,7 +157,10 @@ async def run_once() -> None:
 
 
 def _set_by_signal() -> asyncio.Event:
-    """Return an event that the first SIGTERM or SIGINT sets; a second one ends the process."""
+    """Return an event that the first SIGTERM or SIGINT sets; a second one ends the process.
+
+    Signals come to the main thread alone: who calls the command in another one sends none.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     caught = (signal.SIGTERM, signal.SIGINT)
@@ -168,7 +171,8 @@ def _set_by_signal() -> asyncio.Event:
             loop.remove_signal_handler(number)
 
     for number in caught:
-        loop.add_signal_handler(number, first_signal)
+        with suppress(RuntimeError, ValueError):
+            loop.add_signal_handler(number, first_signal)
     return stop
 
 

@@ -17,7 +17,7 @@ from scheduling import alerts, definitions, gauges
 from scheduling.alerts import FailureAlert, LookOut
 from scheduling.exposition import exposition
 from scheduling.metrics import collect
-from scheduling.models import JobRun, Process
+from scheduling.models import JobRun, Process, ScheduledJob
 from scheduling.recent import HasEnded, window
 
 from .making import make_job, make_process, make_run
@@ -40,8 +40,8 @@ GAUGES: dict[str, object] = {
 }  # fmt: skip
 
 
-def ended(state: str, *, minutes: float = 5, **fields: object) -> JobRun:
-    return make_run(state=state, finished_at=timezone.now() - timedelta(minutes=minutes), **fields)
+def ended(state: str, *, minutes: float = 5, job: ScheduledJob | None = None, **fields: object) -> JobRun:
+    return make_run(job, state=state, finished_at=timezone.now() - timedelta(minutes=minutes), **fields)
 
 
 def alive(**fields: object) -> Process:

@@ -126,7 +126,7 @@ async def test_the_run_that_blocks_is_named_wherever_it_does(
 async def test_a_block_that_is_no_runs_names_the_task() -> None:
     blocking = Blocking()
     watchdog = Watchdog(warn_seconds=0.05, interval=0.02)
-    watchdog.listeners += [lambda _block: 1 / 0, blocking.hear]  # type: ignore[list-item, return-value]
+    watchdog.listeners += [lambda _block: 1 / 0, blocking.hear]  # type: ignore[list-item]
     watchdog.start()
 
     await asyncio.create_task(blocking.in_its_own_task(), name="somebody")
