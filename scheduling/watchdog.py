@@ -50,11 +50,15 @@ class Block:
     task: str
     """The name of the task; empty where it is a plain callback."""
     stack: str
+    is_idle: bool = False
+    """Nobody has the turn: the loop's own thread gets no processor, or the process stood still."""
     ended: bool = False
 
     @property
     def culprit(self) -> str:
         """Who blocks the loop, in words."""
+        if self.is_idle:
+            return "nobody: the process gets no processor"
         if self.work is not None:
             return f"run #{self.work.run_id} (handler {self.work.handler})"
         return f"task {self.task}" if self.task else "a callback"
@@ -132,7 +136,8 @@ class Watchdog:
         task = asyncio.current_task(self._loop) if self._loop is not None else None
         context, stack = _look(sys._current_frames().get(loop_thread))
         work = context.get(WORK) if context is not None else None
-        self._block = Block(seconds=lag, work=work, task=task.get_name() if task is not None else "", stack=stack)
+        name = task.get_name() if task is not None else ""
+        self._block = Block(seconds=lag, work=work, task=name, stack=stack, is_idle=context is None and not name)
         logger.warning(
             "Event loop blocked for %.1f s by %s:\n%s", lag, self._block.culprit, stack, extra=_fields(self._block)
         )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -133,3 +134,23 @@ async def test_a_block_that_is_no_runs_names_the_task() -> None:
     watchdog.stop()
 
     assert (blocking.blocks[0].work, blocking.blocks[0].culprit) == (None, "task somebody")
+
+
+async def test_a_loop_that_only_gets_no_processor_blames_nobody() -> None:
+    blocks: list[Block] = []
+    watchdog = Watchdog(interval=3600.0, exit_seconds=math.inf)
+    watchdog.listeners.append(blocks.append)
+    watchdog.start()
+    began, loop_thread = watchdog._last_sign + 3600, threading.get_ident()
+
+    def judge() -> None:
+        """While the loop waits for its next event, as after a stop of the whole process: until it does."""
+        for doubling in range(1, 500):
+            watchdog.check(began + 2.0**doubling, loop_thread)
+            if blocks[-1].is_idle:
+                return
+
+    await asyncio.to_thread(judge)
+    watchdog.stop()
+
+    assert (blocks[-1].work, blocks[-1].culprit) == (None, "nobody: the process gets no processor")
