@@ -151,6 +151,8 @@ class _Question:
         rules = self.subject.history.rules
         if not rules:
             return self._nearest(Verdict.NEVER_DUE, _("It was not due then; it was planned for one time alone."))
+        if not self.subject.history.is_whole:
+            return self._unknown()
         first = rules[0].since
         sentence = _("There was no such schedule yet: it was created at %(at)s.") % {"at": local(first)}
         return self._explained(Verdict.NOT_YET_CREATED, sentence, until=first)
@@ -263,6 +265,8 @@ class _Question:
     def _unknown(self) -> Explanation:
         if self._is_forgotten():
             sentence = _("It is forgotten: runs are kept for %(days)d days.") % {"days": settings.RUN_RETENTION_DAYS}
+        elif self.rule is None:
+            sentence = _("Nothing is on record, and so old a version of the schedule is not looked at.")
         else:
             sentence = _("It was planned, and nothing is on record: its row was deleted, or a backup was restored.")
         return self._explained(Verdict.FORGOTTEN, sentence)

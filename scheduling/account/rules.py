@@ -65,6 +65,8 @@ class History:
     """The rules of a job, oldest first."""
 
     rules: Sequence[Rule]
+    is_whole: bool = True
+    """Else it has older ones, which were not looked at."""
 
     def at(self, moment: datetime) -> Rule | None:
         """The rule that was in force at a moment; None before the first and after a removal."""
@@ -96,13 +98,15 @@ def history_of(job_id: str, job: ScheduledJob | None) -> History:
     """The rules of a job, present or removed: one query."""
     kept = DefinitionVersion.objects.filter(kind=DefinitionVersion.Kind.JOB, key=job_id).order_by("-number")
     fields = ("number", "at", "removed_at", "removed_by", "document", "user__username")
-    versions = [_version(*values) for values in kept.values_list(*fields)[:MOST_VERSIONS]]
+    versions = [_version(*values) for values in kept.values_list(*fields)[: MOST_VERSIONS + 1]]
+    is_whole = len(versions) <= MOST_VERSIONS
+    versions = versions[:MOST_VERSIONS]
     versions.reverse()
     if versions:
         if job is not None:
             # The job's row is the truth, also where it was written by hand.
             versions[-1] = replace(versions[-1], trigger=job.trigger, enabled=job.enabled, grace=job.misfire_grace_time)
-        return History(list(_rules(versions, job)))
+        return History(list(_rules(versions, job)), is_whole=is_whole)
     return History([] if job is None else [_only_rule(job)])
 
 

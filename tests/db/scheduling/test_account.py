@@ -13,7 +13,7 @@ from django_apscheduler.models import DjangoJob
 from pytest_django import Settings
 
 from scheduling import account, definitions, signals
-from scheduling.account import Verdict
+from scheduling.account import Verdict, rules
 from scheduling.account.recorded import scheduled
 from scheduling.account.words import local
 from scheduling.exceptions import JobNotFound
@@ -339,6 +339,18 @@ def test_job_that_an_older_release_removed(clock: Clock) -> None:
     definitions.delete_job("job")
     DefinitionVersion.objects.update(removed_at=None)
     assert why(at(10)).verdict == Verdict.REMOVED
+
+
+def test_versions_beyond_those_looked_at_are_not_taken_for_none(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "MOST_VERSIONS", 2)
+    for minutes in (20, 30, 40):
+        make_job(trigger={"type": "interval", "minutes": minutes})
+        clock.go(minutes=5)
+    told = why(START + MINUTE)
+    assert (told.verdict, told.sentence) == (
+        Verdict.FORGOTTEN,
+        "Nothing is on record, and so old a version of the schedule is not looked at.",
+    )
 
 
 def test_rule_that_cannot_be_read(clock: Clock) -> None:
