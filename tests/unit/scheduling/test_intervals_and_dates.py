@@ -42,6 +42,8 @@ def test_interval_fires_at_whole_multiples_of_its_anchor_whenever_it_is_asked(
     assert found is not None
     assert (found - anchor) % every == timedelta(0)
     assert max(asked, anchor) < found <= max(asked, anchor) + every
+    # As the tick asks, which anchors nothing.
+    assert triggers.build(interval(units)).following_from(anchor, asked) == found
     # As a stock reader has it after a restart.
     assert pickle.loads(pickle.dumps(trigger)).following(asked) == found
 
