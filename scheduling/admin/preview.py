@@ -70,7 +70,7 @@ def preview_view(
 def _unsaved(form: ScheduledJobForm, trigger: object, now: datetime) -> ScheduledJob:
     """The job as the form would leave it; its instance is not touched."""
     job: ScheduledJob = form.instance
-    same = job.pk and dict(job.trigger) == trigger
+    same = job.pk and job.trigger == trigger
     enabled = form.cleaned_data.get("enabled", True) if form.is_bound else job.enabled
     return ScheduledJob(
         trigger=trigger,

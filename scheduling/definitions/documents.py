@@ -104,11 +104,16 @@ def _document(source: JobValues | ScheduledJob) -> dict[str, object]:
         "job_id": source.job_id,
         "name": source.name or source.job_id,
         "handler": source.handler,
-        "job_data": dict(source.job_data),
+        "job_data": _copied(source.job_data),
         "enabled": source.enabled,
-        "trigger": dict(source.trigger),
+        "trigger": _copied(source.trigger),
         "policies": {name: getattr(source, name) for name in POLICIES},
     }
+
+
+def _copied(value: object) -> object:
+    """A mapping's copy. What a hand put into the row instead stays as it is: it is shown, and refused when saved."""
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _unknown(document: Mapping[str, object], known: Iterable[str], prefix: str) -> Iterable[tuple[str, str]]:

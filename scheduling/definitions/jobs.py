@@ -286,7 +286,7 @@ def _update(
     if document == dump_job(job) and not job.problem and stored is not None:
         return
     now = timezone.now()
-    same_trigger = dict(job.trigger) == dict(values.trigger)
+    same_trigger = job.trigger == dict(values.trigger)
     was_planned = job.enabled and job.paused_at is None and stored is not None and not job.problem
     if not same_trigger or values.enabled != job.enabled or job.problem:
         # What was planned by the old definition and did not run yet will not: it was asked to be otherwise.
@@ -320,7 +320,7 @@ def _update(
 
 
 def _why_changed(job: ScheduledJob, values: JobValues, now: datetime, *, by: str) -> Why:
-    if dict(job.trigger) != dict(values.trigger):
+    if job.trigger != dict(values.trigger):
         return why(JobRun.Reason.CHANGED, by=by, since=now)
     if not values.enabled:
         return why(JobRun.Reason.DISABLED, by=by, since=now)

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from scheduling import registry
+from scheduling import definitions, registry
 from scheduling.contract import JobHandler
 from scheduling.models import JobRun, ScheduledJob
 
@@ -180,3 +180,18 @@ def test_row_that_the_database_refuses_is_set_aside_and_others_go_on() -> None:
     plan("healthy", NOON + MINUTE)
     timer.tick(NOON + MINUTE)
     assert len(states("healthy")) == 2
+
+
+@pytest.mark.parametrize("field", ["job_data", "trigger"])
+@pytest.mark.parametrize("value", [[1], "text", 7, []], ids=["list", "text", "number", "empty list"])
+def test_spoilt_document_is_shown_as_it_is_and_mended_by_saving(field: str, value: object) -> None:
+    make_job()
+    values = definitions.parse_job(definitions.dump_job(ScheduledJob.objects.get()))
+    damage(**{field: value})
+
+    shown = definitions.dump_job(ScheduledJob.objects.get())
+    definitions.save_job(values)
+
+    assert shown[field] == value
+    assert definitions.dump_job(ScheduledJob.objects.get()) == definitions.dump_values(values)
+    assert planned() is not None
