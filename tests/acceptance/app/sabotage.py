@@ -28,7 +28,8 @@ import psycopg
 from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-LOCKS_DUE = "\nWHERE next_run_time <= %s"
+LOCKS_DUE = re.compile(r"^\s*SELECT .*django_apscheduler_djangojob.*next_run_time <=", re.DOTALL)
+"""How a tick asks for what is due, on both databases."""
 
 
 class Sabotage:
