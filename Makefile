@@ -45,8 +45,10 @@ bench: packages-dev
 	$(python) -m benchmarks.$(or $(BENCH),all)
 
 soak: packages-dev
-	$(pytest) tests/unit tests/db tests/acceptance -m soak
-	$(python) -m tests.postgres $(pytest) tests/db tests/acceptance -m soak
+	status=0; \
+	$(pytest) tests/unit tests/db tests/acceptance -m soak || status=1; \
+	$(python) -m tests.postgres $(pytest) tests/db tests/acceptance -m soak || status=1; \
+	exit $$status
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes -q requirements.in -o requirements.txt
