@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from tests.acceptance.moments import assert_all_gapless
-from tests.acceptance.product import Product, Running, wait_for
+from tests.acceptance.product import Product, Row, Running, wait_for
 
 from .table import Witness
 
@@ -64,14 +65,19 @@ def live_through(product: Product, outage: AbstractContextManager[None], bounds:
     assert [scheduler.terminate() for scheduler in schedulers] == [0, 0]
 
     total = assert_all_gapless(product, JOBS, interval=SECOND, at_least=int(bounds.seconds))
-    states = dict(product.sql(STATES))
-    rows = ", ".join(f"{count} {state}" for state, count in sorted(states.items(), key=str))
+    states = by_name(product.sql(STATES))
+    rows = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     witness.saw(f"firing again {took:.1f} s afterwards; {total} moments, each once ({rows})")
     assert lost == 0
     assert slow == [("succeeded", 1, 0, 0, f"slept {bounds.seconds / 2} s")]
     assert set(states) <= {"succeeded", "skipped", "missed", "queued"}, states
     assert bounds.says in schedulers[0].output() + schedulers[1].output()
     assert took < bounds.back_within
+
+
+def by_name(rows: Iterable[Row]) -> dict[str, object]:
+    """Rows of two columns as a mapping."""
+    return {str(name): value for name, value in rows}
 
 
 def assert_alive(schedulers: list[Running]) -> None:

@@ -43,7 +43,8 @@ def database() -> str:
 
 def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect what belongs to the other database: nothing is skipped that could have run."""
-    kept, left_out = [], []
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
     for item in items:
         only = item.get_closest_marker("only_on")
         (left_out if only is not None and only.args[0] != database() else kept).append(item)

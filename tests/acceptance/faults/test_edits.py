@@ -54,7 +54,7 @@ class Editor:
         self.check(job_id)
 
     def create(self, job_id: str) -> None:
-        document = {"job_id": job_id, "handler": "nothing", "trigger": EACH_SECOND}
+        document: dict[str, object] = {"job_id": job_id, "handler": "nothing", "trigger": EACH_SECOND}
         self._ask("POST", "/api/schedule/jobs", document)
         self.expected[job_id] = "second"
 
@@ -89,7 +89,7 @@ class Editor:
         planned = answer.json()["next_run_time"]
         found = None if planned is None else datetime.fromisoformat(planned)
         if expected is None or found is None:
-            good = expected is found
+            good = expected is None and found is None
         elif expected == "second":
             good = abs(found - datetime.now(UTC)) < timedelta(seconds=20)
         else:

@@ -11,6 +11,7 @@ import pytest
 from tests.acceptance.moments import assert_all_gapless, set_due
 from tests.acceptance.product import Product, wait_for
 
+from .outages import EACH_SECOND, STATES, by_name
 from .sabotaging import sabotaged, wait_for_death, wait_for_kill
 from .table import Witness
 
@@ -110,7 +111,6 @@ def test_a_tick_of_20000_rows_is_killed_at_random_points(faulty: Product, witnes
     )
 
 
-EACH_SECOND = {"type": "interval", "seconds": 1, "start": "2026-01-01T00:00:00+00:00"}
 RECOVERED = "SELECT count(*) FROM scheduling_jobrun WHERE recoveries > 0"
 
 
@@ -141,7 +141,7 @@ def test_what_a_killed_process_queued_is_executed_by_whoever_lives(
     total = assert_all_gapless(
         faulty, (f"second-{number}" for number in range(20)), interval=timedelta(seconds=1), at_least=2
     )
-    states = dict(faulty.sql("SELECT state, count(*) FROM scheduling_jobrun GROUP BY state"))
+    states = by_name(faulty.sql(STATES))
     assert set(states) <= {"succeeded", "skipped"}, states
     recovered = int(str(faulty.one(RECOVERED)))
     assert (recovered > 0) is (point == "claimed")

@@ -14,7 +14,7 @@ from tests.acceptance.moments import assert_all_gapless, moment, set_due
 from tests.acceptance.product import Product, Running, wait_for
 from tests.acceptance.test_locked_database import whole_database_locked
 
-from .outages import EACH_SECOND, SECOND
+from .outages import EACH_SECOND, SECOND, by_name
 from .table import Witness
 
 pytestmark = [pytest.mark.process, pytest.mark.soak]
@@ -28,8 +28,12 @@ ACTIVE = "SELECT count(*) FROM scheduling_jobrun WHERE state IN ('queued', 'runn
 def test_a_thousand_at_one_instant_all_run(faulty: Product, witness: Witness) -> None:
     schedulers = [faulty.start_scheduler(), faulty.start_scheduler()]
     at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=20)
-    slow = {"handler": "sleepy", "job_data": {"seconds": 0.1}, "trigger": {"type": "date", "run_date": at.isoformat()}}
-    faulty.load(jobs=[{"job_id": f"at-once-{number}"} | slow for number in range(AT_ONCE)])
+    slow: dict[str, object] = {
+        "handler": "sleepy",
+        "job_data": {"seconds": 0.1},
+        "trigger": {"type": "date", "run_date": at.isoformat()},
+    }
+    faulty.load(jobs=[slow | {"job_id": f"at-once-{number}"} for number in range(AT_ONCE)])
     assert datetime.now(UTC) < at, "saved too late to show anything"
     states = "SELECT state, claim, count(*) FROM scheduling_jobrun WHERE job_key LIKE 'at-once-%' GROUP BY state, claim"
     wait_for(lambda: faulty.sql(states) == [("succeeded", 1, AT_ONCE)], seconds=240, what="all thousand")
@@ -71,10 +75,14 @@ def test_slots_hold_under_many_claimers(faulty: Product, witness: Witness) -> No
 def test_rolling_restarts_lose_nothing(faulty: Product, witness: Witness) -> None:
     faulty.environment["SCHEDULER_DRAIN_SECONDS"] = "2"
     jobs = [f"rolling-{number}" for number in range(12)]
-    every = {"handler": "sleepy", "job_data": {"seconds": 0.5}, "trigger": EACH_SECOND}
-    endless = {"handler": "sleepy", "job_data": {"seconds": 25}, "trigger": {"type": "date", "run_date": "2026-01-01"}}
-    faulty.load(jobs=[{"job_id": job_id} | every for job_id in jobs])
-    faulty.load(jobs=[{"job_id": "long"} | endless | {"policies": {"misfire_grace_time": None}}])
+    every: dict[str, object] = {"handler": "sleepy", "job_data": {"seconds": 0.5}, "trigger": EACH_SECOND}
+    endless: dict[str, object] = {
+        "handler": "sleepy",
+        "job_data": {"seconds": 25},
+        "trigger": {"type": "date", "run_date": "2026-01-01"},
+    }
+    faulty.load(jobs=[every | {"job_id": job_id} for job_id in jobs])
+    faulty.load(jobs=[endless | {"job_id": "long"} | {"policies": {"misfire_grace_time": None}}])
     schedulers = [faulty.start_scheduler() for _ in range(3)]
     codes, longest = [], 0.0
     for number in range(9):
@@ -92,7 +100,7 @@ def test_rolling_restarts_lose_nothing(faulty: Product, witness: Witness) -> Non
     total = assert_all_gapless(faulty, jobs, interval=SECOND, at_least=20)
     [(claims, recoveries)] = faulty.sql("SELECT claim, recoveries FROM scheduling_jobrun WHERE job_key = 'long'")
     failed = faulty.one("SELECT count(*) FROM scheduling_jobrun WHERE state IN ('failed', 'cancelled')")
-    processes = dict(faulty.sql("SELECT state, count(*) FROM scheduling_process GROUP BY state"))
+    processes = by_name(faulty.sql("SELECT state, count(*) FROM scheduling_process GROUP BY state"))
     witness.did("nine rolling restarts of three schedulers (drain limit 2 s) under a job of 25 s and twelve of 0.5 s")
     witness.saw(
         f"exit codes {sorted(set(codes))}, the slowest end {longest:.1f} s; the long run handed on "

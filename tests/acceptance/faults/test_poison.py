@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.moments import assert_all_gapless
 from tests.acceptance.product import Product, wait_for
 
-from .outages import EACH_SECOND, JOBS, NEWEST, SECOND, load_jobs
+from .outages import EACH_SECOND, JOBS, NEWEST, SECOND, by_name, load_jobs
 from .table import Witness
 
 pytestmark = [pytest.mark.process, pytest.mark.soak]
@@ -44,7 +44,7 @@ def test_poison_is_set_aside_and_the_others_fire(faulty: Product, witness: Witne
     failed = "SELECT DISTINCT job_key FROM scheduling_jobrun WHERE state = 'failed'"
     wait_for(lambda: {job_id for (job_id,) in faulty.sql(failed)} == set(POISONS), what="a failure of each")
     time.sleep(8)
-    said = dict(faulty.sql(problems))
+    said = by_name(faulty.sql(problems))
     assert scheduler.process.poll() is None, scheduler.output()[-3000:]
     assert faulty.one("SELECT count(*) FROM django_apscheduler_djangojob") == before
     failures = faulty.one("SELECT count(*) FROM scheduling_jobrun WHERE state = 'failed'")
