@@ -58,8 +58,10 @@ class AnchoredInterval(DocumentTrigger):
         """What `anchored(anchor).following(moment)` says, without making that trigger; both times in UTC."""
         if self.start is not None:
             return self.following(moment)
-        number = (moment - anchor) // self.interval + 1
-        found = anchor + (number if number > 0 else 1) * self.interval
+        if moment < anchor:
+            found = anchor + self.interval
+        else:
+            found = moment + (self.interval - (moment - anchor) % self.interval)
         return found if self.end is None or found <= self.end else None
 
     def count(self, after: datetime, until: datetime) -> int:
