@@ -148,7 +148,5 @@ def _last_gap(job: ScheduledJob) -> Span | None:
 
 
 def _in_numbers(offers: Offers) -> str:
-    count, open_ = len(offers.shown), len(offers.suggested)
-    text = ngettext("%(count)d moment in this range;", "%(count)d moments in this range;", count) % {"count": count}
-    rest = ngettext("%(open)d of them did not run.", "%(open)d of them did not run.", open_) % {"open": open_}
-    return f"{text} {rest}"
+    text = _("Moments in this range: %(count)d. Of these did not run: %(open)d.")
+    return text % {"count": len(offers.shown), "open": len(offers.suggested)}

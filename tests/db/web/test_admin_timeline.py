@@ -162,7 +162,7 @@ def test_the_page_of_a_run_says_why_first_and_what_to_do(web: Client, job: Sched
 def test_the_last_gap_is_offered_and_ticked(web: Client, job: ScheduledJob) -> None:
     make_gap(job)
     page = text_of(web, of(job, "backfill"))
-    assert "3 moments in this range; 3 of them did not run." in page
+    assert "Moments in this range: 3. Of these did not run: 3." in page
     assert [datetime.fromisoformat(moment) for moment in ticked(page)] == [noon(4), noon(5), noon(6)]
 
 
