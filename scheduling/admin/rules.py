@@ -88,6 +88,9 @@ def trigger_of(values: Values) -> dict[str, object]:
 
 def fields_of(trigger: Values) -> dict[str, object]:
     """The fields that say a document, to the letter; those of the kind `document` where none do."""
+    if not isinstance(trigger, Mapping):
+        # A hand spoilt it: shown as it is, to be mended.
+        return {"kind": "document", "trigger_document": trigger}
     for read in _READERS:
         values = read(trigger)
         if values is not None and trigger_of(values) == dict(trigger):

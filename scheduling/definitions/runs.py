@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django_apscheduler.models import DjangoJob
 
 from scheduling import registry, triggers
-from scheduling.exceptions import RunConflict, RunNotFound
+from scheduling.exceptions import InvalidJobData, RunConflict, RunNotFound
 from scheduling.models import JobRun, ScheduledJob
 
 from . import rows
@@ -176,6 +176,9 @@ def _cancelled_by(by: str) -> str:
 def queued(job: ScheduledJob, now: datetime, *, cause: str, moment: datetime, message: str, by: str) -> JobRun:
     """A run (not yet written) that somebody asks for: whatever the cause, it is claimed and executed alike."""
     handler = registry.get(job.handler)
+    if not isinstance(job.job_data, Mapping):
+        # A hand put it there: whoever asks is told, and the handler's code is spared.
+        raise InvalidJobData("", _("Write a mapping of the handler's arguments."))
     return JobRun(
         job=job,
         job_key=job.job_id,
