@@ -86,7 +86,7 @@ def trigger_of(values: Values) -> dict[str, object]:
     return {"type": "cron", "cron": _line(str(kind), values)} | zone | bounds
 
 
-def fields_of(trigger: Values) -> dict[str, object]:
+def fields_of(trigger: object) -> dict[str, object]:
     """The fields that say a document, to the letter; those of the kind `document` where none do."""
     if not isinstance(trigger, Mapping):
         # A hand spoilt it: shown as it is, to be mended.
