@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
+import threading
 import traceback
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +29,7 @@ from .lanes import Lane
 from .link import ExecutionLink, OnProgress
 from .models import JobRun
 from .places import Places
-from .watchdog import WORK, Work
+from .watchdog import MOST_FRAMES, WORK, Work
 
 CANCEL_GRACE = 10.0
 """Seconds that a cancelled handler has for its `finally`; then it is abandoned and named."""
@@ -35,7 +37,8 @@ CANCEL_GRACE = 10.0
 State = JobRun.State
 logger = logging.getLogger(__name__)
 
-_abandoned: dict[asyncio.Task[_Left], Abandoned] = {}
+_abandoned: dict[object, Abandoned] = {}
+"""By the future that is done once the handler, or its thread, is at an end after all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,10 +305,23 @@ class Execution:
         self.link.buffer.add(f"The handler ignores its cancel and is abandoned, at:\n{stack}")
 
     async def _close(self, thread: ThreadPoolExecutor) -> None:
-        """Close the run's connection in its thread; a thread that is stuck is not waited for."""
-        closed = thread.submit(connections.close_all)
+        """Close the run's connection in its thread; a thread that is stuck is left behind, and named."""
+        closed = asyncio.wrap_future(thread.submit(connections.close_all))
         thread.shutdown(wait=False)
-        await asyncio.wait({asyncio.ensure_future(asyncio.wrap_future(closed))}, timeout=self._cancel_grace)
+        await asyncio.wait({closed}, timeout=self._cancel_grace)
+        if closed.done():
+            return
+        _abandoned[closed] = Abandoned(self.claimed.run_id, self.claimed.handler, timezone.now())
+        closed.add_done_callback(_forget)
+        stack = _stack_of_thread(f"run-{self.claimed.run_id}_")
+        logger.error(
+            "A thread of handler %s does not end and is left behind (run #%s), at:\n%s",
+            self.claimed.handler,
+            self.claimed.run_id,
+            stack,
+            extra={"action": "thread_abandoned", "run_id": self.claimed.run_id, "handler": self.claimed.handler},
+        )
+        self.link.buffer.add(f"A thread of the handler does not end and is left behind, at:\n{stack}")
 
 
 async def _leave(handler: JobHandler, context: JobContext, work: Work) -> _Left:
@@ -319,8 +335,14 @@ async def _leave(handler: JobHandler, context: JobContext, work: Work) -> _Left:
         return _Left(exception=error)
 
 
-def _forget(task: asyncio.Task[_Left]) -> None:
-    _abandoned.pop(task, None)
+def _forget(future: asyncio.Future[object]) -> None:
+    _abandoned.pop(future, None)
+
+
+def _stack_of_thread(prefix: str) -> str:
+    thread = next((one for one in threading.enumerate() if one.name.startswith(prefix)), None)
+    frame = sys._current_frames().get(thread.ident or 0) if thread is not None else None
+    return "".join(traceback.format_stack(frame)[-MOST_FRAMES:]) if frame is not None else "(no such thread)"
 
 
 async def _swallow(hook: Awaitable[None]) -> None:

@@ -368,6 +368,26 @@ class TestTimeoutAndCancel:
         assert next(one["run"] for one in gauges["abandoned"]) == run.pk  # type: ignore[attr-defined]
         assert runner.gauges() == {"places_used": 0, "abandoned_handlers": 0}
 
+    async def test_a_thread_that_does_not_end_is_left_behind_and_named(self, handler: ScriptedJobHandler) -> None:
+        free = threading.Event()
+
+        async def script(context: JobContext) -> JobResult:
+            await sync_to_async(free.wait)(30)
+            return JobResult(success=True)
+
+        handler.script = script
+        async with running(cancel_grace=0.05) as (runner, _liveness):
+            run = await ended(await queue(timeout=0.05))
+            left = runner.gauges()
+            free.set()
+            await until(lambda: runner.gauges()["abandoned_handlers"] == 0)
+
+        assert (run.state, run.error_type) == ("failed", "RunTimeout")
+        assert next(one["run"] for one in left["abandoned"]) == run.pk  # type: ignore[attr-defined]
+        log = await log_of(run)
+        assert "A thread of the handler does not end" in log
+        assert "self._cond.wait" in log
+
     async def test_a_handler_that_cancels_itself_has_failed(self, handler: ScriptedJobHandler) -> None:
         async def script(context: JobContext) -> JobResult:
             raise asyncio.CancelledError
