@@ -97,6 +97,7 @@ class Timeline:
     def __init__(self, trigger: Moments) -> None:
         self._trigger = trigger
         self._steps: dict[datetime, datetime | None] = {}
+        self._plans: dict[tuple[datetime, datetime, timedelta | None, bool], Plan] = {}
 
     def after(self, moment: datetime) -> datetime | None:
         """Return the first moment after `moment`; None when there is none.
@@ -183,6 +184,14 @@ class Timeline:
                 return last - middle
             enough, less = (middle, less) if found >= limit else (enough, middle)
         return last - enough
+
+    def planned(self, *, due: datetime, now: datetime, grace: timedelta | None, coalesce: bool) -> Plan:
+        """Return `plan` of these values; asked once for all jobs of the trigger that are due since the same moment."""
+        key = (due, now, grace, coalesce)
+        found = self._plans.get(key)
+        if found is None:
+            found = self._plans[key] = plan(self, due=due, now=now, grace=grace, coalesce=coalesce)
+        return found
 
     def count(self, first: datetime, last: datetime) -> int:
         """How many moments lie from `first` to `last`, both being moments: quick, however many (3 ms for ten years)."""

@@ -21,7 +21,7 @@ from django_apscheduler.jobstores import DjangoJobStore
 
 from . import ledger, registry
 from .contract import JobHandler
-from .firing import NONE_ACTIVE, Active, Plan, Timeline, plan, retry_at
+from .firing import NONE_ACTIVE, Active, Plan, Timeline, retry_at
 from .ledger import Definition, Due
 from .models import ScheduledJob
 from .plain import PlainJob, plain_jobs, unanchored
@@ -132,15 +132,10 @@ class DueJob(Job):  # type: ignore[misc]  # APScheduler is untyped
         """
         if self.timeline is not None:
             grace = None if self.misfire_grace_time is None else timedelta(seconds=self.misfire_grace_time)
+            # a job that cannot run fails once for all that is due
+            coalesce = self.coalesce or self.error is not None
             try:
-                self.plan = plan(
-                    self.timeline,
-                    due=self.due,
-                    now=self.moment,
-                    grace=grace,
-                    # a job that cannot run fails once for all that is due
-                    coalesce=self.coalesce or self.error is not None,
-                )
+                self.plan = self.timeline.planned(due=self.due, now=self.moment, grace=grace, coalesce=coalesce)
             except Exception as error:  # as in `build`
                 self.error = error
                 self.timeline = None
