@@ -19,6 +19,8 @@ from .cronline import without_idle_steps
 LOCALES = {"zh-hans": "zh_CN", "zh": "zh_CN", "en": "en_US"}
 ONWARDS = re.compile(r"(?<![-\w])\w+/\d")
 """``5/10``: the Chinese catalogue leaves out where it begins."""
+NAME = re.compile(r" ?([A-Z][a-z]+) ?")
+"""A day or a month, which the Chinese catalogue leaves in English."""
 
 
 def cron_in_words(line: str) -> str:
@@ -27,7 +29,10 @@ def cron_in_words(line: str) -> str:
     day, weekday = fields[-3], fields[-1]
     if "*" not in (day, weekday) and "*" in (day[0], weekday[0]):
         # The library takes all of these for “or”.
-        one = _in_words(" ".join([*fields[:-1], "*"]), get_language() or "en")
+        rest = " ".join([*fields[:-1], "*"])
+        one = _in_words(rest, get_language() or "en")
+        if one == rest:
+            return line
         return _("%(words)s, but only where the day of the week matches “%(weekday)s” as well") % {
             "words": one,
             "weekday": weekday,
@@ -38,7 +43,7 @@ def cron_in_words(line: str) -> str:
 @lru_cache(maxsize=4096)
 def _in_words(line: str, language: str) -> str:
     locale = LOCALES.get(language) or LOCALES.get(language.split("-")[0])
-    if locale is None or (locale != "en_US" and ONWARDS.search(line)):
+    if locale is None or (locale != "en_US" and (ONWARDS.search(line) or "#" in line)):
         return line
     options = Options()
     options.locale_code = locale
@@ -48,10 +53,17 @@ def _in_words(line: str, language: str) -> str:
         words = str(ExpressionDescriptor(_plainer(line), options).get_description())
     except (FormatError, MissingFieldError, ValueError, IndexError):
         return line
-    # The Chinese catalogue leaves names of days and months in English: half a sentence is worse than the line.
-    if locale != "en_US" and re.search("[A-Za-z]", words):
-        return line
-    return words
+    return words if locale == "en_US" else _in_whole_chinese(words, line)
+
+
+def _in_whole_chinese(words: str, line: str) -> str:
+    """With names of days and months and with Chinese commas; the line, where it would still be half a sentence."""
+    words = re.sub(r"(?<=[a-z]), (?=[A-Z])|(?<=\d), (?=\d)", "、", words.replace(", 和 ", " 和 "))
+    words = re.sub(r"每 (\d+) 月", r"每 \1 个月", words)
+    words = NAME.sub(lambda found: _(found[1]), words).replace(", ", "，").replace(",", "，").strip()
+    *_others, day, _month, weekday = line.split()
+    says_or = "*" in day or "*" in weekday or "或" in words
+    return words if says_or and not re.search("[A-Za-z]", words) else line
 
 
 def _plainer(line: str) -> str:

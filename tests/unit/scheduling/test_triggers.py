@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from scheduling import triggers
 from scheduling.exceptions import InvalidTrigger
 from scheduling.triggers.cronline import FIELDS, parse_fields, split_line
+from scheduling.triggers.words import cron_in_words
 from scheduling.triggers.zones import changes, instant_of
 
 from .clockwalk import Line
@@ -476,8 +478,30 @@ def test_triggers_are_said_in_words(document: dict[str, object], words: str) -> 
     assert triggers.describe(document) == words
 
 
-def test_chinese_words_only_where_the_sentence_is_whole() -> None:
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("*/15 * * * *", "每 15 分钟（UTC）"),
+        ("0 2 * * mon", "在 02:00，仅在星期一（UTC）"),
+        ("30 9 * * 1,3,5", "在 09:30，仅在星期一、星期三和星期五（UTC）"),
+        ("0 2,4,6 * * 1-5", "在 02:00、04:00 和 06:00，星期一到星期五（UTC）"),
+        ("0 2 1 may,oct *", "在 02:00，每月的 1 号，仅在五月和十月（UTC）"),
+        ("0 2 * */2 *", "在 02:00，每 2 个月（UTC）"),
+        ("0 3 13 * 5", "在 03:00，每月的 13 号，或星期五（UTC）"),
+        ("0 2 */2 * mon", "在 02:00，每 2 天，而且只限星期也符合“mon”的日子（UTC）"),
+        ("0 2 1-7 * 1-5", "0 2 1-7 * 1-5（UTC）"),
+        ("0 0 * * mon#2", "0 0 * * mon#2（UTC）"),
+        ("5/20 * * * *", "5/20 * * * *（UTC）"),
+    ],
+)
+def test_chinese_words_only_where_the_sentence_is_whole_and_true(line: str, words: str) -> None:
     with translation.override("zh-hans"):
-        assert triggers.describe(cron("*/15 * * * *")) == "每 15 分钟（UTC）"
-        assert triggers.describe(cron("0 2 * * mon")) == "0 2 * * mon（UTC）"
-        assert triggers.describe(cron("5/20 * * * *")) == "5/20 * * * *（UTC）"
+        assert triggers.describe(cron(line)) == words
+
+
+@given(line=lines())
+@settings(max_examples=200, deadline=None)
+def test_chinese_words_hold_no_english_but_what_is_quoted(line: Line) -> None:
+    with translation.override("zh-hans"):
+        words = cron_in_words(line.text)
+    assert line.text in words or not re.search("[A-Za-z]", re.sub("“.*”", "", words))
