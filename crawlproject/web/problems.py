@@ -15,6 +15,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from django.views.defaults import server_error as django_server_error
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -94,6 +95,7 @@ def plain_problem(status: int, detail: str) -> HttpResponse:
     return HttpResponse(json.dumps(body), status=status, content_type=CONTENT_TYPE)
 
 
+@csrf_exempt
 def unknown_address(request: HttpRequest, path: str = "") -> HttpResponse:
     """The answer under /api/ where there is nothing."""
     return plain_problem(404, _("There is nothing at %(path)s.") % {"path": request.path[:200]})
