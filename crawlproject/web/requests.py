@@ -16,6 +16,8 @@ from rest_framework.request import Request
 from .problems import FieldErrors
 
 MOST_DIGITS = 18
+FIRST_YEAR, LAST_YEAR = 1970, 2999
+"""The years of a moment, as of a trigger's."""
 _LOST_PLUS = re.compile(r"(?P<moment>.*\d[T ]\d{2}:\d{2}.*) (?P<offset>\d{2}:?\d{2})")
 
 
@@ -58,17 +60,14 @@ def moment(value: object, *, field: str) -> datetime:
         parsed = parse_datetime(value) if isinstance(value, str) else None
     except ValueError:
         parsed = None
-    if parsed is None or not 1970 <= parsed.year <= 9000:
+    if parsed is None:
         example = "2027-01-01T02:00:00+08:00"
-        raise FieldErrors(
-            [
-                (
-                    field,
-                    _("Give a moment such as %(example)s (without an offset: in %(zone)s), not “%(given)s”.")
-                    % {"example": example, "zone": settings.SCHEDULER_TIMEZONE, "given": str(value)[:50]},
-                )
-            ]
-        )
+        message = _("Give a moment such as %(example)s (without an offset: in %(zone)s), not “%(given)s”.")
+        values = {"example": example, "zone": settings.SCHEDULER_TIMEZONE, "given": str(value)[:50]}
+        raise FieldErrors([(field, message % values)])
+    if not FIRST_YEAR <= parsed.year <= LAST_YEAR:
+        message = _("The year %(year)d is out of range; use %(first)d to %(last)d.")
+        raise FieldErrors([(field, message % {"year": parsed.year, "first": FIRST_YEAR, "last": LAST_YEAR})])
     return timezone.make_aware(parsed) if timezone.is_naive(parsed) else parsed
 
 

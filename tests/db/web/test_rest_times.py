@@ -15,6 +15,7 @@ from crawlproject.web.renderers import UtcJSONRenderer
 from scheduling.models import Process
 
 from .making import make_item, make_job, make_page, make_run, make_spider, make_task, make_version
+from .problems import assert_problem
 
 LOCAL = ("local", "from", "to")
 A_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}")
@@ -59,3 +60,11 @@ def test_a_moment_of_another_zone_is_the_same_moment() -> None:
     assert UtcJSONRenderer().render({"at": there, "day": there.date()}) == (
         b'{"at":"2026-12-31T18:00:00Z","day":"2027-01-01"}'
     )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("moment", ["1900-01-01T00:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_a_year_out_of_range_is_named(api: APIClient, moment: str) -> None:
+    make_job()
+    answer = api.get("/api/schedule/jobs/nightly/why", {"moment": moment})
+    assert_problem(answer, 400, field="moment", says=f"The year {int(moment[:4])} is out of range; use 1970 to 2999.")
