@@ -143,9 +143,11 @@ class Tick:
         """
         if self.failure is not None:
             raise self.failure
+        # What was missed lies before what is caught up: its rows come first, so that a time line is in order.
+        ids = ledger.insert([run for run in self._told if run.state == State.MISSED], self.moment)
         queued = ledger.queue_plain([(job.pk, job.due_at) for job in self.plain], self.moment)
         queued += ledger.queue(self._quiet, self.moment)
-        ids = ledger.insert(self._told, self.moment)
+        ids |= ledger.insert([run for run in self._told if run.state != State.MISSED], self.moment)
         told = [run for run in self._told if (run.pk, run.scheduled_time) in ids]
         ledger.move(list(self._moves.items()))
         ledger.mark(self._marks())

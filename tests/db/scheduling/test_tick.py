@@ -119,6 +119,7 @@ def test_gap_makes_one_missed_row_with_its_bounds(trigger: dict[str, object]) ->
     assert missed.finished_at == NOON + 10 * MINUTE
     assert [run.scheduled_time for run in queued] == [NOON + 9 * MINUTE, NOON + 10 * MINUTE]
     assert rung == [run.pk for run in queued]
+    assert missed.pk < min(rung), "a time line, newest row first, would not be in order"
 
 
 def test_everything_missed_moves_on_to_the_future() -> None:
