@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from scheduling.account import reason_in_words
+from scheduling.account import Teller
 from scheduling.alerts import failure_alert
 from scheduling.lateness import overdue_seconds
 from scheduling.models import JobRun, ScheduledJob, SchedulerState
@@ -68,9 +68,7 @@ def dashboard(request: HttpRequest, *, is_alive: bool) -> dict[str, object]:
         "verdict": _verdict(needs, len(jobs)),
         "needs": needs,
         "figures": _figures(),
-        "recent": [
-            (run, _message(run)) for run in JobRun.objects.defer("data", "error", "work").order_by("-id")[:RECENT]
-        ],
+        "recent": _recent(),
         "has_spiders": apps.get_model("crawler", "Spider")._default_manager.exists(),
     }
 
@@ -114,9 +112,12 @@ def _needs_of_jobs(jobs: list[ScheduledJob]) -> Iterator[Need]:
             yield Need("failed", job.name, _("its last run failed"), f"{runs}?job={job.job_id}")
 
 
-def _message(run: JobRun) -> str:
-    """Of a moment that did not run: why, in the reader's language."""
-    return reason_in_words(run) if run.state in (JobRun.State.MISSED, JobRun.State.SKIPPED) else run.message
+def _recent() -> list[tuple[JobRun, str]]:
+    """The last runs with their message; of a moment that did not run: why, in the reader's language."""
+    runs = list(JobRun.objects.defer("data", "error", "work").order_by("-id")[:RECENT])
+    teller = Teller(runs, now=timezone.now())
+    not_run = (JobRun.State.MISSED, JobRun.State.SKIPPED)
+    return [(run, teller.sentence(run) if run.state in not_run else run.message) for run in runs]
 
 
 def _figures() -> Figures:

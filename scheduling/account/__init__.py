@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from .downtime import downtimes
 from .explaining import explain
-from .latest import explain_last
+from .latest import explain_last, nothing_found
+from .telling import Teller
 from .timelines import timeline
 from .values import Entry, Explanation, Planned, Timeline, Verdict
 from .words import reason_in_words
@@ -17,11 +18,13 @@ __all__ = [
     "Entry",
     "Explanation",
     "Planned",
+    "Teller",
     "Timeline",
     "Verdict",
     "downtimes",
     "explain",
     "explain_last",
+    "nothing_found",
     "reason_in_words",
     "timeline",
 ]

@@ -53,10 +53,15 @@ def outage_at(moment: datetime, grace: timedelta | None, *, now: datetime) -> tu
         return None
     start = within[0][0]
     if start == moment:
-        last = _SCHEDULERS.filter(beat_at__lte=moment).aggregate(last=Max("beat_at"))["last"]
-        start = min(moment, last + _BEAT) if last is not None else moment
+        start = last_alive(moment) or moment
     following = _SCHEDULERS.filter(started_at__gt=start).aggregate(first=Min("started_at"))["first"]
     return start, following
+
+
+def last_alive(moment: datetime) -> datetime | None:
+    """Until when a scheduler lived before a moment at which none is alive; None: there was none before."""
+    last: datetime | None = _SCHEDULERS.filter(beat_at__lte=moment).aggregate(last=Max("beat_at"))["last"]
+    return None if last is None else min(moment, last + _BEAT)
 
 
 def alive(kind: str, *, now: datetime | None) -> list[Process]:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from scheduling.durations import duration
 from scheduling.models import JobRun, Process
 
 from .downtime import alive, outage_at
@@ -250,16 +251,17 @@ class _Question:
         sentence = _("It is planned for %(at)s.") % {"at": local(self.moment)}
         if alive(Process.Kind.SCHEDULER, now=self.clock):
             return self._explained(Verdict.PLANNED, sentence)
-        sentence = f"{sentence} {_('No scheduler is alive now.')}"
-        return self._explained(Verdict.PLANNED, sentence, remedy(Verdict.DUE_NO_SCHEDULER))
+        # In a call of its own: within an f-string it would not be found for translation.
+        nobody = _("No scheduler is alive now.")
+        return self._explained(Verdict.PLANNED, f"{sentence} {nobody}", remedy(Verdict.DUE_NO_SCHEDULER))
 
     def _due(self) -> Explanation:
         if not alive(Process.Kind.SCHEDULER, now=self.clock):
             sentence = _("It is due since %(at)s, and no scheduler is alive.") % {"at": local(self.moment)}
             return self._explained(Verdict.DUE_NO_SCHEDULER, sentence, remedy(Verdict.DUE_NO_SCHEDULER))
         seconds = (self.now - self.moment).total_seconds()
-        values = {"at": local(self.moment), "seconds": f"{seconds:.3g}"}
-        sentence = _("It is due since %(at)s (%(seconds)s s): a scheduler is about to look at it.") % values
+        values = {"at": local(self.moment), "duration": duration(seconds)}
+        sentence = _("It is due since %(at)s (%(duration)s): a scheduler is about to look at it.") % values
         return self._explained(Verdict.DUE, sentence)
 
     def _unknown(self) -> Explanation:

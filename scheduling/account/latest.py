@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from scheduling.models import JobRun
 
@@ -24,7 +25,7 @@ State = JobRun.State
 def explain_last(job_id: str, *, now: datetime | None = None) -> Explanation | None:
     """Account for the last moment that did not run: held now, due and not looked at, waiting, or on record so.
 
-    None: all that was planned and is on record ran.
+    None: none that is looked at; `nothing_found` says so.
 
     Raises:
         JobNotFound: nothing of that id ever existed.
@@ -33,6 +34,16 @@ def explain_last(job_id: str, *, now: datetime | None = None) -> Explanation | N
     at = now or timezone.now()
     moment = _held(subject, at) or _due(subject, at) or _on_record(job_id, at)
     return None if moment is None else explain(job_id, moment, now=now)
+
+
+def nothing_found(job_id: str) -> str:
+    """The sentence for no such moment: whether all that is on record was looked at."""
+    older = JobRun.objects.filter(job_key=job_id).order_by("-pk").values("pk")[MOST_ROWS : MOST_ROWS + 1]
+    if not older.exists():
+        return _("All that was planned and is on record ran.")
+    return _("All of the newest %(count)d runs on record ran; ask with a moment for what was before.") % {
+        "count": MOST_ROWS
+    }
 
 
 def _held(subject: Subject, now: datetime) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Telling many rows at once: what their words need beside themselves, in two queries."""
+"""Telling many rows at once: what their words need beside themselves, in three queries at most."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from scheduling.models import JobRun
 
-from .downtime import Span, downtimes
+from .downtime import Span, downtimes, last_alive
 from .words import Outage, reason_in_words, reason_of
 
 State = JobRun.State
@@ -17,7 +17,7 @@ _LOOK_BACK = timedelta(days=1)
 
 
 class Teller:
-    """Rows of one job, and what is known of schedulers at their times."""
+    """Rows, of one job or of several, and what is known of schedulers at their times."""
 
     def __init__(self, runs: Sequence[JobRun], *, now: datetime) -> None:
         _fetch_what_is_told(runs)
@@ -42,7 +42,7 @@ def _is_late(run: JobRun) -> bool:
 
 def _fetch_what_is_told(runs: Sequence[JobRun]) -> None:
     """Who paused, since when: small, and of a few rows."""
-    missed = {run.pk: run for run in runs if run.state == State.MISSED}
+    missed = {run.pk: run for run in runs if run.state == State.MISSED and "data" in run.get_deferred_fields()}
     for pk, data in JobRun.objects.filter(pk__in=missed).values_list("pk", "data"):
         missed[pk].data = data
 
@@ -51,6 +51,11 @@ def _outages(runs: Sequence[JobRun], now: datetime) -> list[Span]:
     late = [run for run in runs if _is_late(run)]
     if not late:
         return []
-    since = min(run.scheduled_time for run in late) - _LOOK_BACK
+    first = min(run.scheduled_time for run in late)
+    since = first - _LOOK_BACK
     until = max(run.finished_at or run.queued_at for run in late)
-    return [(start, end) for start, end in downtimes(since, until, now=now) if end - start >= _LEAST_OUTAGE]
+    spans = [(start, end) for start, end in downtimes(since, until, now=now) if end - start >= _LEAST_OUTAGE]
+    if spans and spans[0][0] == since:
+        # It began before we looked; where no scheduler was ever alive, with what it made late.
+        spans[0] = (last_alive(since) or first, spans[0][1])
+    return spans

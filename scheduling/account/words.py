@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from scheduling.durations import duration
 from scheduling.firing import CATCH_UP
 from scheduling.models import JobRun
 from scheduling.triggers.base import default_timezone
@@ -92,8 +93,8 @@ def _succeeded(run: JobRun) -> str:
     seconds = run.execution_time
     if seconds is None and run.finished_at is not None:
         seconds = (run.finished_at - run.started_at).total_seconds()
-    values = {"at": local(run.started_at), "seconds": f"{seconds or 0:.3g}"}
-    return _("It ran at %(at)s and succeeded after %(seconds)s s.") % values
+    values = {"at": local(run.started_at), "duration": duration(seconds or 0)}
+    return _("It ran at %(at)s and succeeded after %(duration)s.") % values
 
 
 def _failed(run: JobRun) -> str:

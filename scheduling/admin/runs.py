@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -18,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from crawlproject.templatetags.lamplighter import badge
 from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
 from scheduling import account, definitions
-from scheduling.account import reason_in_words
+from scheduling.account import Teller
 from scheduling.account.waiting import waiting_for
 from scheduling.exceptions import JobNotFound, SchedulingError
 from scheduling.models import JobRun, RunLog, ScheduledJob
@@ -46,6 +47,17 @@ class JobFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[JobRun]) -> QuerySet[JobRun]:
         return queryset.filter(job_key=self.value()) if self.value() else queryset
+
+
+class ToldRuns(ChangeList):
+    """A page of runs; of those that did not run, why: what their words need is asked once for all."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        runs = [run for run in self.result_list if run.state in (JobRun.State.MISSED, JobRun.State.SKIPPED)]
+        teller = Teller(runs, now=timezone.now())
+        for run in runs:
+            run.sentence = teller.sentence(run)
 
 
 @admin.register(JobRun)
@@ -103,6 +115,9 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
             empty.append(ERROR)
         return [fieldset for fieldset in super().get_fieldsets(request, obj) if fieldset[0] not in empty]
 
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ToldRuns]:
+        return ToldRuns
+
     @admin.display(description=gettext_lazy("run"), ordering="id")
     def named(self, run: JobRun) -> SafeString:
         return two_lines(run.job_key, f"#{run.pk} · {run.get_cause_display()}")
@@ -126,8 +141,7 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
     @admin.display(description=gettext_lazy("message"))
     def message_line(self, run: JobRun) -> str:
         """Of a moment that did not run: why, in the reader's language."""
-        text = reason_in_words(run) if run.state in (JobRun.State.MISSED, JobRun.State.SKIPPED) else run.message
-        return text[:200]
+        return (run.sentence or run.message)[:200]
 
     @admin.display(description=gettext_lazy("in words"))
     def why(self, run: JobRun) -> SafeString:
@@ -191,7 +205,7 @@ def _told(run: JobRun) -> tuple[str, str]:
             told = account.explain(run.job_key, run.scheduled_time)
             if told.run is not None and told.run.pk == run.pk:
                 return told.sentence, told.remedy
-    return reason_in_words(run), ""
+    return Teller([run], now=timezone.now()).sentence(run), ""
 
 
 def _link(url: str, text: str) -> SafeString:

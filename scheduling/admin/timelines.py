@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
+from crawlproject.web.requests import MOST_DIGITS
 from scheduling import account
 from scheduling.account import Explanation, Verdict
 from scheduling.account.values import DID_NOT_RUN
@@ -29,7 +30,8 @@ _TONES = {
 def timeline_view(model_admin: admin.ModelAdmin[ScheduledJob], request: HttpRequest, object_id: str) -> HttpResponse:
     job = job_for(model_admin, request, object_id)
     before = request.GET.get("before", "")
-    line = account.timeline(job.job_id, before_id=int(before) if before.isdecimal() else None, limit=PAST)
+    is_number = before.isdecimal() and len(before) <= MOST_DIGITS
+    line = account.timeline(job.job_id, before_id=int(before) if is_number else None, limit=PAST)
     asked = request.GET.get("at", "")
     explanation, problem = _explain(job, asked)
     return show(
@@ -40,7 +42,7 @@ def timeline_view(model_admin: admin.ModelAdmin[ScheduledJob], request: HttpRequ
         tab="timeline",
         title=_("Time line"),
         line=line,
-        is_first_page=not before,
+        is_first_page=not is_number,
         zone=moments.zone_in_words(),
         asked=moments.for_field(explanation.moment if explanation else line.now),
         problem=problem,

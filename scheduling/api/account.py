@@ -66,8 +66,7 @@ class AccountActions:
         with as_problems():
             found = account.explain(job_id, asked) if asked is not None else account.explain_last(job_id)
         if found is None:
-            sentence = _("All that was planned and is on record ran.")
-            return Response({"job_id": job_id, "verdict": None, "sentence": sentence})
+            return Response({"job_id": job_id, "verdict": None, "sentence": account.nothing_found(job_id)})
         return Response(found.as_json())
 
     @action(detail=True, methods=["get"], url_path="backfill", url_name="backfill")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
+from django.db.models import Manager
+from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 from rest_framework import serializers
 
@@ -16,6 +18,17 @@ BODIES = ("data", "error")
 """Of a run: long, and not needed to see what became of it."""
 
 
+class ToldRuns(serializers.ListSerializer[JobRun]):
+    """Many runs: what their words need is asked once for all."""
+
+    teller: account.Teller
+
+    def to_representation(self, data: Iterable[JobRun] | Manager[JobRun]) -> list[object]:
+        runs = list(data.all() if isinstance(data, Manager) else data)
+        self.teller = account.Teller(runs, now=timezone.now())
+        return list(super().to_representation(runs))
+
+
 class JobRunSerializer(serializers.ModelSerializer[JobRun]):
     """A run, read-only. `job_id` is the schedule's name for programs; it stays when the schedule is gone."""
 
@@ -25,6 +38,7 @@ class JobRunSerializer(serializers.ModelSerializer[JobRun]):
 
     class Meta:
         model = JobRun
+        list_serializer_class = ToldRuns
         fields: ClassVar[list[str]] = [
             "id", "job_id", "job_name", "cause", "state", "scheduled_time", "available_at", "queued_at", "started_at",
             "finished_at", "execution_time", "retry_count", "recoveries", "message", "data", "error_type", "error",
@@ -37,7 +51,8 @@ class JobRunSerializer(serializers.ModelSerializer[JobRun]):
 
     def get_why(self, run: JobRun) -> str:
         """Why it did not run, or how it ended: a sentence in the reader's language."""
-        return account.reason_in_words(run)
+        teller = self.parent.teller if isinstance(self.parent, ToldRuns) else account.Teller([run], now=timezone.now())
+        return teller.sentence(run)
 
 
 class RunSummarySerializer(JobRunSerializer):

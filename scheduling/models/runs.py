@@ -112,6 +112,9 @@ class JobRun(models.Model):
     )
     requested_by = models.CharField(_("asked for by"), max_length=150, blank=True, default="", db_default="")
 
+    sentence = ""
+    """No column: why it did not run, in words, where a list has asked `account.Teller` for all its rows."""
+
     class Meta:
         verbose_name = _("run")
         verbose_name_plural = _("runs")

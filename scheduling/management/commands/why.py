@@ -6,7 +6,6 @@ import json
 from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand
-from django.utils.translation import gettext as _
 
 from scheduling import account
 from scheduling.account.words import local
@@ -29,15 +28,14 @@ class Command(BaseCommand):
         except JobNotFound as error:
             raise wrong(no_such_job(job_id)) from error
         if as_json:
-            answer = {"job_id": job_id, "verdict": None, "sentence": _all_ran()} if told is None else told.as_json()
-            self.stdout.write(json.dumps(answer, ensure_ascii=False))
+            self.stdout.write(json.dumps(_nothing(job_id) if told is None else told.as_json(), ensure_ascii=False))
         elif told is None:
-            self.stdout.write(_all_ran())
+            self.stdout.write(account.nothing_found(job_id))
         else:
             self.stdout.write(f"{job_id}, {local(told.moment)}: {told.sentence}")
             if told.remedy:
                 self.stdout.write(f"→ {told.remedy}")
 
 
-def _all_ran() -> str:
-    return _("All that was planned and is on record ran.")
+def _nothing(job_id: str) -> dict[str, object]:
+    return {"job_id": job_id, "verdict": None, "sentence": account.nothing_found(job_id)}

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
 from scheduling import account, definitions
-from scheduling.account import reason_in_words
+from scheduling.account import latest, reason_in_words
 from scheduling.models import JobRun
 
 from .test_account import MINUTE, SECOND, START, Clock, at, clock, end, make_job, make_scheduler, only_run, tick
@@ -179,3 +179,21 @@ class TestLast:
         told = account.explain_last("job", now=clock.now)
         assert told is not None
         assert (told.moment, told.verdict) == (at(10), "due_no_scheduler")
+
+
+def test_nothing_found_does_not_claim_what_was_not_looked_at(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_job(policies={"overlap": "wait", "misfire_grace_time": None})
+    tick(clock.go(minutes=30))
+    assert account.nothing_found("job") == "All that was planned and is on record ran."
+    monkeypatch.setattr(latest, "MOST_ROWS", 2)
+    assert account.nothing_found("job").startswith("All of the newest 2 runs on record ran")
+
+
+def test_outage_begins_when_the_last_scheduler_ended_however_long_ago(clock: Clock) -> None:
+    make_job(trigger={"type": "cron", "cron": "0 0 * * mon", "timezone": "UTC"})
+    make_scheduler(until=at(12))
+    make_scheduler(since=clock.go(days=8))
+    tick(clock.now)
+    (missed,) = account.timeline("job", now=clock.now).past
+    assert "no scheduler was alive from 2026-03-02 20:12:03 to 2026-03-10" in missed.sentence
+    assert missed.sentence == account.explain("job", missed.first, now=clock.now).sentence

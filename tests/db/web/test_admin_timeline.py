@@ -13,7 +13,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from scheduling import definitions
-from scheduling.models import DefinitionVersion, JobRun, ScheduledJob
+from scheduling.account.words import local
+from scheduling.models import DefinitionVersion, JobRun, Process, ScheduledJob
 
 from .answers import messages_of
 from .making import make_job, make_run
@@ -107,7 +108,32 @@ def test_the_past_is_paged(
     assert f"/jobrun/{first.pk}/change/" in page
     assert 'href="?before' not in page
     assert web.get(of(job, "timeline", "?before=x")).status_code == 200
-    assert web.get(of(job, "timeline", "?before=" + "9" * 30)).status_code == 200
+    for digits in (30, 5_000):
+        assert web.get(of(job, "timeline", "?before=" + "9" * digits)).status_code == 200
+
+
+def test_lists_of_runs_say_what_the_time_line_says(web: Client, job: ScheduledJob) -> None:
+    """Of what nobody was there for: not that a scheduler came late."""
+    make_gap(job)
+    ended = noon(9)
+    Process.objects.create(
+        kind="scheduler", host="h", pid=1, pid_created=1.0, max_workers=4, state="stopped",
+        started_at=noon(20), beat_at=ended,
+    )  # fmt: skip
+    said = f"no scheduler was alive from {local(ended + timedelta(seconds=3))} to"
+    for path in (of(job, "timeline"), "/admin/scheduling/jobrun/", "/admin/"):
+        assert said in text_of(web, path), path
+
+
+def test_lists_of_runs_tell_who_paused_and_why(web: Client, job: ScheduledJob) -> None:
+    definitions.pause_job(job.job_id, by="ann", note=HOSTILE)
+    ScheduledJob.objects.update(paused_at=noon(3))
+    definitions.resume_job(job.job_id)
+    for path in ("/admin/scheduling/jobrun/", "/admin/"):
+        page = text_of(web, path)
+        assert f"paused from {local(noon(3))} to" in page, path
+        assert "by ann" in page, path
+        assert HOSTILE not in page, path
 
 
 # --- why did it not run? ----------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from scheduling import definitions
-from scheduling.models import DefinitionVersion, JobRun, ScheduledJob
+from scheduling.account.words import local
+from scheduling.models import DefinitionVersion, JobRun, Process, ScheduledJob
 
 from .making import make_job, make_run, make_user
 from .problems import assert_problem
@@ -117,7 +118,7 @@ def test_a_time_line_costs_the_same_for_many(
         make_missed(job, night - timedelta(days=20), night - timedelta(days=20), 1)
         make_run(job, scheduled_time=night)
         make_run(job, state="queued", cause="manual", claim=1)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         assert len(api.get(f"{JOB}/timeline").json()["past"]) == 30
 
 
@@ -190,13 +191,28 @@ def test_runs_say_why(api: APIClient, django_assert_max_num_queries: DjangoAsser
     make_missed(job, NIGHTS[5], NIGHTS[3], 3)
     for night in NIGHTS[:3]:
         make_run(job, state="skipped", scheduled_time=night, reason="overlap", in_way=7, started_at=None)
-    with django_assert_max_num_queries(2):
+    with django_assert_max_num_queries(4):
         rows = api.get(f"{RUNS}?job_id=nightly").json()["results"]
     assert [(row["reason"], row["in_way"], "#7" in row["why"]) for row in rows] == [
         *[("overlap", 7, True)] * 3,
         ("late", None, False),
     ]
     assert rows[3]["why"].startswith("It did not run")
+
+
+def test_runs_and_their_time_line_say_the_same(api: APIClient) -> None:
+    """What nobody was there for is not told as a scheduler's lateness, whatever list it stands in."""
+    run = make_missed(make_old_job(), NIGHTS[5], NIGHTS[3], 3)
+    ended = NIGHTS[7]
+    Process.objects.create(
+        kind="scheduler", host="h", pid=1, pid_created=1.0, max_workers=4, state="stopped",
+        started_at=NIGHTS[9], beat_at=ended,
+    )  # fmt: skip
+    (told,) = api.get(f"{JOB}/timeline").json()["past"]
+    since = local(ended + timedelta(seconds=3))
+    assert f"no scheduler was alive from {since} to" in told["sentence"]
+    assert api.get(f"{RUNS}?job_id=nightly").json()["results"][0]["why"] == told["sentence"]
+    assert api.get(f"{RUNS}/{run.pk}").json()["why"] == told["sentence"]
 
 
 def test_a_run_tells_who_asked_for_it(api: APIClient) -> None:
@@ -327,7 +343,7 @@ def test_offers_and_back_fills_cost_the_same_for_many(api: APIClient) -> None:
         assert len(inserts) <= 1 + filled // 20
         costs["back-fill"].append(len(queries) - len(inserts))
     for few, many in costs.values():
-        assert few == many <= 20
+        assert few == many <= 21
 
 
 @pytest.mark.parametrize(
