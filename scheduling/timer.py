@@ -32,7 +32,7 @@ LONGEST_WAIT = 1.0
 """Seconds. A step of the clock is seen within them."""
 HELD_WAIT = 0.5
 """Seconds until a due row that somebody else holds is tried again."""
-PROBE_WAIT = 0.1
+PROBE_WAIT = 0.05
 """Seconds between two looks for a job that is due earlier than the timer is set for."""
 
 logger = logging.getLogger(__name__)
@@ -225,7 +225,7 @@ class Timer(AsyncIOScheduler):  # type: ignore[misc]
         self._start_timer(wait)
 
     async def _watch(self) -> None:
-        """Look ten times a second whether something is due earlier than the timer is set for: an edit, a resume."""
+        """Look twenty times a second whether something is due earlier than the timer is set for: an edit, a resume."""
         assert self._control is not None  # noqa: S101
         while True:
             await asyncio.sleep(PROBE_WAIT)
