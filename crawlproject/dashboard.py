@@ -15,8 +15,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from scheduling.account import Teller
+from scheduling.account import Teller, did_not_run
 from scheduling.alerts import failure_alert
+from scheduling.durations import duration
 from scheduling.lateness import overdue_seconds
 from scheduling.models import JobRun, ScheduledJob, SchedulerState
 from scheduling.recent import HasEnded
@@ -89,7 +90,7 @@ def _needs_of_all(*, is_alive: bool) -> Iterator[Need]:
         yield Need("paused", _("Everything is paused"), what, reverse("admin:scheduling_scheduledjob_changelist"))
     late = overdue_seconds() if is_alive else 0.0
     if late > settings.SCHEDULER_LATE_SECONDS:
-        what = _("a job has been due for %(seconds)d s") % {"seconds": late}
+        what = _("a job has been due for %(duration)s") % {"duration": duration(late)}
         yield Need("late", _("The scheduler is late"), what, reverse("admin:scheduling_process_changelist"))
     alert = failure_alert()
     if alert is not None:
@@ -116,8 +117,7 @@ def _recent() -> list[tuple[JobRun, str]]:
     """The last runs with their message; of a moment that did not run: why, in the reader's language."""
     runs = list(JobRun.objects.defer("data", "error", "work").order_by("-id")[:RECENT])
     teller = Teller(runs, now=timezone.now())
-    not_run = (JobRun.State.MISSED, JobRun.State.SKIPPED)
-    return [(run, teller.sentence(run) if run.state in not_run else run.message) for run in runs]
+    return [(run, teller.sentence(run) if did_not_run(run) else run.message) for run in runs]
 
 
 def _figures() -> Figures:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crawlproject.web.admin import day_of, when
+from scheduling.durations import duration
 
 register = template.Library()
 
@@ -132,12 +133,18 @@ def exactly(value: datetime) -> str:
 def took(seconds: float) -> str:
     """“0.4 s”, “52 s”, “1:52”, “2:03:04”."""
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return _("%(seconds)s s") % {"seconds": f"{seconds:.1f}"}
     hours, rest = divmod(round(seconds), 3_600)
     minutes, left = divmod(rest, 60)
     if hours:
         return f"{hours}:{minutes:02}:{left:02}"
-    return f"{minutes}:{left:02}" if minutes else f"{left} s"
+    return f"{minutes}:{left:02}" if minutes else _("%(seconds)s s") % {"seconds": left}
+
+
+@register.filter
+def away(moment: datetime, now: datetime) -> str:
+    """How long it is until a moment: “7 s”, “21 h 48 min”."""
+    return duration(max(0, round((moment - now).total_seconds())))
 
 
 @register.filter

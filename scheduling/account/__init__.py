@@ -9,6 +9,7 @@ from __future__ import annotations
 from .downtime import downtimes
 from .explaining import explain
 from .latest import explain_last, nothing_found
+from .moments import did_not_run
 from .telling import Teller
 from .timelines import timeline
 from .values import Entry, Explanation, Planned, Timeline, Verdict
@@ -21,6 +22,7 @@ __all__ = [
     "Teller",
     "Timeline",
     "Verdict",
+    "did_not_run",
     "downtimes",
     "explain",
     "explain_last",

@@ -41,10 +41,14 @@ def _is_late(run: JobRun) -> bool:
 
 
 def _fetch_what_is_told(runs: Sequence[JobRun]) -> None:
-    """Who paused, since when: small, and of a few rows."""
-    missed = {run.pk: run for run in runs if run.state == State.MISSED and "data" in run.get_deferred_fields()}
-    for pk, data in JobRun.objects.filter(pk__in=missed).values_list("pk", "data"):
-        missed[pk].data = data
+    """Who paused, since when; what is wrong with a definition: small, and of a few rows."""
+    untold = {run.pk: run for run in runs if _is_told_by_a_body(run) and run.get_deferred_fields() & {"data", "error"}}
+    for pk, data, error in JobRun.objects.filter(pk__in=untold).values_list("pk", "data", "error"):
+        untold[pk].data, untold[pk].error = data, error
+
+
+def _is_told_by_a_body(run: JobRun) -> bool:
+    return run.state == State.MISSED or run.reason == JobRun.Reason.BROKEN
 
 
 def _outages(runs: Sequence[JobRun], now: datetime) -> list[Span]:

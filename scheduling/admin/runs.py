@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from crawlproject.templatetags.lamplighter import badge
 from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
 from scheduling import account, definitions
-from scheduling.account import Teller
+from scheduling.account import Teller, did_not_run
 from scheduling.account.waiting import waiting_for
 from scheduling.exceptions import JobNotFound, SchedulingError
 from scheduling.models import JobRun, RunLog, ScheduledJob
@@ -54,7 +54,7 @@ class ToldRuns(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        runs = [run for run in self.result_list if run.state in (JobRun.State.MISSED, JobRun.State.SKIPPED)]
+        runs = [run for run in self.result_list if did_not_run(run)]
         teller = Teller(runs, now=timezone.now())
         for run in runs:
             run.sentence = teller.sentence(run)
@@ -200,7 +200,7 @@ def _told(run: JobRun) -> tuple[str, str]:
     if run.state == JobRun.State.QUEUED:
         waits = waiting_for(run, now=timezone.now(), clock=None)
         return waits.sentence, waits.remedy
-    if run.state in (JobRun.State.MISSED, JobRun.State.SKIPPED):
+    if did_not_run(run):
         with suppress(JobNotFound):
             told = account.explain(run.job_key, run.scheduled_time)
             if told.run is not None and told.run.pk == run.pk:

@@ -8,6 +8,7 @@ import sys
 from django.core.management.base import BaseCommand, CommandParser
 
 from scheduling import gauges
+from scheduling.durations import duration
 from scheduling.models import Process
 from scheduling.scheduler import ProcessStatus, SchedulerStatus, get_status
 
@@ -33,7 +34,7 @@ def describe(status: SchedulerStatus) -> list[str]:
         f"Runs: {status['running_jobs']} running, {status['queued_runs']} queued",
     ]
     if status["lateness"]:
-        lines.append(f"Late: a job has been due for {status['lateness']:g} s")
+        lines.append(f"Late: a job has been due for {duration(status['lateness'])}")
     for process in status["processes"]:
         lines += _describe(process)
     if sum(process["kind"] == Process.Kind.SCHEDULER for process in status["processes"]) > 1:

@@ -136,6 +136,19 @@ def test_lists_of_runs_tell_who_paused_and_why(web: Client, job: ScheduledJob) -
         assert HOSTILE not in page, path
 
 
+def test_lists_of_runs_say_what_is_wrong_with_a_definition(web: Client, job: ScheduledJob) -> None:
+    make_run(job, state="failed", reason="broken", error_type="InvalidTrigger", error=f"No hour 99 {HOSTILE}")
+    for path in (of(job, "timeline"), "/admin/scheduling/jobrun/", "/admin/"):
+        page = text_of(web, path)
+        assert "could not be carried out (InvalidTrigger: No hour 99" in page, path
+        assert HOSTILE not in page, path
+
+
+def test_the_next_moment_is_told_to_the_second(web: Client) -> None:
+    job = make_job(trigger={"type": "interval", "seconds": 40})
+    assert re.search(r"in (3\d|40) s\b", text_of(web, of(job, "timeline")))
+
+
 # --- why did it not run? ----------------------------------------------------------------------------------------------
 def test_a_missed_moment_is_explained_and_offered_to_be_filled_in(web: Client, job: ScheduledJob) -> None:
     run = make_gap(job)
