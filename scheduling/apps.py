@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 class SchedulingConfig(AppConfig):
     name = "scheduling"
-    verbose_name = _("Schedules")
+    verbose_name = _("Scheduler")
 
     def ready(self) -> None:
         from . import registry
