@@ -11,6 +11,15 @@ from crawler.engine.records import PageState
 from .spiders import Spider
 from .tasks import CrawlTask
 
+STATES = [
+    (PageState.PENDING.value, _("pending")),
+    (PageState.DONE.value, _("done")),
+    (PageState.UNCHANGED.value, _("unchanged")),
+    (PageState.REDIRECTED.value, _("redirected")),
+    (PageState.FAILED.value, _("failed")),
+    (PageState.REFUSED.value, _("refused")),
+]
+
 
 class Page(models.Model):
     """A URL that a spider knows: what became of it in the crawl that `task` names, and what it was like.
@@ -25,7 +34,7 @@ class Page(models.Model):
     task = models.ForeignKey(
         CrawlTask, verbose_name=_("task"), null=True, blank=True, on_delete=models.SET_NULL, related_name="page_rows"
     )
-    state = models.CharField(_("state"), max_length=10, choices=[(state.value, state.value) for state in PageState])
+    state = models.CharField(_("state"), max_length=10, choices=STATES)
     depth = models.PositiveIntegerField(_("depth"), default=0)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     status_code = models.PositiveSmallIntegerField(_("status code"), null=True, blank=True)

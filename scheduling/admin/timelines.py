@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crawlproject.web.requests import MOST_DIGITS
@@ -79,7 +80,9 @@ def _answer(explanation: Explanation | None, job: ScheduledJob) -> dict[str, obj
         "picture": picture,
         "nearest": nearest,
         "exact": moments.for_address(explanation.moment),
-        "can_be_filled": explanation.verdict in DID_NOT_RUN and not job.one_time,
+        "can_be_filled": (
+            explanation.verdict in DID_NOT_RUN and not job.one_time and explanation.moment <= timezone.now()
+        ),
     }
 
 

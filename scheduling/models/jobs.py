@@ -102,7 +102,7 @@ class DefinitionVersion(models.Model):
         constraints = [models.UniqueConstraint(fields=["kind", "key", "number"], name="version_once")]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.key} v{self.number}"
+        return f"{self.get_kind_display()} {self.key} v{self.number}"
 
 
 class SchedulerState(models.Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 
@@ -42,4 +43,5 @@ class Process(models.Model):
         indexes = [models.Index(fields=["state"], name="process_state")]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.pid} on {self.host.split('/', 1)[0]}"
+        values = {"kind": self.get_kind_display(), "pid": self.pid, "host": self.host.split("/", 1)[0]}
+        return gettext("%(kind)s %(pid)s on %(host)s") % values

@@ -164,6 +164,13 @@ def test_a_missed_moment_is_explained_and_offered_to_be_filled_in(web: Client, j
     assert datetime.fromisoformat(moment) == noon(5)
 
 
+def test_a_moment_to_come_is_not_offered_to_be_filled_in(web: Client, job: ScheduledJob) -> None:
+    definitions.pause_job(job.job_id, by="ada")
+    page = text_of(web, of(job, "timeline", "?at=" + quote(noon(-2).isoformat())))
+    assert "The schedule is paused since" in page
+    assert "Back-fill this moment" not in page
+
+
 def test_a_moment_that_was_none_leads_to_the_nearest_ones(web: Client, job: ScheduledJob) -> None:
     page = text_of(web, of(job, "timeline", "?at=" + quote((noon(5) + timedelta(hours=1)).isoformat())))
     assert quote(noon(5).isoformat(), safe="") in page
