@@ -303,6 +303,19 @@ def test_tick_ends_early_when_it_has_many_runs(monkeypatch: pytest.MonkeyPatch) 
     assert [(report.queued, report.more) for report in reports] == [(4, True), (2, False)]
 
 
+def test_after_a_downtime_ticks_take_on_fewer_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scheduling.tick.MOST_TOLD", 2)
+    monkeypatch.setattr("scheduling.timer.MOST_TOLD", 2)
+    for n in range(5):
+        make_job(f"job-{n}", misfire_grace_time=1)
+    timer, _rung = make_timer()
+
+    reports = [timer.tick(NOON + 10 * MINUTE + 5 * SECOND) for _ in range(4)]
+
+    assert [(report.missed, report.more) for report in reports] == [(2, True), (2, True), (1, False), (0, False)]
+    assert timer._limit > 2, "once that is over, they take on many again"
+
+
 def test_error_while_writing_leaves_everything_as_it_was() -> None:
     make_job()
     timer, _rung = make_timer()
