@@ -71,21 +71,26 @@ class AccountActions:
 
     @action(detail=True, methods=["get"], url_path="backfill", url_name="backfill")
     def offers(self, request: Request, job_id: str) -> Response:
-        """The moments of `?since=` to `?until=` (else of the last day) that can be filled in, oldest first."""
+        """The moments of `?since=` to `?until=` (else of the last day) that can be filled in, oldest first.
+
+        At most `?limit=` of them, the newest; `more` says that there are older ones.
+        """
         refuse_unknown(request.query_params, {"since", "until", "limit"})
         limit = whole_number(request, "limit", default=MOST_BACKFILLED, maximum=MOST_BACKFILLED)
         until = query_moment(request, "until") or timezone.now()
         since = query_moment(request, "since") or until - USUAL_RANGE
         _refuse_empty(since, until)
         with as_problems():
-            found = definitions.backfill_offers(job_id, since, until, limit=limit)
+            found = definitions.backfill_offers(job_id, since, until, limit=limit + 1)
+        offers = found[-limit:]
         return Response(
             {
                 "job_id": job_id,
                 "since": since,
                 "until": until,
-                "suggested": sum(offer.suggested for offer in found),
-                "offers": [_offer(offer) for offer in found],
+                "suggested": sum(offer.suggested for offer in offers),
+                "offers": [_offer(offer) for offer in offers],
+                "more": len(found) > limit,
             }
         )
 

@@ -22,6 +22,8 @@ from . import rows
 from .runs import queued
 
 MOST_BACKFILLED = 1_000
+MOST_LOOKED_AT = 10_000
+"""Moments of a range, the newest, that are looked through for those that did not run."""
 _NAMED = 5
 """Moments that a refusal names."""
 
@@ -92,20 +94,28 @@ def backfill_range(
 
     Raises:
         JobNotFound
-        RunConflict: too many, one that is no moment of the job, or the job is a one-off.
+        RunConflict: too many, one that is no moment of the job, a range too long to be looked through, or the job is
+            a one-off.
         ValueError: `which` is no `Which`.
     """
     chosen = Which(which)
     if chosen is Which.SELECTED:
         return backfill(job_id, moments, by=by)
-    # One more than can be filled in, so that too many are seen as such.
-    offers = backfill_offers(job_id, since, until, limit=MOST_BACKFILLED * 10)
+    offers = backfill_offers(job_id, since, until, limit=MOST_LOOKED_AT)
     suggested = [offer.moment for offer in offers if offer.suggested]
-    if chosen is Which.NONE or not suggested:
+    if chosen is Which.NONE:
         return []
-    if chosen is Which.LATEST:
-        suggested = suggested[-1:]
-    return backfill(job_id, suggested, by=by)
+    if len(offers) >= MOST_LOOKED_AT and (chosen is Which.ALL or not suggested):
+        _refuse_unseen(job_id, oldest=offers[0].moment)
+    return backfill(job_id, suggested[-1:] if chosen is Which.LATEST else suggested, by=by) if suggested else []
+
+
+def _refuse_unseen(job_id: str, *, oldest: datetime) -> None:
+    """Older moments than the oldest seen may not have run either: nothing must pass for all of the range."""
+    history = history_of(job_id, ScheduledJob.objects.filter(job_id=job_id).first())
+    if history.rules and history.rules[0].since < oldest:
+        message = _("This range has more than %(count)d moments: give a shorter one.")
+        raise RunConflict(message % {"count": MOST_LOOKED_AT})
 
 
 def _refuse_one_off(job: ScheduledJob) -> None:

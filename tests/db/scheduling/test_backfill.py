@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from scheduling import claims, definitions
+from scheduling.definitions import backfilling
 from scheduling.exceptions import JobNotFound, RunConflict
 from scheduling.models import JobRun
 
@@ -117,6 +118,29 @@ def test_range_is_filled_in_as_it_was_chosen(clock: Clock, which: str, moments: 
     assert [run.scheduled_time for run in runs] == [at(minute) for minute in moments]
     assert {(run.cause, run.state, run.requested_by) for run in runs} <= {("backfill", "queued", "ann")}
     assert definitions.backfill_range("job", at(5), clock.now, which, moments=selected) == [] or which == "latest"
+
+
+def test_range_that_cannot_be_looked_through_is_refused(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What did not run lies before the moments that are looked at: that is not “nothing to fill in”."""
+    make_job()
+    tick(clock.go(minutes=20))
+    for _run in range(4):
+        tick(clock.go(minutes=10))
+        JobRun.objects.filter(state="queued").update(state="succeeded", finished_at=clock.now)
+    monkeypatch.setattr(backfilling, "MOST_LOOKED_AT", 3)
+    for which in ("all", "latest"):
+        with pytest.raises(RunConflict, match="more than 3 moments"):
+            definitions.backfill_range("job", START, clock.now, which)
+    runs = definitions.backfill_range("job", START, at(20), "all")
+    assert [run.scheduled_time for run in runs] == [at(10)]
+
+
+def test_range_may_begin_long_before_the_schedule(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_job()
+    tick(clock.go(minutes=20))
+    monkeypatch.setattr(backfilling, "MOST_LOOKED_AT", 3)
+    runs = definitions.backfill_range("job", START - 100 * MINUTE, clock.now, "all")
+    assert [run.scheduled_time for run in runs] == [at(10)]
 
 
 def test_filled_in_runs_are_claimed_like_all_others(clock: Clock) -> None:

@@ -236,7 +236,10 @@ def test_missed_moments_are_offered(api: APIClient) -> None:
     ]
     assert (body["suggested"], body["since"], body["until"]) == (3, text(NIGHTS[5]), text(NIGHTS[2]))
     assert all(offer["sentence"] for offer in body["offers"])
-    newest = api.get(f"{JOB}/backfill?since={text(NIGHTS[5])}&until={text(NIGHTS[2])}&limit=1").json()["offers"]
+    assert body["more"] is False
+    limited = api.get(f"{JOB}/backfill?since={text(NIGHTS[5])}&until={text(NIGHTS[2])}&limit=1").json()
+    assert limited["more"] is True
+    newest = limited["offers"]
     assert [offer["moment"] for offer in newest] == [text(NIGHTS[2])]
 
 
