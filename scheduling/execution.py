@@ -335,7 +335,7 @@ async def _leave(handler: JobHandler, context: JobContext, work: Work) -> _Left:
         return _Left(exception=error)
 
 
-def _forget(future: asyncio.Future[object]) -> None:
+def _forget(future: asyncio.Task[_Left] | asyncio.Future[None]) -> None:
     _abandoned.pop(future, None)
 
 

@@ -187,7 +187,7 @@ def test_row_that_the_database_refuses_is_set_aside_and_others_go_on() -> None:
 def test_spoilt_document_is_shown_as_it_is_and_mended_by_saving(field: str, value: object) -> None:
     make_job()
     values = definitions.parse_job(definitions.dump_job(ScheduledJob.objects.get()))
-    damage(**{field: value})
+    damage("job", **{field: value})
 
     shown = definitions.dump_job(ScheduledJob.objects.get())
     definitions.save_job(values)
