@@ -17,12 +17,12 @@ from django.utils.translation import ngettext
 from django_apscheduler.models import DjangoJob
 
 from scheduling import definitions
+from scheduling.definitions.jobs import MOST_NOTE
 from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, ScheduledJob, SchedulerState
 
 from .head import address, back, job_to_change, show
 
-NOTE_LENGTH = 2_000
 DAY = timedelta(days=1)
 
 Model = admin.ModelAdmin[ScheduledJob]
@@ -49,7 +49,7 @@ def pause_view(model_admin: Model, request: HttpRequest, object_id: str) -> Http
     if request.method != "POST":
         following = DjangoJob.objects.filter(pk=job.job_id).values_list("next_run_time", flat=True).first()
         title = _("Pause %(name)s") % {"name": job.name}
-        return show(model_admin, request, "pause.html", job=job, title=title, following=following, most=NOTE_LENGTH)
+        return show(model_admin, request, "pause.html", job=job, title=title, following=following, most=MOST_NOTE)
     try:
         definitions.pause_job(job.job_id, by=request.user.get_username(), note=note_of(request))
     except SchedulingError as error:
@@ -61,13 +61,13 @@ def pause_view(model_admin: Model, request: HttpRequest, object_id: str) -> Http
 
 def note_of(request: HttpRequest) -> str:
     """The note of a form, cut and cleaned: no database stores NUL."""
-    return request.POST.get("note", "").replace("\0", "").strip()[:NOTE_LENGTH]
+    return request.POST.get("note", "").replace("\0", "").strip()[:MOST_NOTE]
 
 
 def ask_to_pause(model_admin: Model, request: HttpRequest, jobs: list[ScheduledJob]) -> HttpResponse:
     """The page between the list's action and its doing."""
     title = ngettext("Pause %(count)d schedule", "Pause %(count)d schedules", len(jobs)) % {"count": len(jobs)}
-    return show(model_admin, request, "pause_some.html", title=title, jobs=jobs, most=NOTE_LENGTH)
+    return show(model_admin, request, "pause_some.html", title=title, jobs=jobs, most=MOST_NOTE)
 
 
 def resume_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpResponse:

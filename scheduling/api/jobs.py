@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from crawlproject.web.problems import Conflict, FieldErrors
 from crawlproject.web.requests import body_object, query_moment, refuse_unknown, whole_number
 from scheduling import definitions, upcoming
+from scheduling.definitions.jobs import MOST_NOTE
 from scheduling.models import JobRun, ScheduledJob
 
 from .account import AccountActions
@@ -80,6 +81,8 @@ class ScheduledJobViewSet(AccountActions, VersionActions, viewsets.GenericViewSe
         note = body_object(request, known={"note"}).get("note", "")
         if not isinstance(note, str):
             raise FieldErrors([("note", _("Give a text."))])
+        if len(note) > MOST_NOTE:
+            raise FieldErrors([("note", _("Give at most %(most)d characters.") % {"most": MOST_NOTE})])
         with as_problems():
             definitions.pause_job(job_id, by=request.user.get_username(), note=note)
         return self.retrieve(request, job_id)

@@ -24,6 +24,8 @@ from .reasons import Why, why
 from .settling import forget_ahead, settle
 from .versions import record_removal, record_version
 
+MOST_NOTE = 2_000
+"""Characters of a pause's note: each row of what it swallows holds a copy."""
 HISTORY_BATCH = 2_000
 """Runs that are taken off a job in one transaction when it is deleted."""
 _FIELDS = (

@@ -123,6 +123,7 @@ def test_pause_keeps_who_and_why_and_resume_plans_anew(api: APIClient) -> None:
 def test_a_pause_with_a_bad_note_is_refused(api: APIClient) -> None:
     make_job()
     assert_problem(api.post(f"{JOBS}/nightly/pause", {"note": 5}), 400, field="note")
+    assert_problem(api.post(f"{JOBS}/nightly/pause", {"note": "x" * 2_001}), 400, field="note", says="at most 2000")
     assert_problem(api.post(f"{JOBS}/nightly/pause", {"reason": "x"}), 400, field="reason")
     assert ScheduledJob.objects.get().paused_at is None
 
