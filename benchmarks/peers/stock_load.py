@@ -76,7 +76,7 @@ def main() -> None:
     cpu = time.process_time() - cpu
     heard = list(lateness)
     if not seconds:
-        while sum(ended.values()) < len(heard) and time.monotonic() < end + 30:
+        while sum(ended.values()) < jobs and time.monotonic() < end + 30:
             time.sleep(0.05)
     missed = ended[EVENT_JOB_MISSED] if not seconds else jobs - len(heard)
     result = figures(heard, jobs=jobs, cpu=cpu, seconds=seconds) | {"missed": missed}
