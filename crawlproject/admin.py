@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import timedelta
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
@@ -75,6 +77,14 @@ class TokenAdmin(LampAdmin[AuthToken]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuthToken]:
         tokens: QuerySet[AuthToken] = super().get_queryset(request)
         return tokens if request.user.is_superuser else tokens.filter(user=request.user)
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """With names for the list's texts: those of Knox's model have no translation."""
+        changelist = super().get_changelist_instance(request)
+        changelist.opts = copy.copy(changelist.opts)
+        changelist.opts.verbose_name = _("API token")
+        changelist.opts.verbose_name_plural = _("API tokens")
+        return changelist
 
     def get_fields(self, request: HttpRequest, obj: AuthToken | None = None) -> tuple[str, ...]:
         if obj is not None:

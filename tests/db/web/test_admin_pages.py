@@ -187,6 +187,13 @@ def test_pages_speak_the_readers_language(web: Client, language: str) -> None:
     assert f'lang="{language}"' in answer.content.decode().lower()
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "Add API token"), ("zh-hans", "添加API 令牌")])
+def test_an_empty_list_of_tokens_calls_them_as_the_menu_does(web: Client, language: str, words: str) -> None:
+    page = web.get("/admin/knox/authtoken/", headers={"Accept-Language": language}).content.decode()
+    assert words in page
+    assert "auth token" not in page
+
+
 def test_the_derived_rows_have_no_page(web: Client) -> None:
     for model in (DjangoJob, DjangoJobExecution):
         assert not admin.site.is_registered(model)
