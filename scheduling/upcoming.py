@@ -174,7 +174,7 @@ def of_jobs(
     jobs: Iterable[ScheduledJob], *, after: datetime, count: int, shown: ZoneInfo | None = None
 ) -> list[UpcomingReport]:
     """The report of each stored job, with why nothing of it runs now. One query."""
-    state = SchedulerState.objects.filter(pk=1, paused_at__isnull=False).first()
+    state = _paused_state()
     reports: list[UpcomingReport] = []
     for job in jobs:
         told = report(job.trigger, after=after, count=count, anchor=job.anchor_at, shown=shown)
@@ -187,6 +187,15 @@ def of_job(job: ScheduledJob, *, after: datetime, count: int, shown: ZoneInfo | 
     """The report of a stored job, with why nothing of it runs now. One query."""
     [told] = of_jobs([job], after=after, count=count, shown=shown)
     return told
+
+
+def hold_of(job: ScheduledJob) -> tuple[Hold | None, datetime | None, str]:
+    """Why nothing of a job runs as things stand, since when (as far as its row says), and that in words. One query."""
+    return _held(job, _paused_state())
+
+
+def _paused_state() -> SchedulerState | None:
+    return SchedulerState.objects.filter(pk=1, paused_at__isnull=False).first()
 
 
 def _held(job: ScheduledJob, state: SchedulerState | None) -> tuple[Hold | None, datetime | None, str]:

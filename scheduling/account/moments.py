@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from django.utils.translation import gettext as _
 from django_apscheduler.models import DjangoJob
 
+from scheduling import upcoming
 from scheduling.firing import Timeline
 from scheduling.models import JobRun, ScheduledJob
 
@@ -54,10 +55,11 @@ def standings(job: ScheduledJob, since: datetime, until: datetime, *, now: datet
     filled = filled_in(job.job_id, job, list(moments))
     due: datetime | None = DjangoJob.objects.filter(pk=job.job_id).values_list("next_run_time", flat=True).first()
     newest = sorted(moments)[-limit:]
+    held = _held(job, history)
     rows = {moment: recorded.of(moment) for moment in newest}
     teller = Teller(list({run.pk: run for run in rows.values() if run is not None}.values()), now=now)
     return [
-        _standing(moment, rows[moment], teller, filled=filled.get(moment), rule=history.at(moment), due=due)
+        _standing(moment, rows[moment], teller, filled=filled.get(moment), rule=history.at(moment), due=due, held=held)
         for moment in newest
     ]
 
@@ -70,6 +72,7 @@ def _standing(
     filled: JobRun | None,
     rule: Rule | None,
     due: datetime | None,
+    held: tuple[datetime, str] | None,
 ) -> Standing:
     if filled is not None:
         return Standing(
@@ -86,12 +89,22 @@ def _standing(
         )
     if rule is None:
         sentence = _("There was no schedule of this id then.")
+    elif held is not None and held[0] < moment:
+        sentence = held[1]
     elif due is not None and due <= moment:
         sentence = _("It is due: a scheduler will look at it.")
     else:
         sentence = _("Nothing is on record.")
     waits = rule is None or (due is not None and due <= moment)
     return Standing(moment=moment, state=NOTHING, run_id=None, suggested=not waits, sentence=sentence)
+
+
+def _held(job: ScheduledJob, history: History) -> tuple[datetime, str] | None:
+    """Since when nothing of it runs, and why: what is held has no row until it goes on."""
+    hold, since, sentence = upcoming.hold_of(job)
+    if hold is upcoming.Hold.DISABLED and history.rules:
+        since = history.rules[-1].enabled_since
+    return None if since is None else (since, sentence)
 
 
 def did_not_run(run: JobRun) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 
@@ -55,6 +56,24 @@ def test_offers_say_what_stands_at_each_moment(clock: Clock) -> None:
         (at(50), "none", True),
     ]
     assert all(offer.sentence for offer in offers)
+    assert offers[-1].sentence.startswith("Paused since")
+
+
+@pytest.mark.parametrize(
+    ("hold", "says"),
+    [
+        (lambda: definitions.pause_all(by="ann"), "The whole scheduler is paused since"),
+        (lambda: make_job(enabled=False), "Disabled"),
+        (lambda: definitions.pause_job("job", by="ann"), "Paused since"),
+    ],
+)
+def test_offers_tell_what_holds_them_up_now(clock: Clock, hold: Callable[[], object], says: str) -> None:
+    """What is held has no row until it goes on."""
+    make_job()
+    hold()
+    clock.go(minutes=11)
+    [offer] = definitions.backfill_offers("job", at(1), clock.now)
+    assert offer.sentence.startswith(says)
 
 
 def test_coalesced_and_filled_moments_are_not_suggested(clock: Clock) -> None:
