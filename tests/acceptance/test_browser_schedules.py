@@ -17,7 +17,8 @@ pytestmark = [pytest.mark.process, pytest.mark.browser]
 NIGHT = 3.0
 """Seconds."""
 LIST = "/admin/scheduling/scheduledjob/"
-NOTE = "The shop takes stock until Monday"
+NOTE = "The shop takes stock until Monday: https://shop.example/" + "stock" * 60
+"""With a word that no page is wide enough for."""
 FILLED = "SELECT count(*) FROM scheduling_jobrun WHERE cause = 'backfill' AND state = 'succeeded'"
 MISSED = "SELECT count(*) FROM scheduling_jobrun WHERE state = 'missed' AND missed_count > 1"
 WATCH: dict[str, object] = {
@@ -117,6 +118,7 @@ def pause_and_resume(page: Page) -> None:
     for name in ("Schedule", "Time line", "Back-fill", "Versions"):
         tab(page, name)
         expect(page.locator(".ll-note", has_text=NOTE)).to_contain_text("Paused by ada")
+        assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0, name
     page.locator(".ll-note", has_text=NOTE).get_by_role("button", name="Resume").click()
     expect(page).to_have_url(re.compile("/history/$"))
     expect(page.locator(".ll-note", has_text=NOTE)).to_have_count(0)
