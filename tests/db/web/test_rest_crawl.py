@@ -82,7 +82,7 @@ def test_run_at_without_an_offset_is_in_the_schedulers_zone(api: APIClient) -> N
         ("/api/crawl/all", {"run_at": "tomorrow"}, "run_at", "tomorrow"),
         ("/api/crawl/all", {"run_at": 5}, "run_at", "5"),
         ("/api/crawl/all", {"run_at": "2030-02-31T00:00:00Z"}, "run_at", "2030-02-31"),
-        ("/api/crawl/all", {"run_at": "0001-01-01T00:00:00"}, "run_at", "0001"),
+        ("/api/crawl/all", {"run_at": "0001-01-01T00:00:00"}, "run_at", "year 1 is out of range"),
         ("/api/crawl/spiders/books/start", {"url": "https://x.example"}, "url", "not known"),
         ("/api/crawl/urls", {}, "urls", "list"),
         ("/api/crawl/urls", {"urls": "https://shop.example/", "spider": "books"}, "urls", "list"),
