@@ -25,6 +25,7 @@ from .firing import NONE_ACTIVE, Active, Plan, Timeline, retry_at
 from .ledger import Definition, Due
 from .models import ScheduledJob
 from .plain import PlainJob, plain_jobs, unanchored
+from .rowsets import read_moment
 from .triggers import DocumentTrigger
 
 STORED_FUNCTION = "scheduling.jobstore:stored_firing"
@@ -200,7 +201,7 @@ class DefinitionJobStore(DjangoJobStore):  # type: ignore[misc]
         tick = self._open()
         try:
             due = ledger.due_jobs(tick.moment, tick.limit)
-            tick.locked(len(due), ledger.read_moment(due[0][1]) if due else None)
+            tick.locked(len(due), read_moment(due[0][1]) if due else None)
             jobs = plain_jobs(due, tick.moment)
             plain = [job for job in jobs if job is not None]
             if len(plain) == len(due):
@@ -254,7 +255,7 @@ class DefinitionJobStore(DjangoJobStore):  # type: ignore[misc]
                 tick.move(job_id, None)
                 continue
             runs = active.get(definition.pk, NONE_ACTIVE)
-            job = DueJob(definition, due=ledger.read_moment(due_at), moment=tick.moment, active=runs)
+            job = DueJob(definition, due=read_moment(due_at), moment=tick.moment, active=runs)
             job._scheduler, job._jobstore_alias = self._scheduler, self._alias
             job.build(timelines)
             yield job
@@ -263,7 +264,7 @@ class DefinitionJobStore(DjangoJobStore):  # type: ignore[misc]
 @lru_cache(maxsize=16_384)
 def _trigger(document: str, anchor_at: str | None) -> DocumentTrigger:
     trigger = unanchored(document)
-    return trigger if anchor_at is None else trigger.anchored(ledger.read_moment(anchor_at))
+    return trigger if anchor_at is None else trigger.anchored(read_moment(anchor_at))
 
 
 def _exclusive_key(definition: Definition) -> str:

@@ -1,31 +1,23 @@
 """The statements of a tick: few, constant, each over a whole set, whatever number of jobs is due.
 
 Raw SQL, because the ORM's way costs statements or large objects for each firing. The two databases differ in how a set
-comes in (`json_each` or `unnest`, see `Columns`), in how a time is written, and in row locks; the rest reads the same.
+comes in (see `rowsets`), in how a time is written, and in row locks; the rest reads the same.
 Every function but `look` belongs inside the tick's transaction.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, cast
 
 from django.db import connection
 
 from .firing import Active
+from .rowsets import Columns, Param, moment, read_moment, written_for
 
-Param: TypeAlias = "int | str | datetime | list[int] | None"
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 ROWS_A_STATEMENT = 5000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NAIVE_EPOCH = datetime(1970, 1, 1)
-"""A time minus the one plus the other is in UTC without saying so; the text of such a one is made in half the time."""
-
 _LOOK = """
 SELECT (SELECT MIN(next_run_time) FROM django_apscheduler_djangojob WHERE next_run_time > %s),
        (SELECT paused_at FROM scheduling_schedulerstate WHERE id = 1)
@@ -81,11 +73,15 @@ INSERT INTO scheduling_jobrun (
 SELECT s.id, s.job_id, CASE WHEN s.name = '' THEN s.job_id ELSE s.name END, s.version, v.scheduled_time, {values},
        'queued', 'schedule', {{now}}, '', '', '', 0, '', 0, 0, 0, ''
 FROM {{set}} CROSS JOIN scheduling_scheduledjob s WHERE s.id = v.pk {{order}}
-{{once}}
+{once}
 """
-_QUEUE = _OF_DEFINITION.format(values="COALESCE(v.available_at, v.scheduled_time), v.exclusive_key") + "RETURNING id"
-_QUEUE_PLAIN = _OF_DEFINITION.format(values="v.scheduled_time, ''")
-_INSERT = """
+_QUEUE = (
+    _OF_DEFINITION.format(values="COALESCE(v.available_at, v.scheduled_time), v.exclusive_key", once=_ONCE)
+    + "RETURNING id"
+)
+_QUEUE_PLAIN = _OF_DEFINITION.format(values="v.scheduled_time, ''", once=_ONCE)
+_INSERT = (
+    """
 INSERT INTO scheduling_jobrun (
     job_id, job_key, job_name, scheduled_time, available_at, definition_version, exclusive_key, state, message,
     error_type, error, missed_count, missed_until, coalesced_count, coalesced_from, reason, in_way,
@@ -95,18 +91,16 @@ SELECT v.pk, v.job_key, v.job_name, v.scheduled_time, v.available_at, v.definiti
        v.reason, v.in_way,
        'schedule', {now}, CASE WHEN v.state = 'queued' THEN NULL ELSE {now} END, '', 0, 0, 0, ''
 FROM {set} WHERE TRUE
-{once}
-RETURNING id, job_id, scheduled_time
 """
+    + _ONCE
+    + " RETURNING id, job_id, scheduled_time"
+)
 _MOVE = """
 UPDATE django_apscheduler_djangojob AS d SET next_run_time = v.next_run_time FROM {set} WHERE d.id = v.job_id
 """
 _MARK = """
 UPDATE scheduling_scheduledjob AS s SET problem = v.problem, problem_at = v.problem_at FROM {set} WHERE s.id = v.pk
 """
-
-
-_BY = re.compile(r"\{by (\w+)\}")
 
 
 class Due(NamedTuple):
@@ -188,69 +182,6 @@ class Mark(NamedTuple):
     problem_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """A set of rows: one parameter on SQLite (a JSON text), one array a column on PostgreSQL; `v` in the statements."""
-
-    names: tuple[str, ...]
-    types: tuple[str, ...]
-    """PostgreSQL's."""
-    is_map: bool = False
-    """The first of two columns is unique: a JSON object, which SQLite reads faster than an array of arrays."""
-
-    def into(self, statement: str) -> str:
-        """Fill in the set (`{set}`), the tick's moment (`{now}`), and what else `_written_for` knows."""
-        return _with_set(statement, self, connection.vendor)
-
-    def params(self, rows: Sequence[tuple[object, ...]]) -> list[Param]:
-        columns: list[Sequence[object]] = list(zip(*rows, strict=True))
-        if connection.vendor == "postgresql":
-            return [_array(column, kind) for column, kind in zip(columns, self.types, strict=True)]
-        if len(columns) == 1:
-            return [json.dumps(columns[0])]
-        for index, kind in enumerate(self.types):
-            if kind == "timestamptz":
-                columns[index] = _as_texts(columns[index])
-        pairs = zip(*columns, strict=True)
-        return [json.dumps(dict(pairs) if self.is_map else list(pairs))]
-
-
-@lru_cache(maxsize=64)
-def _with_set(statement: str, columns: Columns, vendor: str) -> str:
-    names = columns.names
-    if vendor == "postgresql":
-        arrays = ", ".join(f"%s::{kind}[]" for kind in columns.types)
-        table, now = f"unnest({arrays}) AS v({', '.join(names)})", "%s::timestamptz"
-    elif len(names) == 1:
-        table, now = f"(SELECT value AS {names[0]} FROM json_each(%s)) AS v", "%s"  # noqa: S608 - our own column names
-    elif columns.is_map:
-        key = "CAST(key AS integer)" if columns.types[0] == "bigint" else "key"
-        table, now = f"(SELECT {key} AS {names[0]}, value AS {names[1]} FROM json_each(%s)) AS v", "%s"  # noqa: S608
-    else:
-        values = ", ".join(f"json_extract(value, '$[{i}]') AS {name}" for i, name in enumerate(names))
-        table, now = f"(SELECT {values} FROM json_each(%s)) AS v", "%s"  # noqa: S608 - our own column names
-    return _written_for(vendor, statement.replace("{set}", table).replace("{now}", now))
-
-
-@lru_cache(maxsize=64)
-def _written_for(vendor: str, statement: str) -> str:
-    """Fill in `_ONCE` (`{once}`), and what one database needs.
-
-    SQLite is told its index (`{by …}`); PostgreSQL the order (`{order}`), which SQLite keeps by itself.
-    """
-    on_postgres = vendor == "postgresql"
-    statement = _BY.sub("" if on_postgres else r"INDEXED BY \1", statement.replace("{once}", _ONCE))
-    return statement.replace("{order}", "ORDER BY v.scheduled_time" if on_postgres else "")
-
-
-def _array(values: Sequence[object], kind: str) -> Param:
-    """Return PostgreSQL's text of an array; where texts would need quoting, what the driver makes one of."""
-    if kind == "text":
-        return cast("list[int]", list(values))
-    texts = ["NULL" if value is None else f'"{value}"' if kind == "timestamptz" else str(value) for value in values]
-    return f"{{{','.join(texts)}}}"
-
-
 _JOB_IDS = Columns(("job_id",), ("text",))
 _PKS = Columns(("pk",), ("bigint",))
 _MOVES = Columns(Move._fields, ("text", "timestamptz"), is_map=True)
@@ -284,7 +215,7 @@ def lock_due(now: datetime, limit: int) -> list[tuple[str, datetime]]:
 def due_jobs(now: datetime, limit: int) -> list[Due]:
     """Lock jobs that are due, as `lock_due` does, and return what is to be seen of them at first."""
     if connection.vendor == "sqlite":
-        statement = _written_for("sqlite", _DUE)
+        statement = written_for("sqlite", _DUE)
         return cast("list[Due]", _fetch(statement, [moment(now), limit]))
     locked = _fetch(_LOCK_DUE + " FOR UPDATE SKIP LOCKED", [moment(now), limit])
     # A statement of its own after the lock: only so it sees what an edit committed while the lock was waited for.
@@ -379,38 +310,6 @@ def mark(marks: Sequence[Mark]) -> None:
     """Write the problems of definitions, or that they have none any more."""
     for chunk in _chunks(marks):
         _execute(_MARKS.into(_MARK), _MARKS.params(chunk))
-
-
-def moment(value: datetime) -> datetime | str:
-    """Return an aware time as the ORM itself would store it."""
-    return value if connection.vendor == "postgresql" else _as_text(value)
-
-
-def _as_text(value: datetime) -> str:
-    return (value - _EPOCH + _NAIVE_EPOCH).isoformat(" ")
-
-
-def _as_texts(values: Iterable[object]) -> list[str | None]:
-    # No call a value: half of what a tick computes for SQLite is texts of times.
-    return [
-        (value - _EPOCH + _NAIVE_EPOCH).isoformat(" ") if isinstance(value, datetime) else cast("str | None", value)
-        for value in values
-    ]
-
-
-def missing_offset() -> str:
-    """Return what a time's text lacks: SQLite's are in UTC without saying so."""
-    return "+00:00" if connection.vendor == "sqlite" else ""
-
-
-def read_moment(value: object) -> datetime:
-    """Read a time that the database gives, as text or read already."""
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value if "+" in value else value + "+00:00")
-    read = cast("datetime", value)
-    if read.tzinfo is UTC:
-        return read
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 
 def _read(value: object) -> datetime | None:

@@ -17,7 +17,8 @@ from apscheduler.job import Job
 from . import registry, triggers
 from .contract import JobHandler
 from .exceptions import UnknownHandler
-from .ledger import Due, missing_offset
+from .ledger import Due
+from .rowsets import missing_offset
 from .triggers import AnchoredInterval, DocumentTrigger
 
 

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from scheduling import definitions, ledger
 from scheduling.models import JobRun, ScheduledJob
+from scheduling.rowsets import Columns, moment
 
 from .ticking import (
     CRON_MINUTE,
@@ -375,7 +376,7 @@ def test_insert_names_every_column_that_may_not_be_null() -> None:
         assert required <= {name.strip() for name in inserted}
 
 
-def read_plan(statement: str, columns: ledger.Columns, rows: list[tuple[object, ...]], sets: int) -> str:
+def read_plan(statement: str, columns: Columns, rows: list[tuple[object, ...]], sets: int) -> str:
     explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE scheduling_jobrun")
@@ -432,7 +433,7 @@ def test_moment_on_record_is_passed_over() -> None:
     assert list(first) == [(job.pk, NOON)]
     assert ledger.insert([make_new(job, state="missed")], NOON) == {}
     assert ledger.queue([make_new(job)], NOON) == []
-    assert ledger.queue_plain([(job.pk, str(ledger.moment(NOON)))], NOON) == []
+    assert ledger.queue_plain([(job.pk, str(moment(NOON)))], NOON) == []
     assert states() == [("queued", NOON)]
 
 
