@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 from . import endings, events, registry
 from .claims import Claimed
 from .contract import JobContext, JobHandler, JobResult, call_hook, describe_exception, describe_failure
+from .durations import duration
 from .endings import Outcome
 from .exceptions import ClaimLost, RunStopped, SchedulingError
 from .lanes import Lane
@@ -185,7 +186,9 @@ class Execution:
         if self._why is Abort.LOST or isinstance(left.exception, ClaimLost):
             return _Lost()
         if self._why is Abort.TIMEOUT:
-            limit = RunTimeout(_("The run took longer than its time-out of %g s.") % (self.claimed.timeout or 0))
+            limit = RunTimeout(
+                _("The run took longer than its time-out of %(time)s.") % {"time": duration(self.claimed.timeout or 0)}
+            )
             return self._failed(limit, message=self._also_abandoned(str(limit)))
         if left.result is not None and (left.result.success or self._why is not Abort.CANCEL):
             return self._outcome(left.result)

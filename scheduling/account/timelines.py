@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from django.utils import timezone
@@ -12,7 +14,7 @@ from scheduling import upcoming
 from scheduling.models import JobRun, Process
 
 from .downtime import alive
-from .recorded import BODIES
+from .recorded import BODIES, filled_in
 from .subject import Subject, load
 from .telling import Teller
 from .values import Entry, Planned, Timeline
@@ -41,7 +43,7 @@ def timeline(job_id: str, *, before_id: int | None = None, limit: int = 50, now:
     return Timeline(
         job_id=job_id,
         now=now,
-        past=_entries(runs, now),
+        past=_with_filled(_entries(runs, now), subject),
         future=_future(subject, now) if before_id is None else [],
         next_before_id=runs[-1].pk if more and runs else None,
     )
@@ -58,6 +60,26 @@ def _entry(run: JobRun, sentence: str) -> Entry:
         return Entry(run=run, sentence=sentence, count=run.missed_count, first=run.scheduled_time, last=last)
     first = run.coalesced_from or run.scheduled_time
     return Entry(run=run, sentence=sentence, count=1 + run.coalesced_count, first=first, last=run.scheduled_time)
+
+
+def _with_filled(entries: list[Entry], subject: Subject) -> list[Entry]:
+    """Count what back-fills made of the moments that did not run."""
+    gaps = [entry for entry in entries if _is_gap(entry)]
+    if not gaps:
+        return entries
+    ends = [min(entry.first for entry in gaps), max(entry.last for entry in gaps)]
+    moments = sorted(filled_in(subject.job_id, subject.job, ends))
+
+    def count(entry: Entry) -> int:
+        return bisect_right(moments, entry.last) - bisect_left(moments, entry.first)
+
+    return [replace(entry, filled=count(entry)) if _is_gap(entry) else entry for entry in entries]
+
+
+def _is_gap(entry: Entry) -> bool:
+    run = entry.run
+    did_not_run = run.state in (State.MISSED, State.SKIPPED) or run.reason == JobRun.Reason.BROKEN
+    return run.cause == JobRun.Cause.SCHEDULE and (did_not_run or run.coalesced_count > 0)
 
 
 def _future(subject: Subject, now: datetime) -> list[Planned]:

@@ -118,6 +118,8 @@ class Entry:
     """Planned moments that the row stands for; None while they are being counted."""
     first: datetime
     last: datetime
+    filled: int = 0
+    """How many of the moments that did not run were filled in since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,6 +117,7 @@ def _entry(entry: account.Entry) -> dict[str, object]:
         "count": entry.count,
         "first": entry.first,
         "last": entry.last,
+        "filled": entry.filled,
         "run": RunSummarySerializer(entry.run).data,
     }
 

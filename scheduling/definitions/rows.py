@@ -135,8 +135,10 @@ def ended(run: JobRun) -> None:
 
 
 def tell(text: str, action: str, **fields: object) -> None:
-    """Log what was done, once it is committed."""
-    transaction.on_commit(partial(logger.info, text, extra={"action": action, **fields}))
+    """Log what was done, once it is committed; a line names its job or run."""
+    what = fields.get("job_id") or (f"#{fields['run_id']}" if "run_id" in fields else "")
+    line = f"{text}: {what}" if what else text
+    transaction.on_commit(partial(logger.info, "%s", line, extra={"action": action, **fields}))
 
 
 def on_record_until(job: ScheduledJob) -> datetime | None:

@@ -118,7 +118,7 @@ def test_a_time_line_costs_the_same_for_many(
         make_missed(job, night - timedelta(days=20), night - timedelta(days=20), 1)
         make_run(job, scheduled_time=night)
         make_run(job, state="queued", cause="manual", claim=1)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(11):
         assert len(api.get(f"{JOB}/timeline").json()["past"]) == 30
 
 
