@@ -81,7 +81,8 @@ def test_a_due_row_that_is_held_holds_up_no_other_and_makes_no_spin(product: Pro
         before = int(str(product.one(commits)))
         time.sleep(5)
         rate = (int(str(product.one(commits))) - before) / 5
-        assert rate < 60, f"{rate:g} transactions a second"
+        # Twenty looks a second for edits, the beats, and the free job's runs; a spin makes hundreds.
+        assert rate < 120, f"{rate:g} transactions a second"
         assert product.sql("SELECT 1 FROM scheduling_jobrun WHERE job_key = 'held'") == []
         postgres.rollback()
     wait_for(
