@@ -10,6 +10,7 @@ from time import monotonic
 import pytest
 from apscheduler import events
 from apscheduler.events import SchedulerEvent
+from django.db import transaction
 from django.utils import timezone
 
 from scheduling import registry
@@ -62,7 +63,9 @@ class Listener:
         self.events[key] = event
 
 
+@transaction.atomic
 def plan_one_of_each() -> None:
+    """At once: a tick in between would find the one without what is in its way."""
     now = timezone.now()
     hourly = {"type": "interval", "hours": 1, "start": EVERY_MINUTE["start"]}
     make_job("good", handler="good", due=now, trigger=hourly)
