@@ -12,16 +12,14 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from codecs import BOM_UTF8
 from collections.abc import Callable
 from math import inf
 from typing import Protocol as TypingProtocol
 from typing import TypeAlias
 
-from protego import Protego
-
 from .errors import AddressRefused, FetchError, UrlError
 from .records import REDIRECTS, Answer
+from .robotstxt import RobotsText, read, target_of
 from .urls import origin_of, resolve
 
 MAX_BYTES = 512_000
@@ -62,10 +60,10 @@ def product_token(user_agent: str) -> str:
 class RobotsRules:
     """What one origin allows."""
 
-    __slots__ = ("_parser", "expires_at", "problem")
+    __slots__ = ("_text", "expires_at", "problem")
 
-    def __init__(self, parser: Protego | None, *, problem: str = "", expires_at: float = inf) -> None:
-        self._parser = parser
+    def __init__(self, text: RobotsText | None, *, problem: str = "", expires_at: float = inf) -> None:
+        self._text = text
         self.problem = problem
         """Why nothing may be fetched for now; empty if the rules are known."""
         self.expires_at = expires_at
@@ -77,19 +75,25 @@ class RobotsRules:
         if len(body) > MAX_BYTES:
             # The line that the limit cuts is dropped: half of `Disallow: /private` may forbid the whole site.
             body = body[: body.rfind(b"\n", 0, MAX_BYTES) + 1]
-        text = body.removeprefix(BOM_UTF8).decode("utf-8", "replace")
-        parser = Protego.parse(text)
-        return cls(parser if parser._user_agents else None, expires_at=expires_at)
+        text = read(body)
+        return cls(text if text.groups or text.sitemaps else None, expires_at=expires_at)
 
     def allows(self, url: str, agent: str) -> bool:
         """Whether the crawler that robots.txt knows as `agent` may fetch `url`; never while unreachable."""
-        if self._parser is None:
+        if self._text is None:
             return not self.problem
-        return self._parser.can_fetch(url, agent)
+        group = self._text.group(agent)
+        return group is None or group.allows(target_of(url))
 
     def crawl_delay(self, agent: str) -> float | None:
-        """Seconds, as written; None where nothing is said."""
-        return None if self._parser is None else self._parser.crawl_delay(agent)
+        """Seconds between two requests, by Crawl-delay or Request-rate; None where nothing is said."""
+        group = None if self._text is None else self._text.group(agent)
+        return None if group is None else group.delay
+
+    @property
+    def sitemaps(self) -> tuple[str, ...]:
+        """What the file's Sitemap lines name, as written."""
+        return () if self._text is None else self._text.sitemaps
 
 
 ALLOW_ALL = RobotsRules(None)

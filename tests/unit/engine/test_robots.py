@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 from itertools import pairwise
 from typing import TypedDict, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import Ending, PageState
 from crawler.engine.robots import MAX_BYTES, RobotsRules, product_token
+from crawler.engine.urls import normalise
 from tests.servers.corpora import Case, cases, corpus
 
 from .crawling import crawl_once, finish, make_crawler, make_definition, page_of
@@ -20,14 +24,19 @@ from .site import Handler, Reply, Seen, Site, page, redirect
 
 FORBID_ALL = "User-agent: *\nDisallow: /\n"
 
-GOOGLE_DIFFERS = {
-    "google_robots-0031": "Google reads `FOO BAR` as `FOO`; on real files that costs more than it brings",
-    "google_robots-0038": "the same",
-    "google_robots-0039": "the same",
-    "google_robots-0064": "a URL that is not percent-encoded never reaches us",
-    "google_robots-0066": "the same",
-    "google_robots-0067": "RFC 9309, 2.2.2: `%62%61%7A` and `baz` are the same path",
+PROTEGO_DIFFERS = {
+    "0035 0146 0148 0363 0365": "a URL that is not percent-encoded never reaches us",
+    "0261 0262 0366 0383 0387 0394": "Google compares escapes as they stand, and so do site owners who test with it",
+    "0221": "a User-agent line without a value ends no group",
+    "0310": "Google: what is no rule ends no group",
+    "0319 0322": "the first word of a User-agent line counts, and it ends before an asterisk",
+    "0396": "a rule that is no path forbids nothing",
+    "0431 0432 0434 0435 0439 0440": "RFC 9309, 2.2.1: the whole product token is compared, not its beginning",
+    "0441": "the token is taken out of the User-Agent by `product_token`",
 }
+"""Cases that are decided otherwise than Protego decides them, by the end of their ids."""
+UNENCODED = 4
+"""Real URLs with blanks, braces or quotes that are not percent-encoded: such a URL never reaches us."""
 
 
 class _Question(TypedDict, total=False):
@@ -51,8 +60,7 @@ def _question(case: Case) -> _Question:
 def test_rules_are_read_as_google_reads_them(case: Case) -> None:
     question = _question(case)
     rules = RobotsRules.parse(question["robots_txt"].encode())
-    expected = case["expected"] if case["id"] not in GOOGLE_DIFFERS else not case["expected"]
-    assert rules.allows(question["url"], question["user_agent"]) is expected
+    assert rules.allows(question["url"], question["user_agent"]) is case["expected"]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +72,10 @@ def test_rules_are_read_as_protego_promises(case: Case) -> None:
     if question["op"] == "crawl_delay":
         assert rules.crawl_delay(*question["args"]) == case["expected"]
     else:
-        assert rules.allows(*question["args"]) is case["expected"]
+        url, agent = question["args"]
+        is_ours = any(case["id"][-4:] in ids for ids in PROTEGO_DIFFERS)
+        expected = not case["expected"] if is_ours else case["expected"]
+        assert rules.allows(f"http://site.local{url}" if url.startswith("/") else url, agent) is expected
 
 
 @pytest.mark.corpora
@@ -84,7 +95,8 @@ def test_every_verdict_on_real_files_is_googles() -> None:
         if rules[asked["host"]].allows(asked["url"], asked["user_agent"]) is not verdict["expected"]:
             wrong.append(verdict)
     assert judged > 25_000
-    assert wrong == []
+    assert len(wrong) == UNENCODED
+    assert all(normalise(verdict["input"]["url"]) != verdict["input"]["url"] for verdict in wrong)
 
 
 @pytest.mark.parametrize(
@@ -266,3 +278,53 @@ async def test_disallowed_pages_cost_no_delay() -> None:
         outcome = await crawl_once(make_definition(site.url + "/", manners={"delay": 0.05}), MemoryStorage())
     assert outcome.counts.pages_refused == 200
     assert outcome.seconds < 2.0
+
+
+@pytest.mark.parametrize(
+    ("text", "delay"),
+    [
+        ("User-agent: *\nCrawl-delay: 2.5\n", 2.5),
+        ("User-agent: *\nRequest-rate: 1/5\n", 5.0),
+        ("User-agent: *\nRequest-rate: 30/1m 0100-0800\n", 2.0),
+        ("User-agent: *\nRequest-rate: 1/5\nCrawl-delay: 2\n", 2.0),
+        ("User-agent: *\nCrawl-delay: 2\nRequest-rate: 1/5\n", 2.0),
+        ("User-agent: *\nCrawl-delay: -1\n", None),
+        ("User-agent: *\nCrawl-delay: nan\n", None),
+        ("User-agent: *\nRequest-rate: 0/5\n", None),
+        ("User-agent: *\nCrawl-delay: soon\n", None),
+        ("User-agent: other\nCrawl-delay: 9\n", None),
+        ("User-agent: test\nDisallow: /x\n\nUser-agent: *\nCrawl-delay: 9\n", None),
+    ],
+)
+def test_delays_and_rates_are_seconds_between_requests(text: str, delay: float | None) -> None:
+    assert RobotsRules.parse(text.encode()).crawl_delay("test") == delay
+
+
+def test_a_delay_ends_the_list_of_crawlers_that_it_is_for() -> None:
+    rules = RobotsRules.parse(b"User-agent: *\nCrawl-delay: 10\nUser-agent: evil\nDisallow: /\n")
+
+    assert rules.crawl_delay("test") == 10.0
+    assert rules.allows("http://a.example/", "test")
+    assert not rules.allows("http://a.example/", "evil")
+
+
+def test_sitemaps_are_named_wherever_they_stand() -> None:
+    rules = RobotsRules.parse(b"Sitemap: /a.xml\nUser-agent: x\nDisallow: /\nSitemap: https://b.example/b.xml\n")
+
+    assert rules.sitemaps == ("/a.xml", "https://b.example/b.xml")
+
+
+@given(st.text(alphabet="ab/*$?", max_size=12), st.text(alphabet="ab/?", max_size=12))
+def test_a_pattern_fits_what_its_expression_fits(pattern: str, path: str) -> None:
+    rules = RobotsRules.parse(f"User-agent: *\nDisallow: /{pattern}\n".encode())
+    body = f"/{pattern}".removesuffix("$")
+    expression = ".*".join(re.escape(piece) for piece in body.split("*")) + ("$" if pattern.endswith("$") else "")
+
+    assert rules.allows(f"http://a.example/{path}", "test") is not bool(re.match(expression, f"/{path}"))
+
+
+def test_a_pattern_of_many_asterisks_takes_no_time() -> None:
+    pattern = "/" + "*a" * 5_000 + "b"
+    rules = RobotsRules.parse(f"User-agent: *\nDisallow: {pattern}\n".encode())
+
+    assert rules.allows("http://a.example/" + "a" * 8_000, "test")

@@ -1,0 +1,232 @@
+"""What a robots.txt says: its text read into groups, and which rule decides about a URL. Pure; nothing is fetched.
+
+Source: RFC 9309, and where that leaves room what Google's published parser does, which site owners test against: the
+first word of a User-agent line counts, a colon may be missing, misspelt rules are understood, escapes are compared as
+they stand. Beyond the RFC `Crawl-delay`, `Request-rate` and `Sitemap` are read.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+MAX_LINE = 16_663
+"""Bytes of a line that are read."""
+ANYBODY = "*"
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_PRODUCT = re.compile(r"[A-Za-z0-9_-]+")
+_ESCAPE = re.compile(r"%[0-9a-fA-F]{2}")
+_RATE = re.compile(r"(\d+)\s*/\s*(\d+(?:\.\d+)?)\s*([smhd]?)", re.IGNORECASE)
+_UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_KEYS = {
+    "user-agent": "agent",
+    "useragent": "agent",
+    "user agent": "agent",
+    "allow": "allow",
+    "disallow": "disallow",
+    "dissallow": "disallow",
+    "dissalow": "disallow",
+    "disalow": "disallow",
+    "diasllow": "disallow",
+    "disallaw": "disallow",
+    "sitemap": "sitemap",
+    "site-map": "sitemap",
+    "crawl-delay": "delay",
+    "crawldelay": "delay",
+    "request-rate": "rate",
+}
+# What a URL of the WHATWG's making never holds as it is, in its path and in its query.
+_PATH_ESCAPES = str.maketrans({character: f"%{ord(character):02X}" for character in ' "<>`{}'})
+_QUERY_ESCAPES = str.maketrans({character: f"%{ord(character):02X}" for character in ' "<>'})
+
+_Rule: TypeAlias = tuple[int, bool, tuple[str, ...], bool]
+"""Length of the pattern, whether it allows, its pieces between the asterisks, whether it ends with the URL."""
+
+
+@dataclass(slots=True)
+class Group:
+    """The rules for one crawler, those of all its groups together."""
+
+    delay: float | None = None
+    """Seconds between two requests; None where nothing is said."""
+    _prefixes: dict[str, bool] = field(default_factory=dict)
+    """Patterns without an asterisk, and whether they allow."""
+    _lengths: list[int] = field(default_factory=list)
+    """Of those, the longest first."""
+    _wild: list[_Rule] = field(default_factory=list)
+    """The others, the longest first; of equal ones those that allow."""
+
+    def add(self, pattern: str, *, allows: bool) -> None:
+        """Take a rule in; `settle` follows."""
+        pattern = _escaped(pattern)
+        if not pattern:
+            return
+        if "*" not in pattern and not pattern.endswith("$"):
+            self._prefixes[pattern] = allows or self._prefixes.get(pattern, False)
+            return
+        is_whole = pattern.endswith("$")
+        pieces = pattern.removesuffix("$").split("*")
+        self._wild.append((len(pattern), allows, tuple(pieces), is_whole))
+
+    def settle(self) -> None:
+        """Put the rules in the order in which they decide."""
+        self._lengths = sorted(set(map(len, self._prefixes)), reverse=True)
+        self._wild.sort(key=lambda rule: (rule[0], rule[1]), reverse=True)
+
+    def allows(self, target: str) -> bool:
+        """Whether the longest rule that fits `target` (path and query) allows it. None fits: allowed."""
+        length, allowed = 0, True
+        prefixes, size = self._prefixes, len(target)
+        for candidate in self._lengths:
+            if candidate <= size:
+                verdict = prefixes.get(target[:candidate])
+                if verdict is not None:
+                    length, allowed = candidate, verdict
+                    break
+        for rule in self._wild:
+            if rule[0] < length:
+                break
+            if (rule[0] > length or rule[1]) and _fits(target, rule[2], is_whole=rule[3]):
+                return rule[1]
+        return allowed
+
+
+@dataclass(frozen=True, slots=True)
+class RobotsText:
+    """One file: the groups by crawler (lower-case), and the sitemaps that it names."""
+
+    groups: dict[str, Group]
+    sitemaps: tuple[str, ...] = ()
+    """As written; may be relative."""
+
+    def group(self, agent: str) -> Group | None:
+        """What holds for the crawler of this product token: its own rules, or else everybody's."""
+        return self.groups.get(agent.lower()) or self.groups.get(ANYBODY)
+
+
+def read(body: bytes) -> RobotsText:
+    """Read a file; what is no rule is passed over."""
+    groups: dict[str, Group] = {}
+    sitemaps: list[str] = []
+    current: list[Group] = []
+    is_open = False
+    for key, value in _lines(body):
+        if key == "sitemap":
+            sitemaps.append(value)
+        elif key == "agent":
+            if not is_open:
+                current = []
+            is_open = True
+            name = _agent(value)
+            if name:
+                current.append(groups.setdefault(name, Group()))
+        elif current:
+            is_open = False
+            _apply(current, key, value)
+    for group in groups.values():
+        group.settle()
+    return RobotsText(groups, tuple(sitemaps))
+
+
+def target_of(url: str) -> str:
+    """Path and query of a URL without a fragment, its escapes in capitals, as patterns are matched against."""
+    start = url.find("/", url.find("://") + 3)
+    target = url[start:] if start >= 0 else "/"
+    return _ESCAPE.sub(_upper, target) if "%" in target else target
+
+
+def _lines(body: bytes) -> Iterator[tuple[str, str]]:
+    """The fields that we know, and their values."""
+    for raw in _LINE_END.split(body.removeprefix(b"\xef\xbb\xbf")):
+        line = raw[:MAX_LINE].decode("utf-8", "surrogateescape").partition("#")[0].strip(" \t\v\f\0")
+        if not line:
+            continue
+        name, colon, value = line.partition(":")
+        if not colon:
+            words = line.split()
+            if len(words) != 2:
+                continue
+            name, value = words
+        key = _KEYS.get(name.strip().lower())
+        if key is not None:
+            yield key, value.strip()
+
+
+def _agent(value: str) -> str:
+    """The crawler that a User-agent line names, lower-case: its first word; ``*`` for everybody."""
+    if value == ANYBODY or (value.startswith(ANYBODY) and value[1:2].isspace()):
+        return ANYBODY
+    named = _PRODUCT.match(value)
+    return named[0].lower() if named else ""
+
+
+def _apply(groups: list[Group], key: str, value: str) -> None:
+    for group in groups:
+        if key == "allow":
+            group.add(value, allows=True)
+            directory, slash, file = value.rpartition("/")
+            if slash and file.startswith("index.htm"):
+                group.add(f"{directory}/$", allows=True)  # the directory is the same page
+        elif key == "disallow":
+            group.add(value, allows=False)
+        elif group.delay is None or key == "delay":
+            seconds = _seconds(value) if key == "delay" else _rate(value)
+            group.delay = group.delay if seconds is None else seconds
+
+
+def _seconds(value: str) -> float | None:
+    try:
+        seconds = float(value)
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _rate(value: str) -> float | None:
+    """``1/5``: a request in five seconds; ``30/1m``."""
+    found = _RATE.match(value)
+    if found is None or not int(found[1]):
+        return None
+    return float(found[2]) * _UNIT_SECONDS[found[3].lower()] / int(found[1])
+
+
+def _escaped(pattern: str) -> str:
+    """A pattern as it is compared with `target_of`."""
+    path, mark, query = pattern.partition("?")
+    text = path.translate(_PATH_ESCAPES) + mark + query.translate(_QUERY_ESCAPES)
+    if not text.isascii():
+        text = "".join(
+            character if character.isascii() else "".join(f"%{byte:02X}" for byte in _bytes(character))
+            for character in text
+        )
+    return _ESCAPE.sub(_upper, text) if "%" in text else text
+
+
+def _bytes(character: str) -> bytes:
+    return character.encode("utf-8", "surrogateescape")
+
+
+def _upper(found: re.Match[str]) -> str:
+    return found[0].upper()
+
+
+def _fits(target: str, pieces: tuple[str, ...], *, is_whole: bool) -> bool:
+    """Whether `target` begins with the pieces, anything between them. Leftmost is enough: linear, no backtracking."""
+    if not target.startswith(pieces[0]):
+        return False
+    if len(pieces) == 1:
+        return not is_whole or target == pieces[0]
+    at = len(pieces[0])
+    last = pieces[-1]
+    for piece in pieces[1:-1]:
+        at = target.find(piece, at)
+        if at < 0:
+            return False
+        at += len(piece)
+    if is_whole:
+        return len(target) - len(last) >= at and target.endswith(last)
+    return target.find(last, at) >= 0
