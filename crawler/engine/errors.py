@@ -52,6 +52,12 @@ class Reason(StrEnum):
     REDIRECT_INVALID = "redirect_invalid"
     NOT_HTML = "not_html"
     EXTRACTION_ERROR = "extraction_error"
+    # a page was read and gave nothing
+    EMPTY_BODY = "empty_body"
+    NEEDS_JAVASCRIPT = "needs_javascript"
+    LOGIN_WALL = "login_wall"
+    BOT_WALL = "bot_wall"  # a test whether a person is there, or for a consent
+    NOTHING_MATCHED = "nothing_matched"
     # an item was not stored, or not as a whole
     MISSING_REQUIRED = "missing_required"
     MISSING_KEY = "missing_key"

@@ -1,0 +1,69 @@
+"""Each reason that a crawl counts is explained to a person."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from django.utils.translation import override
+
+from crawler.causes import BY_KEY, CAUSES, OTHER, Cause, cause_of
+from crawler.engine.errors import Reason, http_reason
+
+MAX_TITLE = 40
+"""Characters that fit into a line of a table on a phone."""
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_each_reason_has_one_cause(reason: Reason) -> None:
+    assert cause_of(reason) is not OTHER
+    assert [cause.key for cause in CAUSES if reason in cause.reasons] == [cause_of(reason).key]
+
+
+def test_each_status_that_is_an_error_has_a_cause() -> None:
+    statuses = [*range(100, 200), *range(300, 1000)]
+    assert {cause_of(http_reason(status)) for status in statuses}.isdisjoint({OTHER})
+
+
+@pytest.mark.parametrize(
+    ("status", "key"),
+    [
+        (304, "odd_answer"),
+        (400, "request_refused"),
+        (401, "login"),
+        (403, "blocked"),
+        (404, "not_found"),
+        (408, "timeout"),
+        (410, "not_found"),
+        (429, "overloaded"),
+        (500, "server_error"),
+        (503, "overloaded"),
+        (520, "server_error"),
+        (600, "odd_answer"),
+    ],
+)
+def test_statuses_fall_into_families(status: int, key: str) -> None:
+    assert cause_of(http_reason(status)).key == key
+
+
+@pytest.mark.parametrize("reason", ["", "http_", "http_40", "http_4044", "of_tomorrow"])
+def test_what_no_release_knows_is_shown_as_another_reason(reason: str) -> None:
+    assert cause_of(reason) is OTHER
+
+
+def test_keys_and_reasons_stand_once() -> None:
+    assert len(BY_KEY) == len(CAUSES) + 1
+    reasons = Counter(reason for cause in CAUSES for reason in cause.reasons)
+    assert not [reason for reason, count in reasons.items() if count > 1]
+
+
+@pytest.mark.parametrize("cause", BY_KEY.values(), ids=lambda cause: cause.key)
+def test_a_cause_is_told_in_a_title_and_two_sentences(cause: Cause) -> None:
+    with override("en"):
+        title, what, remedy = str(cause.title), str(cause.what), str(cause.remedy)
+    assert 0 < len(title) <= MAX_TITLE
+    assert not title.endswith(".")
+    for sentence in (what, remedy):
+        assert sentence.endswith(".")
+        assert ". " not in sentence.removesuffix(".")
+        assert "!" not in sentence
