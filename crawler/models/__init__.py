@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from .hosts import HostDay
 from .items import Item, ItemVersion
 from .pages import Page
 from .spiders import Secret, Spider
 from .tasks import CrawlTask, TaskFailure
 
-__all__ = ["CrawlTask", "Item", "ItemVersion", "Page", "Secret", "Spider", "TaskFailure"]
+__all__ = ["CrawlTask", "HostDay", "Item", "ItemVersion", "Page", "Secret", "Spider", "TaskFailure"]

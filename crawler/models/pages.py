@@ -41,6 +41,9 @@ class Page(models.Model):
     etag = models.TextField(_("ETag"), default="", blank=True)
     last_modified = models.CharField(_("Last-Modified"), max_length=100, default="", blank=True)
     content_hash = models.BinaryField(_("content hash"), default=b"", blank=True)
+    size = models.BigIntegerField(
+        _("size"), null=True, blank=True, help_text=_("Bytes that it took when it was read last, as they came.")
+    )
     links = models.BinaryField(_("links"), default=b"", blank=True)
     redirected_to = models.TextField(_("redirected to"), default="", blank=True)
     hops = models.PositiveSmallIntegerField(_("redirects before"), default=0)

@@ -66,6 +66,9 @@ class CrawlTask(models.Model):
     requests = models.PositiveIntegerField(_("requests"), default=0)
     bytes = models.PositiveBigIntegerField(_("bytes"), default=0)
     reasons = models.JSONField(_("reasons"), default=dict, blank=True)
+    hosts = models.JSONField(
+        _("hosts"), default=dict, blank=True, help_text=_("How each host was treated: see crawler.politeness.")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)

@@ -1,0 +1,166 @@
+"""The politeness report of a crawl: what each host was asked, how fast, what it wanted, and what was done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from .engine.politeness import OTHERS, HostManners, finite, merged, read_hosts
+from .engine.records import Json
+from .engine.slots import MAX_ROBOTS_DELAY
+from .models import CrawlTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostReport:
+    """One host, or (its name empty) all others together."""
+
+    host: str
+    figures: Mapping[str, Json]
+    """Every figure of `engine.politeness.HostManners` by its name; None for what never happened."""
+    sentences: tuple[str, ...]
+    """The same for people, what did not happen left out."""
+
+    def to_json(self) -> dict[str, Json]:
+        return {"host": self.host, **self.figures, "sentences": list(self.sentences)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolitenessReport:
+    """How a crawl, or the crawls of a parent together, treated their hosts."""
+
+    total: HostReport
+    """All hosts together."""
+    hosts: tuple[HostReport, ...]
+    """The busiest first; those beyond the first 500 are one entry, the last."""
+
+    def to_json(self) -> dict[str, Json]:
+        return {"total": self.total.to_json(), "hosts": [host.to_json() for host in self.hosts]}
+
+
+def report(task: CrawlTask) -> PolitenessReport:
+    """The report of a task as far as it has been stored; of a crawl of several spiders, that of its children."""
+    stored: object = task.hosts
+    if task.spider_id is None:
+        stored = {}
+        for hosts in CrawlTask.objects.filter(parent=task).values_list("hosts", flat=True).iterator():
+            stored = merged(stored, read_hosts(hosts))
+    by_host = read_hosts(stored)
+    others = by_host.pop(OTHERS, None)
+    entries = sorted(by_host.items(), key=lambda entry: (-entry[1].requests, entry[0]))
+    if others is not None:
+        entries.append((OTHERS, others))
+    total = HostManners()
+    for _host, manners in entries:
+        total.add(manners)
+    total.forget_state()
+    return PolitenessReport(
+        total=_describe(OTHERS, total), hosts=tuple(_describe(host, manners) for host, manners in entries)
+    )
+
+
+def _describe(host: str, manners: HostManners) -> HostReport:
+    figures: dict[str, Json] = {}
+    for field in fields(manners):
+        value = getattr(manners, field.name)
+        figures[field.name] = finite(value) if isinstance(value, float) else value
+    return HostReport(
+        host=host, figures=figures, sentences=tuple(text for tell in _SENTENCES for text in tell(manners))
+    )
+
+
+def _requests(manners: HostManners) -> Iterator[str]:
+    values = {
+        "requests": f"{manners.requests:,}",
+        "rate": f"{manners.peak_rate:,}",
+        "at_once": f"{manners.peak_concurrency:,}",
+    }
+    if manners.requests:
+        yield _("%(requests)s requests, at most %(rate)s in a second and %(at_once)s at once.") % values
+    else:
+        yield _("No page was asked for.")
+
+
+def _delay(manners: HostManners) -> Iterator[str]:
+    if manners.delay > 0:
+        who = {
+            "spider": _("as the spider says"),
+            "robots": _("as robots.txt asks"),
+            "throttle": _("as the adaptive throttle found right"),
+            "crawl": _("as another crawl of the same host wants"),
+        }
+        values = {"delay": _seconds(manners.delay), "who": who.get(manners.delay_by, "")}
+        yield _("Requests began at least %(delay)s s apart, %(who)s.") % values
+    if manners.rules_delay > MAX_ROBOTS_DELAY:
+        values = {"asked": _seconds(manners.rules_delay), "most": _seconds(MAX_ROBOTS_DELAY)}
+        yield _("robots.txt asks for %(asked)s s between requests; longer than %(most)s s is not waited.") % values
+
+
+def _rests(manners: HostManners) -> Iterator[str]:
+    if manners.too_many or manners.unavailable:
+        values = {"too_many": f"{manners.too_many:,}", "unavailable": f"{manners.unavailable:,}"}
+        yield _("Answers 429 (too many requests): %(too_many)s; 503 (overloaded): %(unavailable)s.") % values
+    if manners.rests:
+        text = ngettext(
+            "The whole host was left alone once, for %(seconds)s s.",
+            "The whole host was left alone %(count)s times, for %(seconds)s s together.",
+            manners.rests,
+        )
+        yield text % {"count": f"{manners.rests:,}", "seconds": _seconds(manners.rested)}
+    if manners.retry_after:
+        values = {"count": f"{manners.retry_after:,}", "longest": _seconds(manners.longest_retry_after)}
+        yield _("Retry-After was kept: named %(count)s times, the longest %(longest)s s.") % values
+
+
+def _throttle(manners: HostManners) -> Iterator[str]:
+    limit = finite(manners.throttle_limit)
+    if limit is None:
+        return
+    values = {
+        "limit": f"{limit:.2g}",
+        "lowest": f"{finite(manners.throttle_lowest) or limit:.2g}",
+        "cuts": f"{manners.throttle_cuts:,}",
+    }
+    yield _("The adaptive throttle slowed down %(cuts)s times, to %(lowest)s at once; last %(limit)s.") % values
+
+
+def _robots(manners: HostManners) -> Iterator[str]:
+    if manners.robots_refused:
+        yield _("Pages left alone because robots.txt forbids them: %s.") % f"{manners.robots_refused:,}"
+    if manners.robots_unreachable:
+        yield _("Pages left alone because robots.txt could not be read: %s.") % f"{manners.robots_unreachable:,}"
+
+
+def _saved(manners: HostManners) -> Iterator[str]:
+    if manners.not_modified:
+        values = {"pages": f"{manners.not_modified:,}", "bytes": f"{manners.bytes_saved:,}"}
+        yield _("Unchanged since the last crawl (304): %(pages)s pages, %(bytes)s bytes saved.") % values
+
+
+def _closed(manners: HostManners) -> Iterator[str]:
+    if not manners.closed_by:
+        return
+    why = {
+        "day_budget": _("pages_per_day is used up"),
+        "host_rest": _("the host asked for a long rest (Retry-After)"),
+    }
+    values = {"why": why.get(manners.closed_by, manners.closed_by), "until": manners.closed_until}
+    yield _("Its other pages were left: %(why)s; from %(until)s on it may be asked again.") % values
+
+
+def _seconds(value: float) -> str:
+    return f"{value:,.1f}".removesuffix(".0") if value >= 1 else f"{value:.2g}"
+
+
+_SENTENCES: tuple[Callable[[HostManners], Iterator[str]], ...] = (
+    _requests,
+    _delay,
+    _rests,
+    _throttle,
+    _robots,
+    _saved,
+    _closed,
+)
