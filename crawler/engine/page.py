@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from turbohtml import Document, Element, Node, Text, parse
 
+from .charsets import codec_of, decoded
 from .errors import UrlError
 from .urls import resolve
 
@@ -144,5 +145,8 @@ class PageTree:
 def _parse(body: bytes, charset: str) -> Document:
     try:
         return parse(body, encoding=charset or None, positions=False)
-    except LookupError:  # a label that browsers do not know is as good as none
-        return parse(body, positions=False)
+    except LookupError:
+        codec = codec_of(charset)
+        if codec is None:  # a label that nobody knows is as good as none
+            return parse(body, positions=False)
+        return parse(decoded(body, codec).encode("utf-8", "replace"), encoding="utf-8", positions=False)

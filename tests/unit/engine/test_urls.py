@@ -221,3 +221,22 @@ def test_url_normalize_cases_keep_their_origin() -> None:
         judged += 1
         assert host_of(url).rstrip(".") == urlsplit(answer).hostname, args[0]
     assert judged > 20
+
+
+IDNA_DIFFERS: dict[str, str] = {}
+
+
+def test_wpt_hosts_are_read_as_the_standard_reads_them() -> None:
+    """Also the hosts that it refuses: what no browser asks for is not asked for."""
+    corpus("cases")
+    wrong = []
+    for name in ("wpt_idna", "wpt_toascii"):
+        for case in cases(name):
+            domain = cast("dict[str, str]", case["input"])["domain"]
+            try:
+                host: str | None = host_of(normalise(f"https://{domain}/x"))
+            except UrlError:
+                host = None
+            if host != case["expected"]:
+                wrong.append((case["id"], domain, host, case["expected"]))
+    assert wrong == []
