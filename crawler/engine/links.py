@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from turbohtml import Element, XPath
 
+from .charsets import UNICODE, with_query_in
 from .errors import Reason, UrlError
 from .page import PageTree
 from .scope import LinkRule
@@ -102,7 +103,11 @@ class LinkReader:
         """
         links = Links({}, {}, Counter())
         for number, (selector, members) in enumerate(self._groups):
-            urls = self._resolver.resolve(page.base, _hrefs(selector, page), links.refused)
+            hrefs = _hrefs(selector, page)
+            encoding = page.document.encoding or "utf-8"
+            if encoding.lower() not in UNICODE:
+                hrefs = (with_query_in(encoding.lower(), href) for href in hrefs)
+            urls = self._resolver.resolve(page.base, hrefs, links.refused)
             if not links.taken and self.rules[members[0]].takes_all:
                 links.taken = dict.fromkeys(urls, members[0])
                 continue

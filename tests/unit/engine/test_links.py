@@ -171,3 +171,12 @@ def test_long_links_are_followed_and_not_remembered() -> None:
         assert list(reader.read(page).taken) == ["http://site.test" + long, "http://site.test/a"]
     assert list(reader._verdicts) == [(0, "http://site.test/a")]
     assert reader._resolver._count == 1
+
+
+def test_queries_are_written_in_the_encoding_of_their_page() -> None:
+    body = '<meta charset=shift_jis><a href="/s?q=日本&x=é#日">x</a><a href="/日?a=b">y</a>'.encode(
+        "cp932", "xmlcharrefreplace"
+    )
+    found = make_extractor({}).extract("http://a.example/", body, "", "text/html").links
+
+    assert found == ["http://a.example/s?q=%93%FA%96{&x=%26%23233%3B", "http://a.example/%E6%97%A5?a=b"]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crawler.engine.charsets import UNICODE, with_query_in
 from crawler.engine.errors import Reason, UrlError
 from crawler.engine.urls import MAX_URL_LENGTH, hash_url, host_of, normalise, origin_of, resolve, split
 from tests.servers.corpora import cases, corpus
@@ -223,15 +224,13 @@ def test_url_normalize_cases_keep_their_origin() -> None:
     assert judged > 20
 
 
-IDNA_DIFFERS: dict[str, str] = {}
-
-
 def test_wpt_hosts_are_read_as_the_standard_reads_them() -> None:
     """Also the hosts that it refuses: what no browser asks for is not asked for."""
     corpus("cases")
-    wrong = []
+    wrong, judged = [], 0
     for name in ("wpt_idna", "wpt_toascii"):
         for case in cases(name):
+            judged += 1
             domain = cast("dict[str, str]", case["input"])["domain"]
             try:
                 host: str | None = host_of(normalise(f"https://{domain}/x"))
@@ -239,4 +238,19 @@ def test_wpt_hosts_are_read_as_the_standard_reads_them() -> None:
                 host = None
             if host != case["expected"]:
                 wrong.append((case["id"], domain, host, case["expected"]))
+    assert wrong == []
+    assert judged > 1_300
+
+
+def test_wpt_queries_are_written_in_the_encoding_of_their_page() -> None:
+    corpus("cases")
+    wrong = []
+    for case in cases("wpt_percent_encoding"):
+        given_ = cast("dict[str, str]", case["input"])
+        text, encoding = given_["text"], given_["encoding"]
+        if not text.isprintable():
+            continue  # a control character in a URL is refused, whatever its encoding
+        query = f"?{text}" if encoding in UNICODE else with_query_in(encoding, f"?{text}")
+        if normalise(f"http://a.example/{query}") != f"http://a.example/?{case['expected']}":
+            wrong.append((case["id"], text, encoding, query, case["expected"]))
     assert wrong == []
