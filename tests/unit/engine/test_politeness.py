@@ -19,7 +19,7 @@ def make_manners(requests: int = 0, **figures: object) -> HostManners:
 
 def test_what_is_stored_is_read_back() -> None:
     manners = make_manners(
-        7, peak_rate=3, smallest_gap=0.5, delay=2.0, delay_by="robots", rested=1.25, bytes=9**20, closed_by="day_budget"
+        7,
         peak_rate=3,
         smallest_gap=0.5,
         delay=2.0,
