@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other, as they are by default (SQLite): half an hour.
+"""All benchmarks, one after the other, as they are by default (SQLite): three quarters of an hour.
 
 python -m benchmarks.all
 """
@@ -10,7 +10,7 @@ import sys
 
 from .measuring import ROOT
 
-NAMES = ("tick", "overdue", "edit_latency", "schedule_load", "page_cost", "crawl_vs_scrapy")
+NAMES = ("tick", "overdue", "edit_latency", "schedule_load", "page_cost", "crawl_vs_scrapy", "million_urls")
 
 
 def main() -> int:

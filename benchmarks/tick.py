@@ -100,7 +100,7 @@ def _ratio(ours: list[Figures], theirs: list[Figures], figure: str = "seconds") 
 
 def in_scratch_database(command: list[str], server_url: str) -> Figures:
     """What one side prints, in a process and a database of its own (SQLite's where there is no server)."""
-    with tempfile.TemporaryDirectory() as folder, _database(server_url, folder) as url:
+    with tempfile.TemporaryDirectory() as folder, scratch_database(server_url, folder) as url:
         env = os.environ | {
             "DJANGO_SETTINGS_MODULE": "crawlproject.settings",
             "ENV_FILE": os.devnull,
@@ -138,7 +138,7 @@ def server(*, fsync: bool = False) -> Iterator[str]:
 
 
 @contextmanager
-def _database(server_url: str, folder: str) -> Iterator[str]:
+def scratch_database(server_url: str, folder: str) -> Iterator[str]:
     """The URL of an empty database."""
     if not server_url:
         yield f"sqlite:///{Path(folder) / 'scratch.sqlite3'}"
