@@ -1,158 +1,125 @@
-"""Crawls the same site with Lamplighter and with tuned Scrapy, both storing to SQLite: pages a CPU-second.
+"""Crawls the same sites with Lamplighter, with Scrapy (tuned, and as its documents show it) and with crawlee.
 
-    python -m benchmarks.crawl_vs_scrapy [--site shop] [--site django-doc] [--rounds 5]
+    python -m benchmarks.crawl_vs_scrapy [--site shop] [--side "scrapy, tuned"] [--rounds 5] [--slow-rounds 2]
 
-Each side is a whole process from its start to its end, pinned to one core; our loopback server has the other. The
-rounds are interleaved. Pages and items of both are compared: a difference ends the benchmark. robots.txt is asked for
-and obeyed by both. The sites are read from `$CORPORA` (default ../shared/corpora).
+Every side stores pages and items in SQLite, is pinned to one core and asks for 32 pages at once; our loopback server
+has the other core. Rounds are interleaved, medians are shown; sides beside Lamplighter and tuned Scrapy take part in
+the first `--slow-rounds`. Pages and items of all sides are compared: a difference ends the benchmark. robots.txt is
+asked for and obeyed by all. The sites are read from `$CORPORA` (default ../shared/corpora).
+
+Two views of each crawl: the *whole* process from its start to its end, and the crawl *alone*, from the first request to
+the last commit. Lamplighter is one long process in which a crawl pays no start; Scrapy pays one for each crawl.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from .measuring import PEERS, ROOT, Usage, closing_line, median, peer_python, run_measured
+from .crawl_sides import SIDES, SUBJECT, TUNED, Crawled, served
+from .measuring import Usage, closing_line, median, peer_python
 from .sites import SITES
 
-CPUS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
-CRAWLER_CPUS, SERVER_CPUS = CPUS[:1], CPUS[1:] or CPUS
-Items = dict[tuple[str, str], str]
 
-
-@contextmanager
-def served(site: str) -> Iterator[str]:
-    """The site on loopback; its URL."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.servers.sites", "--corpus", site, "--port", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        preexec_fn=(lambda: os.sched_setaffinity(0, SERVER_CPUS)) if hasattr(os, "sched_setaffinity") else None,
-    )
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-        process.stdout.close()
-
-
-def ours(site: str, base_url: str, folder: Path) -> tuple[Usage, set[str], Items]:
-    """`manage.py crawl` into a fresh, migrated SQLite file."""
-    database = folder / "lamplighter.sqlite3"
-    env = os.environ | {
-        "ENV_FILE": os.devnull,
-        "SECRET_KEY": "benchmark-" + "x" * 50,
-        "DATA_DIR": str(folder),
-        "DATABASE_URL": f"sqlite:///{database}",
-        "CRAWLER_ALLOWED_NETWORKS": "127.0.0.1/32",
-        "LOG_LEVEL": "ERROR",
-    }
-    document = SITES[site](base_url)
-    definitions = folder / "definitions.json"
-    definitions.write_text(json.dumps({"spiders": [document]}), encoding="utf-8")
-    manage = [sys.executable, str(ROOT / "manage.py")]
-    for command in (["migrate", "-v", "0"], ["loaddefinitions", str(definitions)]):
-        subprocess.run([*manage, *command], env=env, check=True, stdout=subprocess.DEVNULL)
-    usage = run_measured([*manage, "crawl", str(document["name"]), "--json"], env=env, cpus=CRAWLER_CPUS)
-    with closing(sqlite3.connect(database)) as connection:
-        pages = {url for (url,) in connection.execute("SELECT url FROM crawler_page WHERE status_code IS NOT NULL")}
-        items = {
-            (kind, key): _canonical(data)
-            for kind, key, data in connection.execute("SELECT type, key, data FROM crawler_item")
-        }
-    return usage, pages, items
-
-
-def scrapy(site: str, base_url: str, folder: Path) -> tuple[Usage, set[str], Items]:
-    """The tuned Scrapy project into a fresh SQLite file."""
-    database = folder / "scrapy.sqlite3"
-    command = [str(peer_python("scrapy")), str(PEERS / "scrapy_crawl.py"), site, base_url, str(database)]
-    usage = run_measured(command, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}, cpus=CRAWLER_CPUS)
-    with closing(sqlite3.connect(database)) as connection:
-        pages = {url for (url,) in connection.execute("SELECT url FROM page")}
-        rows = connection.execute("SELECT type, key, data FROM item")
-        items = {(kind, _canonical(key)): _canonical(data) for kind, key, data in rows}
-    return usage, pages, items
-
-
-def _canonical(text: str) -> str:
-    return json.dumps(json.loads(text), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
-def compare(site: str, mine: tuple[set[str], Items], theirs: tuple[set[str], Items]) -> None:
-    """Ends the benchmark where the two sides did not do the same work."""
-    if mine == theirs:
+def compare(site: str, side: str, mine: Crawled, theirs: Crawled) -> None:
+    """Ends the benchmark where two sides did not do the same work."""
+    if mine.pages == theirs.pages and mine.items == theirs.items:
         return
-    pages = sorted(mine[0] ^ theirs[0])[:5]
-    items = [key for key in {*mine[1], *theirs[1]} if mine[1].get(key) != theirs[1].get(key)][:3]
-    shown = [(key, mine[1].get(key), theirs[1].get(key)) for key in items]
-    raise SystemExit(f"{site}: the sides differ in pages {pages} or items {shown}")
+    pages = sorted(mine.pages ^ theirs.pages)
+    items = [key for key in {*mine.items, *theirs.items} if mine.items.get(key) != theirs.items.get(key)]
+    shown = [[key[1], *(str(one.items.get(key))[:300] for one in (mine, theirs))] for key in items[:3]]
+    raise SystemExit(f"{site}: {side} differs in {len(pages)} pages {pages[:5]} or {len(items)} items {shown}")
 
 
-def measure(site: str, rounds: int) -> dict[str, object]:
+def measure(site: str, sides: Sequence[str], rounds: int, slow_rounds: int) -> dict[str, object]:
     """Interleaved rounds over one site."""
-    rows: list[tuple[Usage, Usage]] = []
-    count = 0
+    taken: dict[str, list[tuple[Usage, Usage]]] = {side: [] for side in sides}
+    pages = items = 0
     with served(site) as base_url:
         for number in range(rounds):
-            with tempfile.TemporaryDirectory() as name:
-                our_usage, *our_result = ours(site, base_url, Path(name))
-                their_usage, *their_result = scrapy(site, base_url, Path(name))
-            compare(site, (our_result[0], our_result[1]), (their_result[0], their_result[1]))
-            count = len(our_result[0])
-            rows.append((our_usage, their_usage))
-            print(
-                f"{site} round {number + 1}: {count} pages, {len(our_result[1])} items; CPU seconds "
-                f"{our_usage.cpu_seconds:.2f} (ours) {their_usage.cpu_seconds:.2f} (Scrapy)",
-                file=sys.stderr,
-            )
+            mine: Crawled | None = None
+            for side in sides:
+                if side not in (SUBJECT, TUNED) and number >= slow_rounds:
+                    continue
+                with tempfile.TemporaryDirectory() as folder:
+                    crawled = SIDES[side](site, base_url, Path(folder))
+                mine = mine or crawled
+                compare(site, side, mine, crawled)
+                pages, items = len(crawled.pages), len(crawled.items)
+                taken[side].append((crawled.whole, crawled.alone))
+                print(_sentence(site, side, number, crawled), file=sys.stderr)
+    figures = {side: _figures(pages, usages) for side, usages in taken.items() if usages}
     return {
         "site": site,
-        "pages": count,
-        "ratio": median(theirs.cpu_seconds / mine.cpu_seconds for mine, theirs in rows),
-        "subject": _figures(count, [mine for mine, _theirs in rows]),
-        "peer": _figures(count, [theirs for _mine, theirs in rows]),
+        "pages": pages,
+        "items": items,
+        "ratios": {side: _ratios(taken[SUBJECT], taken[side]) for side in figures if side != SUBJECT},
+        "sides": figures,
     }
 
 
-def _figures(pages: int, usages: list[Usage]) -> dict[str, object]:
+def _sentence(site: str, side: str, number: int, crawled: Crawled) -> str:
+    return (
+        f"{site} round {number + 1}: {side}: {len(crawled.pages)} pages, {len(crawled.items)} items; CPU seconds "
+        f"{crawled.whole.cpu_seconds:.2f} whole, {crawled.alone.cpu_seconds:.2f} alone; seconds "
+        f"{crawled.whole.seconds:.2f}, {crawled.alone.seconds:.2f}; {crawled.alone.peak_bytes / 1e6:.0f} MB"
+    )
+
+
+def _figures(pages: int, usages: Sequence[tuple[Usage, Usage]]) -> dict[str, object]:
     return {
-        "pages_per_cpu_second": median(pages / usage.cpu_seconds for usage in usages),
+        "whole": _rates(pages, [whole for whole, _alone in usages]),
+        "alone": _rates(pages, [alone for _whole, alone in usages]),
+        "peak_megabytes": median(alone.peak_bytes / 1e6 for _whole, alone in usages),
+    }
+
+
+def _rates(pages: int, usages: Sequence[Usage]) -> dict[str, float]:
+    return {
         "cpu_seconds": median(usage.cpu_seconds for usage in usages),
         "seconds": median(usage.seconds for usage in usages),
-        "peak_megabytes": median(usage.peak_bytes / 1_000_000 for usage in usages),
+        "pages_per_cpu_second": median(pages / usage.cpu_seconds for usage in usages),
+        "pages_per_second": median(pages / usage.seconds for usage in usages),
     }
+
+
+def _ratios(mine: Sequence[tuple[Usage, Usage]], theirs: Sequence[tuple[Usage, Usage]]) -> dict[str, float]:
+    """The other side's cost by ours, round by round: above 1 ours is cheaper."""
+    pairs = list(zip(mine, theirs, strict=False))
+    return {
+        "whole_cpu": median(their.cpu_seconds / our.cpu_seconds for (our, _), (their, _) in pairs),
+        "whole_time": median(their.seconds / our.seconds for (our, _), (their, _) in pairs),
+        "alone_cpu": median(their.cpu_seconds / our.cpu_seconds for (_, our), (_, their) in pairs),
+        "alone_time": median(their.seconds / our.seconds for (_, our), (_, their) in pairs),
+        "memory": median(their.peak_bytes / our.peak_bytes for (_, our), (_, their) in pairs),
+    }
+
+
+def _version(environment: str, package: str) -> str:
+    code = f"from importlib.metadata import version; print(version({package!r}))"
+    done = subprocess.run([str(peer_python(environment)), "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--site", action="append", choices=sorted(SITES))
+    parser.add_argument("--side", action="append", choices=sorted(set(SIDES) - {SUBJECT}), help="beside ours")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--slow-rounds", type=int, default=2)
     options = parser.parse_args()
-    version = subprocess.run(
-        [str(peer_python("scrapy")), "-c", "import scrapy; print(scrapy.__version__)"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    results = [measure(site, options.rounds) for site in options.site or ["shop", "django-doc"]]
+    sides = [SUBJECT, *[side for side in SIDES if side != SUBJECT and side in (options.side or SIDES)]]
+    results = [measure(site, sides, options.rounds, options.slow_rounds) for site in options.site or SITES]
     closing_line(
         "crawl_vs_scrapy",
-        subject="lamplighter",
-        peer=f"scrapy {version}, tuned",
-        ratio=min(float(str(result["ratio"])) for result in results),
+        subject=SUBJECT,
+        peers={"scrapy": _version("scrapy", "scrapy"), "crawlee": _version("crawlee", "crawlee")},
         rounds=options.rounds,
+        slow_rounds=options.slow_rounds,
         python=sys.version.split()[0],
         results=results,
     )

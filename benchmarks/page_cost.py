@@ -30,7 +30,7 @@ from crawler.engine.slots import Slots
 from crawler.engine.spider import SpiderDefinition
 from crawler.engine.transport import CrawlTransport
 
-from .crawl_vs_scrapy import served
+from .crawl_sides import served
 from .measuring import closing_line, median
 from .sites import SITES
 
