@@ -249,6 +249,14 @@ CAUSES: tuple[Cause, ...] = (
     ),
     # --- the page gave nothing ----------------------------------------------------------------------------------------
     _cause(
+        "consent",
+        Severity.TROUBLE,
+        _("The site asks for consent first"),
+        _("The site sent the crawler to a page that asks for consent, in place of the page."),
+        _("Give the consent once in a browser, and give the spider the cookie that it sets there."),
+        Reason.CONSENT_WALL,
+    ),
+    _cause(
         "empty_body",
         Severity.TROUBLE,
         _("Empty pages"),

@@ -390,9 +390,11 @@ def _failures_of(task_id: int, result: PageResult, now: datetime) -> Iterator[Ta
             at=now,
         )
 
-    if result.state in (PageState.FAILED, PageState.REFUSED) and result.reason not in _NO_FAILURE:
+    is_failure = result.state in (PageState.FAILED, PageState.REFUSED) and result.reason not in _NO_FAILURE
+    # A page that was read and says why it gave nothing is told of too.
+    if is_failure or (result.state is PageState.DONE and result.detail):
         yield failure(result.reason, result.detail)
     problems = [*result.problems, *(problem for item in result.items for problem in item.problems)]
     for problem in problems:
         found = f": {problem.value}" if problem.value else ""
-        yield failure(problem.reason, f"{problem.type}.{problem.field}{found}")
+        yield failure(problem.reason, f"{problem.type}.{problem.field}{found}" if problem.field else problem.type)

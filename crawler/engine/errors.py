@@ -56,7 +56,8 @@ class Reason(StrEnum):
     EMPTY_BODY = "empty_body"
     NEEDS_JAVASCRIPT = "needs_javascript"
     LOGIN_WALL = "login_wall"
-    BOT_WALL = "bot_wall"  # a test whether a person is there, or for a consent
+    BOT_WALL = "bot_wall"
+    CONSENT_WALL = "consent_wall"
     NOTHING_MATCHED = "nothing_matched"
     # an item was not stored, or not as a whole
     MISSING_REQUIRED = "missing_required"

@@ -7,8 +7,9 @@ which rule decided about each link.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from .diagnosis import diagnose
 from .errors import Reason
 from .items import Candidate, ItemReader
 from .links import LinkReader, Links
@@ -17,6 +18,12 @@ from .reading import is_readable
 from .records import Extraction, ItemRecord, Json, ValueProblem
 from .scope import Scope
 from .spider import SpiderDefinition
+
+MAX_EXAMPLES = 20
+"""Pages that are named of those on which a rule found nothing, a rule."""
+_MISSING = frozenset({Reason.MISSING_KEY, Reason.MISSING_REQUIRED})
+_PAGES = frozenset({"", "text/html", "application/xhtml+xml"})
+"""Content types of which a reader may see something: a feed without items is no wall."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,8 @@ class Extractor:
 
     def __init__(self, definition: SpiderDefinition) -> None:
         self._items = tuple(map(ItemReader, definition.items))
+        self._claiming = frozenset(reader.type for reader in self._items if reader.has_match)
+        self._shown: Counter[str] = Counter()
         self._links = LinkReader(definition.follow)
         self._types = {(item.type, rule.name): rule.type for item in definition.items for rule in item.fields}
         self._scope = Scope(definition)
@@ -84,7 +93,8 @@ class Extractor:
             links = self._links.read(page)
             extraction.links = list(links.taken)
             extraction.reasons.update(links.refused)
-            self._extract_items(page, extraction)
+            if not self._extract_items(page, extraction):
+                self._look_closer(page, body, content_type, extraction)
         except ReadingFailed as error:
             extraction.reasons[Reason.EXTRACTION_ERROR] += 1
             extraction.problems.append(ValueProblem("", "", Reason.EXTRACTION_ERROR, str(error)))
@@ -115,11 +125,15 @@ class Extractor:
             notice=notice,
         )
 
-    def _extract_items(self, page: PageTree, extraction: Extraction) -> None:
+    def _extract_items(self, page: PageTree, extraction: Extraction) -> bool:
+        """Whether the page gave a value: an item without any is stored, and says nothing."""
         reasons = extraction.reasons
+        gave = False
         for reader in self._items:
             if not reader.wants(page.url):
                 continue
+            extraction.taken += reader.types
+            is_bare = True
             keys: set[str] = set()
             for candidate in reader.read(page):
                 for problem in candidate.problems:
@@ -127,6 +141,7 @@ class Extractor:
                         reasons[Reason.UNREADABLE_VALUE] += 1
                 record = candidate.record
                 if record is None:
+                    is_bare = False
                     extraction.rejected += 1
                     extraction.problems.extend(candidate.problems)
                     if candidate.reason is not None:
@@ -136,6 +151,35 @@ class Extractor:
                 else:
                     keys.add(record.key)
                     extraction.items.append(record)
+                    if record.data_json != reader.hollow:
+                        is_bare, gave = False, True
+            if is_bare:
+                self._note_bare(reader, extraction)
+        if extraction.rejected:
+            missing = ((p.type, p.field) for p in extraction.problems if p.reason in _MISSING)
+            extraction.missed.extend(dict.fromkeys(missing))
+        return gave
+
+    def _note_bare(self, reader: ItemReader, extraction: Extraction) -> None:
+        """A rule found nothing. Only where its `match` chose the page that is worth a word."""
+        extraction.missed.append((reader.type, ""))
+        if not reader.has_match:
+            return
+        extraction.reasons[Reason.NOTHING_MATCHED] = 1
+        if self._shown[reader.type] < MAX_EXAMPLES:
+            self._shown[reader.type] += 1
+            extraction.problems.append(ValueProblem(reader.type, "", Reason.NOTHING_MATCHED))
+
+    def _look_closer(self, page: PageTree, body: bytes, content_type: str, extraction: Extraction) -> None:
+        """Why a page gave nothing. One that no rule took and that leads on to others is what it is meant to be."""
+        taken = extraction.taken
+        if content_type not in _PAGES or (extraction.links and not taken):
+            return
+        finding = diagnose(page, body)
+        if finding is not None and finding.needs_claim:
+            claims = self._claiming.intersection(taken) if finding.reason == Reason.LOGIN_WALL else taken
+            finding = replace(finding, needs_claim=not claims)
+        extraction.finding = finding
 
     def _explain_item(self, candidate: Candidate, keys: set[tuple[str, str]]) -> ItemExplanation:
         record = candidate.record

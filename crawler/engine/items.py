@@ -14,7 +14,7 @@ from .page import PageTree
 from .patterns import Patterns
 from .records import ItemRecord, Json, ValueProblem
 from .selectors import compile_each
-from .spider import ItemRule
+from .spider import FieldType, ItemRule
 from .urls import hash_url
 from .values import canonical_json, cleaned
 
@@ -38,6 +38,10 @@ class ItemReader:
 
     def __init__(self, rule: ItemRule) -> None:
         self.type = rule.type
+        self.types = (rule.type,)
+        self.has_match = rule.match is not None
+        self.hollow = _hollow(rule)
+        """An item's JSON where no field had a value; no JSON at all where each item has some."""
         self._match = None if rule.match is None else Patterns([rule.match])
         self._each = None if rule.each is None else compile_each(rule.each)
         self._fields = tuple(FieldReader(field) for field in rule.fields)
@@ -104,6 +108,16 @@ class ItemReader:
             data_hash=blake2b(text.encode(), digest_size=16).digest(),
             problems=candidate.problems,
         )
+
+
+def _hollow(rule: ItemRule) -> str:
+    if any(field.source is not None for field in rule.fields):
+        return ""
+    nothing: dict[str, Json] = {}
+    for field in rule.fields:
+        asks_whether = field.type is FieldType.BOOLEAN and field.regex is not None
+        nothing[field.name] = [] if field.many else False if asks_whether else None
+    return canonical_json(nothing)
 
 
 def _is_missing(reading: Reading) -> bool:

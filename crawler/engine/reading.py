@@ -6,8 +6,9 @@ import struct
 from hashlib import blake2b
 from typing import Protocol
 
+from .diagnosis import challenge, wall_behind
 from .errors import Reason, UrlError, http_reason
-from .records import REDIRECTS, Answer, Extraction, Link, PageResult, PageState, PendingPage
+from .records import REDIRECTS, Answer, Extraction, Finding, Link, PageResult, PageState, PendingPage
 from .urls import hash_url, resolve
 
 MAX_HOPS = 10
@@ -19,6 +20,14 @@ MEMO = 50_000
 """Links whose verdict is remembered: a site's menus repeat on every page."""
 MEMO_LENGTH = 300
 """Characters of a link that is remembered: what menus hold is shorter, and hostile pages could fill gigabytes."""
+ITEM_REASONS = (
+    Reason.NOTHING_MATCHED,
+    Reason.MISSING_REQUIRED,
+    Reason.MISSING_KEY,
+    Reason.UNREADABLE_VALUE,
+    Reason.DUPLICATE_KEY,
+)
+"""What is said of a page's items, and means nothing where the page is none."""
 
 READABLE = frozenset({"", "text/html", "application/xhtml+xml", "text/plain", "text/xml", "application/xml"})
 """Content types that are read, beside all that end in ``+xml``; no type at all is taken for HTML."""
@@ -76,7 +85,7 @@ class PageReader:
         if status in REDIRECTS:
             return self._redirected(page, answer)
         if not 200 <= status < 300:
-            return failed(page, http_reason(status), status_code=status, wire_bytes=answer.wire_bytes)
+            return self._denied(page, answer)
         digest = content_hash(answer.body)
         if page.may_revalidate and digest == page.content_hash:
             return self._unchanged(page, answer, digest)
@@ -96,19 +105,34 @@ class PageReader:
     def absorb(self, result: PageResult, extraction: Extraction) -> None:
         """Take over what the extractor found: items as they are, links judged.
 
-        Where it gave up half-way, the links that it found are followed, but nothing that is stored is replaced.
+        Where it gave up half-way, or the page is a wall or a shell in the page's place, the links that it found are
+        followed, but nothing that is stored is replaced.
         """
         result.problems = extraction.problems
         result.reasons = extraction.reasons
+        result.taken, result.missed = extraction.taken, extraction.missed
         self._take_links(result, extraction.links)
-        if not extraction.reasons.pop(Reason.EXTRACTION_ERROR, 0):
-            result.items = extraction.items
-            result.rejected = extraction.rejected
+        if extraction.reasons.pop(Reason.EXTRACTION_ERROR, 0):
+            _give_up(result, Reason.EXTRACTION_ERROR, extraction.problems[-1].value if extraction.problems else "")
             return
-        result.state = PageState.FAILED
-        result.reason = Reason.EXTRACTION_ERROR
-        result.detail = extraction.problems[-1].value[:MAX_DETAIL] if extraction.problems else ""
-        result.extracted = False
+        if extraction.finding is not None and self._accept(result, extraction, extraction.finding):
+            return
+        result.items = extraction.items
+        result.rejected = extraction.rejected
+
+    def _accept(self, result: PageResult, extraction: Extraction, finding: Finding) -> bool:
+        """Say why the page gave nothing. Whether it is a failure: items without a value are kept, but not of walls."""
+        if finding.needs_claim and result.page.depth > 0:
+            return False
+        if extraction.items and not finding.is_wall:
+            result.reason, result.detail = finding.reason, finding.detail
+            result.reasons.pop(Reason.NOTHING_MATCHED, None)
+            return False
+        _give_up(result, finding.reason, finding.detail)
+        result.problems = []
+        for reason in ITEM_REASONS:
+            result.reasons.pop(reason, None)
+        return True
 
     def _take_links(self, result: PageResult, urls: list[str]) -> None:
         depth = result.page.depth + 1
@@ -152,6 +176,14 @@ class PageReader:
             wire_bytes=answer.wire_bytes,
         )
 
+    def _denied(self, page: PendingPage, answer: Answer) -> PageResult:
+        """An answer that is an error."""
+        status = answer.status_code
+        tested = challenge(status, answer.headers, answer.body)
+        reason = Reason.BOT_WALL if tested else http_reason(status)
+        detail = f"{status}, with a test by {tested}" if tested else ""
+        return failed(page, reason, detail, status_code=status, wire_bytes=answer.wire_bytes)
+
     def _redirected(self, page: PendingPage, answer: Answer) -> PageResult:
         location = answer.headers.get("location", "")
         if not location:
@@ -173,9 +205,15 @@ class PageReader:
             wire_bytes=answer.wire_bytes,
             redirected_to=target,
         )
+        wall = wall_behind(target, page.url)
+        if wall is not None:
+            # It has not moved: what it gave to those who were let in is kept.
+            _give_up(result, wall, f"redirected to {target}")
+            if page.depth > 0:
+                return result
         reason = self._scope.judge(target, page.depth)
         if reason is not None:
-            result.reason = reason
+            result.reason = wall or reason
             result.detail = f"redirected to {target}"[:MAX_DETAIL]
         elif target_hash not in self._seen:
             self._seen.add(target_hash)
@@ -194,6 +232,13 @@ class PageReader:
                 return True
             target = following
         return False
+
+
+def _give_up(result: PageResult, reason: str, detail: str) -> None:
+    result.state = PageState.FAILED
+    result.reason = reason
+    result.detail = detail[:MAX_DETAIL]
+    result.extracted = False
 
 
 def _validator(answer: Answer, name: str) -> str:

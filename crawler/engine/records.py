@@ -77,6 +77,20 @@ class ValueProblem:
     """What was found, at most 200 characters."""
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why a page gave no item."""
+
+    reason: str
+    """A `Reason`: empty_body, needs_javascript, login_wall, bot_wall."""
+    detail: str
+    is_wall: bool = False
+    """Whether it stands in the page's place, so that nothing that was read of it is worth to be kept."""
+    needs_claim: bool = False
+    """Whether it counts only of a page from which somebody expects items: any site has a page to log in, which is no
+    wall before anything."""
+
+
 @dataclass(slots=True)
 class ItemRecord:
     """One extracted record under its key."""
@@ -109,6 +123,12 @@ class Extraction:
     rejected: int = 0
     """Items that were not stored, for want of a key or a required field."""
     reasons: Counter[str] = field(default_factory=Counter)
+    taken: tuple[str, ...] = ()
+    """Types of the item rules whose `match` took the page."""
+    missed: list[tuple[str, str]] = field(default_factory=list)
+    """What found nothing, each once: a rule's type and a field that is needed; "" for the field: the whole rule."""
+    finding: Finding | None = None
+    """Why the page gave no item, where one could be expected and the page says why."""
 
 
 class PageState(StrEnum):
@@ -150,6 +170,9 @@ class PageResult:
     """All that its follow rules gave, packed as little-endian signed 64-bit numbers: stored with the page."""
     reasons: Counter[str] = field(default_factory=Counter)
     """What the page's links and items were left out for; the page's own `reason` is not among them."""
+    taken: tuple[str, ...] = ()
+    missed: Sequence[tuple[str, str]] = ()
+    """As in `Extraction`."""
 
     @property
     def is_answer(self) -> bool:

@@ -34,9 +34,10 @@ Handler = Callable[[Seen], "Reply | Awaitable[Reply]"]
 
 
 def page(*links: str, text: str = "") -> Reply:
-    """An HTML page with these links."""
+    """An HTML page with these links; it shows something also without text and links."""
     anchors = "".join(f'<a href="{link}">{link}</a>' for link in links)
-    return Reply(f"<!doctype html><title>{text}</title><p>{text}</p>{anchors}", headers={"Content-Type": "text/html"})
+    html = f"<!doctype html><title>{text}</title><p>{text}</p>{anchors}<address>A page for tests</address>"
+    return Reply(html, headers={"Content-Type": "text/html"})
 
 
 def redirect(target: str, status: int = 302) -> Reply:
