@@ -189,7 +189,7 @@ async def crawled(pages: dict[str, Reply], *, items: object = (LAMP,)) -> tuple[
 LOGIN = Reply(html("<h1>Log in</h1><form><input type=password></form>"), headers={"Content-Type": "text/html"})
 
 
-async def test_a_page_behind_a_login_fails_and_what_it_gave_is_kept() -> None:
+async def test_a_page_behind_a_login_fails_and_replaces_nothing() -> None:
     lamp = Reply(html("<h1 class=name>Lamp</h1><b class=price>5</b>"), headers={"Content-Type": "text/html"})
     storage = MemoryStorage()
     async with Site({"/": page("/lamp/1", "/lamp/2"), "/lamp/1": lamp, "/lamp/2": lamp}) as site:
@@ -204,7 +204,7 @@ async def test_a_page_behind_a_login_fails_and_what_it_gave_is_kept() -> None:
     assert outcome.ending is Ending.COMPLETED
     assert outcome.counts.reasons == {"login_wall": 2}
     assert outcome.counts.items_unchanged == outcome.counts.items == 0
-    assert [item.gone for item in storage.items.values()] == [False, False]
+    assert {item.data["name"] for item in storage.items.values()} == {"Lamp"}
 
 
 async def test_a_login_page_that_the_site_links_to_is_no_wall() -> None:
