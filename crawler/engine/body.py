@@ -20,6 +20,9 @@ _ZSTD_STEP = 64
 _ZSTD_WINDOW = 8 * 1024 * 1024
 """What RFC 9659 allows a sender to ask of us."""
 _MOST_CODINGS = 5
+_MEMBER_BYTES = 4096
+"""What a further gzip member or zstd frame counts for beside its content: half a million empty ones are no body, and
+each costs as much as some kilobytes of text."""
 _NO_CODINGS = frozenset({"identity", "none", "binary", "utf-8", ""})
 """What servers write where they mean nothing."""
 
@@ -60,7 +63,8 @@ class Decoder:
             if stage.given > self._limit:
                 self._chunks.clear()
                 raise BodyTooLarge(f"more than {self._limit} bytes when decompressed")
-            yield from self._through(depth + 1, chunk)
+            if chunk:
+                yield from self._through(depth + 1, chunk)
 
 
 def codings(content_encoding: str) -> list[str]:
@@ -121,6 +125,8 @@ class _Gzip(_Stage):
                 if not data:
                     return
                 self._members += 1
+                self.given += _MEMBER_BYTES
+                yield b""  # so that the limit is looked at
                 self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
             try:
                 chunk = self._inflate.decompress(data, _STEP)
@@ -212,6 +218,8 @@ class _Zstd(_Stage):
             piece = data[start : start + _ZSTD_STEP]
             while piece:
                 if self._frame.eof:
+                    self.given += _MEMBER_BYTES
+                    yield b""  # so that the limit is looked at
                     self._frame = self._context.decompressobj(read_across_frames=False)
                 try:
                     chunk = self._frame.decompress(piece)

@@ -109,6 +109,23 @@ def test_bomb_that_comes_to_nothing_is_a_bomb_nevertheless() -> None:
         undo("gzip, gzip", empty)
 
 
+@pytest.mark.parametrize("names", ["gzip", "zstd", "gzip,gzip", "zstd,gzip"])
+def test_empty_members_without_number_are_a_bomb(names: str) -> None:
+    """Each costs as much work as kilobytes of text: half a million in a body of 30 KB would hold up the loop."""
+    first, *outer = names.split(",")
+    body = CODINGS[first](b"") * 500_000
+    for coding in outer:
+        body = CODINGS[coding](body)
+
+    with pytest.raises(BodyTooLarge):
+        undo(names, body, limit=10 * LIMIT)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_a_body_of_some_hundred_members_is_whole(coding: str) -> None:
+    assert undo(coding, CODINGS[coding](b"line\n") * 200, step=999) == b"line\n" * 200
+
+
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
 @pytest.mark.parametrize("cut", [1, 5, 12])
 def test_cut_stream_is_never_a_whole_body(coding: str, cut: int) -> None:
