@@ -17,20 +17,17 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from . import rawsql
+from . import rawsql, rule_counts
 from .engine.errors import Reason
 from .engine.records import Batch, Link, PageResult, PageState, PendingPage
+from .failures import add_failures
 from .item_history import Claims, ItemPlan, Standing, plan_items, standing
 from .item_rows import write_items
-from .models import CrawlTask, TaskFailure
-
-MAX_FAILURES = 1_000
-"""Rows a task; what is beyond is counted by reason."""
+from .models import CrawlTask
 
 PENDING_COLUMNS = (
     "id, url, url_hash, depth, hops, attempts, etag, last_modified, content_hash, extracted_version, chain"
 )
-_NO_FAILURE = (Reason.PAGE_LIMIT.value, Reason.TIME_LIMIT.value, Reason.DEPTH_LIMIT.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +52,9 @@ class CrawlMemory:
 
     claims: Claims = field(default_factory=Claims)
     reasons: Counter[str] = field(default_factory=Counter)
-    failures: int = 0
+    rules: rule_counts.Counts = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    """Rows by reason."""
 
 
 @dataclass(slots=True)
@@ -84,9 +83,13 @@ def store_batch(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> Stored:
         pending = [*_add_links(scope, list(_links_of(batch.results)), now), *walked]
         write_items(plan.known, plan.freed, spider_id=scope.spider_id, task_id=scope.task_id, now=now)
         reasons = _reasons(batch, plan, links_cut)
-        failures = _add_failures(scope.task_id, batch.results, room=MAX_FAILURES - memory.failures, now=now)
-        after = CrawlMemory(plan.claims, memory.reasons + reasons, memory.failures + failures)
-        _count(scope.task_id, batch, plan, after.reasons if reasons else None)
+        rules = rule_counts.count(batch.results)
+        failures = add_failures(scope.task_id, batch.results, memory.failures, now=now)
+        after = CrawlMemory(plan.claims, memory.reasons + reasons, memory.rules + rules, memory.failures + failures)
+        changes: dict[str, object] = {"reasons": dict(after.reasons)} if reasons else {}
+        if rules:
+            changes["rules"] = rule_counts.to_json(after.rules)
+        _count(scope.task_id, batch, plan, changes)
     return Stored(after, pending, plan, links_cut)
 
 
@@ -337,8 +340,8 @@ def _reasons(batch: Batch, plan: ItemPlan, links_cut: int) -> Counter[str]:
     return +reasons
 
 
-def _count(task_id: int, batch: Batch, plan: ItemPlan, reasons: Counter[str] | None) -> None:
-    """Add to the task's row: what it says is right after any crash, for it is written with what it counts."""
+def _count(task_id: int, batch: Batch, plan: ItemPlan, others: dict[str, object]) -> None:
+    """Write `others`, and add to the task's row: what it says is right after any crash, for it is written with what it counts."""
     states = Counter(result.state for result in batch.results)
     added = {
         "pages": sum(result.is_answer for result in batch.results),
@@ -355,9 +358,7 @@ def _count(task_id: int, batch: Batch, plan: ItemPlan, reasons: Counter[str] | N
         "requests": sum(result.page.attempts + (result.state is not PageState.REFUSED) for result in batch.results),
         "bytes": sum(result.wire_bytes for result in batch.results),
     }
-    changes: dict[str, object] = {name: F(name) + count for name, count in added.items() if count}
-    if reasons is not None:
-        changes["reasons"] = dict(reasons)
+    changes = others | {name: F(name) + count for name, count in added.items() if count}
     if changes:
         CrawlTask.objects.filter(pk=task_id).update(**changes)
 
@@ -365,36 +366,3 @@ def _count(task_id: int, batch: Batch, plan: ItemPlan, reasons: Counter[str] | N
 def _rejected(result: PageResult) -> int:
     """Items that a page gave and that were not stored: without a key, without a required value."""
     return result.reasons[Reason.MISSING_KEY.value] + result.reasons[Reason.MISSING_REQUIRED.value]
-
-
-def _add_failures(task_id: int, results: Sequence[PageResult], *, room: int, now: datetime) -> int:
-    rows: list[TaskFailure] = []
-    for result in results:
-        if len(rows) >= room:
-            break
-        rows.extend(_failures_of(task_id, result, now))
-    del rows[max(room, 0) :]
-    if rows:
-        TaskFailure.objects.bulk_create(rows)
-    return len(rows)
-
-
-def _failures_of(task_id: int, result: PageResult, now: datetime) -> Iterator[TaskFailure]:
-    def failure(reason: str, detail: str) -> TaskFailure:
-        return TaskFailure(
-            task_id=task_id,
-            url=rawsql.text(result.page.url),
-            reason=rawsql.text(reason, 50),
-            status_code=result.status_code,
-            detail=rawsql.text(detail, 500),
-            at=now,
-        )
-
-    is_failure = result.state in (PageState.FAILED, PageState.REFUSED) and result.reason not in _NO_FAILURE
-    # A page that was read and says why it gave nothing is told of too.
-    if is_failure or (result.state is PageState.DONE and result.detail):
-        yield failure(result.reason, result.detail)
-    problems = [*result.problems, *(problem for item in result.items for problem in item.problems)]
-    for problem in problems:
-        found = f": {problem.value}" if problem.value else ""
-        yield failure(problem.reason, f"{problem.type}.{problem.field}{found}" if problem.field else problem.type)

@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import ParamSpec, Protocol, TypeVar, cast
 
 from django.db import connection
+from django.db.models import Count
 from django.utils import timezone
 
-from . import gone, rawsql
+from . import gone, rawsql, rule_counts
 from .checkpoint import PENDING_COLUMNS, CrawlMemory, CrawlScope, Stored, add_seeds, pending_page, store_batch
 from .engine.errors import Reason
 from .engine.records import Batch, CheckpointAnswer, Link, Opening, PageResult, PendingPage
@@ -129,9 +130,13 @@ class DatabaseStorage:
         task_id = self._scope.task_id
         is_resumed = Page.objects.filter(task_id=task_id).exists()
         add_seeds(self._scope, seeds)
-        row = CrawlTask.objects.values("reasons", "pages", "run__execution_time", "run__started_at").get(pk=task_id)
+        columns = ("reasons", "rules", "pages", "run__execution_time", "run__started_at")
+        row = CrawlTask.objects.values(*columns).get(pk=task_id)
+        failures = TaskFailure.objects.filter(task_id=task_id).order_by().values_list("reason").annotate(Count("pk"))
         self._memory = CrawlMemory(
-            reasons=Counter(row["reasons"]), failures=TaskFailure.objects.filter(task_id=task_id).count()
+            reasons=Counter(row["reasons"]),
+            rules=rule_counts.from_json(row["rules"]),
+            failures=Counter(dict(failures)),
         )
         seen = set(Page.objects.filter(task_id=task_id).values_list("url_hash", flat=True).iterator(chunk_size=10_000))
         waiting = Page.objects.filter(task_id=task_id, state="pending").count()

@@ -66,6 +66,9 @@ class CrawlTask(models.Model):
     requests = models.PositiveIntegerField(_("requests"), default=0)
     bytes = models.PositiveBigIntegerField(_("bytes"), default=0)
     reasons = models.JSONField(_("reasons"), default=dict, blank=True)
+    rules = models.JSONField(
+        _("item rules"), default=dict, blank=True, help_text=_("What each found, in pages: see crawler.rule_counts.")
+    )
     hosts = models.JSONField(
         _("hosts"), default=dict, blank=True, help_text=_("How each host was treated: see crawler.politeness.")
     )

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import Count
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -262,17 +263,23 @@ def test_failures_are_kept_with_their_reason(lane: Lane) -> None:
 
 
 def test_a_task_keeps_a_thousand_failures_also_over_attempts(lane: Lane) -> None:
+    """And two hundred of one reason at most, so that others have examples too."""
     crawl = Crawl(make_spider(), lane)
-    paths = [f"/{number}" for number in range(1010)]
+    paths = [f"/{number}" for number in range(1350)]
     crawl.open(*paths)
-    crawl.store(*[crawl.failed(path, 404) for path in paths[:990]])
+    crawl.store(*[crawl.failed(path, 404) for path in paths[:190]])
     again = Crawl(crawl.spider, lane, task=crawl.task)
     again.open(*paths)
-    again.store(*[again.failed(path, 404) for path in paths[990:]])
-    assert TaskFailure.objects.count() == 1000
+    again.store(*[again.failed(path, 404) for path in paths[190:300]])
+    assert TaskFailure.objects.count() == 200
+    for status in range(500, 505):
+        first = 300 + 210 * (status - 500)
+        again.store(*[again.failed(path, status, f"http_{status}") for path in paths[first : first + 210]])
+    kept = TaskFailure.objects.order_by().values_list("reason").annotate(Count("pk"))
+    assert dict(kept) == {"http_404": 200, **{f"http_{status}": 200 for status in range(500, 504)}}
     task = CrawlTask.objects.get()
-    assert task.pages_failed == 1010
-    assert task.reasons == {"http_404": 1010}
+    assert task.pages_failed == 1350
+    assert task.reasons == {"http_404": 300, **{f"http_{status}": 210 for status in range(500, 505)}}
 
 
 def test_a_redirects_target_knows_its_chain(lane: Lane) -> None:
@@ -384,3 +391,32 @@ def test_a_big_batch_is_stored_in_pieces_on_sqlite_and_answers_as_one(lane: Lane
     answer = crawl.store(*[crawl.read(path, links=own) for path, own in zip(paths, links, strict=True)])
     assert [page.url for page in answer.pending] == [url_of(link) for own in links for link in own]
     assert CrawlTask.objects.get().pages == 4
+
+
+def test_what_item_rules_found_is_counted_in_pages_also_over_attempts(lane: Lane) -> None:
+    crawl = Crawl(make_spider(), lane)
+    crawl.open("/a", "/b", "/c")
+    bare = crawl.read("/a")
+    bare.taken, bare.missed = ("book",), [("book", "")]
+    crawl.store(bare)
+    assert CrawlTask.objects.get().rules == {"book": {"pages": 1, "bare": 1, "missing": {}}}
+    again = Crawl(crawl.spider, lane, task=crawl.task)
+    again.open("/a", "/b", "/c")
+    poor, list_page = again.read("/b"), again.read("/c")
+    poor.taken, poor.missed = ("book", "shelf"), [("book", "price")]
+    again.store(poor, list_page)
+    assert CrawlTask.objects.get().rules == {
+        "book": {"pages": 2, "bare": 1, "missing": {"price": 1}},
+        "shelf": {"pages": 1, "bare": 0, "missing": {}},
+    }
+
+
+def test_a_wall_in_a_pages_place_leaves_its_items_alone(lane: Lane) -> None:
+    crawl = Crawl(make_spider(), lane)
+    crawl.open("/a")
+    crawl.store(crawl.read("/a", [make_item("1")]))
+    again = Crawl(crawl.spider, lane)
+    again.open("/a")
+    again.store(again.failed("/a", 200, "login_wall"))
+    assert again.mark_gone() == 0
+    assert Item.objects.get().gone_at is None

@@ -1,0 +1,56 @@
+"""Examples of what went wrong in a crawl: a page or a value each, with the reason. All of them are counted elsewhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from . import rawsql
+from .engine.errors import Reason
+from .engine.records import PageResult, PageState
+from .models import TaskFailure
+
+MAX_FAILURES = 1_000
+"""Rows a task; what is beyond is counted by reason."""
+MAX_FAILURES_OF_REASON = 200
+"""So that a thousand dead links leave room for an example of everything else."""
+_NO_FAILURE = (Reason.PAGE_LIMIT.value, Reason.TIME_LIMIT.value, Reason.DEPTH_LIMIT.value)
+
+
+def add_failures(task_id: int, results: Sequence[PageResult], known: Counter[str], *, now: datetime) -> Counter[str]:
+    """Write what failed, as far as there is room; returns how many rows by reason."""
+    rows: list[TaskFailure] = []
+    added: Counter[str] = Counter()
+    room = MAX_FAILURES - known.total()
+    for result in results:
+        if len(rows) >= room:
+            break
+        for row in _failures_of(task_id, result, now):
+            if len(rows) < room and known[row.reason] + added[row.reason] < MAX_FAILURES_OF_REASON:
+                added[row.reason] += 1
+                rows.append(row)
+    if rows:
+        TaskFailure.objects.bulk_create(rows)
+    return added
+
+
+def _failures_of(task_id: int, result: PageResult, now: datetime) -> Iterator[TaskFailure]:
+    def failure(reason: str, detail: str) -> TaskFailure:
+        return TaskFailure(
+            task_id=task_id,
+            url=rawsql.text(result.page.url),
+            reason=rawsql.text(reason, 50),
+            status_code=result.status_code,
+            detail=rawsql.text(detail, 500),
+            at=now,
+        )
+
+    is_failure = result.state in (PageState.FAILED, PageState.REFUSED) and result.reason not in _NO_FAILURE
+    # A page that was read and says why it gave nothing is told of too.
+    if is_failure or (result.state is PageState.DONE and result.detail):
+        yield failure(result.reason, result.detail)
+    problems = [*result.problems, *(problem for item in result.items for problem in item.problems)]
+    for problem in problems:
+        found = f": {problem.value}" if problem.value else ""
+        yield failure(problem.reason, f"{problem.type}.{problem.field}{found}" if problem.field else problem.type)
