@@ -74,6 +74,14 @@ CAUSES: tuple[Cause, ...] = (
         Reason.TLS_ERROR,
     ),
     _cause(
+        "proxy",
+        Severity.TROUBLE,
+        _("The proxy refused or is away"),
+        _("The spider's proxy could not be reached, wanted other credentials, or made no connection to the host."),
+        _("Check that the proxy is up and lets this host through, and the user name and password in session.proxy."),
+        Reason.PROXY_ERROR,
+    ),
+    _cause(
         "connection",
         Severity.TROUBLE,
         _("No connection"),

@@ -8,19 +8,23 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from scheduling.contract import JobContext, JobHandler, JobResult, RunStopped, register
 
 from .crawl_data import CrawlRequest, check_request, read_request
 from .engine.definition import parse
 from .engine.records import CrawlCounts, CrawlOutcome, Ending
+from .engine.session import SessionValues
 from .engine.spider import Limits, SpiderDefinition
 from .fan_out import fan_out
 from .manager import get_manager
 from .models import CrawlTask, Spider
-from .secrets import resolve_headers
+from .secrets import resolve_headers, resolve_session
 from .storage import DatabaseStorage
 from .tasks import counts, take_task
+
+UNVERIFIED = _lazy("TLS certificates were not checked: the spider says session.verify_tls = false.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,7 @@ class Prepared:
     spider: Spider
     definition: SpiderDefinition
     headers: Mapping[str, str]
+    session: SessionValues
 
 
 @register
@@ -54,13 +59,15 @@ class CrawlJobHandler(JobHandler):
         if request.is_fan_out:
             return await self._fan_out(context, request)
         prepared = await context.effects(_prepare, context.run_id, context.job_id, request)
+        if not prepared.definition.session.verify_tls:
+            context.log(str(UNVERIFIED))
         outcome = await self._crawl(context, request, prepared)
         if outcome.ending is Ending.STOPPED:
             raise RunStopped(outcome.message)
         data = await context.effects(_result, prepared.task.pk)
         return JobResult(
             success=outcome.ending is not Ending.FAILED,
-            message=_sentence(outcome, data),
+            message=_sentence(outcome, data, prepared.definition),
             data=data | {"seconds": round(outcome.seconds, 3)},
         )
 
@@ -92,6 +99,7 @@ class CrawlJobHandler(JobHandler):
             storage=storage,
             stopping=context.stopping,
             headers=prepared.headers,
+            session=prepared.session,
             on_progress=show,
         )
 
@@ -103,16 +111,16 @@ def _prepare(run_id: int, job_id: str, request: CrawlRequest) -> Prepared:
     if task.spider_version != spider.version:
         CrawlTask.objects.filter(pk=task.pk).update(spider_version=spider.version)
     definition = parse(spider.definition)
-    headers = resolve_headers(definition)
+    headers, session = resolve_headers(definition), resolve_session(definition)
     if request.type == CrawlTask.Type.URLS:
         definition = only(definition, request.targets)
-    return Prepared(task=task, spider=spider, definition=definition, headers=headers)
+    return Prepared(task=task, spider=spider, definition=definition, headers=headers, session=session)
 
 
 def only(definition: SpiderDefinition, urls: tuple[str, ...]) -> SpiderDefinition:
     """The same spider reading `urls` and nothing else: its item rules and manners, no links, no limits of a crawl."""
     limits = Limits(max_bytes_per_page=definition.limits.max_bytes_per_page)
-    return dataclasses.replace(definition, start_urls=urls, sitemaps=(), follow=(), limits=limits)
+    return dataclasses.replace(definition, given_urls=urls, sitemaps=(), follow=(), limits=limits)
 
 
 def _begin_children(run_id: int, job_id: str, request: CrawlRequest) -> tuple[str, int]:
@@ -126,9 +134,10 @@ def _result(task_id: int) -> dict[str, object]:
     return {"task_id": task.task_id, **counts(task), "errors": task.pages_failed, "reasons": task.reasons}
 
 
-def _sentence(outcome: CrawlOutcome, data: Mapping[str, object]) -> str:
+def _sentence(outcome: CrawlOutcome, data: Mapping[str, object], definition: SpiderDefinition) -> str:
+    unverified = "" if definition.session.verify_tls else str(UNVERIFIED)
     if outcome.ending is Ending.FAILED:
-        return outcome.message
+        return f"{outcome.message} {unverified}".rstrip()
     found = _("%(pages)d pages, %(same)d unchanged; %(items)d items read, %(new)d new, %(changed)d changed.") % {
         "pages": data["pages"],
         "same": data["pages_unchanged"],
@@ -136,7 +145,7 @@ def _sentence(outcome: CrawlOutcome, data: Mapping[str, object]) -> str:
         "new": data["items_new"],
         "changed": data["items_changed"],
     }
-    return f"{found} {outcome.message}".rstrip()
+    return " ".join(part for part in (found, outcome.message, unverified) if part)
 
 
 def _shown(pages: int, items: int) -> dict[str, int]:

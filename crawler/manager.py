@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -15,6 +16,7 @@ from django.conf import settings
 from scheduling.lanes import Lane
 
 from .engine.client import CrawlClient
+from .engine.cookies import CookieJar
 from .engine.crawl import Crawl
 from .engine.errors import AddressRefused, FetchError, Reason, UrlError
 from .engine.extractor import Extractor
@@ -22,8 +24,10 @@ from .engine.fetcher import Fetcher
 from .engine.guard import Guard, Resolver
 from .engine.reading import MAX_HOPS
 from .engine.records import REDIRECTS, Answer, CrawlCounts, CrawlOutcome
+from .engine.requests import KEEPS_METHOD, post_at
 from .engine.robots import Robots, product_token
 from .engine.scope import Scope
+from .engine.session import MAX_CHECKS, CookieCheck, CookieClient, SessionValues, open_client
 from .engine.slots import Slots
 from .engine.spider import SpiderDefinition
 from .engine.storage import CrawlStorage
@@ -48,6 +52,14 @@ class FetchedPage:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The way out of one crawl."""
+
+    fetcher: Fetcher
+    robots: Robots
+
+
 class CrawlerManager:
     """What all crawls of one event loop share. Made in that loop; `close` it there."""
 
@@ -69,22 +81,45 @@ class CrawlerManager:
         storage: CrawlStorage,
         stopping: asyncio.Event,
         headers: Mapping[str, str] | None = None,
+        session: SessionValues | None = None,
         on_progress: Callable[[CrawlCounts], None] | None = None,
         checkpoint_pages: int | None = None,
         checkpoint_seconds: float | None = None,
     ) -> CrawlOutcome:
         """Crawl one spider into `storage`; when `stopping` is set, store what there is and end as STOPPED.
 
-        `headers` are the spider's own, secrets in clear. Raises what the storage raises.
+        `headers` and `session` are the spider's own, secrets in clear. Raises what the storage raises.
         """
+        async with self._line(definition, session or SessionValues(), headers or {}) as line:
+            return await self._crawl(
+                line,
+                definition=definition,
+                storage=storage,
+                stopping=stopping,
+                on_progress=on_progress,
+                checkpoint_pages=checkpoint_pages,
+                checkpoint_seconds=checkpoint_seconds,
+            )
+
+    async def _crawl(
+        self,
+        line: Line,
+        *,
+        definition: SpiderDefinition,
+        storage: CrawlStorage,
+        stopping: asyncio.Event,
+        on_progress: Callable[[CrawlCounts], None] | None,
+        checkpoint_pages: int | None,
+        checkpoint_seconds: float | None,
+    ) -> CrawlOutcome:
         crawl = Crawl(
             definition=definition,
-            fetcher=self._fetcher(definition, headers or {}),
+            fetcher=line.fetcher,
             extractor=Extractor(definition),
             scope=Scope(definition),
             storage=storage,
             slots=self._slots,
-            robots=self._robots,
+            robots=line.robots,
             checkpoint_pages=checkpoint_pages or settings.CRAWLER_CHECKPOINT_PAGES,
             checkpoint_seconds=checkpoint_seconds or settings.CRAWLER_CHECKPOINT_SECONDS,
             drain_seconds=min(DRAIN_SECONDS, settings.SCHEDULER_DRAIN_SECONDS / 2),
@@ -97,33 +132,49 @@ class CrawlerManager:
             stopper.cancel()
 
     async def preview_fetch(
-        self, definition: SpiderDefinition, url: str, *, headers: Mapping[str, str] | None = None
+        self,
+        definition: SpiderDefinition,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        session: SessionValues | None = None,
     ) -> FetchedPage:
         """Fetch one page as a crawl would: guard, robots, scope at each hop of a redirect; nothing is stored.
 
         Raises:
             UrlError: `url` is none that may be requested.
         """
-        url = normalise(url)
-        fetchers = Fetchers(definition, self._fetcher(definition, headers or {}))
+        async with self._line(definition, session or SessionValues(), headers or {}) as line:
+            return await self._preview(line, definition, normalise(url))
+
+    async def _preview(self, line: Line, definition: SpiderDefinition, url: str) -> FetchedPage:
+        fetchers = Fetchers(definition, line.fetcher)
+        post = post_at(definition, url)
         redirects: list[str] = []
+        checks = 0
         while True:
-            refusal = await self._refusal(definition, fetchers, url)
+            refusal = await self._refusal(definition, line.robots, fetchers, url)
             if refusal is not None:
                 return FetchedPage(redirects=redirects, reason=refusal[0], detail=refusal[1])
             try:
-                answer = await fetchers.for_origin(origin_of(url)).fetch(url)
+                answer = await fetchers.for_origin(origin_of(url)).fetch(url, post=post)
+            except CookieCheck as error:
+                checks += 1
+                if checks < MAX_CHECKS:
+                    continue
+                return FetchedPage(redirects=redirects, reason=error.reason, detail=str(error))
             except (AddressRefused, FetchError, UrlError) as error:
                 return FetchedPage(redirects=redirects, reason=error.reason, detail=str(error))
             location = answer.headers.get("location", "")
             if answer.status_code not in REDIRECTS or not location:
                 return FetchedPage(answer=answer, redirects=redirects)
             redirects.append(url)
+            was_post, post = post is not None, post if answer.status_code in KEEPS_METHOD else None
             try:
                 url = resolve(location, url)
             except UrlError as error:
                 return FetchedPage(answer=answer, redirects=redirects, reason=error.reason, detail=str(error))
-            if url in redirects or len(redirects) > MAX_HOPS:
+            if (url in redirects and was_post is (post is not None)) or len(redirects) > MAX_HOPS:
                 return FetchedPage(answer=answer, redirects=redirects, reason=Reason.REDIRECT_LOOP, detail=url)
 
     async def close(self) -> None:
@@ -136,21 +187,46 @@ class CrawlerManager:
         self._guard.close()
         await asyncio.to_thread(self.lane.close)
 
-    def _fetcher(self, definition: SpiderDefinition, headers: Mapping[str, str]) -> Fetcher:
+    @asynccontextmanager
+    async def _line(
+        self, definition: SpiderDefinition, session: SessionValues, headers: Mapping[str, str]
+    ) -> AsyncGenerator[Line, None]:
+        """How one crawl's requests go out. A proxy, and certificates that are not checked, take connections and
+        robots.txt of their own: nobody else's crawl goes by what came that way."""
+        own = definition.session
+        if session.proxy is None and own.verify_tls:
+            yield Line(self._fetcher(definition, self.client, session, headers), self._robots)
+            return
+        client = open_client(self._guard, proxy=session.proxy, verify_tls=own.verify_tls)
+        robots = Robots()
+        try:
+            yield Line(self._fetcher(definition, client, session, headers), robots)
+        finally:
+            await robots.close()
+            await client.aclose()
+
+    def _fetcher(
+        self, definition: SpiderDefinition, client: CrawlClient, session: SessionValues, headers: Mapping[str, str]
+    ) -> Fetcher:
+        jar = CookieJar() if definition.session.cookies else None
+        has_cookies = jar is not None or bool(session.cookies)
+        origins = frozenset(map(origin_of, definition.start_pages))
         return Fetcher(
-            self.client,
+            CookieClient(client, jar=jar, given=session.cookies, origins=origins) if has_cookies else client,
             user_agent=definition.manners.user_agent or settings.CRAWLER_USER_AGENT,
-            headers=headers,
+            headers={**headers, **session.headers},
             max_bytes=definition.limits.max_bytes_per_page,
         )
 
-    async def _refusal(self, definition: SpiderDefinition, fetchers: Fetchers, url: str) -> tuple[str, str] | None:
+    async def _refusal(
+        self, definition: SpiderDefinition, robots: Robots, fetchers: Fetchers, url: str
+    ) -> tuple[str, str] | None:
         reason = Scope(definition).judge(url)
         if reason is not None:
             return reason, url
         if not definition.manners.obey_robots:
             return None
-        rules = await self._robots.rules(origin_of(url), fetchers.for_origin)
+        rules = await robots.rules(origin_of(url), fetchers.for_origin)
         agent = fetchers.for_origin(origin_of(url)).user_agent
         if rules.allows(url, product_token(agent)):
             return None

@@ -10,9 +10,10 @@ from dataclasses import asdict
 from .engine.definition import SpiderDefinition, parse
 from .engine.errors import DefinitionError, DefinitionProblem, UrlError, http_reason
 from .engine.extractor import Explanation, Extractor, ItemExplanation
+from .engine.session import SessionValues
 from .engine.urls import normalise
 from .manager import CrawlerManager, FetchedPage
-from .secrets import SecretError, resolve_headers
+from .secrets import SecretError, resolve_headers, resolve_session
 
 
 def preview(document: Mapping[str, object] | SpiderDefinition, url: str) -> dict[str, object]:
@@ -24,7 +25,8 @@ def preview(document: Mapping[str, object] | SpiderDefinition, url: str) -> dict
     in the URL), `refused` (links that are no URL to be fetched, by reason), `notice`.
 
     Raises:
-        DefinitionError: the document, the URL (place ``url``) or a secret that it names (place ``manners.headers``).
+        DefinitionError: the document, the URL (place ``url``) or a secret that it names (place ``manners.headers`` or
+            ``session``).
     """
     definition = document if isinstance(document, SpiderDefinition) else parse(document)
     try:
@@ -32,18 +34,23 @@ def preview(document: Mapping[str, object] | SpiderDefinition, url: str) -> dict
     except UrlError as error:
         raise DefinitionError([DefinitionProblem("url", str(error))]) from error
     try:
+        place = "manners.headers"
         headers = resolve_headers(definition)
+        place = "session"
+        session = resolve_session(definition)
     except SecretError as error:
-        raise DefinitionError([DefinitionProblem("manners.headers", str(error))]) from error
-    page = asyncio.run(_fetch(definition, asked, headers))
+        raise DefinitionError([DefinitionProblem(place, str(error))]) from error
+    page = asyncio.run(_fetch(definition, asked, headers, session))
     return _describe_page(asked, page) | _describe_content(_explain(definition, page))
 
 
-async def _fetch(definition: SpiderDefinition, url: str, headers: Mapping[str, str]) -> FetchedPage:
+async def _fetch(
+    definition: SpiderDefinition, url: str, headers: Mapping[str, str], session: SessionValues
+) -> FetchedPage:
     # A manager of its own: the caller may be a web thread, whose loop ends with this call.
     manager = CrawlerManager()
     try:
-        return await manager.preview_fetch(definition, url, headers=headers)
+        return await manager.preview_fetch(definition, url, headers=headers, session=session)
     finally:
         await manager.close()
 

@@ -1,4 +1,4 @@
-"""Headers' values that are kept encrypted. Documents name them; nothing shows them.
+"""Values that are kept encrypted: of headers, cookies, credentials, proxies. Documents name them; nothing shows them.
 
 The keys come from the setting `FIELD_KEY` (Fernet keys, the newest first, separated by commas); behind them stand those
 derived from `SECRET_KEY` and its fallbacks. The first encrypts, all of them decrypt: `rotate` re-encrypts what an older
@@ -18,7 +18,11 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
-from .engine.definition import SecretRef, SpiderDefinition
+from .engine.definition import SecretRef, Session, SpiderDefinition
+from .engine.proxy import Proxy, ProxyError, parse_proxy
+from .engine.read_session import cookie_problem
+from .engine.session import SessionValues
+from .engine.spider import Auth
 from .exceptions import CrawlerError
 from .models import Secret
 
@@ -87,6 +91,31 @@ def resolve_headers(definition: SpiderDefinition) -> dict[str, str]:
     return {name: values[value.name] if isinstance(value, SecretRef) else value for name, value in headers.items()}
 
 
+def resolve_session(definition: SpiderDefinition) -> SessionValues:
+    """What the session of a spider stands for, in clear.
+
+    Raises `SecretMissing` naming all that are not stored, `SecretError` for one that cannot be what it is used for.
+    """
+    session = definition.session
+    values = _values(sorted(set(_session_secrets(session).values())))
+    return SessionValues(
+        headers={} if session.auth is None else {"Authorization": _authorization(session.auth, values)},
+        cookies={name: _cookie(value, values) for name, value in session.set_cookies.items()},
+        proxy=None if session.proxy is None else _proxy(session.proxy, values),
+    )
+
+
+def missing_secrets(definition: SpiderDefinition) -> dict[str, str]:
+    """The places of the document whose secrets are not stored, with the secrets' names."""
+    headers = definition.manners.headers.items()
+    named = {f"manners.headers.{key}": value.name for key, value in headers if isinstance(value, SecretRef)}
+    named |= _session_secrets(definition.session)
+    if not named:
+        return {}
+    stored = set(Secret.objects.filter(name__in=set(named.values())).values_list("name", flat=True))
+    return {place: name for place, name in named.items() if name not in stored}
+
+
 def rotate() -> int:
     """Encrypt every stored secret with the newest key; how many there are. All or nothing."""
     box = _box()
@@ -108,6 +137,47 @@ def _values(names: list[str]) -> dict[str, str]:
     if missing := [name for name in names if name not in stored]:
         raise SecretMissing(missing)
     return {name: decrypt(ciphertext) for name, ciphertext in stored.items()}
+
+
+def _session_secrets(session: Session) -> dict[str, str]:
+    """The names of a session's secrets by their places."""
+    found: dict[str, object] = {f"set_cookies.{name}": value for name, value in session.set_cookies.items()}
+    found["proxy"] = session.proxy
+    if session.auth is not None:
+        found["auth.bearer"] = session.auth.bearer
+        if session.auth.basic is not None:
+            found["auth.basic.username"] = session.auth.basic.username
+            found["auth.basic.password"] = session.auth.basic.password
+    return {f"session.{place}": value.name for place, value in found.items() if isinstance(value, SecretRef)}
+
+
+def _clear(value: str | SecretRef, values: Mapping[str, str]) -> str:
+    return values[value.name] if isinstance(value, SecretRef) else value
+
+
+def _authorization(auth: Auth, values: Mapping[str, str]) -> str:
+    if auth.basic is None:
+        return "Bearer " + values[auth.bearer.name] if auth.bearer is not None else ""
+    username = _clear(auth.basic.username, values)
+    if ":" in username:
+        raise SecretError("the secret of session.auth.basic.username holds a colon, which no user name can")
+    pair = f"{username}:{values[auth.basic.password.name]}"
+    return "Basic " + base64.b64encode(pair.encode()).decode("ascii")
+
+
+def _cookie(value: str | SecretRef, values: Mapping[str, str]) -> str:
+    clear = _clear(value, values)
+    if isinstance(value, SecretRef) and (problem := cookie_problem(clear)):
+        raise SecretError(f'the secret "{value.name}" {problem}')
+    return clear
+
+
+def _proxy(value: str | SecretRef, values: Mapping[str, str]) -> Proxy:
+    try:
+        return parse_proxy(_clear(value, values))
+    except ProxyError as error:
+        named = f'the secret "{value.name}"' if isinstance(value, SecretRef) else "session.proxy"
+        raise SecretError(f"{named} {error}") from None
 
 
 def _box() -> MultiFernet:

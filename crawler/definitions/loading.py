@@ -9,6 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from crawler.models import Spider
+from crawler.secrets import missing_secrets
 from scheduling.definitions import JobValues, dump_job, dump_values, parse_job, save_job
 from scheduling.definitions.differences import Change, differences
 from scheduling.exceptions import InvalidJob, RunConflict
@@ -85,12 +86,20 @@ def load(definitions: Definitions, *, dry_run: bool = False, user: AbstractBaseU
         # By name: two loads at once take their locks in the same order.
         entries = sorted(definitions.spiders, key=lambda entry: entry.definition.name)
         spiders = [_load_spider(entry, user) for entry in entries]
+        missing = [problem for entry in entries for problem in _missing_secrets(entry)]
         jobs = _load_jobs(_read_jobs(definitions, problems), user, problems)
         if problems:
             raise InvalidDefinitions(problems)
         if dry_run:
             transaction.set_rollback(True)
-    return LoadReport(dry_run=dry_run, outcomes=(*spiders, *jobs), warnings=definitions.warnings)
+    warnings = (*definitions.warnings, *missing)
+    return LoadReport(dry_run=dry_run, outcomes=(*spiders, *jobs), warnings=warnings)
+
+
+def _missing_secrets(entry: SpiderEntry) -> Iterator[Problem]:
+    """Secrets may be set after the documents that name them, but a crawl before then would fail."""
+    for place, name in missing_secrets(entry.definition).items():
+        yield entry.origin.problem(place, f'no secret is stored under "{name}" yet; set it in the admin')
 
 
 def _load_spider(entry: SpiderEntry, user: AbstractBaseUser | None) -> Outcome:

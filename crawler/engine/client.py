@@ -10,6 +10,7 @@ from functools import lru_cache
 import httpx
 
 from .records import Answer
+from .requests import Post
 from .transport import CrawlTransport, Timeouts, encode_headers
 from .urls import split
 
@@ -37,18 +38,33 @@ class CrawlClient(httpx.AsyncClient):
         max_bytes: int,
         timeouts: Timeouts,
         extra: Mapping[str, str] | None = None,
+        post: Post | None = None,
+        head: bytes = b"",
+        cookies: list[str] | None = None,
     ) -> Answer:
-        """One GET of a normalised URL, without httpx's objects.
+        """One GET of a normalised URL, without httpx's objects; or the `post` to it.
 
-        `headers` are those of every request and are encoded once for equal values; `extra` are this request's own.
+        `headers` are those of every request and are encoded once for equal values; `extra` are this request's own,
+        and so are the header lines in `head`. `cookies` gets the answer's Set-Cookie lines.
         Raises `FetchError`, `AddressRefused`, and `ValueError` for headers that cannot be sent.
         """
         loop = asyncio.get_running_loop()
         begin = loop.time()
-        head = encode_headers(tuple(headers.items()))
+        head += encode_headers(tuple(headers.items()))
         if extra:
             head += encode_headers(tuple(extra.items()))
-        raw = await self._crawl_transport.exchange("GET", split(url), head, max_bytes=max_bytes, timeouts=timeouts)
+        if post is None and cookies is None:
+            raw = await self._crawl_transport.exchange("GET", split(url), head, max_bytes=max_bytes, timeouts=timeouts)
+        else:
+            raw = await self._crawl_transport.exchange(
+                "GET" if post is None else "POST",
+                split(url),
+                head,
+                max_bytes=max_bytes,
+                timeouts=timeouts,
+                content=b"" if post is None else post.content,
+                cookies=cookies,
+            )
         content_type, charset = read_content_type(raw.headers.get("content-type", ""))
         return Answer(
             url, raw.status, raw.headers, raw.body, raw.wire_bytes, loop.time() - begin, charset, content_type

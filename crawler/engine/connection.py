@@ -27,7 +27,7 @@ from .errors import (
 MAX_HEADER_BYTES = 65_536
 MAX_HEADERS = 256
 MAX_INFORMATIONAL = 10
-_NO_COOKIES = "set-cookie"
+_SET_COOKIE = "set-cookie"
 _BODILESS = frozenset({204, 304})
 """Statuses whose Content-Length speaks of a body that does not come."""
 
@@ -35,7 +35,7 @@ _BODILESS = frozenset({204, 304})
 class RawAnswer(NamedTuple):
     status: int
     headers: dict[str, str]
-    """Lower-case names; cookies are left out, nobody keeps them."""
+    """Lower-case names; cookies are left out: who keeps them gives a list for them with the request."""
     body: bytes
     wire_bytes: int
 
@@ -52,6 +52,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_body",
+        "_cookies",
         "_deadline",
         "_decode",
         "_decoder",
@@ -103,6 +104,7 @@ class Connection(asyncio.Protocol):
         self._head_only = False
         self._max_bytes = 0
         self._decode = False
+        self._cookies: list[str] | None = None
 
     # what the pool asks
 
@@ -111,14 +113,23 @@ class Connection(asyncio.Protocol):
         return self._waiter is None and self._transport is not None and not self._transport.is_closing()
 
     def request(
-        self, data: bytes, *, head_only: bool, max_bytes: int, decode: bool, read_timeout: float, deadline: float
+        self,
+        data: bytes,
+        *,
+        head_only: bool,
+        max_bytes: int,
+        decode: bool,
+        read_timeout: float,
+        deadline: float,
+        cookies: list[str] | None = None,
     ) -> asyncio.Future[RawAnswer]:
-        """Sends `data`; the future brings the answer or raises a `FetchError`.
+        """Sends `data`; the future brings the answer or raises a `FetchError`. `cookies` gets the Set-Cookie lines.
 
         `deadline` is a moment of the loop's clock, `read_timeout` the longest
         silence in seconds. Whoever gives up calls `abort`.
         """
         self._expect(head_only=head_only, max_bytes=max_bytes, decode=decode)
+        self._cookies = cookies
         self._waiter = waiter = self._loop.create_future()
         if self._transport is None or self._transport.is_closing():
             self._fail(ConnectionLost("closed by the server before the request"))
@@ -183,7 +194,9 @@ class Connection(asyncio.Protocol):
             self._failure = ProtocolViolation(f"more than {MAX_HEADERS} headers or {MAX_HEADER_BYTES} bytes of them")
             return
         key = name.decode("latin-1").lower()
-        if key == _NO_COOKIES:
+        if key == _SET_COOKIE:
+            if self._cookies is not None:
+                self._cookies.append(value.decode("latin-1"))
             return
         text = (_read_location(value) if key == "location" else value.decode("latin-1")).strip()
         known = self._headers.get(key)
@@ -233,6 +246,8 @@ class Connection(asyncio.Protocol):
             if self._status == 101 or self._informational > MAX_INFORMATIONAL:
                 self._failure = ProtocolViolation(f"status {self._status} for the {self._informational}th time")
             self._headers.clear()
+            if self._cookies:
+                self._cookies.clear()
             return
         if self._failure is None and self._waiter is not None:
             self._complete(keep=self._parser.should_keep_alive())

@@ -26,19 +26,18 @@ from .records import (
     CrawlCounts,
     CrawlOutcome,
     Ending,
-    Link,
     Opening,
     PageResult,
     PageState,
     PendingPage,
 )
+from .requests import Posts, start_links
 from .rest import RestRoom
 from .robots import ALLOW_ALL, Robots, product_token
 from .slots import Guest, Slots
 from .spider import SpiderDefinition
 from .storage import CrawlStorage
 from .tally import Tally
-from .urls import hash_url
 from .visit import DEFAULT_RETRY, Fetchers, PageExtractor, PageFetcher, RetryRule, Visitor
 
 __all__ = ["MAX_CONCURRENCY", "Crawl", "RetryRule"]
@@ -118,9 +117,7 @@ class Crawl:
         Raises what the storage raises, and defects of ours; what happens to single pages is counted instead.
         """
         started = self._clock()
-        urls = dict.fromkeys(self._definition.start_urls)
-        seeds = [Link(url, hash_url(url), 0) for url in urls]
-        opening = await self._storage.open(seeds, room=self._frontier.window)
+        opening = await self._storage.open(start_links(self._definition), room=self._frontier.window)
         self._begin(opening)
         spent = opening.seconds_spent
         del opening
@@ -148,6 +145,8 @@ class Crawl:
     def _begin(self, opening: Opening) -> None:
         self._frontier.seen = opening.seen
         self._reader = PageReader(self._scope, max_depth=self._definition.limits.max_depth, seen=opening.seen)
+        if self._definition.start_posts or opening.resumed:
+            self._visitor.posts = self._reader.posts = Posts(self._definition.start_posts)
         self._tally.go_on(opening)
         self._ledger.outside = opening.pending_dropped > 0
         self._frontier.admit(opening.pending)

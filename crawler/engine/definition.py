@@ -10,9 +10,13 @@ from .document import Problems, Section, as_section, checked_text, shown
 from .errors import DefinitionError, DefinitionProblem, UrlError
 from .item_rules import read_items
 from .patterns import Pattern
+from .read_session import check_session, read_reference, read_session
+from .read_start import read_start_pages, warn_of_shared_keys
 from .scope import covers
 from .selectors import compile_css, compile_xpath
 from .spider import (
+    Auth,
+    BasicAuth,
     FieldRule,
     FieldType,
     FollowRule,
@@ -20,12 +24,15 @@ from .spider import (
     Limits,
     Manners,
     SecretRef,
+    Session,
     SpiderDefinition,
+    StartPost,
 )
 from .urls import host_of, normalise
 
 __all__ = [
     "NOT_HONOURED",
+    "NOT_IN_DOCUMENT",
     "FieldRule",
     "FieldType",
     "FollowRule",
@@ -33,6 +40,7 @@ __all__ = [
     "Limits",
     "Manners",
     "SecretRef",
+    "Session",
     "SpiderDefinition",
     "dump",
     "parse",
@@ -70,7 +78,9 @@ _OWN_HEADERS = {
     "upgrade": "the connection is the crawler's own affair",
     "user-agent": "use manners.user_agent",
 }
-_SPIDER_KEYS = tuple(field.name for field in fields(SpiderDefinition))
+NOT_IN_DOCUMENT = ("start_posts", "given_urls")
+"""Fields of `SpiderDefinition` that are no keys."""
+_SPIDER_KEYS = tuple(field.name for field in fields(SpiderDefinition) if field.name not in NOT_IN_DOCUMENT)
 _MANNERS_KEYS = tuple(field.name for field in fields(Manners))
 _LIMITS_KEYS = tuple(field.name for field in fields(Limits))
 _FOLLOW_KEYS = tuple(field.name for field in fields(FollowRule))
@@ -94,7 +104,11 @@ def parse_with_warnings(document: Mapping[str, object]) -> tuple[SpiderDefinitio
 def dump(definition: SpiderDefinition) -> dict[str, object]:
     """The canonical document: keys in the order of docs/definitions.md, defaults left out."""
     document = _without_defaults(definition)
-    hosts = _hosts(definition.start_urls)
+    for name in NOT_IN_DOCUMENT:
+        document.pop(name, None)
+    if definition.start_posts:
+        document["start_urls"] = [*definition.start_urls, *map(_post_to_json, definition.start_posts)]
+    hosts = _hosts(definition.start_pages)
     if definition.allowed_domains == hosts:
         document.pop("allowed_domains", None)
     if definition.sitemaps == ("robots",):
@@ -104,12 +118,13 @@ def dump(definition: SpiderDefinition) -> dict[str, object]:
 
 def _read_spider(spider: Section) -> SpiderDefinition:
     spider.allow(_SPIDER_KEYS)
-    start_urls = _read_start_urls(spider)
-    allowed_domains = _read_domains(spider) or _hosts(start_urls)
-    for index, url in enumerate(start_urls):
+    start_urls, start_posts = read_start_pages(spider)
+    start_pages = (*start_urls, *(post.url for post in start_posts))
+    allowed_domains = _read_domains(spider) or _hosts(start_pages)
+    for index, url in enumerate(start_pages):
         if not covers(allowed_domains, host_of(url)):
             spider.problems.warn(f"start_urls[{index}]", f"{shown(url)} is outside allowed_domains: it is not fetched")
-    return SpiderDefinition(
+    definition = SpiderDefinition(
         name=_read_name(spider),
         start_urls=start_urls,
         enabled=spider.flag("enabled", default=True),
@@ -118,9 +133,14 @@ def _read_spider(spider: Section) -> SpiderDefinition:
         allowed_domains=allowed_domains,
         follow=spider.sections("follow", _read_follow),
         items=read_items(spider),
+        session=read_session(spider.section("session")),
         manners=_read_manners(spider.section("manners")),
         limits=_read_limits(spider.section("limits")),
+        start_posts=start_posts,
     )
+    check_session(definition, spider.section("session"))
+    warn_of_shared_keys(definition, spider.problems)
+    return definition
 
 
 def _check_honoured(definition: SpiderDefinition, problems: Problems) -> None:
@@ -158,22 +178,6 @@ def _read_category(spider: Section) -> str:
             "category", f"{shown(category)} is not a name: no slash, no line end, {_MAX_NAME} characters at most"
         )
     return category
-
-
-def _read_start_urls(spider: Section) -> tuple[str, ...]:
-    urls: dict[str, None] = {}
-    before = len(spider.problems.errors)
-    for place, value in spider.entries("start_urls"):
-        text = checked_text(value, place, spider.problems)
-        if text is None:
-            continue
-        try:
-            urls[normalise(text)] = None
-        except UrlError as error:
-            spider.problems.error(place, str(error))
-    if not urls and len(spider.problems.errors) == before:
-        spider.error("start_urls", "is missing; give at least one URL to begin with")
-    return tuple(urls)
 
 
 def _read_sitemaps(spider: Section) -> tuple[str, ...]:
@@ -286,16 +290,7 @@ def _read_headers(headers: Section) -> dict[str, str | SecretRef]:
 
 def _read_header_value(headers: Section, name: str, value: object) -> str | SecretRef | None:
     if isinstance(value, Mapping):
-        reference = Section(value, headers.at(name), headers.problems)
-        reference.allow(("secret",))
-        secret = reference.text("secret")
-        if secret is None:
-            if value.get("secret") is None and not value.keys() - {"secret"}:
-                reference.problems.error(reference.place, "names no secret; write {secret: name}")
-            return None
-        if not _SLUG.fullmatch(secret) or len(secret) > _MAX_NAME:
-            reference.error("secret", f'{shown(secret)} is not the name of a secret: letters a-z, digits, "-" and "_"')
-        return SecretRef(name=secret)
+        return read_reference(value, headers.at(name), headers.problems)
     if not isinstance(value, str):
         headers.error(name, f"{shown(value)} is not a text; put it in quotes, or write {{secret: name}}")
         return None
@@ -351,9 +346,17 @@ def _to_json(value: object) -> object:
         return [_to_json(entry) for entry in value]
     if isinstance(value, FieldType):
         return value.value
-    if isinstance(value, FollowRule | ItemRule | Manners | Limits):
+    if isinstance(value, FollowRule | ItemRule | Session | Auth | BasicAuth | Manners | Limits):
         return _without_defaults(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _post_to_json(post: StartPost) -> dict[str, object]:
+    if post.form is None and post.json is None:
+        return {"url": post.url, "method": "POST"}
+    if post.form is None:
+        return {"url": post.url, "json": post.json}
+    return {"url": post.url, "form": _to_json(post.form)}
 
 
 def _field_to_json(rule: FieldRule) -> dict[str, object]:

@@ -8,6 +8,7 @@ EngineError
     ├── DnsError
     ├── ConnectFailed
     ├── TlsFailed
+    ├── ProxyFailed        the spider's proxy: unreachable, or it refused
     ├── ConnectionLost     reset, or closed in mid-answer
     ├── ProtocolViolation  not HTTP
     ├── TimedOut           connect, read or total
@@ -41,6 +42,7 @@ class Reason(StrEnum):
     READ_TIMEOUT = "read_timeout"
     TOTAL_TIMEOUT = "total_timeout"
     TLS_ERROR = "tls_error"
+    PROXY_ERROR = "proxy_error"
     CONNECTION_LOST = "connection_lost"
     PROTOCOL_ERROR = "protocol_error"
     BODY_TOO_LARGE = "body_too_large"
@@ -142,6 +144,16 @@ class ConnectFailed(FetchError):
 class TlsFailed(FetchError):
     reason = Reason.TLS_ERROR
     retriable = False
+
+
+class ProxyFailed(FetchError):
+    """The request did not reach its server."""
+
+    reason = Reason.PROXY_ERROR
+
+    def __init__(self, message: str, *, retriable: bool = True) -> None:
+        super().__init__(message)
+        self.retriable = retriable
 
 
 class ConnectionLost(FetchError):

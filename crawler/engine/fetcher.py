@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping
 from copy import copy
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Protocol
 
 from .body import ACCEPT_ENCODING
-from .client import CrawlClient
 from .records import Answer
+from .requests import Post
 from .transport import MAX_BYTES, Timeouts
 
 __all__ = ["Fetcher", "Timeouts", "is_retriable_status", "retry_after"]
@@ -19,12 +20,27 @@ _RETRIABLE = frozenset({408, 429, 500, 502, 503, 504, 522, 524})
 _LONGEST_WAIT = 86_400.0
 
 
+class FetchClient(Protocol):
+    """`client.CrawlClient`, or `session.CookieClient` around it."""
+
+    async def fetch(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        max_bytes: int,
+        timeouts: Timeouts,
+        extra: Mapping[str, str] | None = None,
+        post: Post | None = None,
+    ) -> Answer: ...
+
+
 class Fetcher:
     """Fetches pages for one crawl: its client, its headers, its limits."""
 
     def __init__(
         self,
-        client: CrawlClient,
+        client: FetchClient,
         *,
         user_agent: str,
         headers: Mapping[str, str] | None = None,
@@ -58,10 +74,11 @@ class Fetcher:
         last_modified: str = "",
         accept: str | None = None,
         max_bytes: int | None = None,
+        post: Post | None = None,
     ) -> Answer:
         """The answer for a normalised URL, whatever its status; the body whole and decompressed.
 
-        `accept` and `max_bytes` hold for this request in place of the crawl's own.
+        `accept` and `max_bytes` hold for this request in place of the crawl's own; with `post` it is a POST.
         Raises `FetchError` and `AddressRefused`.
         """
         headers = self._headers
@@ -72,6 +89,18 @@ class Fetcher:
             extra["If-None-Match"] = etag
         if last_modified and last_modified.isprintable():
             extra["If-Modified-Since"] = last_modified
+        if post is not None:
+            headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+            if post.content_type:
+                extra["Content-Type"] = post.content_type
+            return await self._client.fetch(
+                url,
+                headers=headers,
+                extra=extra,
+                max_bytes=max_bytes or self._max_bytes,
+                timeouts=self._timeouts,
+                post=post,
+            )
         return await self._client.fetch(
             url, headers=headers, extra=extra, max_bytes=max_bytes or self._max_bytes, timeouts=self._timeouts
         )

@@ -33,6 +33,7 @@ class StoredPage:
     redirected_to: str = ""
     extracted_version: int = 0
     is_answer: bool = False
+    chain: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -112,7 +113,8 @@ class MemoryStorage:
         for result in batch.results:
             page = self._by_id[result.page.page_id]
             self._store(page, result)
-            joined += self._join(result.links)
+            is_redirected = result.state is PageState.REDIRECTED
+            joined += self._join(result.links, (*page.chain, page.url_hash) if is_redirected else ())
             if result.state is PageState.UNCHANGED:
                 if self._is_last(page.depth):
                     cut += len(page.links) // 8
@@ -149,9 +151,10 @@ class MemoryStorage:
             last_modified=page.last_modified,
             content_hash=page.content_hash,
             may_revalidate=may_revalidate,
+            chain=page.chain,
         )
 
-    def _join(self, links: Iterable[Link]) -> list[StoredPage]:
+    def _join(self, links: Iterable[Link], chain: tuple[int, ...] = ()) -> list[StoredPage]:
         """Put links into the frontier; those that this crawl already knows stay as they are."""
         joined = []
         for link in links:
@@ -161,7 +164,7 @@ class MemoryStorage:
                 self.pages[link.url_hash] = page
                 self._by_id[page.page_id] = page
             if page.task != self.task:
-                joined.append(self._put(page, link.depth, link.hops))
+                joined.append(self._put(page, link.depth, link.hops, chain))
         return joined
 
     def _join_stored(self, parent: StoredPage) -> list[StoredPage]:
@@ -174,13 +177,14 @@ class MemoryStorage:
         """Whether the links of a page at this depth lie beyond max_depth."""
         return self.max_depth is not None and depth >= self.max_depth
 
-    def _put(self, page: StoredPage, depth: int, hops: int) -> StoredPage:
+    def _put(self, page: StoredPage, depth: int, hops: int, chain: tuple[int, ...] = ()) -> StoredPage:
         if self._is_last(page.depth) and depth < page.depth:
             page.extracted_version = 0  # its links were cut and have no pages: it is read again
         page.task = self.task
         page.state = PageState.PENDING
         page.depth = depth
         page.hops = hops
+        page.chain = chain
         page.is_answer = False
         self._pending[page.page_id] = page
         return page

@@ -9,6 +9,7 @@ from typing import Protocol
 from .diagnosis import challenge, wall_behind
 from .errors import Reason, UrlError, http_reason
 from .records import REDIRECTS, Answer, Extraction, Finding, Link, PageResult, PageState, PendingPage
+from .requests import KEEPS_METHOD, Posts
 from .urls import hash_url, resolve
 
 MAX_HOPS = 10
@@ -76,6 +77,8 @@ class PageReader:
         self._seen = seen
         self._memo: dict[str, int | Reason] = {}
         self._redirects: dict[int, int] = {}
+        self.posts: Posts | None = None
+        """See `Visitor.posts`."""
 
     def judge(self, page: PendingPage, answer: Answer) -> PageResult:
         """The page's result. DONE with `extracted` set means: hand the body to the extractor, then `absorb`."""
@@ -192,7 +195,8 @@ class PageReader:
             target = resolve(location, page.url)
         except UrlError as error:
             return failed(page, Reason.REDIRECT_INVALID, str(error), status_code=answer.status_code)
-        target_hash = hash_url(target)
+        post = self.posts.of(page) if self.posts and not page.depth and answer.status_code in KEEPS_METHOD else None
+        target_hash = hash_url(target) if post is None else post.hash_at(target)
         if page.hops >= MAX_HOPS or self._closes_circle(page, target_hash):
             return failed(page, Reason.REDIRECT_LOOP, f"to {target}", status_code=answer.status_code)
         if len(self._redirects) >= MEMO:

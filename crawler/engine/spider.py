@@ -57,9 +57,46 @@ class FollowRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretRef:
-    """``{secret: name}``: a header's value that is kept encrypted, and read only when the crawl begins."""
+    """``{secret: name}``: a value that is kept encrypted, and read only when the crawl begins."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartPost:
+    """A start page that is asked for by POST; at most one of `form` and `json`."""
+
+    url: str
+    """Normalised."""
+    form: Mapping[str, str | tuple[str, ...]] | None = None
+    """Several values of one name are sent one after the other."""
+    json: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BasicAuth:
+    username: str | SecretRef
+    password: SecretRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auth:
+    """Exactly one of them."""
+
+    basic: BasicAuth | None = None
+    bearer: SecretRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What ties the requests of one crawl together, and how they travel."""
+
+    cookies: bool = False
+    """Whether cookies are kept and sent, in a jar of this crawl."""
+    set_cookies: Mapping[str, str | SecretRef] = field(default_factory=dict)
+    auth: Auth | None = None
+    proxy: str | SecretRef | None = None
+    verify_tls: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,5 +131,16 @@ class SpiderDefinition:
     """Never empty once parsed: the start URLs' hosts by default."""
     follow: tuple[FollowRule, ...] = ()
     items: tuple[ItemRule, ...] = ()
+    session: Session = field(default_factory=Session)
     manners: Manners = field(default_factory=Manners)
     limits: Limits = field(default_factory=Limits)
+    start_posts: tuple[StartPost, ...] = ()
+    """Those of the document's `start_urls` that are asked for by POST; `start_urls` holds the others."""
+    given_urls: tuple[str, ...] | None = None
+    """What one crawl reads in place of the start pages. No part of the document; what is private still goes to the
+    origins of the start pages alone."""
+
+    @property
+    def start_pages(self) -> tuple[str, ...]:
+        """The URLs of all start pages, those of POSTs included."""
+        return (*self.start_urls, *(post.url for post in self.start_posts))

@@ -97,8 +97,12 @@ class CrawlTransport(httpx.AsyncBaseTransport):
         timeouts: Timeouts,
         content: bytes = b"",
         decode: bool = True,
+        cookies: list[str] | None = None,
     ) -> RawAnswer:
         """One request and its answer. `head` are encoded header lines (see `encode_headers`), Host left out.
+        `cookies` gets the answer's Set-Cookie lines; without it nobody reads them.
+
+        What is not idempotent goes out on a new connection: it could not be repeated if a kept one proved dead.
 
         Raises `FetchError` and `AddressRefused`.
         """
@@ -106,7 +110,7 @@ class CrawlTransport(httpx.AsyncBaseTransport):
         deadline = loop.time() + timeouts.total
         key = (target.scheme, target.host, target.port)
         data = _request_bytes(method, target, head, content)
-        connection = self._take(key)
+        connection = self._take(key) if method in _IDEMPOTENT else None
         while True:
             if connection is None:
                 connection = await self._connect(key, min(timeouts.connect, deadline - loop.time()))
@@ -118,10 +122,9 @@ class CrawlTransport(httpx.AsyncBaseTransport):
                     decode=decode,
                     read_timeout=timeouts.read,
                     deadline=deadline,
+                    cookies=cookies,
                 )
             except StaleConnection:
-                if method not in _IDEMPOTENT:
-                    raise
                 connection = None
                 continue
             except asyncio.CancelledError:
@@ -248,10 +251,8 @@ class CrawlTransport(httpx.AsyncBaseTransport):
                 )
         except TimeoutError:
             raise TimedOut(f"{where} did not accept the connection in time", reason=Reason.CONNECT_TIMEOUT) from None
-        except ssl.SSLCertVerificationError as error:
-            raise TlsFailed(f"{where} shows a certificate that is not valid for it: {error.verify_message}") from error
         except ssl.SSLError as error:
-            raise TlsFailed(f"{where} cannot speak TLS with us: {error}") from error
+            raise tls_failed(where, error) from error
         except OSError as error:
             raise ConnectFailed(f"{where} cannot be connected to: {error}") from error
         self.connections_made += 1
@@ -263,6 +264,21 @@ class CrawlTransport(httpx.AsyncBaseTransport):
         if self._ssl_context is None:
             self._ssl_context = _default_context()
         return self._ssl_context
+
+
+def tls_failed(where: str, error: ssl.SSLError) -> TlsFailed:
+    """What the handshake with `where` failed for, in words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return TlsFailed(f"{where} shows a certificate that is not valid for it: {error.verify_message}")
+    return TlsFailed(f"{where} cannot speak TLS with us: {error}")
+
+
+def unverified_context() -> ssl.SSLContext:
+    """TLS with whoever answers: for spiders that say so."""
+    context = _default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 @lru_cache(maxsize=1024)

@@ -14,6 +14,7 @@ from .fetcher import is_retriable_status, retry_after
 from .frontier import Frontier, Host
 from .reading import PageReader, failed, refused
 from .records import Answer, CrawlCounts, Extraction, PageResult, PendingPage
+from .requests import TURNED_AWAY, BodyForgotten, Post, Posts, was_never_sent
 from .slots import MAX_BACKOFF
 from .spider import SecretRef, SpiderDefinition
 from .urls import origin_of
@@ -35,7 +36,13 @@ class PageFetcher(Protocol):
     def user_agent(self) -> str: ...
 
     async def fetch(
-        self, url: str, *, etag: str = "", last_modified: str = "", max_bytes: int | None = None
+        self,
+        url: str,
+        *,
+        etag: str = "",
+        last_modified: str = "",
+        max_bytes: int | None = None,
+        post: Post | None = None,
     ) -> Answer: ...
 
     def without(self, names: Collection[str]) -> Self: ...
@@ -70,7 +77,7 @@ class Fetchers:
     def __init__(self, definition: SpiderDefinition, fetcher: PageFetcher) -> None:
         self._at_home = fetcher
         self._abroad = fetcher.without(private_headers(definition))
-        self._home = frozenset(map(origin_of, definition.start_urls))
+        self._home = frozenset(map(origin_of, definition.start_pages))
 
     def for_origin(self, origin: str) -> PageFetcher:
         return self._at_home if origin in self._home else self._abroad
@@ -95,13 +102,20 @@ class Visitor:
         self._counts = counts
         self._retry = retry
         self._clock = clock
+        self.posts: Posts | None = None
+        """Bodies of start pages; None where there are none, nor were when the crawl began."""
 
     async def fetch(self, host: Host, page: PendingPage) -> Answer | PageResult | None:
         """The answer to be read; or the result where none came; or None if the page is to be tried again."""
         self._counts.requests += 1
         fetcher = self._fetchers.for_origin(host.origin)
+        post = None
         try:
-            if page.may_revalidate:
+            if self.posts is not None and page.depth == 0:
+                post = self.posts.of(page)
+            if post is not None:
+                answer = await fetcher.fetch(page.url, post=post)
+            elif page.may_revalidate:
                 answer = await fetcher.fetch(page.url, etag=page.etag, last_modified=page.last_modified)
             else:
                 answer = await fetcher.fetch(page.url)
@@ -109,8 +123,10 @@ class Visitor:
             return refused(page, Reason.ADDRESS_REFUSED, str(error))
         except UrlError as error:
             return refused(page, error.reason, str(error))
+        except BodyForgotten as error:
+            return refused(page, Reason.OUT_OF_SCOPE, str(error))
         except FetchError as error:
-            if error.retriable and self._try_again(page, None):
+            if error.retriable and (post is None or was_never_sent(error)) and self._try_again(page, None):
                 return None
             return failed(page, error.reason, str(error))
         self._counts.bytes += answer.wire_bytes
@@ -120,6 +136,8 @@ class Visitor:
         pause = retry_after(answer, datetime.now(UTC))
         if answer.status_code in OVERLOADED:
             host.guest.slot.back_off(self._clock(), pause)
+        if post is not None and answer.status_code not in TURNED_AWAY:
+            return answer
         return None if self._try_again(page, pause) else answer
 
     async def read(self, reader: PageReader, page: PendingPage, answer: Answer) -> PageResult:

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from crawler.definitions import save_spider
 from crawler.models import CrawlTask, Item, Spider
+from crawler.secrets import set_secret
 from scheduling.models import JobRun, Process
 from tests.servers.sites import SiteServer
 
@@ -48,6 +49,7 @@ def books(tmp_path: Path) -> str:
 
 @pytest.mark.django_db
 def test_loading_and_dumping_meet(books: str, tmp_path: Path) -> None:
+    set_secret("shop-token", "Bearer abc123")
     assert run("loaddefinitions", books, "--dry-run")[0].splitlines()[-1].startswith("2 added")
     assert run("loaddefinitions", books)[0].splitlines()[-1] == "2 added, 0 changed, 0 unchanged"
     for name, flags in (("dump.yaml", []), ("dump.json", ["--json"])):

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from crawler import definitions
 from crawler.definitions import InvalidDefinitions, load, parse_file, parse_files
 from crawler.models import Spider
+from crawler.secrets import set_secret
 from scheduling.definitions import create_one_off
 from scheduling.models import DefinitionVersion, ScheduledJob
 
@@ -160,7 +161,9 @@ def test_what_is_probably_not_meant_is_said() -> None:
     text = BOOKS.replace('start_urls: ["https', 'allowed_domains: [other.example]\n    start_urls: ["https')
     report = load(parse_file(text, source="b.yaml"))
     assert [str(warning) for warning in report.warnings] == [
-        'b.yaml:5: spiders[0].start_urls[0]: "https://shop.example/" is outside allowed_domains: it is not fetched'
+        'b.yaml:5: spiders[0].start_urls[0]: "https://shop.example/" is outside allowed_domains: it is not fetched',
+        'b.yaml:17: spiders[0].manners.headers.Authorization: no secret is stored under "shop-token" yet; set it in '
+        "the admin",
     ]
 
 
@@ -169,4 +172,5 @@ def test_a_credential_in_clear_is_warned_of_without_repeating_it() -> None:
     assert [str(warning) for warning in load(parse_file(text)).warnings] == [
         "line 16: spiders[0].manners.headers.Authorization: is stored where people can read it; write {secret: name}"
     ]
+    set_secret("shop-token", "Bearer abc123")
     assert load(parse_file(BOOKS)).warnings == ()

@@ -218,13 +218,14 @@ async def test_stale_connection_is_noticed_and_the_request_goes_out_once_more(se
     assert len(server.log) == 5  # the second and the third time first on a connection that ends without a byte
 
 
-async def test_stale_connection_is_no_excuse_to_post_twice(server: MisbehavingServer, client: CrawlClient) -> None:
-    assert (await client.post(server.url + "/close-on-reuse")).status_code == 200
+async def test_a_post_goes_out_on_a_new_connection_and_once(server: MisbehavingServer, client: CrawlClient) -> None:
+    for _ in range(2):  # a kept connection would be closed under the second: nobody could say what came of it
+        assert (await client.post(server.url + "/close-on-reuse")).status_code == 200
     with pytest.raises(Exception, match="before an answer") as caught:
-        await client.post(server.url + "/close-on-reuse")
+        await client.post(server.url + "/close")
 
     assert isinstance(caught.value.__cause__, ConnectionLost)
-    assert len(server.log) == 2
+    assert len(server.log) == 3
 
 
 async def test_fresh_connection_that_ends_without_a_byte_is_not_tried_again(

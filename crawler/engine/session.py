@@ -1,0 +1,105 @@
+"""What a spider's session adds to its requests: cookies, proxy, TLS.
+
+Only spiders that have such a section fetch through this: the requests of others know nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from .client import CrawlClient
+from .cookies import CookieJar, header
+from .errors import FetchError, Reason, UrlError
+from .guard import Guard
+from .proxy import Proxy
+from .proxy_transport import ProxyTransport
+from .records import REDIRECTS, Answer
+from .requests import KEEPS_METHOD, Post
+from .transport import CrawlTransport, Timeouts, unverified_context
+from .urls import origin_of, resolve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionValues:
+    """What the section's secrets stand for. Never shown."""
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Authorization, where there is a user or a token."""
+    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    proxy: Proxy | None = None
+
+
+MAX_CHECKS = 3
+"""How often a page is asked for that sends us to itself with a new cookie."""
+
+
+class CookieCheck(FetchError):
+    """A page that sends us to itself, to see whether its cookie comes back: worth asking again."""
+
+    reason = Reason.REDIRECT_LOOP
+
+
+class CookieClient:
+    """A client whose requests carry cookies: those of the definition to the start pages' origins, and those that
+    servers set to where RFC 6265bis says they belong."""
+
+    def __init__(
+        self, client: CrawlClient, *, jar: CookieJar | None, given: Mapping[str, str], origins: Collection[str]
+    ) -> None:
+        """`jar` is None where what servers set is not kept; `origins` are those that `given` cookies are sent to."""
+        self._client = client
+        self._jar = jar
+        self._given = {origin: dict(given) for origin in origins} if given else {}
+
+    async def fetch(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        max_bytes: int,
+        timeouts: Timeouts,
+        extra: Mapping[str, str] | None = None,
+        post: Post | None = None,
+    ) -> Answer:
+        """As `CrawlClient.fetch`. Raises `CookieCheck` too, where there is a jar."""
+        jar = self._jar
+        given = self._given.get(origin_of(url), {})
+        pairs = [*given.items(), *(jar.matching(url) if jar is not None else ())]
+        lines: list[str] | None = None if jar is None else []
+        answer = await self._client.fetch(
+            url,
+            headers=headers,
+            max_bytes=max_bytes,
+            timeouts=timeouts,
+            extra=extra,
+            post=post,
+            head=header(pairs),
+            cookies=lines,
+        )
+        if jar is not None and lines:
+            before = jar.changes
+            for name in jar.receive(url, lines):
+                given.pop(name, None)  # the server has taken it over
+            if jar.changes != before and _leads_to_itself(answer, is_get=post is None):
+                raise CookieCheck("redirects to itself with a cookie, each time")
+        return answer
+
+
+def open_client(guard: Guard, *, proxy: Proxy | None, verify_tls: bool) -> CrawlClient:
+    """A client of its own for a spider that goes through a proxy, or does not check certificates: its connections
+    serve nobody else. Whoever opens it closes it."""
+    context = None if verify_tls else unverified_context()
+    if proxy is None:
+        return CrawlClient(CrawlTransport(guard, ssl_context=context))
+    return CrawlClient(ProxyTransport(guard, proxy, ssl_context=context))
+
+
+def _leads_to_itself(answer: Answer, *, is_get: bool) -> bool:
+    location = answer.headers.get("location", "")
+    if answer.status_code not in REDIRECTS or not location:
+        return False
+    try:
+        return resolve(location, answer.url) == answer.url and (is_get or answer.status_code in KEEPS_METHOD)
+    except UrlError:
+        return False
