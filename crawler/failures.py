@@ -1,4 +1,4 @@
-"""Examples of what went wrong in a crawl: a page or a value each, with the reason. All of them are counted elsewhere."""
+"""Examples of what went wrong in a crawl: a page or a value each, with the reason. The counts stand elsewhere."""
 
 from __future__ import annotations
 

@@ -43,19 +43,13 @@ def count(results: Sequence[PageResult]) -> Counts:
 
 
 def to_json(counts: Counts) -> dict[str, dict[str, object]]:
-    kinds = sorted({kind for kind, _name in counts})
-    return {
-        kind: {
-            "pages": counts[kind, PAGES],
-            "bare": counts[kind, BARE],
-            "missing": {
-                name: number
-                for (of, name), number in sorted(counts.items())
-                if of == kind and name not in (PAGES, BARE)
-            },
-        }
-        for kind in kinds
-    }
+    return {kind: _rule(kind, counts) for kind in sorted({kind for kind, _name in counts})}
+
+
+def _rule(kind: str, counts: Counts) -> dict[str, object]:
+    names = sorted(name for of, name in counts if of == kind and name not in (PAGES, BARE))
+    missing = {name: counts[kind, name] for name in names}
+    return {"pages": counts[kind, PAGES], "bare": counts[kind, BARE], "missing": missing}
 
 
 def read(document: object) -> dict[str, RuleCount]:
