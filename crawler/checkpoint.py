@@ -341,7 +341,7 @@ def _reasons(batch: Batch, plan: ItemPlan, links_cut: int) -> Counter[str]:
 
 
 def _count(task_id: int, batch: Batch, plan: ItemPlan, others: dict[str, object]) -> None:
-    """Write `others`, and add to the task's row: that is right after any crash, for it is written with what it counts."""
+    """Write `others`, and add to the task's row: right after any crash, for it is written with what it counts."""
     states = Counter(result.state for result in batch.results)
     added = {
         "pages": sum(result.is_answer for result in batch.results),

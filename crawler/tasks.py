@@ -324,7 +324,7 @@ def with_progress(tasks: QuerySet[CrawlTask]) -> QuerySet[CrawlTask]:
     waiting = Page.objects.filter(task=OuterRef("pk"), state="pending").order_by().values("task")
     children = CrawlTask.objects.filter(parent=OuterRef("pk")).order_by().values("parent")
     number = IntegerField()
-    return tasks.defer("hosts").annotate(
+    return tasks.defer("hosts", "rules").annotate(
         pages_waiting=Case(
             When(
                 status__in=ACTIVE,
