@@ -227,7 +227,7 @@ def _until(watch: Watch, running: Running, pages: float) -> None:
 
 
 def _until_over(watch: Watch, running: Running) -> None:
-    while watch.product.sql(CRAWL)[0][0] in ("queued", "running"):
+    while (rows := watch.product.sql(CRAWL)) == [] or rows[0][0] in ("queued", "running"):
         assert running.process.poll() is None, running.output()
         watch.look()
         time.sleep(POLL_SECONDS)

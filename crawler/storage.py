@@ -19,6 +19,7 @@ from django.utils import timezone
 from . import gone, rawsql, rule_counts
 from .checkpoint import PENDING_COLUMNS, CrawlMemory, CrawlScope, Stored, add_seeds, pending_page, store_batch
 from .engine.errors import Reason
+from .engine.known import KnownHashes
 from .engine.records import Batch, CheckpointAnswer, Link, Opening, PageResult, PendingPage
 from .engine.tally import is_start_answer
 from .item_history import Claim
@@ -33,6 +34,9 @@ PART_ROWS = 3_000
 waits less than 100 ms for SQLite's one write lock."""
 PART_PAUSE = 0.02
 """Seconds between two transactions of one batch: SQLite's waiting writers ask again only now and then."""
+
+ROWS_AT_ONCE = 10_000
+"""Of a long answer, fetched together."""
 
 
 class LaneRun(Protocol):
@@ -138,11 +142,10 @@ class DatabaseStorage:
             rules=rule_counts.from_json(row["rules"]),
             failures=Counter(dict(failures)),
         )
-        seen = set(Page.objects.filter(task_id=task_id).values_list("url_hash", flat=True).iterator(chunk_size=10_000))
         waiting = Page.objects.filter(task_id=task_id, state="pending").count()
         pending = self._window(room, set())
         return Opening(
-            seen=seen,
+            seen=self._known(),
             pending=pending,
             pending_dropped=waiting - len(pending),
             pages_done=row["pages"],
@@ -151,6 +154,18 @@ class DatabaseStorage:
             depth_limited=Reason.DEPTH_LIMIT.value in row["reasons"],
             seconds_spent=_seconds_spent(row["run__execution_time"], row["run__started_at"]),
         )
+
+    def _known(self) -> KnownHashes:
+        """Of every page that the task has put into its frontier: a million in a second, and never all rows at once."""
+        task_id = self._scope.task_id
+        known = KnownHashes(expected=Page.objects.filter(task_id=task_id).count())
+        add = known.add
+        with connection.chunked_cursor() as cursor:
+            cursor.execute("SELECT url_hash FROM crawler_page WHERE task_id = %s", [task_id])
+            while rows := cursor.fetchmany(ROWS_AT_ONCE):
+                for (url_hash,) in rows:
+                    add(url_hash)
+        return known
 
     def _has_start_answer(self) -> bool:
         pages = Page.objects.filter(task_id=self._scope.task_id, depth=0, status_code__lt=400).exclude(state="pending")

@@ -14,6 +14,7 @@ from heapq import heappop, heappush
 from itertools import count
 from math import inf
 
+from .known import KnownHashes
 from .records import PendingPage
 from .robots import RobotsRules
 from .slots import Guest
@@ -55,7 +56,7 @@ class Frontier:
 
     def __init__(self, join: Callable[[Host], Guest], *, window: int = WINDOW) -> None:
         self.window = window
-        self.seen: set[int] = set()
+        self.seen = KnownHashes()
         """Hashes of all URLs that this crawl knows of, done ones included."""
         self.held: set[int] = set()
         """Ids of the pages that are here: queued, in flight, or done and not yet stored."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from .errors import Reason
+from .known import KnownHashes
 from .records import Batch, CheckpointAnswer, ItemRecord, Json, Link, Opening, PageResult, PageState, PendingPage
 from .tally import is_start_answer
 
@@ -87,7 +88,7 @@ class MemoryStorage:
         pending = list(self._pending.values())
         stored = [result for batch in self.checkpoints for result in batch.results]
         return Opening(
-            seen={page.url_hash for page in mine},
+            seen=KnownHashes(page.url_hash for page in mine),
             pending=[self._as_pending(page) for page in pending[:room]],
             pending_dropped=max(0, len(pending) - room),
             pages_done=sum(1 for page in mine if page.is_answer),

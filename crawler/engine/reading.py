@@ -8,6 +8,7 @@ from typing import Protocol
 
 from .diagnosis import challenge, wall_behind
 from .errors import Reason, UrlError, http_reason
+from .known import KnownHashes
 from .records import REDIRECTS, Answer, Extraction, Finding, Link, PageResult, PageState, PendingPage
 from .requests import KEEPS_METHOD, Posts
 from .urls import hash_url, resolve
@@ -67,11 +68,11 @@ def refused(page: PendingPage, reason: str, detail: str = "") -> PageResult:
 class PageReader:
     """Turns answers into results, and links into the frontier's new members.
 
-    `seen` is the frontier's own set: a link enters it here, at the moment of its discovery, so that no other page of
+    `seen` is the frontier's own: a link enters it here, at the moment of its discovery, so that no other page of
     the batch reports it again.
     """
 
-    def __init__(self, scope: Scope, *, max_depth: int | None, seen: set[int]) -> None:
+    def __init__(self, scope: Scope, *, max_depth: int | None, seen: KnownHashes) -> None:
         self._scope = scope
         self._max_depth = max_depth
         self._seen = seen
@@ -144,6 +145,8 @@ class PageReader:
         hashes: list[int] = []
         for url in urls:
             verdict = memo.get(url)
+            # A link that is remembered is in the frontier already, unless it was too deep where it was found.
+            is_known = verdict is not None and self._max_depth is None
             if verdict is None:
                 verdict = self._verdict(url)
             if verdict.__class__ is not int:
@@ -153,8 +156,7 @@ class PageReader:
                 reasons[Reason.DEPTH_LIMIT] += 1
             else:
                 hashes.append(verdict)
-                if verdict not in seen:
-                    seen.add(verdict)
+                if not is_known and seen.add(verdict):
                     result.links.append(Link(url, verdict, depth))
         result.link_hashes = struct.pack(f"<{len(hashes)}q", *hashes)
 
@@ -219,8 +221,7 @@ class PageReader:
         if reason is not None:
             result.reason = wall or reason
             result.detail = f"redirected to {target}"[:MAX_DETAIL]
-        elif target_hash not in self._seen:
-            self._seen.add(target_hash)
+        elif self._seen.add(target_hash):
             result.links.append(Link(target, target_hash, page.depth, page.hops + 1))
         return result
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from .known import KnownHashes
+
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """Statuses that send a page elsewhere."""
 
@@ -210,7 +212,7 @@ class CheckpointAnswer:
 class Opening:
     """The state of a crawl as it begins or goes on."""
 
-    seen: set[int]
+    seen: KnownHashes
     """`url_hash` of every page that this task has put into its frontier, done ones included."""
     pending: Sequence[PendingPage]
     pending_dropped: int

@@ -105,7 +105,7 @@ class Crawl:
     def open(self, *paths: str, room: int = ROOM) -> Opening:
         opening = wait(self.storage.open([make_link(path) for path in paths or ("/",)], room=room))
         self._expect(opening.pending)
-        self.seen = opening.seen
+        self.seen = set(opening.seen)
         return opening
 
     def read(

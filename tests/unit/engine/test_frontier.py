@@ -95,7 +95,7 @@ def test_a_page_that_is_here_is_not_admitted_twice() -> None:
     assert frontier.admit(pages) == 2
     assert frontier.admit(pages) == 0
     assert frontier.queued == 2
-    assert frontier.seen == {page.url_hash for page in pages}
+    assert set(frontier.seen) == {page.url_hash for page in pages}
 
 
 def test_a_page_is_held_until_its_result_is_stored() -> None:
