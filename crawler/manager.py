@@ -16,7 +16,6 @@ from django.conf import settings
 from scheduling.lanes import Lane
 
 from .engine.client import CrawlClient
-from .engine.cookies import CookieJar
 from .engine.crawl import Crawl
 from .engine.errors import AddressRefused, FetchError, Reason, UrlError
 from .engine.extractor import Extractor
@@ -27,7 +26,7 @@ from .engine.records import REDIRECTS, Answer, CrawlCounts, CrawlOutcome
 from .engine.requests import KEEPS_METHOD, post_at
 from .engine.robots import Robots, product_token
 from .engine.scope import Scope
-from .engine.session import MAX_CHECKS, CookieCheck, CookieClient, SessionValues, open_client
+from .engine.session import MAX_CHECKS, CookieCheck, SessionValues, make_fetcher, open_client
 from .engine.slots import Slots
 from .engine.spider import SpiderDefinition
 from .engine.storage import CrawlStorage
@@ -208,15 +207,8 @@ class CrawlerManager:
     def _fetcher(
         self, definition: SpiderDefinition, client: CrawlClient, session: SessionValues, headers: Mapping[str, str]
     ) -> Fetcher:
-        jar = CookieJar() if definition.session.cookies else None
-        has_cookies = jar is not None or bool(session.cookies)
-        origins = frozenset(map(origin_of, definition.start_pages))
-        return Fetcher(
-            CookieClient(client, jar=jar, given=session.cookies, origins=origins) if has_cookies else client,
-            user_agent=definition.manners.user_agent or settings.CRAWLER_USER_AGENT,
-            headers={**headers, **session.headers},
-            max_bytes=definition.limits.max_bytes_per_page,
-        )
+        user_agent = definition.manners.user_agent or settings.CRAWLER_USER_AGENT
+        return make_fetcher(client, definition, user_agent=user_agent, headers=headers, session=session)
 
     async def _refusal(
         self, definition: SpiderDefinition, robots: Robots, fetchers: Fetchers, url: str

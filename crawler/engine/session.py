@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from .client import CrawlClient
 from .cookies import CookieJar, header
 from .errors import FetchError, Reason, UrlError
+from .fetcher import FetchClient, Fetcher
 from .guard import Guard
 from .proxy import Proxy
 from .proxy_transport import ProxyTransport
 from .records import REDIRECTS, Answer
 from .requests import KEEPS_METHOD, Post
+from .spider import SpiderDefinition
 from .transport import CrawlTransport, Timeouts, unverified_context
 from .urls import origin_of, resolve
 
@@ -84,6 +86,30 @@ class CookieClient:
             if jar.changes != before and _leads_to_itself(answer, is_get=post is None):
                 raise CookieCheck("redirects to itself with a cookie, each time")
         return answer
+
+
+def make_fetcher(
+    client: CrawlClient,
+    definition: SpiderDefinition,
+    *,
+    user_agent: str,
+    headers: Mapping[str, str],
+    session: SessionValues,
+    timeouts: Timeouts | None = None,
+) -> Fetcher:
+    """What fetches for one crawl of a spider: with a jar of its own where cookies are kept."""
+    jar = CookieJar() if definition.session.cookies else None
+    inner: FetchClient = client
+    if jar is not None or session.cookies:
+        origins = frozenset(map(origin_of, definition.start_pages))
+        inner = CookieClient(client, jar=jar, given=session.cookies, origins=origins)
+    return Fetcher(
+        inner,
+        user_agent=user_agent,
+        headers={**headers, **session.headers},
+        timeouts=timeouts,
+        max_bytes=definition.limits.max_bytes_per_page,
+    )
 
 
 def open_client(guard: Guard, *, proxy: Proxy | None, verify_tls: bool) -> CrawlClient:

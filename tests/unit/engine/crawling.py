@@ -12,12 +12,13 @@ from crawler.engine.client import CrawlClient
 from crawler.engine.crawl import Crawl, RetryRule
 from crawler.engine.definition import parse
 from crawler.engine.extractor import Extractor
-from crawler.engine.fetcher import Fetcher, Timeouts
+from crawler.engine.fetcher import Timeouts
 from crawler.engine.guard import Guard
 from crawler.engine.memory import MemoryStorage, StoredPage
 from crawler.engine.records import CrawlCounts, CrawlOutcome
 from crawler.engine.robots import Robots
 from crawler.engine.scope import Scope
+from crawler.engine.session import SessionValues, make_fetcher
 from crawler.engine.slots import Slots
 from crawler.engine.spider import SpiderDefinition
 from crawler.engine.storage import CrawlStorage
@@ -30,7 +31,7 @@ LONGEST = 20.0
 """Seconds: a crawl of a test that takes longer hangs."""
 
 
-def make_definition(*start_urls: str, **sections: object) -> SpiderDefinition:
+def make_definition(*start_urls: object, **sections: object) -> SpiderDefinition:
     """Follows every link unless `follow` says otherwise."""
     return parse({"name": "test", "start_urls": list(start_urls), "follow": [{}], **sections})
 
@@ -49,6 +50,7 @@ class Crawler:
         storage: CrawlStorage,
         *,
         headers: Mapping[str, str] | None = None,
+        session: SessionValues | None = None,
         timeouts: Timeouts | None = None,
         retry: RetryRule = QUICK,
         checkpoint_pages: int = 500,
@@ -58,12 +60,13 @@ class Crawler:
         drain_seconds: float = 10.0,
         on_progress: Callable[[CrawlCounts], None] | None = None,
     ) -> Crawl:
-        fetcher = Fetcher(
+        fetcher = make_fetcher(
             self.client,
+            definition,
             user_agent=definition.manners.user_agent or USER_AGENT,
-            headers=headers,
+            headers=headers or {},
+            session=session or SessionValues(),
             timeouts=timeouts,
-            max_bytes=definition.limits.max_bytes_per_page,
         )
         return Crawl(
             definition=definition,

@@ -21,13 +21,16 @@ class Seen:
     headers: Mapping[str, str]
     at: float
     """Of the loop's clock."""
+    method: str = "GET"
+    body: bytes = b""
 
 
 @dataclass(slots=True)
 class Reply:
     body: str | bytes = ""
     status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | list[str]] = field(default_factory=dict)
+    """A list is sent as several headers of one name."""
 
 
 Handler = Callable[[Seen], "Reply | Awaitable[Reply]"]
@@ -47,7 +50,9 @@ def redirect(target: str, status: int = 302) -> Reply:
 class Site:
     """``async with Site({"/": page("/a")}) as site``: paths (with their query) to replies or handlers; else 404."""
 
-    def __init__(self, pages: Mapping[str, Reply | Handler] | None = None) -> None:
+    def __init__(self, pages: Mapping[str, Reply | Handler] | None = None, *, host: str = "127.0.0.1") -> None:
+        """`host` is an address of this machine."""
+        self._host = host
         self.pages: dict[str, Reply | Handler] = dict(pages or {})
         self.seen: list[Seen] = []
         self.at_once = 0
@@ -63,7 +68,7 @@ class Site:
     @property
     def url(self) -> str:
         """Without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self._host}:{self.port}"
 
     @property
     def asked(self) -> Counter[str]:
@@ -74,7 +79,7 @@ class Site:
         return [seen.at for seen in self.seen if seen.path == path]
 
     async def __aenter__(self) -> Site:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, self._host, 0)
         return self
 
     async def __aexit__(
@@ -100,7 +105,9 @@ class Site:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         fields = (line.partition(":") for line in head[1:] if line)
         headers = {name.lower(): value.strip() for name, _, value in fields}
-        seen = Seen(head[0].split(" ")[1], headers, asyncio.get_running_loop().time())
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        method, path, _ = head[0].split(" ")
+        seen = Seen(path, headers, asyncio.get_running_loop().time(), method, body)
         self.seen.append(seen)
         writer.write(_bytes(await self._answer(seen)))
         await writer.drain()
@@ -121,5 +128,10 @@ class Site:
 def _bytes(reply: Reply) -> bytes:
     body = reply.body.encode() if isinstance(reply.body, str) else reply.body
     length = {} if reply.status in (204, 304) else {"Content-Length": str(len(body))}
-    fields = "".join(f"{name}: {value}\r\n" for name, value in {**reply.headers, **length}.items())
+    lines = (
+        f"{name}: {each}\r\n"
+        for name, value in {**reply.headers, **length}.items()
+        for each in (value if isinstance(value, list) else [value])
+    )
+    fields = "".join(lines)
     return f"HTTP/1.1 {reply.status} Words\r\n{fields}\r\n".encode("latin-1") + (body if length else b"")

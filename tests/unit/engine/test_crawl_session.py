@@ -1,0 +1,165 @@
+"""Cookies and credentials of a crawl: to whom they go, and to whom never, over redirects and links."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from crawler.engine.errors import Reason
+from crawler.engine.memory import MemoryStorage
+from crawler.engine.records import CrawlOutcome, Ending
+from crawler.engine.session import SessionValues
+from crawler.engine.spider import SpiderDefinition
+
+from .crawling import crawl_once, finish, make_crawler, make_definition
+from .site import Reply, Seen, Site, page, redirect
+
+COOKIES = {"cookies": True}
+
+
+def setting(*cookies: str, links: tuple[str, ...] = (), to: str = "", status: int = 302) -> Reply:
+    """A page, or a redirect, that sets cookies."""
+    answer = redirect(to, status) if to else page(*links)
+    answer.headers = {**answer.headers, "Set-Cookie": list(cookies)}
+    return answer
+
+
+def sent(site: Site, path: str) -> list[str | None]:
+    return [seen.headers.get("cookie") for seen in site.seen if seen.path == path]
+
+
+async def crawl(definition: SpiderDefinition, session: SessionValues | None = None) -> CrawlOutcome:
+    async with make_crawler() as crawler:
+        return await finish(crawler.crawl(definition, MemoryStorage(), session=session))
+
+
+@asynccontextmanager
+async def three_sites() -> AsyncIterator[tuple[Site, Site, Site]]:
+    """Two origins of one host, and one of another."""
+    async with Site() as home, Site() as port, Site(host="127.0.0.2") as far:
+        yield home, port, far
+
+
+async def test_what_a_server_sets_comes_back_to_it_and_a_later_crawl_knows_nothing_of_it() -> None:
+    async with Site({"/": setting("sid=1; Path=/", "local=2; Path=/in", links=("/a", "/in/b"))}) as site:
+        site.pages |= {"/a": page(), "/in/b": page()}
+        definition = make_definition(site.url + "/", session=COOKIES)
+        for _ in range(2):
+            site.seen.clear()
+            await crawl_once(definition, MemoryStorage())
+            assert sent(site, "/") == [None]
+            assert sent(site, "/a") == ["sid=1"]
+            assert sent(site, "/in/b") == ["local=2; sid=1"]
+
+
+async def test_without_the_section_no_cookie_is_kept() -> None:
+    async with Site({"/": setting("sid=1; Path=/", links=("/a",)), "/a": page()}) as site:
+        await crawl_once(make_definition(site.url + "/"), MemoryStorage())
+        assert sent(site, "/a") == [None]
+
+
+async def test_two_crawls_in_one_process_share_no_cookie() -> None:
+    def own(seen: Seen) -> Reply:
+        return setting(f"who={seen.headers['user-agent']}; Path=/", links=("/next",))
+
+    async with Site({"/": own, "/next": page()}) as site, make_crawler() as crawler:
+        for name in ("one", "two"):
+            definition = make_definition(site.url + "/", session=COOKIES, manners={"user_agent": name})
+            await finish(crawler.crawl(definition, MemoryStorage()))
+        assert sent(site, "/") == [None, None]
+        assert sent(site, "/next") == ["who=one", "who=two"]
+
+
+async def test_cookies_follow_a_redirect_only_to_where_they_belong() -> None:
+    async with three_sites() as (home, _, other):
+        home.pages["/"] = setting("sid=1; Path=/", to="/here")
+        home.pages["/here"] = redirect(other.url + "/there")
+        other.pages["/there"] = setting("theirs=2; Path=/", "stolen=3; Domain=127.0.0.1; Path=/", to="/again")
+        other.pages["/again"] = page(home.url + "/back")
+        home.pages["/back"] = page()
+        definition = make_definition(
+            home.url + "/", allowed_domains=["127.0.0.1", "127.0.0.2"], session=COOKIES, follow=[{}]
+        )
+        outcome = await crawl(definition)
+        assert outcome.ending is Ending.COMPLETED
+        assert sent(home, "/here") == ["sid=1"]
+        assert sent(other, "/there") == [None]
+        assert sent(other, "/again") == ["theirs=2"]
+        assert sent(home, "/back") == ["sid=1"]
+
+
+async def test_given_cookies_go_to_the_start_pages_origins_alone_until_the_server_takes_them_over() -> None:
+    async with Site() as home, Site() as other:  # one host, two ports: a jar alone would not tell them apart
+        home.pages = {"/": page("/login", other.url + "/")}
+        home.pages["/login"] = setting("sid=fresh; Path=/", links=("/after",))
+        home.pages["/after"] = page()
+        other.pages["/"] = page()
+        session = {"set_cookies": {"sid": {"secret": "sid"}, "consent": "yes"}}
+        values = SessionValues(cookies={"sid": "old", "consent": "yes"})
+        await crawl(make_definition(home.url + "/", session=session), values)
+        assert sent(home, "/after") == ["sid=old; consent=yes"], "nothing that is set is kept"
+        assert sent(other, "/") == [None]
+        home.seen.clear()
+        await crawl(make_definition(home.url + "/", session={**session, **COOKIES}), values)
+        assert sent(home, "/") == ["sid=old; consent=yes"]
+        assert sent(home, "/after") == ["consent=yes; sid=fresh"]
+
+
+async def test_a_page_that_sends_us_to_itself_for_a_cookie_is_asked_again() -> None:
+    def check(seen: Seen) -> Reply:
+        return page("/next") if "checked=1" in seen.headers.get("cookie", "") else setting("checked=1", to="/")
+
+    async with Site({"/": check, "/next": page()}) as site:
+        outcome = await crawl_once(make_definition(site.url + "/", session=COOKIES), MemoryStorage())
+        assert site.asked == {"/": 2, "/next": 1}
+    assert (outcome.ending, outcome.counts.pages_done) == (Ending.COMPLETED, 2)
+
+
+async def test_a_page_that_sets_another_cookie_each_time_is_a_loop_all_the_same() -> None:
+    count = iter(range(100))
+    async with Site({"/": lambda seen: setting(f"n={next(count)}", to="/")}) as site:
+        outcome = await crawl_once(make_definition(site.url + "/", session=COOKIES), MemoryStorage())
+        assert site.asked == {"/": 3}
+    assert outcome.counts.reasons[Reason.REDIRECT_LOOP] == 1
+
+
+async def test_a_bomb_of_cookies_stops_no_crawl_and_no_request_grows() -> None:
+    def bomb(seen: Seen) -> Reply:
+        return setting(*(f"{seen.path[1:]}c{n}={'x' * 2_000}; Path=/" for n in range(25)), links=("/b", "/c"))
+
+    async with Site({"/": bomb, "/b": bomb, "/c": bomb}) as site:
+        outcome = await crawl_once(make_definition(site.url + "/", session=COOKIES), MemoryStorage())
+        assert outcome.counts.pages_done == 3
+        assert max(len(seen.headers.get("cookie", "")) for seen in site.seen) <= 8_000
+
+
+AUTH = {"auth": {"basic": {"username": "me", "password": {"secret": "pw"}}}}
+VALUES = SessionValues(headers={"Authorization": "Basic bWU6cHc="})
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_credentials_stay_with_the_origins_of_the_start_pages(status: int) -> None:
+    async with three_sites() as (home, port, far):
+        home.pages = {"/": page("/away", port.url + "/link", far.url + "/link"), "/back": page()}
+        home.pages["/away"] = redirect(port.url + "/port", status)
+        port.pages = {"/port": redirect(far.url + "/host", status), "/link": page()}
+        far.pages = {"/host": redirect(home.url + "/back", status), "/link": page()}
+        domains = ["127.0.0.1", "127.0.0.2"]
+        outcome = await crawl(make_definition(home.url + "/", allowed_domains=domains, session=AUTH), VALUES)
+        at_home = [seen.headers.get("authorization") for seen in home.seen]
+        elsewhere = {seen.path: seen.headers.get("authorization") for seen in (*port.seen, *far.seen)}
+    assert outcome.counts.pages_done == 4
+    assert set(at_home) == {"Basic bWU6cHc="}
+    assert elsewhere == dict.fromkeys(["/robots.txt", "/port", "/host", "/link"])
+
+
+async def test_given_urls_take_no_credentials_to_their_own_origins() -> None:
+    from crawler.job_handlers import only
+
+    async with Site({"/": page()}) as home, Site({"/x": page()}) as other:
+        definition = only(make_definition(home.url + "/", session=AUTH), (home.url + "/", other.url + "/x"))
+        await crawl(definition, VALUES)
+        assert {seen.headers.get("authorization") for seen in other.seen} == {None}
+        assert {seen.headers.get("authorization") for seen in home.seen} == {"Basic bWU6cHc="}
