@@ -297,6 +297,14 @@ CAUSES: tuple[Cause, ...] = (
         Reason.NOT_HTML,
     ),
     _cause(
+        "json_invalid",
+        Severity.TROUBLE,
+        _("Answers that are not JSON"),
+        _("The answer says that it is JSON and is not; where it stops being it stands beside the page."),
+        _("Open an example in a browser: it may be an error message of the server, or only a part of the answer."),
+        Reason.JSON_INVALID,
+    ),
+    _cause(
         "extraction",
         Severity.TROUBLE,
         _("Pages that could not be read"),

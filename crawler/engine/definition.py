@@ -9,11 +9,10 @@ from dataclasses import MISSING, fields
 from .document import Problems, Section, as_section, checked_text, shown
 from .errors import DefinitionError, DefinitionProblem, UrlError
 from .item_rules import read_items
-from .patterns import Pattern
+from .read_follow import read_follow
 from .read_session import check_session, read_reference, read_session
 from .read_start import read_start_pages, warn_of_shared_keys
 from .scope import covers
-from .selectors import compile_css, compile_xpath
 from .spider import (
     Auth,
     BasicAuth,
@@ -83,7 +82,6 @@ NOT_IN_DOCUMENT = ("start_posts", "given_urls")
 _SPIDER_KEYS = tuple(field.name for field in fields(SpiderDefinition) if field.name not in NOT_IN_DOCUMENT)
 _MANNERS_KEYS = tuple(field.name for field in fields(Manners))
 _LIMITS_KEYS = tuple(field.name for field in fields(Limits))
-_FOLLOW_KEYS = tuple(field.name for field in fields(FollowRule))
 
 
 def parse(document: Mapping[str, object]) -> SpiderDefinition:
@@ -131,7 +129,7 @@ def _read_spider(spider: Section) -> SpiderDefinition:
         category=_read_category(spider),
         sitemaps=_read_sitemaps(spider),
         allowed_domains=allowed_domains,
-        follow=spider.sections("follow", _read_follow),
+        follow=spider.sections("follow", read_follow),
         items=read_items(spider),
         session=read_session(spider.section("session")),
         manners=_read_manners(spider.section("manners")),
@@ -224,31 +222,6 @@ def _read_domain(text: str) -> str:
 
 def _hosts(urls: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host_of(url) for url in urls))
-
-
-def _read_follow(rule: Section) -> FollowRule:
-    rule.allow(_FOLLOW_KEYS)
-    css, xpath = rule.text("css"), rule.text("xpath")
-    if css is not None and xpath is not None:
-        rule.problems.error(rule.place, "has both css and xpath; keep one")
-    for key, text, compile_one in (("css", css, compile_css), ("xpath", xpath, compile_xpath)):
-        if text is None:
-            continue
-        try:
-            compile_one(text)
-        except ValueError as error:
-            rule.error(key, f"{shown(text)}: {error}")
-    return FollowRule(css=css, xpath=xpath, allow=_read_patterns(rule, "allow"), deny=_read_patterns(rule, "deny"))
-
-
-def _read_patterns(rule: Section, key: str) -> tuple[str, ...]:
-    expressions = rule.texts(key)
-    for index, expression in enumerate(expressions):
-        try:
-            Pattern(expression)
-        except ValueError as error:
-            rule.error(f"{key}[{index}]", f"{shown(expression)}: {error}")
-    return expressions
 
 
 def _read_manners(manners: Section) -> Manners:

@@ -53,6 +53,7 @@ class Reason(StrEnum):
     REDIRECT_LOOP = "redirect_loop"
     REDIRECT_INVALID = "redirect_invalid"
     NOT_HTML = "not_html"
+    JSON_INVALID = "json_invalid"
     EXTRACTION_ERROR = "extraction_error"
     # a page was read and gave nothing
     EMPTY_BODY = "empty_body"

@@ -7,14 +7,17 @@ which rule decided about each link.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from .diagnosis import diagnose
 from .errors import Reason
-from .items import Candidate, ItemReader
-from .links import LinkReader, Links
+from .items import Candidate, ItemReader, RuleReader
+from .jsonpages import JsonPage, JsonRules, JsonUnreadable, reads_json
+from .links import LinkReader, Links, html_links
 from .page import PageTree, ReadingFailed
-from .reading import is_readable
+from .reading import is_readable, names_json
 from .records import Extraction, ItemRecord, Json, ValueProblem
 from .scope import Scope
 from .spider import SpiderDefinition
@@ -24,6 +27,8 @@ MAX_EXAMPLES = 20
 _MISSING = frozenset({Reason.MISSING_KEY, Reason.MISSING_REQUIRED})
 _PAGES = frozenset({"", "text/html", "application/xhtml+xml"})
 """Content types of which a reader may see something: a feed without items is no wall."""
+_Page = TypeVar("_Page", PageTree, JsonPage)
+_Context = TypeVar("_Context")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +77,11 @@ class Extractor:
     """A spider's rules, compiled once for a crawl. Safe to use from several threads."""
 
     def __init__(self, definition: SpiderDefinition) -> None:
-        self._items = tuple(map(ItemReader, definition.items))
+        self._items = tuple(ItemReader(rule) for rule in definition.items if not rule.reads_json)
         self._claiming = frozenset(reader.type for reader in self._items if reader.has_match)
         self._shown: Counter[str] = Counter()
-        self._links = LinkReader(definition.follow)
+        self._links = html_links(definition.follow)
+        self._json = JsonRules(definition) if reads_json(definition) else None
         self._types = {(item.type, rule.name): rule.type for item in definition.items for rule in item.fields}
         self._scope = Scope(definition)
 
@@ -85,51 +91,94 @@ class Extractor:
         Links are judged by the follow rules alone: scope, depth and robots.txt are the frontier's affair.
         """
         extraction = Extraction()
+        if self._json is not None:
+            try:
+                answer = self._json.open(url, body, charset, content_type)
+            except JsonUnreadable as error:
+                _note_failure(extraction, Reason.JSON_INVALID, str(error))
+                return extraction
+            if answer is not None:
+                self._extract(answer, self._json.links, self._json.items, extraction)
+                return extraction
         if not is_readable(content_type):
             extraction.reasons[Reason.NOT_HTML] += 1
             return extraction
         page = PageTree(url, body, charset)
-        try:
-            links = self._links.read(page)
-            extraction.links = list(links.taken)
-            extraction.reasons.update(links.refused)
-            if not self._extract_items(page, extraction):
-                self._look_closer(page, body, content_type, extraction)
-        except ReadingFailed as error:
-            extraction.reasons[Reason.EXTRACTION_ERROR] += 1
-            extraction.problems.append(ValueProblem("", "", Reason.EXTRACTION_ERROR, str(error)))
+        if not self._extract(page, self._links, self._items, extraction):
+            self._look_closer(page, body, content_type, extraction)
         return extraction
 
     def explain(self, url: str, body: bytes, charset: str, content_type: str) -> Explanation:
         """The same, with the reason for everything; for previews."""
+        if self._json is not None:
+            try:
+                answer = self._json.open(url, body, charset, content_type)
+            except JsonUnreadable as error:
+                return Explanation(url, notice=f"not JSON: {error}")
+            if answer is not None:
+                return self._explain(answer, self._json.links, self._json.items)
         if not is_readable(content_type):
-            return Explanation(url, notice=f"content type {content_type} is not read")
-        page = PageTree(url, body, charset)
+            hint = "; each_json and json read JSON answers" if names_json(content_type) else ""
+            return Explanation(url, notice=f"content type {content_type} is not read{hint}")
+        return self._explain(PageTree(url, body, charset), self._links, self._items)
+
+    def _explain(
+        self, page: _Page, link_reader: LinkReader[_Page], readers: Sequence[RuleReader[_Context, _Page]]
+    ) -> Explanation:
         links = Links({}, {}, Counter())
         items: list[ItemExplanation] = []
-        notice = ""
+        notice = self._other_rules(readers, page)
         try:
-            links = self._links.read(page)
+            links = link_reader.read(page)
             keys: set[tuple[str, str]] = set()
-            for reader in self._items:
-                if reader.wants(url):
+            for reader in readers:
+                if reader.wants(page.url):
                     items.extend(self._explain_item(candidate, keys) for candidate in reader.read(page))
         except ReadingFailed as error:
             notice = str(error)
         return Explanation(
-            url,
+            page.url,
             items=tuple(items),
             links=tuple(self._explain_links(links)),
-            unmatched=tuple(reader.type for reader in self._items if not reader.wants(url)),
+            unmatched=tuple(reader.type for reader in readers if not reader.wants(page.url)),
             refused=links.refused,
             notice=notice,
         )
 
-    def _extract_items(self, page: PageTree, extraction: Extraction) -> bool:
+    def _other_rules(self, readers: Sequence[RuleReader[_Context, _Page]], page: _Page) -> str:
+        """That there are rules for another kind of answer, where one would look for what they give."""
+        read = {reader.type for reader in readers}
+        others = sorted({kind for kind, _ in self._types} - read)
+        if self._json is None or not others:
+            return ""
+        if isinstance(page, JsonPage):
+            return f"this is a JSON answer; {', '.join(others)} would be read from HTML pages"
+        return f"this is no JSON answer; {', '.join(others)} would be read from one"
+
+    def _extract(
+        self,
+        page: _Page,
+        link_reader: LinkReader[_Page],
+        readers: Sequence[RuleReader[_Context, _Page]],
+        extraction: Extraction,
+    ) -> bool:
+        """Whether the page gave a value, or what it gives is not known."""
+        try:
+            links = link_reader.read(page)
+            extraction.links = list(links.taken)
+            extraction.reasons.update(links.refused)
+            return self._extract_items(page, readers, extraction)
+        except ReadingFailed as error:
+            _note_failure(extraction, Reason.EXTRACTION_ERROR, str(error))
+            return True
+
+    def _extract_items(
+        self, page: _Page, readers: Sequence[RuleReader[_Context, _Page]], extraction: Extraction
+    ) -> bool:
         """Whether the page gave a value: an item without any is stored, and says nothing."""
         reasons = extraction.reasons
         gave = False
-        for reader in self._items:
+        for reader in readers:
             if not reader.wants(page.url):
                 continue
             extraction.taken += reader.types
@@ -160,7 +209,7 @@ class Extractor:
             extraction.missed.extend(dict.fromkeys(missing))
         return gave
 
-    def _note_bare(self, reader: ItemReader, extraction: Extraction) -> None:
+    def _note_bare(self, reader: RuleReader[_Context, _Page], extraction: Extraction) -> None:
         """A rule found nothing. Only where its `match` chose the page that is worth a word."""
         extraction.missed.append((reader.type, ""))
         if not reader.has_match:
@@ -222,3 +271,8 @@ class Extractor:
             verdict = f"denied by {place}" if objection.startswith("deny") else f"not in {place}"
             explanations.append(LinkExplanation(url, False, verdict))
         return explanations
+
+
+def _note_failure(extraction: Extraction, reason: Reason, detail: str) -> None:
+    extraction.reasons[reason] += 1
+    extraction.problems.append(ValueProblem("", "", reason, detail))

@@ -6,15 +6,19 @@ import re
 from collections.abc import Callable, Mapping
 
 from .document import Section, as_section, shown
+from .jmes import Expression
 from .patterns import Pattern
 from .selectors import compile_css, compile_each, compile_xpath, reads_whole_page
 from .spider import FieldRule, FieldType, ItemRule
 
 MAX_NAME = 100
-ITEM_KEYS = ("type", "match", "each", "key", "fields")
-FIELD_KEYS = ("css", "xpath", "from", "regex", "type", "required", "many", "format", "decimal_mark")
+ITEM_KEYS = ("type", "match", "each", "each_json", "key", "fields")
+FIELD_SOURCES = ("css", "xpath", "json", "from")
+"""Of which a field has exactly one."""
+FIELD_KEYS = (*FIELD_SOURCES, "regex", "type", "required", "many", "format", "decimal_mark")
 SOURCES = ("url",)
 NUMBERS = frozenset({FieldType.INTEGER, FieldType.FLOAT, FieldType.DECIMAL})
+HTML_SOURCES = ("css", "xpath")
 TIMES = frozenset({FieldType.DATE, FieldType.DATETIME})
 
 _DIRECTIVE = re.compile(r"%(.?)", re.DOTALL)
@@ -42,10 +46,27 @@ def _read_item(item: Section) -> ItemRule:
         _check_name(item, "type", kind)
     each = item.text("each")
     _try(item, "each", each, compile_each)
+    each_json = item.text("each_json")
+    _try(item, "each_json", each_json, Expression)
     match = item.text("match")
     _try(item, "match", match, Pattern)
     rules = _read_fields(item, within_each=each is not None)
-    return ItemRule(type=kind or "", fields=rules, match=match, each=each, key=_read_key(item, rules, each))
+    key = _read_key(item, rules, "each" if each is not None else "each_json" if each_json is not None else None)
+    rule = ItemRule(type=kind or "", fields=rules, match=match, each=each, each_json=each_json, key=key)
+    if rule.reads_json:
+        _check_json_rule(item, rule)
+    return rule
+
+
+def _check_json_rule(item: Section, rule: ItemRule) -> None:
+    """A rule is for HTML or for JSON."""
+    if rule.each is not None:
+        item.error("each", "finds elements of HTML, and the rule reads JSON answers; write each_json")
+    for field in rule.fields:
+        for key in HTML_SOURCES:
+            if getattr(field, key) is not None:
+                place = f"fields.{field.name}.{key}"
+                item.error(place, "reads HTML, and other keys of this rule read JSON answers; write json, or two rules")
 
 
 def _read_fields(item: Section, *, within_each: bool) -> tuple[FieldRule, ...]:
@@ -67,12 +88,13 @@ def _read_fields(item: Section, *, within_each: bool) -> tuple[FieldRule, ...]:
 
 def _read_field(field: Section, name: str, *, within_each: bool, is_mapping: bool) -> FieldRule:
     field.allow(FIELD_KEYS)
-    css, xpath, source = field.text("css"), field.text("xpath"), field.text("from")
-    given = [key for key, value in (("css", css), ("xpath", xpath), ("from", source)) if value is not None]
+    given = {key: text for key in FIELD_SOURCES if (text := field.text(key)) is not None}
+    css, xpath, source = given.get("css"), given.get("xpath"), given.get("from")
     if len(given) > 1:
         field.problems.error(field.place, f"has {' and '.join(given)}; keep one")
-    if is_mapping and not any(field.document.get(key) is not None for key in ("css", "xpath", "from")):
-        field.problems.error(field.place, "reads nothing; give css, xpath or from")
+    if is_mapping and not any(field.document.get(key) is not None for key in FIELD_SOURCES):
+        field.problems.error(field.place, f"reads nothing; give {', '.join(FIELD_SOURCES[:-1])} or {FIELD_SOURCES[-1]}")
+    _try(field, "json", given.get("json"), Expression)
     _try(field, "css", css, compile_css)
     _try(field, "xpath", xpath, compile_xpath)
     if xpath is not None and within_each and reads_whole_page(xpath):
@@ -89,6 +111,7 @@ def _read_field(field: Section, name: str, *, within_each: bool, is_mapping: boo
         name=name,
         css=css,
         xpath=xpath,
+        json=given.get("json"),
         source=source,
         regex=regex,
         type=kind,
@@ -134,7 +157,7 @@ def _read_decimal_mark(field: Section, kind: FieldType) -> str:
     return mark
 
 
-def _read_key(item: Section, rules: tuple[FieldRule, ...], each: str | None) -> tuple[str, ...]:
+def _read_key(item: Section, rules: tuple[FieldRule, ...], several: str | None) -> tuple[str, ...]:
     key = item.texts("key")
     names = {rule.name for rule in rules}
     for index, name in enumerate(key):
@@ -142,8 +165,9 @@ def _read_key(item: Section, rules: tuple[FieldRule, ...], each: str | None) -> 
             item.error(f"key[{index}]", f"{shown(name)} is not among the fields: {', '.join(sorted(names)) or 'none'}")
         if name in key[:index]:
             item.error(f"key[{index}]", f"{shown(name)} stands twice")
-    if each is not None and not item.document.get("key"):
-        item.error("key", "is missing; with each a page gives several items, name the fields that tell them apart")
+    if several is not None and not item.document.get("key"):
+        several_items = f"with {several} a page gives several items"
+        item.error("key", f"is missing; {several_items}, name the fields that tell them apart")
     return key
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Generic, Protocol, TypeVar
 
 from turbohtml import Element, Node
 
@@ -14,7 +16,7 @@ from .page import PageTree
 from .patterns import Patterns
 from .records import ItemRecord, Json, ValueProblem
 from .selectors import compile_each
-from .spider import FieldType, ItemRule
+from .spider import FieldRule, FieldType, ItemRule
 from .urls import hash_url
 from .values import canonical_json, cleaned
 
@@ -33,8 +35,30 @@ class Candidate:
     reason: Reason | None = None
 
 
-class ItemReader:
-    """Reads the items of one rule. One for a crawl; holds nothing of a page."""
+class Page(Protocol):
+    """What items need of the page that they are read from."""
+
+    url: str
+
+    def check_time(self) -> None: ...
+
+
+_Page = TypeVar("_Page", bound=Page)
+_Page_contra = TypeVar("_Page_contra", contravariant=True)
+_Context = TypeVar("_Context")
+_Context_contra = TypeVar("_Context_contra", contravariant=True)
+
+
+class OneField(Protocol[_Context_contra, _Page_contra]):
+    """`fields.FieldReader`, or that of JSON."""
+
+    name: str
+
+    def read(self, context: _Context_contra, page: _Page_contra) -> Reading: ...
+
+
+class RuleReader(ABC, Generic[_Context, _Page]):
+    """Reads the items of one rule, out of whatever kind of page. One for a crawl; holds nothing of a page."""
 
     def __init__(self, rule: ItemRule) -> None:
         self.type = rule.type
@@ -43,30 +67,29 @@ class ItemReader:
         self.hollow = _hollow(rule)
         """An item's JSON where no field had a value; no JSON at all where each item has some."""
         self._match = None if rule.match is None else Patterns([rule.match])
-        self._each = None if rule.each is None else compile_each(rule.each)
-        self._fields = tuple(FieldReader(field) for field in rule.fields)
+        self._fields = tuple(self._field(field) for field in rule.fields)
         self._key = rule.key
         self._needed = frozenset(rule.key) | {field.name for field in rule.fields if field.required}
+
+    @abstractmethod
+    def _field(self, rule: FieldRule) -> OneField[_Context, _Page]:
+        """The reader of one of the rule's fields."""
+
+    @abstractmethod
+    def _contexts(self, page: _Page) -> Iterator[_Context]:
+        """What each item is read from."""
 
     def wants(self, url: str) -> bool:
         """Whether the rule's `match` is found in the page's final URL."""
         return self._match is None or self._match.first_in(url) is not None
 
-    def read(self, page: PageTree) -> Iterator[Candidate]:
+    def read(self, page: _Page) -> Iterator[Candidate]:
         """Every item of the page in document order. Raises `ReadingFailed`."""
         for context in self._contexts(page):
             page.check_time()
             yield self._read_one(context, page)
 
-    def _contexts(self, page: PageTree) -> Iterator[Node]:
-        if self._each is None:
-            yield page.document
-            return
-        for found in self._each.find(page.document, page):
-            if isinstance(found, Element):
-                yield found
-
-    def _read_one(self, context: Node, page: PageTree) -> Candidate:
+    def _read_one(self, context: _Context, page: _Page) -> Candidate:
         readings = {field.name: field.read(context, page) for field in self._fields}
         problems = [
             ValueProblem(self.type, name, Reason.UNREADABLE_VALUE, text[:MAX_SHOWN])
@@ -91,7 +114,7 @@ class ItemReader:
             return None
         return Reason.MISSING_KEY if any(name in self._key for name in missing) else Reason.MISSING_REQUIRED
 
-    def _record(self, candidate: Candidate, page: PageTree) -> ItemRecord:
+    def _record(self, candidate: Candidate, page: _Page) -> ItemRecord:
         data: dict[str, Json] = {name: reading.value for name, reading in candidate.readings.items()}
         text = canonical_json(data)
         if "\\u0000" in text or not _is_storable(text):
@@ -108,6 +131,25 @@ class ItemReader:
             data_hash=blake2b(text.encode(), digest_size=16).digest(),
             problems=candidate.problems,
         )
+
+
+class ItemReader(RuleReader[Node, PageTree]):
+    """The items of HTML and XML pages."""
+
+    def __init__(self, rule: ItemRule) -> None:
+        super().__init__(rule)
+        self._each = None if rule.each is None else compile_each(rule.each)
+
+    def _field(self, rule: FieldRule) -> FieldReader:
+        return FieldReader(rule)
+
+    def _contexts(self, page: PageTree) -> Iterator[Node]:
+        if self._each is None:
+            yield page.document
+            return
+        for found in self._each.find(page.document, page):
+            if isinstance(found, Element):
+                yield found
 
 
 def _hollow(rule: ItemRule) -> str:

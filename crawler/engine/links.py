@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from turbohtml import Element, XPath
 
@@ -87,27 +87,42 @@ def _folder(base: str) -> str:
     return path[: path.rindex("/") + 1]
 
 
-class LinkReader:
+class Page(Protocol):
+    @property
+    def base(self) -> str:
+        """What its links are resolved against."""
+        ...
+
+
+_Page_contra = TypeVar("_Page_contra", bound=Page, contravariant=True)
+
+
+class Finder(Protocol[_Page_contra]):
+    """Finds the strings on a page that are to be links; `refused` counts what is found and can be none."""
+
+    def __call__(self, page: _Page_contra, refused: Counter[str]) -> Iterable[str]: ...
+
+
+class LinkReader(Generic[_Page_contra]):
     """Finds the links that a crawl follows. One for a crawl."""
 
-    def __init__(self, rules: Sequence[FollowRule]) -> None:
+    def __init__(
+        self, rules: Sequence[FollowRule], groups: Iterable[tuple[Finder[_Page_contra], tuple[int, ...]]]
+    ) -> None:
+        """`groups`: how strings are found for some of the rules, and the numbers of these."""
         self.rules = tuple(map(LinkRule, rules))
-        self._groups = tuple(_group(rules))
+        self._groups = tuple(groups)
         self._resolver = Resolver()
         self._verdicts: dict[tuple[int, str], int] = {}
 
-    def read(self, page: PageTree) -> Links:
+    def read(self, page: _Page_contra) -> Links:
         """Every link of the page, once: rule by rule, in document order where rules share a selector.
 
         Raises `ReadingFailed`.
         """
         links = Links({}, {}, Counter())
-        for number, (selector, members) in enumerate(self._groups):
-            hrefs = _hrefs(selector, page)
-            encoding = page.document.encoding or "utf-8"
-            if encoding.lower() not in UNICODE:
-                hrefs = (with_query_in(encoding.lower(), href) for href in hrefs)
-            urls = self._resolver.resolve(page.base, hrefs, links.refused)
+        for number, (find, members) in enumerate(self._groups):
+            urls = self._resolver.resolve(page.base, find(page, links.refused), links.refused)
             if not links.taken and self.rules[members[0]].takes_all:
                 links.taken = dict.fromkeys(urls, members[0])
                 continue
@@ -136,16 +151,39 @@ class LinkReader:
         return verdict
 
 
-def _group(rules: Sequence[FollowRule]) -> Iterator[tuple[Selector | None, tuple[int, ...]]]:
+def html_links(rules: Sequence[FollowRule]) -> LinkReader[PageTree]:
+    """The links of HTML and XML pages."""
+    return LinkReader(rules, _group(rules))
+
+
+def _group(rules: Sequence[FollowRule]) -> Iterator[tuple[Finder[PageTree], tuple[int, ...]]]:
     """Neighbouring rules with one selector, so that a page is searched once for them."""
     pending: list[int] = []
     for number, rule in enumerate(rules):
+        if rule.json is not None:
+            continue
         if pending and (rule.css, rule.xpath) != (rules[pending[-1]].css, rules[pending[-1]].xpath):
-            yield _selector(rules[pending[-1]]), tuple(pending)
+            yield _finder(rules[pending[-1]]), tuple(pending)
             pending = []
         pending.append(number)
     if pending:
-        yield _selector(rules[pending[-1]]), tuple(pending)
+        yield _finder(rules[pending[-1]]), tuple(pending)
+
+
+def _finder(rule: FollowRule) -> Finder[PageTree]:
+    selector = _selector(rule)
+    if selector is None:
+        return _every_link
+
+    def find(page: PageTree, refused: Counter[str]) -> Iterable[str]:
+        return _encoded(page, _strings(selector, selector.find(page.document, page), page))
+
+    return find
+
+
+def _encoded(page: PageTree, hrefs: Iterable[str]) -> Iterable[str]:
+    encoding = (page.document.encoding or "utf-8").lower()
+    return hrefs if encoding in UNICODE else (with_query_in(encoding, href) for href in hrefs)
 
 
 def _selector(rule: FollowRule) -> Selector | None:
@@ -155,12 +193,9 @@ def _selector(rule: FollowRule) -> Selector | None:
     return None if rule.xpath is None else compile_xpath(rule.xpath)
 
 
-def _hrefs(selector: Selector | None, page: PageTree) -> Iterable[str]:
-    """The strings that a rule's selector gives: what XPath and pseudo-elements say, `href` of elements."""
-    if selector is None:
-        found = _EVERY_LINK(page.document)
-        return (href for href in found if isinstance(href, str)) if isinstance(found, list) else ()
-    return _strings(selector, selector.find(page.document, page), page)
+def _every_link(page: PageTree, refused: Counter[str]) -> Iterable[str]:
+    found = _EVERY_LINK(page.document)
+    return _encoded(page, (href for href in found if isinstance(href, str))) if isinstance(found, list) else ()
 
 
 def _strings(selector: Selector, matches: Sequence[Found], page: PageTree) -> Iterator[str]:

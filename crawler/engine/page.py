@@ -38,7 +38,34 @@ class ReadingFailed(Exception):
     """The page asks for more than any real page does, or an expression cannot be evaluated on it."""
 
 
-class PageTree:
+class Budget:
+    """What may be read out of one page, and for how long."""
+
+    def __init__(self) -> None:
+        self._characters = MAX_CHARACTERS
+        self._looks = 0
+        self._deadline = time.thread_time() + MAX_SECONDS
+
+    def charge(self, text: str) -> str:
+        self.spend(len(text) + 1)
+        return text
+
+    def check_time(self) -> None:
+        """Raises `ReadingFailed` after `MAX_SECONDS`."""
+        if time.thread_time() > self._deadline:
+            raise ReadingFailed(f"reading the page took longer than {MAX_SECONDS:g} s")
+
+    def spend(self, characters: int) -> None:
+        """Raises `ReadingFailed` where that is more than is left."""
+        self._characters -= characters
+        self._looks += 1
+        if not self._looks % _BETWEEN_LOOKS:
+            self.check_time()
+        if self._characters < 0:
+            raise ReadingFailed(f"the page's values hold more than {MAX_CHARACTERS:,} characters")
+
+
+class PageTree(Budget):
     """The one tree that serves CSS, XPath and links."""
 
     def __init__(self, url: str, body: bytes, charset: str) -> None:
@@ -48,9 +75,7 @@ class PageTree:
         root = self.document.root
         self.root: Sequence[Element] = () if root is None else (root,)
         self._templates = self._empty_templates()
-        self._characters = MAX_CHARACTERS
-        self._looks = 0
-        self._deadline = time.thread_time() + MAX_SECONDS
+        super().__init__()
         self.base = self._find_base()
 
     def text_of(self, node: Node) -> str:
@@ -71,28 +96,11 @@ class PageTree:
             self._templates[template][0].clear()
         return self.charge(html)
 
-    def charge(self, text: str) -> str:
-        self._spend(len(text) + 1)
-        return text
-
     def own_texts(self, element: Element) -> list[str]:
         """The element's own text nodes, those of its children left out."""
         texts = [child.data for child in element.children if isinstance(child, Text)]
-        self._spend(sum(map(len, texts)) + _NODE_COST * len(texts))
+        self.spend(sum(map(len, texts)) + _NODE_COST * len(texts))
         return texts
-
-    def check_time(self) -> None:
-        """Raises `ReadingFailed` after `MAX_SECONDS`."""
-        if time.thread_time() > self._deadline:
-            raise ReadingFailed(f"reading the page took longer than {MAX_SECONDS:g} s")
-
-    def _spend(self, characters: int) -> None:
-        self._characters -= characters
-        self._looks += 1
-        if not self._looks % _BETWEEN_LOOKS:
-            self.check_time()
-        if self._characters < 0:
-            raise ReadingFailed(f"the page's values hold more than {MAX_CHARACTERS:,} characters")
 
     def _pieces(self, node: Node) -> Iterator[str]:
         # A stack of iterators, not recursion: pages nest 100,000 deep.
@@ -100,7 +108,7 @@ class PageTree:
         while open_nodes:
             children, is_block = open_nodes[-1]
             for child in children:
-                self._spend(_NODE_COST)
+                self.spend(_NODE_COST)
                 if isinstance(child, Text):
                     yield self.charge(child.data)
                 elif isinstance(child, Element):

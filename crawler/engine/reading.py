@@ -33,6 +33,12 @@ ITEM_REASONS = (
 
 READABLE = frozenset({"", "text/html", "application/xhtml+xml", "text/plain", "text/xml", "application/xml"})
 """Content types that are read, beside all that end in ``+xml``; no type at all is taken for HTML."""
+JSON = frozenset({"application/json", "text/json", "application/x-json"})
+"""Content types that say JSON, beside all that end in ``+json``."""
+SCRIPTS = frozenset({"text/javascript", "application/javascript", "application/x-javascript"})
+"""Content types under which some servers send JSON."""
+FAILURES = (Reason.EXTRACTION_ERROR, Reason.JSON_INVALID)
+"""By which the extractor says that a page could not be read to its end."""
 
 
 class Scope(Protocol):
@@ -46,6 +52,15 @@ def is_readable(content_type: str) -> bool:
     if content_type in READABLE:
         return True
     return content_type.endswith("+xml") and not content_type.startswith("image/")
+
+
+def names_json(content_type: str) -> bool:
+    return content_type in JSON or content_type.endswith("+json")
+
+
+def may_be_json(content_type: str) -> bool:
+    """Whether a spider with rules for JSON looks into such an answer: many servers send JSON as text or script."""
+    return is_readable(content_type) or names_json(content_type) or content_type in SCRIPTS
 
 
 def content_hash(body: bytes) -> bytes:
@@ -97,7 +112,8 @@ class PageReader:
             page,
             PageState.DONE,
             status,
-            reason="" if is_readable(answer.content_type) else Reason.NOT_HTML,
+            # Whether JSON is read, the extractor knows: `absorb`.
+            reason="" if may_be_json(answer.content_type) else Reason.NOT_HTML,
             etag=_validator(answer, "etag"),
             last_modified=_validator(answer, "last-modified"),
             content_hash=digest,
@@ -116,9 +132,14 @@ class PageReader:
         result.reasons = extraction.reasons
         result.taken, result.missed = extraction.taken, extraction.missed
         self._take_links(result, extraction.links)
-        if extraction.reasons.pop(Reason.EXTRACTION_ERROR, 0):
-            _give_up(result, Reason.EXTRACTION_ERROR, extraction.problems[-1].value if extraction.problems else "")
+        reasons = extraction.reasons
+        failure = next((reason for reason in FAILURES if reasons.pop(reason, 0)), None) if reasons else None
+        if failure is not None:
+            # The last problem is the page's own, and shown as that.
+            _give_up(result, failure, extraction.problems.pop().value if extraction.problems else "")
             return
+        if reasons and reasons.pop(Reason.NOT_HTML, 0):
+            result.reason = Reason.NOT_HTML
         if extraction.finding is not None and self._accept(result, extraction, extraction.finding):
             return
         result.items = extraction.items

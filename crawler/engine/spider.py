@@ -22,11 +22,13 @@ class FieldType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldRule:
-    """How one field of an item is read: exactly one of `css`, `xpath`, `source`."""
+    """How one field of an item is read: exactly one of `css`, `xpath`, `json`, `source`."""
 
     name: str
     css: str | None = None
     xpath: str | None = None
+    json: str | None = None
+    """A JMESPath expression, for JSON answers."""
     source: str | None = None
     """``url``: the page's final URL (``from: url`` in the document)."""
     regex: str | None = None
@@ -43,14 +45,25 @@ class ItemRule:
     match: str | None = None
     each: str | None = None
     """A CSS selector, or an XPath where it begins with ``/``, ``./``, ``../`` or ``(``."""
+    each_json: str | None = None
+    """A JMESPath expression: the rule reads JSON answers, and each value that it gives is an item."""
     key: tuple[str, ...] = ()
     fields: tuple[FieldRule, ...]
+
+    @property
+    def reads_json(self) -> bool:
+        """Whether the rule is for JSON answers; else it is for HTML and XML pages."""
+        return self.each_json is not None or any(field.json is not None for field in self.fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowRule:
     css: str | None = None
     xpath: str | None = None
+    json: str | None = None
+    """A JMESPath expression: the rule reads JSON answers."""
+    template: str | None = None
+    """A URL with ``{}`` for the value that `json` gives."""
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
 

@@ -110,7 +110,7 @@ REFUSED = {
     "field that is a text": (make_item(fields={"title": "h1"}), 'items[0].fields.title: "h1" is not a mapping'),
     "field without a source": (
         make_field(type="text"),
-        "items[0].fields.price: reads nothing; give css, xpath or from",
+        "items[0].fields.price: reads nothing; give css, xpath, ",
     ),
     "field with two sources": (
         make_field(css="p", **{"from": "url"}),

@@ -7,7 +7,7 @@ import pytest
 from crawler.engine.definition import parse
 from crawler.engine.errors import Reason
 from crawler.engine.extractor import Extractor
-from crawler.engine.links import LinkReader, Resolver
+from crawler.engine.links import Resolver, html_links
 from crawler.engine.page import PageTree
 from crawler.engine.records import Extraction
 from crawler.engine.spider import FollowRule
@@ -76,10 +76,10 @@ def test_links(html: str, rule: dict[str, object], found: list[str]) -> None:
 def test_css_for_every_link_finds_what_the_default_finds() -> None:
     for target, _, body in saved_pages("shop"):
         page = PageTree("http://site.test" + target, body, "utf-8")
-        default = LinkReader([FollowRule()]).read(page).taken
+        default = html_links([FollowRule()]).read(page).taken
         assert default
-        assert LinkReader([FollowRule(css="a[href]")]).read(page).taken == default
-        assert LinkReader([FollowRule(css="a[href]:not(zz)")]).read(page).taken == default
+        assert html_links([FollowRule(css="a[href]")]).read(page).taken == default
+        assert html_links([FollowRule(css="a[href]:not(zz)")]).read(page).taken == default
 
 
 def test_what_is_no_link_to_fetch_is_counted_by_its_reason() -> None:
@@ -154,7 +154,7 @@ def test_remembered_links_mean_the_same_on_every_page_of_a_folder(page: str) -> 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crawler.engine.links._REMEMBERED", 10)
-    reader = LinkReader([FollowRule(allow=("/1",))])
+    reader = html_links([FollowRule(allow=("/1",))])
     for number in range(50):
         html = "".join(f"<a href=/{number}{link}>" for link in range(10))
         page = PageTree(f"http://site.test/{number}", html.encode(), "")
@@ -164,7 +164,7 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_long_links_are_followed_and_not_remembered() -> None:
-    reader = LinkReader([FollowRule(allow=("/a",))])
+    reader = html_links([FollowRule(allow=("/a",))])
     long = "/a" + "b" * 1_000
     page = PageTree("http://site.test/", f"<a href={long}><a href=/a>".encode(), "")
     for _ in range(2):

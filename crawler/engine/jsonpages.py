@@ -1,0 +1,257 @@
+"""JSON answers: decoded and parsed once, their items, values and links found by JMESPath."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from urllib.parse import quote
+
+from .errors import Reason
+from .fields import Reading
+from .items import RuleReader
+from .jmes import Expression, ExpressionFailed, JsonValue
+from .jsonvalues import ExactFloat, direct_converter, plain_text, shown
+from .links import Finder, LinkReader
+from .page import Budget, ReadingFailed
+from .patterns import Pattern, Patterns
+from .reading import may_be_json, names_json
+from .records import Json
+from .spider import FieldRule, FieldType, FollowRule, ItemRule, SpiderDefinition
+from .values import converter, fold, is_verbatim
+
+_MARKS = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
+_PLACEHOLDER = "{}"
+
+
+class JsonUnreadable(Exception):
+    """The body is not JSON; the message says where it stops being it."""
+
+
+def looks_like_json(body: bytes) -> bool:
+    """Whether the body begins with an object or a list, as no HTML page does."""
+    return body[:256].lstrip(_MARKS)[:1] in (b"{", b"[")
+
+
+class JsonPage(Budget):
+    """One parsed JSON answer. Raises `JsonUnreadable`."""
+
+    def __init__(self, url: str, body: bytes, charset: str) -> None:
+        self.url = url
+        """The final one, normalised."""
+        self.base = url
+        self.document = parse_json(body, charset)
+        super().__init__()
+
+
+def parse_json(body: bytes, charset: str) -> JsonValue:
+    """The value of a JSON text. Raises `JsonUnreadable`.
+
+    As RFC 8259 says, but for what servers are known to do: a byte order mark is skipped, UTF-16 and UTF-32 are told by
+    their zero bytes, another charset by the header; ``NaN`` and ``Infinity`` are read as null. Of a key that
+    stands twice in an object the last counts, as in browsers.
+    """
+    try:
+        value: JsonValue = json.loads(_decode(body, charset), parse_float=ExactFloat, parse_constant=_no_value)
+    except json.JSONDecodeError as error:
+        raise JsonUnreadable(f"{error.msg} at line {error.lineno}, column {error.colno}") from error
+    except RecursionError as error:
+        raise JsonUnreadable("nested too deep") from error
+    except ValueError as error:  # the standard library's bound on whole numbers: reading one takes the square of it
+        raise JsonUnreadable("a number with thousands of digits") from error
+    return value
+
+
+def _no_value(literal: str) -> None:
+    return None
+
+
+def _decode(body: bytes, charset: str) -> str:
+    """Bytes that are wrong in their encoding become U+FFFD, as in pages."""
+    encoding: str = json.detect_encoding(body)
+    if encoding == "utf-8" and charset:
+        encoding = _codec(charset)
+    return body.decode(encoding, "replace")
+
+
+def _codec(charset: str) -> str:
+    try:
+        name = codecs.lookup(charset).name
+        "".encode(name)  # raises for a codec that is none of texts, such as base64
+    except (LookupError, ValueError):
+        return "utf-8"
+    if name.startswith(("utf-16", "utf-32")):  # it has no zero bytes: the header is wrong
+        return "utf-8"
+    # What is announced as Latin-1 or ASCII is Windows-1252, as on the whole web, unless it is UTF-8.
+    return "cp1252" if name in ("iso8859-1", "ascii") else name
+
+
+def reads_json(definition: SpiderDefinition) -> bool:
+    """Whether a spider has rules for JSON answers. Without, such an answer is no page."""
+    return any(rule.reads_json for rule in definition.items) or any(rule.json for rule in definition.follow)
+
+
+class JsonRules:
+    """The rules of a spider that read JSON answers. One for a crawl."""
+
+    def __init__(self, definition: SpiderDefinition) -> None:
+        self.items = tuple(JsonItemReader(rule) for rule in definition.items if rule.reads_json)
+        self.links = LinkReader(definition.follow, _finders(definition.follow))
+
+    def open(self, url: str, body: bytes, charset: str, content_type: str) -> JsonPage | None:
+        """The answer as JSON; None where it is to be read as a page. Raises `JsonUnreadable`."""
+        if names_json(content_type):
+            return JsonPage(url, body, charset)
+        if not may_be_json(content_type) or not looks_like_json(body):
+            return None
+        try:
+            return JsonPage(url, body, charset)
+        except JsonUnreadable:
+            return None
+
+
+class JsonItemReader(RuleReader[JsonValue, JsonPage]):
+    """The items of a JSON answer."""
+
+    def __init__(self, rule: ItemRule) -> None:
+        super().__init__(rule)
+        self._each = None if rule.each_json is None else Expression(rule.each_json)
+
+    def _field(self, rule: FieldRule) -> JsonFieldReader:
+        return JsonFieldReader(rule)
+
+    def _contexts(self, page: JsonPage) -> Iterator[JsonValue]:
+        if self._each is None:
+            yield page.document
+            return
+        found = _search(self._each, page.document, page)
+        for context in found if isinstance(found, list) else [found]:
+            if context is not None:
+                yield context
+
+
+class JsonFieldReader:
+    """Reads the value of one field out of a JSON value, as `fields.FieldReader` does out of a page."""
+
+    def __init__(self, rule: FieldRule) -> None:
+        self.name = rule.name
+        self._many = rule.many
+        self._expression = None if rule.json is None else Expression(rule.json)
+        self._is_verbatim = is_verbatim(rule.type)
+        self._as_json = rule.type is FieldType.JSON and rule.regex is None
+        asks_whether = rule.type is FieldType.BOOLEAN and rule.regex is not None
+        self._asked = Patterns([rule.regex]) if asks_whether and rule.regex is not None else None
+        self._pattern = None if asks_whether or rule.regex is None else Pattern(rule.regex)
+        self._direct = None if rule.regex is not None else direct_converter(rule.type)
+        self._convert = converter(rule)
+
+    def read(self, context: JsonValue, page: JsonPage) -> Reading:
+        """The field's value within `context`. Raises `ReadingFailed`."""
+        try:
+            matches = self._matches(context, page)
+        except ExpressionFailed as error:
+            text = "" if self._expression is None else self._expression.text
+            return Reading([] if self._many else None, 0, [(text, f"not to be evaluated here: {error}")])
+        if self._asked is not None:
+            return self._read_whether(self._asked, matches, page)
+        unreadable: list[tuple[str, str]] = []
+        values = self._values(matches, page, unreadable)
+        if self._many:
+            return Reading(list(values), len(matches), unreadable)
+        return Reading(next(values, None), len(matches), unreadable)
+
+    def _matches(self, context: JsonValue, page: JsonPage) -> Sequence[JsonValue]:
+        if self._expression is None:
+            return [page.url]
+        found = self._expression.search(context, page)
+        if found is None:
+            return []
+        return found if isinstance(found, list) and (self._many or not self._as_json) else [found]
+
+    def _read_whether(self, asked: Patterns, matches: Sequence[JsonValue], page: JsonPage) -> Reading:
+        answers: list[Json] = []
+        unreadable: list[tuple[str, str]] = []
+        for match in matches:
+            try:
+                text = self._text(match, page)
+            except ValueError as error:
+                unreadable.append((shown(match, page), str(error)))
+                continue
+            if text is not None:
+                answers.append(asked.first_in(text) is not None)
+        return Reading(answers if self._many else any(answers), len(matches), unreadable)
+
+    def _values(
+        self, matches: Sequence[JsonValue], page: JsonPage, unreadable: list[tuple[str, str]]
+    ) -> Iterator[Json]:
+        """The value of each match that has one, or null where it is not of the field's type."""
+        for match in matches:
+            try:
+                value = self._value(match, page)
+            except ValueError as error:
+                unreadable.append((shown(match, page), str(error)))
+                yield None
+            else:
+                if value is not None:
+                    yield value
+
+    def _value(self, match: JsonValue, page: JsonPage) -> Json:
+        """None: it has no value. Raises `ValueError` where it is not of the field's type."""
+        if self._direct is not None and (self._as_json or not isinstance(match, str)):
+            page.spend(1)
+            value = self._direct(match, page)
+            if value is not None:
+                return value
+        text = self._text(match, page)
+        return None if text is None else self._convert(text, page.base)
+
+    def _text(self, match: JsonValue, page: JsonPage) -> str | None:
+        """The text that is the match's value: what the regex takes out of it. None: it has no value."""
+        if match is None:
+            return None
+        text = plain_text(match, page)
+        if not self._is_verbatim:
+            text = fold(text)
+        if text and self._pattern is not None:
+            text = self._pattern.take(text) or ""
+            if not self._is_verbatim:
+                text = text.strip()
+        return None if not text or text.isspace() else text
+
+
+def _finders(rules: Sequence[FollowRule]) -> Iterator[tuple[Finder[JsonPage], tuple[int, ...]]]:
+    for number, rule in enumerate(rules):
+        if rule.json is not None:
+            yield _finder(Expression(rule.json), rule.template), (number,)
+
+
+def _finder(expression: Expression, template: str | None) -> Finder[JsonPage]:
+    def find(page: JsonPage, refused: Counter[str]) -> Iterable[str]:
+        found = _search(expression, page.document, page)
+        for value in found if isinstance(found, list) else [found]:
+            # What says that there is no next page: null, false, nothing.
+            if value is None or isinstance(value, bool) or value == "":
+                continue
+            if template is not None and not isinstance(value, list | dict):
+                yield template.replace(_PLACEHOLDER, quote(_part(value, page), safe=""))
+            elif isinstance(value, str):
+                yield value
+            else:
+                refused[Reason.INVALID_URL] += 1
+
+    return find
+
+
+def _part(value: float | str, page: JsonPage) -> str:
+    """A value for a template; JMESPath's arithmetic gives ``2.0`` where a document counts in fractions."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return plain_text(value, page)
+
+
+def _search(expression: Expression, value: JsonValue, page: JsonPage) -> JsonValue:
+    try:
+        return expression.search(value, page)
+    except ExpressionFailed as error:
+        raise ReadingFailed(f"JMESPath {expression.text}: {error}") from error
