@@ -17,6 +17,8 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
+import crawlproject.web  # noqa: F401  # makes forms generic
+
 SALT = "crawlproject.firstrun"
 MAX_AGE = 3600
 """Seconds."""

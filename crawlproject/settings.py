@@ -10,11 +10,8 @@ import os
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import django_stubs_ext
 from django.utils.translation import gettext_lazy as _
 from environs import Env
-
-django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

@@ -9,6 +9,8 @@ from django.views.generic import RedirectView
 from . import firstrun, health, metrics
 from .web.problems import unknown_address
 
+admin.autodiscover()
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),

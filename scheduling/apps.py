@@ -21,7 +21,7 @@ class SchedulingConfig(AppConfig):
         from .checks import check_settings
 
         registry.autodiscover()
-        register(check_settings)
+        register(check_settings, "scheduling")
         post_migrate.connect(_predefine, sender=self)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django_apscheduler import admin as its_admin  # noqa: F401  # registers its pages, which are taken away below
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
 from .jobs import ScheduledJobAdmin

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+if TYPE_CHECKING:
+    _JSONField = models.JSONField[Any, Any]
+else:  # generic for the type checker alone; models are loaded before anything makes it so at run time
+    _JSONField = models.JSONField
 
-class DocumentField(models.JSONField[Any, Any]):
+
+class DocumentField(_JSONField):
     """JSON whose keys keep their order, on PostgreSQL too: its `jsonb` sorts them, its `json` keeps the text.
 
     `json` has no equality: such a column cannot stand in DISTINCT, GROUP BY or an exact lookup.

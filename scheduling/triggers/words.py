@@ -5,12 +5,6 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from cron_descriptor import (  # type: ignore[import-untyped]
-    CasingTypeEnum,
-    ExpressionDescriptor,
-    Options,
-)
-from cron_descriptor.Exception import FormatError, MissingFieldError  # type: ignore[import-untyped]
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -45,6 +39,10 @@ def _in_words(line: str, language: str) -> str:
     locale = LOCALES.get(language) or LOCALES.get(language.split("-")[0])
     if locale is None or (locale != "en_US" and (ONWARDS.search(line) or "#" in line)):
         return line
+    # Here, not above: most processes never put a cron line in words.
+    from cron_descriptor import CasingTypeEnum, ExpressionDescriptor, Options  # type: ignore[import-untyped]
+    from cron_descriptor.Exception import FormatError, MissingFieldError  # type: ignore[import-untyped]
+
     options = Options()
     options.locale_code = locale
     options.use_24hour_time_format = True

@@ -29,6 +29,9 @@ class Command(BaseCommand):
         "over should this process be killed. Exit code 0: completed; 1: failed, cancelled or busy; 2: wrong usage."
     )
 
+    # What concerns pages (addresses, admin, API) is not loaded for a crawl, and so not checked.
+    requires_system_checks = ["scheduling"]
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("spider", metavar="SPIDER")
         parser.add_argument(

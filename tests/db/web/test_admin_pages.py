@@ -17,6 +17,7 @@ from django_apscheduler.models import DjangoJob, DjangoJobExecution
 from knox.models import AuthToken
 from pytest_django import DjangoAssertNumQueries
 
+import crawlproject.urls  # noqa: F401  # loads the apps' admin modules
 from crawler import secrets
 from crawler.models import CrawlTask, Item, Page, Secret, Spider, TaskFailure
 from scheduling.models import DefinitionVersion, JobRun, Process, RunLog, ScheduledJob
