@@ -329,6 +329,13 @@ CAUSES: tuple[Cause, ...] = (
         Reason.MISSING_KEY,
     ),
     _cause(
+        "empty_field",
+        Severity.WATCH,
+        _("Fields that are always empty"),
+        _("A field has no value in any item, or in nearly none."),
+        _("Open a page of an item in the preview: correct the field's selector, or leave the field out."),
+    ),
+    _cause(
         "unreadable_value",
         Severity.TROUBLE,
         _("Values of the wrong type"),

@@ -154,6 +154,7 @@ class PageReader:
             result.reasons.pop(Reason.NOTHING_MATCHED, None)
             return False
         _give_up(result, finding.reason, finding.detail)
+        result.missed = [(kind, "") for kind in result.taken]
         result.problems = []
         for reason in ITEM_REASONS:
             result.reasons.pop(reason, None)

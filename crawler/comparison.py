@@ -1,0 +1,81 @@
+"""A crawl beside the one before it: did it find far less?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from .engine.records import Json
+from .models import CrawlTask
+
+HALF = 0.5
+"""A fall to less than this share of the crawl before is told."""
+ENOUGH = 10
+"""Pages or items of the crawl before: what falls from fewer says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """With the newest crawl of the same spider that completed before."""
+
+    task_id: str
+    pages: int
+    items: int
+    """Of the crawl before."""
+    sentences: tuple[str, ...]
+    is_bad: bool
+    """Whether far less was found."""
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "task_id": self.task_id,
+            "pages": self.pages,
+            "items": self.items,
+            "sentences": list(self.sentences),
+            "is_bad": self.is_bad,
+        }
+
+
+def compare(task: CrawlTask) -> Comparison | None:
+    """None where the crawl has not completed, or there is none before it."""
+    if task.spider_id is None or task.status != CrawlTask.Status.COMPLETED or task.task_type == CrawlTask.Type.URLS:
+        return None
+    before = (
+        CrawlTask.objects.filter(spider=task.spider_id, status=CrawlTask.Status.COMPLETED, pk__lt=task.pk)
+        .exclude(task_type=CrawlTask.Type.URLS)
+        .defer("hosts", "rules", "reasons")
+        .order_by("-pk")
+        .first()
+    )
+    if before is None:
+        return None
+    sentences = _falls(task, before)
+    is_bad = bool(sentences)
+    if is_bad and None not in (task.spider_version, before.spider_version):
+        if task.spider_version != before.spider_version:
+            values = {"before": before.spider_version, "now": task.spider_version}
+            text = _("The spider's definition was changed in between (version %(before)d, now %(now)d).") % values
+        else:
+            text = _("The spider's definition is the same: it is the site that has changed.")
+        sentences.append(text)
+    return Comparison(
+        task_id=before.task_id,
+        pages=before.pages,
+        items=before.items,
+        sentences=tuple(sentences),
+        is_bad=is_bad,
+    )
+
+
+def _falls(task: CrawlTask, before: CrawlTask) -> list[str]:
+    sentences: list[str] = []
+    if before.pages >= ENOUGH and task.pages < before.pages * HALF:
+        values = {"now": f"{task.pages:,}", "before": f"{before.pages:,}"}
+        sentences.append(_("%(now)s pages, where the crawl before read %(before)s.") % values)
+    # A page that is unchanged is not read again, and gives its items to no count.
+    is_whole = not task.pages_unchanged and not before.pages_unchanged
+    if is_whole and before.items >= ENOUGH and task.items < before.items * HALF:
+        values = {"now": f"{task.items:,}", "before": f"{before.items:,}"}
+        sentences.append(_("%(now)s items, where the crawl before found %(before)s.") % values)
+    return sentences

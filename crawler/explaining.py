@@ -1,0 +1,345 @@
+"""Explain a crawl: how it ended in one sentence, what is missing and why, with examples and what to do.
+
+One answer for the API, the admin, the commands and the report. Everything is read from what the crawl has stored; a
+crawl in progress is explained as far as it has come.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from django.utils.translation import gettext as _
+
+from .causes import BY_KEY, Cause, Severity, cause_of
+from .comparison import Comparison, compare
+from .engine.errors import Reason
+from .engine.records import Json
+from .models import CrawlTask, Page, TaskFailure
+from .rule_findings import RuleFinding, empty_fields, find
+
+MAX_EXAMPLES = 3
+"""Pages that are named a cause."""
+FEW = 0.01
+"""Trouble with a smaller share than this is worth a look, and no alarm."""
+MANY = 0.2
+"""Dead links with a greater share are trouble."""
+
+Status = CrawlTask.Status
+
+
+class Verdict(StrEnum):
+    """How a crawl stands, in one word."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    WELL = "well"
+    LIMITED = "limited"
+    """Ended by one of its own limits; what it fetched is in order."""
+    LACKING = "lacking"
+    """Completed, but pages or items are missing."""
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Unit(StrEnum):
+    """What a cause counts."""
+
+    PAGES = "pages"
+    LINKS = "links"
+    ITEMS = "items"
+    VALUES = "values"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    url: str
+    status_code: int | None
+    detail: str
+    """What the crawl noted, in English: the error's message, the field and its value."""
+
+    def to_json(self) -> dict[str, Json]:
+        return {"url": self.url, "status_code": self.status_code, "detail": self.detail}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A cause as one crawl has it."""
+
+    cause: Cause
+    severity: Severity
+    count: int
+    unit: Unit
+    share: float | None
+    """Of all pages or items of the crawl, from 0 to 1; None where there is no such whole."""
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    details: tuple[str, ...] = ()
+    """Sentences that name rules and fields."""
+    examples: tuple[Example, ...] = ()
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "key": self.cause.key,
+            "title": str(self.cause.title),
+            "what": str(self.cause.what),
+            "remedy": str(self.cause.remedy),
+            "severity": self.severity.value,
+            "count": self.count,
+            "unit": self.unit.value,
+            "share": None if self.share is None else round(self.share, 4),
+            "reasons": dict(self.reasons),
+            "details": list(self.details),
+            "examples": [example.to_json() for example in self.examples],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """The account of one crawl."""
+
+    task_id: str
+    status: str
+    verdict: Verdict
+    sentence: str
+    causes: tuple[Found, ...]
+    """The weightiest first."""
+    comparison: Comparison | None
+    """With the last crawl before; None where there is nothing to be said."""
+
+    @property
+    def troubles(self) -> tuple[Found, ...]:
+        return tuple(found for found in self.causes if found.severity is Severity.TROUBLE)
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "task_id": self.task_id,
+            "status": self.status,
+            "verdict": self.verdict.value,
+            "sentence": self.sentence,
+            "causes": [found.to_json() for found in self.causes],
+            "comparison": None if self.comparison is None else self.comparison.to_json(),
+        }
+
+
+def explain(task: CrawlTask) -> Explanation:
+    """The account of a task, in the active language. A dozen queries at most, whatever the crawl's size."""
+    causes = tuple(sorted(_causes(task), key=_weight))
+    comparison = compare(task)
+    verdict = _verdict(task, causes, comparison)
+    return Explanation(
+        task_id=task.task_id,
+        status=task.status,
+        verdict=verdict,
+        sentence=_sentence(task, verdict, causes),
+        causes=causes,
+        comparison=comparison,
+    )
+
+
+# --- causes -----------------------------------------------------------------------------------------------------------
+
+_NO_ANSWER = (
+    *(Reason.DNS_ERROR, Reason.CONNECT_ERROR, Reason.CONNECT_TIMEOUT, Reason.READ_TIMEOUT, Reason.TOTAL_TIMEOUT),
+    *(Reason.TLS_ERROR, Reason.CONNECTION_LOST, Reason.PROTOCOL_ERROR, Reason.BODY_TOO_LARGE, Reason.BODY_TRUNCATED),
+    Reason.BODY_UNDECODABLE,
+)
+_UNITS = {
+    "no_url": Unit.LINKS,
+    "out_of_scope": Unit.LINKS,
+    "limit_depth": Unit.LINKS,
+    "missing_required": Unit.ITEMS,
+    "missing_key": Unit.ITEMS,
+    "duplicate_key": Unit.ITEMS,
+    "key_conflict": Unit.ITEMS,
+    "empty_field": Unit.ITEMS,
+    "unreadable_value": Unit.VALUES,
+}
+"""By the cause's key; pages for all others."""
+_LIMITS = {"max_pages": "limit_pages", "max_seconds": "limit_time"}
+
+
+def _causes(task: CrawlTask) -> Iterable[Found]:
+    counted: dict[str, Counter[str]] = {}
+    for reason, count in task.reasons.items():
+        counted.setdefault(cause_of(reason).key, Counter())[reason] += count
+    findings = find(task)
+    for finding in findings:
+        counted.setdefault(finding.key, Counter())
+    examples = _examples(task, counted)
+    blamed = _blamed(task)
+    for key, reasons in counted.items():
+        yield _found(task, BY_KEY[key], reasons, findings, examples.get(key, ()), is_blamed=key in blamed)
+    yield from _limits(task)
+    yield from _empty(task)
+
+
+def _found(
+    task: CrawlTask,
+    cause: Cause,
+    reasons: Counter[str],
+    findings: list[RuleFinding],
+    examples: Iterable[Example],
+    *,
+    is_blamed: bool,
+) -> Found:
+    own = [finding for finding in findings if finding.key == cause.key]
+    unit = _UNITS.get(cause.key, Unit.PAGES)
+    count = reasons.total() or sum(finding.count for finding in own)
+    whole = {Unit.PAGES: _pages(task), Unit.ITEMS: task.items + task.items_rejected}.get(unit, 0)
+    share = min(count / whole, 1.0) if whole else None
+    return Found(
+        cause=cause,
+        severity=Severity.TROUBLE if is_blamed else _severity(cause, share),
+        count=count,
+        unit=unit,
+        share=share,
+        reasons=reasons,
+        details=tuple(finding.sentence for finding in own),
+        examples=tuple(examples),
+    )
+
+
+def _severity(cause: Cause, share: float | None) -> Severity:
+    if cause.severity is Severity.TROUBLE and share is not None and share < FEW:
+        return Severity.WATCH
+    if cause.key == "not_found" and share is not None and share > MANY:
+        return Severity.TROUBLE
+    return cause.severity
+
+
+def _pages(task: CrawlTask) -> int:
+    """All pages that the crawl was through with, answered or not."""
+    unanswered: int = sum(task.reasons.get(reason, 0) for reason in _NO_ANSWER)
+    return task.pages + task.pages_redirected + task.pages_refused + unanswered
+
+
+def _weight(found: Found) -> tuple[int, float, int]:
+    order = list(Severity).index(found.severity)
+    return order, -(found.share or 0.0), -found.count
+
+
+def _blamed(task: CrawlTask) -> set[str]:
+    """Causes of a crawl that failed for its start pages."""
+    if task.status != Status.FAILED:
+        return set()
+    pages = Page.objects.filter(task=task, depth=0).exclude(state="pending").exclude(reason="")
+    return {cause_of(reason).key for reason in pages.values_list("reason", flat=True)[:100]}
+
+
+def _limits(task: CrawlTask) -> Iterable[Found]:
+    """The limit that ended the crawl: what is left of its frontier was not fetched."""
+    if task.status != Status.COMPLETED or task.spider_id is None:
+        return
+    for name, key in _LIMITS.items():
+        if name in task.message:
+            left = Page.objects.filter(task=task, state="pending").count()
+            yield Found(cause=BY_KEY[key], severity=BY_KEY[key].severity, count=left, unit=Unit.PAGES, share=None)
+
+
+def _empty(task: CrawlTask) -> Iterable[Found]:
+    """Fields that are empty in nearly all items: of the newest crawl alone, for items have no memory of others."""
+    fields = empty_fields(task)
+    if fields:
+        cause = BY_KEY["empty_field"]
+        yield Found(
+            cause=cause,
+            severity=cause.severity,
+            count=sum(each.count for each in fields),
+            unit=Unit.ITEMS,
+            share=None,
+            details=tuple(each.sentence for each in fields),
+        )
+
+
+def _examples(task: CrawlTask, counted: Mapping[str, Counter[str]]) -> dict[str, list[Example]]:
+    """Up to `MAX_EXAMPLES` a cause; of a crawl of several spiders, from all of them."""
+    which = {"task": task} if task.spider_id is not None else {"task__parent": task}
+    rows = TaskFailure.objects.filter(**which).order_by("id").values_list("reason", "url", "status_code", "detail")
+    examples: dict[str, list[Example]] = {}
+    for reason, url, status_code, detail in rows[:2_000]:
+        of_cause = examples.setdefault(cause_of(reason).key, [])
+        if len(of_cause) < MAX_EXAMPLES and all(url != example.url for example in of_cause):
+            of_cause.append(Example(url, status_code, detail))
+    lacking = [reason for key, reasons in counted.items() if key not in examples for reason in reasons]
+    if lacking and task.spider_id is not None:
+        # The first thousand failures left no room for it.
+        pages = Page.objects.filter(task=task, state__in=("failed", "refused"), reason__in=lacking)
+        for reason, url, status_code in pages.values_list("reason", "url", "status_code")[:50]:
+            of_cause = examples.setdefault(cause_of(reason).key, [])
+            if len(of_cause) < MAX_EXAMPLES:
+                of_cause.append(Example(url, status_code, ""))
+    return examples
+
+
+# --- in one sentence --------------------------------------------------------------------------------------------------
+
+
+def _verdict(task: CrawlTask, causes: tuple[Found, ...], comparison: Comparison | None) -> Verdict:
+    simple = {
+        Status.PENDING: Verdict.WAITING,
+        Status.RUNNING: Verdict.RUNNING,
+        Status.FAILED: Verdict.FAILED,
+        Status.CANCELLED: Verdict.CANCELLED,
+    }.get(Status(task.status))
+    if simple is not None:
+        return simple
+    if any(found.severity is Severity.TROUBLE for found in causes) or (comparison is not None and comparison.is_bad):
+        return Verdict.LACKING
+    is_cut = any(found.cause.key.startswith("limit_") for found in causes)
+    return Verdict.LIMITED if is_cut else Verdict.WELL
+
+
+def _sentence(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) -> str:
+    sentence = _of_verdict(task, verdict, causes)
+    if task.spider_id is None and task.status in CrawlTask.TERMINAL and task.message:
+        # How many of its spiders completed.
+        return f"{task.message} {sentence}"
+    return sentence
+
+
+def _of_verdict(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) -> str:
+    values = {"pages": f"{task.pages:,}", "items": f"{task.items:,}", "same": f"{task.pages_unchanged:,}"}
+    if verdict is Verdict.WAITING:
+        return task.message or _("The crawl has not begun.")
+    if verdict is Verdict.RUNNING:
+        return _("The crawl is at work: %(pages)s pages and %(items)s items so far.") % values
+    if verdict is Verdict.CANCELLED:
+        return _("The crawl was cancelled after %(pages)s pages and %(items)s items.") % values
+    if verdict is Verdict.FAILED:
+        return _failed(task, causes)
+    if verdict is Verdict.LIMITED:
+        limit = next(found for found in causes if found.cause.key.startswith("limit_"))
+        values["limit"] = str(limit.cause.title)
+        return _("%(limit)s: %(pages)s pages were read, %(items)s items found.") % values
+    if verdict is Verdict.LACKING:
+        return _lacking(task, causes, values)
+    if task.pages and task.pages == task.pages_unchanged:
+        return _("All is well: %(pages)s pages, all as they were.") % values
+    if task.pages_unchanged:
+        return _("All is well: %(pages)s pages, %(same)s of them as they were, and %(items)s items read.") % values
+    return _("All is well: %(pages)s pages and %(items)s items.") % values
+
+
+def _failed(task: CrawlTask, causes: tuple[Found, ...]) -> str:
+    if causes and causes[0].severity is Severity.TROUBLE and not task.items:
+        return _("The crawl failed: %(title)s. %(what)s") % {
+            "title": causes[0].cause.title,
+            "what": causes[0].cause.what,
+        }
+    first = task.message.strip().partition("\n")[0]
+    return _("The crawl failed: %(message)s") % {"message": first} if first else _("The crawl failed.")
+
+
+def _lacking(task: CrawlTask, causes: tuple[Found, ...], values: dict[str, str]) -> str:
+    worst = causes[0] if causes and causes[0].severity is Severity.TROUBLE else None
+    if worst is None:
+        return _("%(pages)s pages and %(items)s items: far fewer than the crawl before.") % values
+    values["title"] = str(worst.cause.title)
+    if worst.share is None:
+        return _("%(pages)s pages and %(items)s items, but something is missing: %(title)s.") % values
+    values["share"] = f"{worst.share:.0%}" if worst.share >= FEW else f"{worst.share:.1%}"
+    if not task.items and not task.pages_unchanged:
+        return _("%(pages)s pages and not one item: %(title)s (%(share)s).") % values
+    return _("%(pages)s pages and %(items)s items, but something is missing: %(title)s (%(share)s).") % values

@@ -1,0 +1,90 @@
+"""Which item rules and fields found nothing, and on how many pages or items."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from . import rule_counts
+from .engine.errors import Reason
+from .models import CrawlTask, Item
+from .rule_counts import RuleCount
+
+SAMPLE = 500
+"""Items that are looked at for fields that are always empty, the newest ones."""
+ENOUGH = 5
+"""Items of a type before an empty field says anything."""
+NEARLY_ALL = 0.9
+
+_WALLS = (Reason.EMPTY_BODY, Reason.NEEDS_JAVASCRIPT, Reason.LOGIN_WALL, Reason.BOT_WALL)
+"""What explains already why a rule found nothing on a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFinding:
+    key: str
+    """Of the cause that it belongs to."""
+    count: int
+    sentence: str
+
+
+def find(task: CrawlTask) -> list[RuleFinding]:
+    """What the rules of one spider's crawl missed; empty for a crawl of several spiders."""
+    walls = sum(task.reasons.get(reason, 0) for reason in _WALLS)
+    rules = rule_counts.read(task.rules)
+    if not rules:
+        return []
+    keys = _keys(task)
+    has_claim = Reason.NOTHING_MATCHED in task.reasons
+    return [
+        finding
+        for kind, rule in rules.items()
+        for finding in _of_rule(kind, rule, walls=walls, keys=keys.get(kind, []), has_claim=has_claim)
+    ]
+
+
+def _of_rule(kind: str, rule: RuleCount, *, walls: int, keys: list[str], has_claim: bool) -> Iterator[RuleFinding]:
+    values = {"type": kind, "pages": f"{rule.pages:,}", "count": f"{rule.bare:,}"}
+    # A rule for every page may find nothing on many; one that found nothing anywhere is wrong, or the pages are.
+    if rule.bare == rule.pages and rule.bare > walls:
+        text = _("“%(type)s” found nothing on any of %(pages)s pages.")
+        yield RuleFinding("nothing_matched", rule.bare, text % values)
+    elif rule.bare and has_claim:
+        text = _("“%(type)s” found nothing on %(count)s of %(pages)s pages.")
+        yield RuleFinding("nothing_matched", rule.bare, text % values)
+    for field, count in sorted(rule.missing.items(), key=lambda entry: -entry[1]):
+        text = _("“%(field)s” of “%(type)s” had no value on %(count)s of %(pages)s pages.")
+        sentence = text % {**values, "field": field, "count": f"{count:,}"}
+        yield RuleFinding("missing_key" if field in keys else "missing_required", count, sentence)
+
+
+def _keys(task: CrawlTask) -> dict[str, list[str]]:
+    """By the item's type, as the spider's document has them now."""
+    document = task.spider.definition if task.spider is not None else {}
+    rules = document.get("items") if isinstance(document, dict) else None
+    return {rule.get("type", ""): rule.get("key") or [] for rule in rules or [] if isinstance(rule, dict)}
+
+
+def empty_fields(task: CrawlTask) -> list[RuleFinding]:
+    """Fields without a value in (nearly) all of the spider's newest items; asked of its newest crawl alone."""
+    if task.spider_id is None or not task.pages:
+        return []
+    if CrawlTask.objects.filter(spider=task.spider_id, pk__gt=task.pk).exists():
+        return []
+    items = Item.objects.filter(spider=task.spider_id, gone_at=None).order_by("-id").values_list("type", "data")
+    seen: Counter[str] = Counter()
+    empty: Counter[tuple[str, str]] = Counter()
+    for kind, data in items[:SAMPLE]:
+        seen[kind] += 1
+        if isinstance(data, dict):
+            empty.update((kind, name) for name, value in data.items() if value is None or value == [])
+    findings = []
+    for (kind, name), count in sorted(empty.items()):
+        if seen[kind] >= ENOUGH and count >= NEARLY_ALL * seen[kind]:
+            values = {"field": name, "type": kind, "count": f"{count:,}", "all": f"{seen[kind]:,}"}
+            text = _("“%(field)s” of “%(type)s” has no value in %(count)s of the newest %(all)s items.") % values
+            findings.append(RuleFinding("empty_field", count, text))
+    return findings

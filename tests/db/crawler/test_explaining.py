@@ -1,0 +1,292 @@
+"""A crawl is explained: how it ended, what is missing and why, with examples."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.utils import timezone, translation
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from crawler.causes import Severity
+from crawler.definitions import save_spider
+from crawler.explaining import Explanation, Found, Unit, Verdict, explain
+from crawler.models import CrawlTask, Item, Page, Spider, TaskFailure
+from scheduling.runner import run_in_foreground
+from tests.servers.serving import serve_in_thread
+from tests.servers.sites import SiteServer
+
+from .making import make_spider, make_task, url_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LAMP = '<h1 class="name">{}</h1><b class="price">{}</b><p>A lamp that burns the whole night.</p>'
+SHELL = "<div id=app></div><script src=/app.js></script>"
+RULE = {
+    "type": "lamp",
+    "match": r"/lamp/\d+$",
+    "fields": {
+        "name": {"css": ".name", "required": True},
+        "price": {"css": ".price", "type": "decimal"},
+        "colour": {"css": ".colour"},
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    with translation.override("en"):
+        yield
+
+
+@pytest.fixture
+def site(tmp_path: Path, settings: Settings) -> Iterator[SiteServer]:
+    """A list and twelve lamps."""
+    settings.CRAWLER_ALLOWED_NETWORKS = [ipaddress.ip_network("127.0.0.0/8")]
+    server = SiteServer(tmp_path)
+    links = "".join(f"<a href=/lamp/{number}>{number}</a> " for number in range(12))
+    server.replace("/", f"<h1>Lamps</h1>{links}".encode())
+    for number in range(12):
+        server.replace(f"/lamp/{number}", LAMP.format(number, f"{number}.50").encode())
+    with serve_in_thread(server):
+        yield server
+
+
+def crawl(site: SiteServer, **sections: object) -> Explanation:
+    save_spider({"name": "lamps", "start_urls": [f"{site.url}/"], "follow": [{}], "items": [RULE], **sections})
+    run = run_in_foreground("crawl", {"type": "spider", "target": "lamps"})
+    return explain(CrawlTask.objects.get(run=run))
+
+
+def causes(explanation: Explanation) -> dict[str, Found]:
+    return {found.cause.key: found for found in explanation.causes}
+
+
+# --- real crawls ------------------------------------------------------------------------------------------------------
+
+
+def test_a_crawl_without_a_fault_is_well(site: SiteServer) -> None:
+    rule = {**RULE, "fields": {"name": {"css": ".name"}, "price": {"css": ".price"}}}
+    explanation = crawl(site, items=[rule])
+    assert (explanation.verdict, explanation.causes, explanation.comparison) == (Verdict.WELL, (), None)
+    assert explanation.sentence == "All is well: 13 pages and 12 items."
+    again = crawl(site, items=[rule])
+    assert again.sentence == "All is well: 13 pages, all as they were."
+    assert again.comparison is not None
+    assert not again.comparison.is_bad
+
+
+def test_a_field_that_matches_nothing_is_named_with_its_pages(site: SiteServer) -> None:
+    for number in range(8):
+        site.replace(f"/lamp/{number}", b"<h1>One</h1><p>A lamp that burns the whole night.</p>")
+    explanation = crawl(site)
+    assert explanation.verdict is Verdict.LACKING
+    found = causes(explanation)["missing_required"]
+    assert found.details == ("“name” of “lamp” had no value on 8 of 12 pages.",)
+    assert (found.count, found.unit, found.share) == (8, Unit.ITEMS, 8 / 12)
+    assert found.examples[0].url == f"{site.url}/lamp/0"
+    assert explanation.sentence == (
+        "13 pages and 4 items, but something is missing: Items without a required field (67%)."
+    )
+
+
+def test_a_field_that_is_empty_in_all_items_is_named(site: SiteServer) -> None:
+    found = causes(crawl(site))["empty_field"]
+    assert found.details == ("“colour” of “lamp” has no value in 12 of the newest 12 items.",)
+    assert found.severity is Severity.WATCH
+
+
+def test_a_rule_that_finds_nothing_is_named(site: SiteServer) -> None:
+    rule = {"type": "lamp", "each": ".card", "key": ["name"], "fields": {"name": {"css": ".name"}}}
+    claimed = crawl(site, items=[{**rule, "match": "/lamp/"}])
+    found = causes(claimed)["nothing_matched"]
+    assert found.details == ("“lamp” found nothing on any of 12 pages.",)
+    assert (found.count, len(found.examples)) == (12, 3)
+    assert claimed.sentence == "13 pages and not one item: Rules that found nothing (92%)."
+    for_every_page = crawl(site, items=[rule])
+    assert causes(for_every_page)["nothing_matched"].details == ("“lamp” found nothing on any of 13 pages.",)
+
+
+def test_pages_that_need_javascript_are_the_cause_and_not_the_rule(site: SiteServer) -> None:
+    for number in range(12):
+        site.replace(f"/lamp/{number}", SHELL.encode())
+    explanation = crawl(site)
+    found = causes(explanation)
+    assert list(found) == ["javascript"]
+    assert found["javascript"].examples[0].detail == "the element that scripts fill is empty"
+    assert explanation.sentence == "13 pages and not one item: Pages that need JavaScript (92%)."
+
+
+def test_a_start_page_that_fails_is_the_reason_of_the_whole(site: SiteServer) -> None:
+    site.remove("/")
+    explanation = crawl(site)
+    assert explanation.verdict is Verdict.FAILED
+    assert explanation.causes[0].severity is Severity.TROUBLE
+    assert explanation.sentence == (
+        "The crawl failed: Pages that are gone. The site says that there is no such page (404 or 410)."
+    )
+
+
+def test_robots_that_close_the_start_page_are_told_first(site: SiteServer) -> None:
+    site.replace("/robots.txt", b"User-agent: *\nDisallow: /", content_type="text/plain")
+    explanation = crawl(site)
+    assert explanation.verdict is Verdict.FAILED
+    assert explanation.sentence.startswith("The crawl failed: Closed by robots.txt.")
+
+
+def test_an_address_that_is_not_allowed_is_told(site: SiteServer, settings: Settings) -> None:
+    settings.CRAWLER_ALLOWED_NETWORKS = []
+    explanation = crawl(site)
+    assert list(causes(explanation)) == ["address_refused"]
+    assert "CRAWLER_ALLOWED_NETWORKS" in str(explanation.causes[0].cause.remedy)
+
+
+def test_a_limit_is_no_fault(site: SiteServer) -> None:
+    rule = {**RULE, "fields": {"name": {"css": ".name"}}}
+    explanation = crawl(site, items=[rule], limits={"max_pages": 5})
+    assert explanation.verdict is Verdict.LIMITED
+    assert explanation.sentence == "Page limit reached: 5 pages were read, 4 items found."
+    assert causes(explanation)["limit_pages"].count == 8
+
+
+def test_half_a_site_that_is_gone_is_told_beside_the_crawl_before(site: SiteServer) -> None:
+    rule = {**RULE, "fields": {"name": {"css": ".name"}}}
+    crawl(site, items=[rule])
+    site.replace("/", b"<h1>Lamps</h1><a href=/lamp/1>1</a>")
+    explanation = crawl(site, items=[rule])
+    assert explanation.verdict is Verdict.LACKING
+    assert explanation.comparison is not None
+    assert explanation.comparison.sentences == (
+        "2 pages, where the crawl before read 13.",
+        "The spider's definition is the same: it is the site that has changed.",
+    )
+    assert explanation.sentence == "2 pages and 0 items: far fewer than the crawl before."
+
+
+def test_an_edit_between_two_crawls_is_named_as_the_likely_reason(site: SiteServer) -> None:
+    crawl(site)
+    explanation = crawl(site, follow=[{"allow": ["/lamp/1$"]}])
+    assert explanation.comparison is not None
+    assert explanation.comparison.sentences[-1] == (
+        "The spider's definition was changed in between (version 1, now 2)."
+    )
+
+
+# --- hand-made tasks --------------------------------------------------------------------------------------------------
+
+
+def completed(spider: Spider, task_id: str = "crawl_1", **fields: object) -> CrawlTask:
+    return make_task(spider, task_id, status="completed", **fields)
+
+
+def test_causes_are_told_the_weightiest_first() -> None:
+    reasons = {"out_of_scope": 900, "http_404": 3, "http_500": 20, "dns_error": 60, "of_tomorrow": 1}
+    explanation = explain(completed(make_spider(), pages=200, items=100, reasons=reasons))
+    assert [found.cause.key for found in explanation.causes] == [
+        "dns", "server_error", "not_found", "other", "out_of_scope",
+    ]  # fmt: skip
+    dns = explanation.causes[0]
+    assert (dns.count, dns.share, dns.reasons) == (60, 60 / 260, {"dns_error": 60})
+
+
+def test_statuses_of_one_family_are_one_cause() -> None:
+    task = completed(make_spider(), pages=10, reasons={"http_429": 2, "http_503": 3})
+    found = causes(explain(task))["overloaded"]
+    assert (found.count, found.reasons) == (5, {"http_429": 2, "http_503": 3})
+
+
+def test_a_small_share_is_worth_a_look_and_no_alarm() -> None:
+    explanation = explain(completed(make_spider(), pages=1_000, items=900, reasons={"http_500": 3}))
+    assert explanation.verdict is Verdict.WELL
+    assert causes(explanation)["server_error"].severity is Severity.WATCH
+
+
+@pytest.mark.parametrize(("dead", "severity"), [(3, Severity.WATCH), (60, Severity.TROUBLE)])
+def test_dead_links_are_trouble_where_they_are_many(dead: int, severity: Severity) -> None:
+    explanation = explain(completed(make_spider(), pages=100, items=40, reasons={"http_404": dead}))
+    assert causes(explanation)["not_found"].severity is severity
+
+
+def test_three_pages_are_named_and_no_page_twice() -> None:
+    task = completed(make_spider(), pages=10, reasons={"unreadable_value": 9})
+    for path in ("/a", "/a", "/b", "/c", "/d"):
+        TaskFailure.objects.create(
+            task=task, url=url_of(path), reason="unreadable_value", detail="book.price: x", at=timezone.now()
+        )
+    found = causes(explain(task))["unreadable_value"]
+    assert [example.url for example in found.examples] == [url_of("/a"), url_of("/b"), url_of("/c")]
+    assert (found.unit, found.share) == (Unit.VALUES, None)
+
+
+def test_a_page_is_the_example_where_no_failure_was_kept() -> None:
+    spider = make_spider()
+    task = completed(spider, pages=10, reasons={"http_500": 2})
+    Page.objects.create(
+        spider=spider, task=task, url=url_of("/x"), url_hash=1, state="failed", status_code=500, reason="http_500"
+    )
+    assert [example.url for example in causes(explain(task))["server_error"].examples] == [url_of("/x")]
+
+
+def test_a_crawl_of_several_spiders_is_explained_with_examples_of_all() -> None:
+    parent = make_task(None, "crawl_all", status="completed", message="2 of 2 spiders completed.", pages=10, items=4,
+                       reasons={"http_500": 5})  # fmt: skip
+    child = make_task(make_spider(), "crawl_all-books", parent=parent, status="completed")
+    TaskFailure.objects.create(task=child, url=url_of("/x"), reason="http_500", status_code=500, at=timezone.now())
+    explanation = explain(parent)
+    assert explanation.sentence.startswith("2 of 2 spiders completed. 10 pages and 4 items, but something is missing")
+    assert causes(explanation)["server_error"].examples[0].url == url_of("/x")
+
+
+@pytest.mark.parametrize(
+    ("fields", "verdict", "sentence"),
+    [
+        ({"status": "pending"}, "waiting", "The crawl has not begun."),
+        ({"status": "pending", "message": "Handed back."}, "waiting", "Handed back."),
+        ({"status": "running", "pages": 1_200, "items": 3}, "running",
+         "The crawl is at work: 1,200 pages and 3 items so far."),
+        ({"status": "cancelled"}, "cancelled", "The crawl was cancelled after 0 pages and 0 items."),
+        ({"status": "failed", "message": "Timed out.\nmore"}, "failed", "The crawl failed: Timed out."),
+        ({"status": "failed"}, "failed", "The crawl failed."),
+    ],
+)  # fmt: skip
+def test_a_crawl_in_any_state_has_its_sentence(fields: dict[str, object], verdict: str, sentence: str) -> None:
+    explanation = explain(make_task(make_spider(), "crawl_1", **fields))
+    assert (explanation.verdict, explanation.sentence) == (verdict, sentence)
+
+
+def test_items_are_compared_only_where_all_pages_were_read() -> None:
+    spider = make_spider()
+    completed(spider, "crawl_1", pages=100, items=100)
+    task = completed(spider, "crawl_2", pages=100, items=2, pages_unchanged=98)
+    assert explain(task).verdict is Verdict.WELL
+    worse = completed(spider, "crawl_3", pages=100, items=2)
+    CrawlTask.objects.filter(task_id="crawl_2").delete()
+    comparison = explain(worse).comparison
+    assert comparison is not None
+    assert comparison.sentences[0] == "2 items, where the crawl before found 100."
+
+
+def test_an_older_crawl_says_nothing_of_todays_items() -> None:
+    spider = make_spider()
+    task = completed(spider, pages=10)
+    now = timezone.now()
+    for number in range(6):
+        Item.objects.create(
+            spider=spider, type="lamp", key=str(number), key_hash=number, data={"price": None}, data_hash=b"",
+            first_seen_at=now, changed_at=now,
+        )  # fmt: skip
+    assert list(causes(explain(task))) == ["empty_field"]
+    completed(spider, "crawl_2", pages=10)
+    assert not explain(task).causes
+
+
+def test_explaining_asks_a_handful_of_questions(django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
+    spider = make_spider()
+    completed(spider, "crawl_1", pages=500)
+    task = completed(spider, "crawl_2", pages=500, reasons={f"http_{status}": 2 for status in range(400, 440)})
+    task = CrawlTask.objects.get(pk=task.pk)
+    with django_assert_max_num_queries(8):
+        document = explain(task).to_json()
+    assert document["verdict"] == "lacking"
