@@ -2,14 +2,14 @@
 """One checkpoint: a batch of pages, links, items and counts, in one transaction behind the run's guard.
 
 Everything here is synchronous and runs in the storage lane. Locks are taken in the order that the whole product keeps:
-the run (by its guard), the task, pages, items.
+the run (by its guard), the task, pages, items, hosts' days.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
 
@@ -17,8 +17,9 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from . import rawsql, rule_counts
+from . import host_days, rawsql, rule_counts
 from .engine.errors import Reason
+from .engine.politeness import merged
 from .engine.records import Batch, Link, PageResult, PageState, PendingPage
 from .failures import add_failures
 from .item_history import Claims, ItemPlan, Standing, plan_items, standing
@@ -26,7 +27,7 @@ from .item_rows import write_items
 from .models import CrawlTask
 
 PENDING_COLUMNS = (
-    "id, url, url_hash, depth, hops, attempts, etag, last_modified, content_hash, extracted_version, chain"
+    "id, url, url_hash, depth, hops, attempts, etag, last_modified, content_hash, extracted_version, chain, size"
 )
 
 
@@ -55,6 +56,10 @@ class CrawlMemory:
     rules: rule_counts.Counts = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     """Rows by reason."""
+    hosts: object = None
+    """What earlier attempts have stored in `CrawlTask.hosts`."""
+    counts_days: bool = False
+    """Whether any spider has `pages_per_day`: only then are requests counted by host and day."""
 
 
 @dataclass(slots=True)
@@ -65,6 +70,7 @@ class Stored:
     pending: list[PendingPage]
     plan: ItemPlan
     links_cut: int
+    host_pages: dict[str, tuple[int, int]]
 
 
 def store_batch(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> Stored:
@@ -85,12 +91,21 @@ def store_batch(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> Stored:
         reasons = _reasons(batch, plan, links_cut)
         rules = rule_counts.count(batch.results)
         failures = add_failures(scope.task_id, batch.results, memory.failures, now=now)
-        after = CrawlMemory(plan.claims, memory.reasons + reasons, memory.rules + rules, memory.failures + failures)
+        after = replace(
+            memory,
+            claims=plan.claims,
+            reasons=memory.reasons + reasons,
+            rules=memory.rules + rules,
+            failures=memory.failures + failures,
+        )
         changes: dict[str, object] = {"reasons": dict(after.reasons)} if reasons else {}
         if rules:
             changes["rules"] = rule_counts.to_json(after.rules)
+        if batch.hosts is not None:
+            changes["hosts"] = merged(memory.hosts, batch.hosts)
         _count(scope.task_id, batch, plan, changes)
-    return Stored(after, pending, plan, links_cut)
+        host_pages = host_days.count(batch, now) if memory.counts_days or batch.day else {}
+    return Stored(after, pending, plan, links_cut, host_pages)
 
 
 def add_seeds(scope: CrawlScope, seeds: Sequence[Link]) -> None:
@@ -109,7 +124,7 @@ def lock_task(task_id: int) -> None:
 
 def pending_page(row: tuple[object, ...], spider_version: int) -> PendingPage:
     """A row of `PENDING_COLUMNS` as the engine wants it."""
-    page_id, url, url_hash, depth, hops, attempts, etag, last_modified, content_hash, extracted_version, chain = row
+    (page_id, url, url_hash, depth, hops, attempts, etag, last_modified, content_hash, version, chain, size) = row
     return PendingPage(
         page_id=cast(int, page_id),
         url=cast(str, url),
@@ -120,7 +135,8 @@ def pending_page(row: tuple[object, ...], spider_version: int) -> PendingPage:
         etag=cast(str, etag),
         last_modified=cast(str, last_modified),
         content_hash=bytes(cast(bytes, content_hash)),
-        may_revalidate=extracted_version == spider_version,
+        may_revalidate=version == spider_version,
+        size=cast("int | None", size) or 0,
         chain=rawsql.unpack(cast(bytes, chain)),
     )
 
@@ -154,6 +170,7 @@ def _write_extracted(scope: CrawlScope, results: Sequence[PageResult], plan: Ite
         ("links", "bytea"),
         ("shared", "bytea"),
         ("extracted_version", "integer"),
+        ("size", "bigint"),
     )
     rows: list[rawsql.Row] = []
     for result in results:
@@ -172,6 +189,7 @@ def _write_extracted(scope: CrawlScope, results: Sequence[PageResult], plan: Ite
                 result.link_hashes,
                 rawsql.pack(plan.shared[page_id]) if page_id in plan.shared else None,
                 scope.spider_version if is_final else None,
+                result.wire_bytes,
             )
         )
     links = "links = v.links, " if scope.follows_links else ""
@@ -182,6 +200,7 @@ def _write_extracted(scope: CrawlScope, results: Sequence[PageResult], plan: Ite
             f"{with_rows} UPDATE crawler_page SET state = v.state, attempts = v.attempts, "
             "status_code = v.status_code, reason = v.reason, etag = v.etag, last_modified = v.last_modified, "
             f"content_hash = v.content_hash, {links}shared = v.shared, extracted_version = v.extracted_version, "
+            "size = v.size, "
             "redirected_to = '', checked_at = %s, changed_at = %s FROM v WHERE crawler_page.id = v.id",
             [*params, at, at],
         )
@@ -355,7 +374,7 @@ def _count(task_id: int, batch: Batch, plan: ItemPlan, others: dict[str, object]
         "items_rejected": sum(_rejected(result) for result in batch.results),
         "items_incomplete": sum(not item.complete for result in batch.results for item in result.items),
         "conflicts": plan.conflicts,
-        "requests": sum(result.page.attempts + (result.state is not PageState.REFUSED) for result in batch.results),
+        "requests": sum(result.requests for result in batch.results),
         "bytes": sum(result.wire_bytes for result in batch.results),
     }
     changes = others | {name: F(name) + count for name, count in added.items() if count}

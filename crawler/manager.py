@@ -15,6 +15,7 @@ from django.conf import settings
 
 from scheduling.lanes import Lane
 
+from . import host_days
 from .engine.client import CrawlClient
 from .engine.crawl import Crawl
 from .engine.errors import AddressRefused, FetchError, Reason, UrlError
@@ -123,6 +124,7 @@ class CrawlerManager:
             checkpoint_seconds=checkpoint_seconds or settings.CRAWLER_CHECKPOINT_SECONDS,
             drain_seconds=min(DRAIN_SECONDS, settings.SCHEDULER_DRAIN_SECONDS / 2),
             on_progress=on_progress,
+            calendar=host_days.calendar(),
         )
         stopper = asyncio.create_task(_stop_when(stopping, crawl), name="crawl stopper")
         try:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeAlias
 
 from django.db import connection
 
-Param: TypeAlias = "bool | int | float | str | bytes | datetime | list[int] | None"
+Param: TypeAlias = "bool | int | float | str | bytes | datetime | date | list[int] | None"
 Row: TypeAlias = "Sequence[Param]"
 
 MAX_PARAMETERS = 30_000
@@ -69,6 +69,12 @@ def fetch(sql: str, params: Sequence[Param]) -> list[tuple[object, ...]]:
 def moment(value: datetime) -> Param:
     """An aware time as the ORM itself would store it: SQLite keeps text, and raw text would not compare with it."""
     adapted: Param = connection.ops.adapt_datetimefield_value(value)
+    return adapted
+
+
+def day(value: date) -> Param:
+    """A date as the ORM itself would store it."""
+    adapted: Param = connection.ops.adapt_datefield_value(value)
     return adapted
 
 

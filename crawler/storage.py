@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import ParamSpec, Protocol, TypeVar, cast
 
 from django.db import connection
 from django.db.models import Count
 from django.utils import timezone
 
-from . import gone, rawsql, rule_counts
+from . import gone, host_days, rawsql, rule_counts
 from .checkpoint import PENDING_COLUMNS, CrawlMemory, CrawlScope, Stored, add_seeds, pending_page, store_batch
 from .engine.errors import Reason
 from .engine.known import KnownHashes
@@ -106,7 +106,12 @@ class DatabaseStorage:
             items_unchanged=sum(each.plan.items_unchanged for each in stored),
             conflicts=sum(each.plan.conflicts for each in stored),
             links_cut=sum(each.links_cut for each in stored),
+            host_pages=_host_pages(stored),
         )
+
+    async def pages_on(self, host: str, day: date) -> int:
+        """How many requests for pages a host has had on a day, from all spiders and processes."""
+        return await self._lane_run(host_days.pages_on, host, day)
 
     async def mark_gone(self) -> int:
         """Mark the items that no page gave; returns how many. May be called again after a crash."""
@@ -134,13 +139,15 @@ class DatabaseStorage:
         task_id = self._scope.task_id
         is_resumed = Page.objects.filter(task_id=task_id).exists()
         add_seeds(self._scope, seeds)
-        columns = ("reasons", "rules", "pages", "run__execution_time", "run__started_at")
+        columns = ("reasons", "rules", "hosts", "pages", "run__execution_time", "run__started_at")
         row = CrawlTask.objects.values(*columns).get(pk=task_id)
         failures = TaskFailure.objects.filter(task_id=task_id).order_by().values_list("reason").annotate(Count("pk"))
         self._memory = CrawlMemory(
             reasons=Counter(row["reasons"]),
             rules=rule_counts.from_json(row["rules"]),
             failures=Counter(dict(failures)),
+            hosts=row["hosts"],
+            counts_days=host_days.is_counted(),
         )
         waiting = Page.objects.filter(task_id=task_id, state="pending").count()
         pending = self._window(room, set())
@@ -192,17 +199,26 @@ def _seconds_spent(before: float | None, started_at: datetime | None) -> float:
 
 
 def _parts(batch: Batch) -> Iterator[Batch]:
-    """`batch` in pieces of about `PART_ROWS` rows; the reasons counted beside the pages go with the first."""
-    part = Batch(reasons=batch.reasons)
+    """`batch` in pieces of about `PART_ROWS` rows; what is kept beside the pages goes with the first."""
+    part = Batch(reasons=batch.reasons, hosts=batch.hosts, day=batch.day)
     weight = 0
     for result in batch.results:
         rows = _weight(result)
         if part.results and weight + rows > PART_ROWS and connection.vendor == "sqlite":
             yield part
-            part, weight = Batch(), 0
+            part, weight = Batch(day=batch.day), 0
         part.results.append(result)
         weight += rows
     yield part
+
+
+def _host_pages(stored: Sequence[Stored]) -> dict[str, tuple[int, int]]:
+    """What was counted together after the last part, and how much of it was the batch's."""
+    pages: dict[str, tuple[int, int]] = {}
+    for each in stored:
+        for host, (together, own) in each.host_pages.items():
+            pages[host] = (together, own + pages.get(host, (0, 0))[1])
+    return pages
 
 
 def _weight(result: PageResult) -> int:

@@ -16,12 +16,14 @@ import time
 from collections.abc import Callable
 from math import inf
 
-from .errors import Reason
+from .budget import Calendar
 from .frontier import WINDOW, Frontier, Host
+from .gate import Gate, Step
 from .ledger import Ledger
-from .reading import PageReader, Scope, refused
+from .reading import PageReader, Scope
 from .records import (
     Answer,
+    Batch,
     CheckpointAnswer,
     CrawlCounts,
     CrawlOutcome,
@@ -33,7 +35,7 @@ from .records import (
 )
 from .requests import Posts, start_links
 from .rest import RestRoom
-from .robots import ALLOW_ALL, Robots, product_token
+from .robots import Robots
 from .slots import Guest, Slots
 from .spider import SpiderDefinition
 from .storage import CrawlStorage
@@ -66,21 +68,31 @@ class Crawl:
         drain_seconds: float = 10.0,
         on_progress: Callable[[CrawlCounts], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        calendar: Calendar | None = None,
     ) -> None:
+        """`calendar`: in which days and quiet hours are meant; UTC's where it is not given."""
         self._definition = definition
         self._scope = scope
         self._storage = storage
-        self._slots = slots
-        self._robots = robots
         self._max_concurrency = max_concurrency
         self._drain_seconds = drain_seconds
         self._on_progress = on_progress
         self._clock = clock
-        self._agent = product_token(fetcher.user_agent)
         self._max_pages = _or_infinite(definition.limits.max_pages)
         self._tally = Tally()
-        self._frontier = Frontier(self._join, window=window)
         self._fetchers = Fetchers(definition, fetcher)
+        self._gate = Gate(
+            definition.manners,
+            user_agent=fetcher.user_agent,
+            fetchers=self._fetchers,
+            scope=scope,
+            slots=slots,
+            robots=robots,
+            storage=storage,
+            calendar=calendar or Calendar(),
+            clock=clock,
+        )
+        self._frontier = self._gate.frontier = Frontier(self._join, window=window, forget=self._gate.forget)
         self._visitor = Visitor(
             self._fetchers,
             extractor,
@@ -97,6 +109,7 @@ class Crawl:
             seconds=checkpoint_seconds,
             on_stored=self._stored,
             on_idle=self._go_on,
+            note=self._gate.note,
         )
         self._room = RestRoom(clock)
         self._busy = 0
@@ -204,11 +217,15 @@ class Crawl:
     def _ending(self) -> tuple[Ending, str]:
         if self._closing is Ending.STOPPED:
             return Ending.STOPPED, self._limit_message
-        if not self._tally.has_start:
-            return Ending.FAILED, self._tally.start_problem or self._limit_message or "No start page answered"
+        why_left = self._gate.why_left
+        problem = self._tally.start_problem
+        if not self._tally.has_start and (problem or not self._gate.kept_away):
+            why = problem or self._limit_message or why_left
+            return Ending.FAILED, why or "No start page answered"
         is_left = bool(self._frontier.held) or self._ledger.outside
-        if self._closing is Ending.LIMITED and is_left:
-            return Ending.LIMITED, f"{self._limit_message}; pages were left in the frontier"
+        if is_left and (self._closing is Ending.LIMITED or why_left):
+            why = "; ".join(filter(None, (self._limit_message, why_left)))
+            return Ending.LIMITED, f"{why}; pages were left in the frontier"
         if self._tally.is_cut:
             return Ending.LIMITED, f"Links beyond max_depth = {self._definition.limits.max_depth} were left out"
         return Ending.COMPLETED, ""
@@ -226,7 +243,7 @@ class Crawl:
             self._busy += 1
             try:
                 if page is None:
-                    await self._open(host)
+                    await self._gate.open(host)
                 else:
                     await self._visit(host, page)
             finally:
@@ -236,25 +253,27 @@ class Crawl:
         """What to do next: a page to fetch, or a host whose robots.txt comes first (None for the page)."""
         if self._closing is not None:
             return None
-        frontier = self._frontier
+        frontier, gate = self._frontier, self._gate
         now = self._clock()
+        if gate.budget is not None and self._keeps_quiet(now):
+            return None
         while not self._is_full:
             host = frontier.next_host(now)
             if host is None:
                 return None
-            if host.rules is None or host.rules.expires_at <= now:
-                frontier.opening(host)
+            step = gate.step(host, now)
+            if step is Step.LATER:
+                continue
+            if step is Step.OPEN:
                 self._wake_next()
                 return host, None
-            wait = host.guest.wait(now)
-            if wait:
-                frontier.park(host, wait)
-                continue
             page = frontier.take(host)
-            refusal = self._refusal(host, page)
+            refusal = gate.refusal(host, page)
             if refusal is None:
                 host.in_flight += 1
                 host.guest.take(now)
+                if gate.budget is not None:
+                    gate.budget.count(host.origin)
                 frontier.settle(host, now)
                 self._wake_next()
                 return host, page
@@ -268,23 +287,17 @@ class Crawl:
         """Whether no page may be taken for now: there may be answers enough, or there is no room for results."""
         return self._ledger.full or self._tally.answered + self._fetching >= self._max_pages
 
-    def _refusal(self, host: Host, page: PendingPage) -> PageResult | None:
-        # Links were judged when they were found; start pages, and what an unchanged page linked to, were not.
-        reason = self._scope.judge(page.url, page.depth)
-        if reason is not None:
-            return refused(page, reason)
-        rules = host.rules
-        if rules is None or rules.allows(page.url, self._agent):
-            return None
-        if rules.problem:
-            return refused(page, Reason.ROBOTS_UNREACHABLE, rules.problem)
-        return refused(page, Reason.ROBOTS_DISALLOWED)
-
-    async def _open(self, host: Host) -> None:
-        rules = await self._robots.rules(host.origin, self._fetchers.for_origin)
-        now = self._clock()
-        host.guest.slot.obey(rules.crawl_delay(self._agent), now)
-        self._frontier.opened(host, rules, now)
+    def _keeps_quiet(self, now: float) -> bool:
+        """Whether the spider's quiet hours hold. The crawl waits for their end where that is near, else it ends."""
+        quiet = self._gate.quiet(now)
+        if quiet is None:
+            return False
+        until, why = quiet
+        if until == inf:
+            self._close(Ending.LIMITED, f"Stopped at {why}")
+        else:
+            self._room.wake_at(until)
+        return True
 
     async def _visit(self, host: Host, page: PendingPage) -> None:
         self._fetching += 1
@@ -318,8 +331,10 @@ class Crawl:
         if self._tally.answered >= self._max_pages:
             self._reach_page_limit()
 
-    def _stored(self, answer: CheckpointAnswer) -> None:
+    def _stored(self, batch: Batch, answer: CheckpointAnswer) -> None:
         self._tally.add_stored(answer)
+        self._tally.counts.reasons.update(batch.reasons)
+        self._gate.stored(batch, answer)
         if self._on_progress is not None:
             self._on_progress(self._tally.counts)
 
@@ -358,21 +373,11 @@ class Crawl:
             self._room.wake_at(self._frontier.next_time())
 
     def _join(self, host: Host) -> Guest:
-        manners = self._definition.manners
-        if not manners.obey_robots:
-            host.rules = ALLOW_ALL
-
         def wake() -> None:
             if self._frontier.wake(host):
                 self._room.wake_one()
 
-        return self._slots.join(
-            host.origin,
-            concurrency=manners.concurrency_per_host,
-            delay=manners.delay,
-            wake=wake,
-            now=self._clock(),
-        )
+        return self._gate.join(host, wake)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import MISSING, fields
 
 from .document import Problems, Section, as_section, checked_text, shown
 from .errors import DefinitionError, DefinitionProblem, UrlError
+from .hours import read_quiet_hours
 from .item_rules import read_items
 from .read_follow import read_follow
 from .read_session import check_session, read_reference, read_session
@@ -48,7 +49,6 @@ __all__ = [
 
 NOT_HONOURED: dict[str, str] = {
     "sitemaps": "this release does not read sitemaps yet; leave the key out",
-    "manners.adaptive_throttle": "this release does not throttle adaptively yet; set delay and concurrency_per_host",
 }
 """Places whose values other than the default are refused, and the sentence that says so."""
 
@@ -238,6 +238,8 @@ def _read_manners(manners: Section) -> Manners:
         ),
         delay=default.delay if delay is None else float(delay),
         adaptive_throttle=manners.flag("adaptive_throttle", default=default.adaptive_throttle),
+        pages_per_day=_optional_integer(manners, "pages_per_day", least=1),
+        quiet_hours=read_quiet_hours(manners),
         user_agent=user_agent,
         headers=_read_headers(manners.section("headers")),
     )

@@ -35,6 +35,10 @@ class Reason(StrEnum):
     ROBOTS_DISALLOWED = "robots_disallowed"
     ROBOTS_UNREACHABLE = "robots_unreachable"
     ADDRESS_REFUSED = "address_refused"
+    # a page was left in the frontier, for another time
+    DAY_BUDGET = "day_budget"
+    QUIET_HOURS = "quiet_hours"
+    HOST_REST = "host_rest"  # Retry-After, longer than a crawl waits
     # a fetch failed
     DNS_ERROR = "dns_error"
     CONNECT_ERROR = "connect_error"

@@ -112,14 +112,24 @@ def is_retriable_status(status: int) -> bool:
 
 
 def retry_after(answer: Answer, now: datetime) -> float | None:
-    """Seconds from `now` (aware) that the server asks us to wait, at most a day; None where it does not say."""
+    """Seconds that the server asks us to wait, at most a day; None where it does not say.
+
+    A date is counted from the answer's own `Date` where it has one: what is meant is a span, and the server's clock may
+    differ from ours. Else from `now` (aware).
+    """
     value = answer.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdecimal():
         return min(float(value[:9]), _LONGEST_WAIT)
+    moment = _read_date(value)
+    if moment is None:
+        return None
+    sent = _read_date(answer.headers.get("date", "")) or now
+    return min(max((moment - sent).total_seconds(), 0.0), _LONGEST_WAIT)
+
+
+def _read_date(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):  # a year of twenty digits is no number of C
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return min(max((moment - now).total_seconds(), 0.0), _LONGEST_WAIT)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -1,8 +1,8 @@
 """The pages that a crawl still has to fetch, as far as they are in memory: a queue for each host, and their rotation.
 
 A host is in exactly one place: in the rotation (`ready`) when it has a page and its slot lets a request start, parked
-when it has a page and must wait, or nowhere when it has none. So a host that may not be asked costs nothing, and the
-next page is found without looking at any host that has to wait.
+when it has a page and must wait, or nowhere when it has none, or when it is left for another time. So a host that may
+not be asked costs nothing, and the next page is found without looking at any host that has to wait.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ class _Place(Enum):
     READY = 1
     PARKED = 2
     OPENING = 3
+    LEFT = 4
 
 
 class Host:
     """One origin in one crawl."""
 
-    __slots__ = ("brought", "guest", "in_flight", "origin", "pages", "place", "rules", "wake_at")
+    __slots__ = ("brought", "guest", "in_flight", "left", "origin", "pages", "place", "rules", "wake_at")
 
     def __init__(self, origin: str) -> None:
         self.origin = origin
@@ -45,6 +46,8 @@ class Host:
         self.rules: RobotsRules | None = None
         self.guest: Guest
         self.in_flight = 0
+        self.left = 0
+        """Pages that this crawl does not ask for: they stay in the storage's frontier."""
         self.brought = -1
         """The last batch of results with which this host brought new pages."""
         self.place = _Place.NOWHERE
@@ -52,10 +55,21 @@ class Host:
 
 
 class Frontier:
-    """`join` gives a new host its part in the slot; it must call back to `wake` through the guest."""
+    """`join` gives a new host its part in the slot; it must call back to `wake` through the guest.
 
-    def __init__(self, join: Callable[[Host], Guest], *, window: int = WINDOW) -> None:
+    `forget` hears of a host that is remembered no more.
+    """
+
+    def __init__(
+        self,
+        join: Callable[[Host], Guest],
+        *,
+        window: int = WINDOW,
+        forget: Callable[[Host], None] = lambda host: None,
+    ) -> None:
         self.window = window
+        self.left = 0
+        """Pages of hosts that are left: held, so that they do not come again, but not in memory."""
         self.seen = KnownHashes()
         """Hashes of all URLs that this crawl knows of, done ones included."""
         self.held: set[int] = set()
@@ -64,6 +78,7 @@ class Frontier:
         self.queued = 0
         """Pages in the hosts' queues."""
         self._join = join
+        self._forget = forget
         self._hosts: dict[str, Host] = {}
         self._parked: list[tuple[float, int, Host]] = []
         self._later: list[tuple[float, int, PendingPage]] = []
@@ -76,7 +91,7 @@ class Frontier:
 
     @property
     def room(self) -> int:
-        return max(0, self.window - len(self.held))
+        return max(0, self.window - len(self.held) + self.left)
 
     def hosts(self) -> Iterable[Host]:
         return self._hosts.values()
@@ -123,9 +138,10 @@ class Frontier:
             if len(self._hosts) > MAX_IDLE_HOSTS and not host.in_flight:
                 host.guest.leave(now)
                 del self._hosts[host.origin]
+                self._forget(host)
             return
         wait = 0.0 if host.rules is None else host.guest.wait(now)
-        if wait:
+        if wait and not host.guest.must_leave(now):
             self.park(host, wait)
             return
         host.place = _Place.READY
@@ -142,7 +158,15 @@ class Frontier:
         """Somebody fetches the rules of `host`: nothing of it is given out until `opened`."""
         host.place = _Place.OPENING
 
-    def opened(self, host: Host, rules: RobotsRules, now: float) -> None:
+    def leave(self, host: Host) -> None:
+        """Ask nothing more of `host` in this crawl; its pages stay in the storage's frontier, these and later ones."""
+        host.place = _Place.LEFT
+        host.left += len(host.pages)
+        self.left += len(host.pages)
+        self.queued -= len(host.pages)
+        host.pages.clear()
+
+    def opened(self, host: Host, rules: RobotsRules | None, now: float) -> None:
         host.rules = rules
         host.place = _Place.NOWHERE
         self.settle(host, now)
@@ -162,6 +186,11 @@ class Frontier:
         elif host.wake_at == inf:
             self.wake(host)
 
+    def leave_page(self, host: Host) -> None:
+        """A page that was taken from a host that is left by now goes with the others."""
+        host.left += 1
+        self.left += 1
+
     def return_later(self, page: PendingPage, at: float) -> None:
         """Try `page` again, not before `at`."""
         heappush(self._later, (at, next(self._tie), page))
@@ -180,6 +209,9 @@ class Frontier:
 
     def _queue(self, page: PendingPage) -> None:
         host = self.host_of(page)
+        if host.place is _Place.LEFT:
+            self.leave_page(host)
+            return
         host.pages.append(page)
         self.queued += 1
         if host.place is _Place.NOWHERE:
@@ -191,6 +223,9 @@ class Frontier:
         while self._later and self._later[0][0] <= now:
             page = heappop(self._later)[2]
             host = self.host_of(page)
+            if host.place is _Place.LEFT:
+                self.leave_page(host)
+                continue
             host.pages.appendleft(page)
             self.queued += 1
             if host.place is _Place.NOWHERE:

@@ -14,7 +14,8 @@ class Ledger:
     """At most two batches wait here: one is being written, one is filling.
 
     A batch is let go only after its commit. `on_stored` is called after every commit with the storage's answer,
-    `on_idle` each time that the task has done what was asked of it.
+    `on_idle` each time that the task has done what was asked of it. `note` may add to a batch, just before it is
+    stored, what is kept beside its pages; the last batch is stored even if it holds no page.
     """
 
     def __init__(
@@ -24,8 +25,9 @@ class Ledger:
         *,
         pages: int,
         seconds: float,
-        on_stored: Callable[[CheckpointAnswer], None],
+        on_stored: Callable[[Batch, CheckpointAnswer], None],
         on_idle: Callable[[], None],
+        note: Callable[[Batch, bool], None],
     ) -> None:
         self._storage = storage
         self._frontier = frontier
@@ -33,6 +35,7 @@ class Ledger:
         self._seconds = seconds
         self._on_stored = on_stored
         self._on_idle = on_idle
+        self._note = note
         self._asked = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
@@ -84,7 +87,7 @@ class Ledger:
         while True:
             await self._asked.wait()
             self._asked.clear()
-            if self._filling.results:
+            if self._filling.results or self._closing:
                 await self._store()
             if not self._closing and self.needs_refill:
                 await self._refill()
@@ -102,6 +105,7 @@ class Ledger:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._note(batch, self._closing)
         room = self._frontier.room + len(batch.results)
         answer = await self._storage.checkpoint(batch, room=room)
         self._frontier.release(result.page for result in batch.results)
@@ -109,7 +113,7 @@ class Ledger:
         if answer.pending_dropped:
             self.outside = True
         self.writing = False
-        self._on_stored(answer)
+        self._on_stored(batch, answer)
 
     async def _refill(self) -> None:
         room = self._frontier.room

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
+from .budget import requests_by_host
 from .errors import Reason
 from .known import KnownHashes
 from .records import Batch, CheckpointAnswer, ItemRecord, Json, Link, Opening, PageResult, PageState, PendingPage
@@ -30,6 +33,7 @@ class StoredPage:
     etag: str = ""
     last_modified: str = ""
     content_hash: bytes = b""
+    size: int = 0
     links: bytes = b""
     redirected_to: str = ""
     extracted_version: int = 0
@@ -66,6 +70,7 @@ class MemoryStorage:
         self.pages: dict[int, StoredPage] = {}
         self.items: dict[tuple[str, int], StoredItem] = {}
         self.checkpoints: list[Batch] = []
+        self.days: Counter[tuple[str, date]] = Counter()
         self._by_id: dict[int, StoredPage] = {}
         self._keys_of: dict[int, set[tuple[str, int]]] = {}
         self._pending: dict[int, StoredPage] = {}
@@ -132,13 +137,25 @@ class MemoryStorage:
             items_unchanged=counts["unchanged"],
             conflicts=counts["conflicts"],
             links_cut=cut,
+            host_pages=self._count_day(batch),
         )
+
+    async def pages_on(self, host: str, day: date) -> int:
+        return self.days[host, day]
 
     async def mark_gone(self) -> int:
         gone = [item for item in self.items.values() if item.task != self.task and not item.gone]
         for item in gone:
             item.gone = True
         return len(gone)
+
+    def _count_day(self, batch: Batch) -> dict[str, tuple[int, int]]:
+        if batch.day is None:
+            return {}
+        own = requests_by_host(batch.results)
+        for host, count in own.items():
+            self.days[host, batch.day] += count
+        return {host: (self.days[host, batch.day], count) for host, count in own.items()}
 
     def _as_pending(self, page: StoredPage) -> PendingPage:
         may_revalidate = page.extracted_version == self.version
@@ -153,6 +170,7 @@ class MemoryStorage:
             content_hash=page.content_hash,
             may_revalidate=may_revalidate,
             chain=page.chain,
+            size=page.size,
         )
 
     def _join(self, links: Iterable[Link], chain: tuple[int, ...] = ()) -> list[StoredPage]:
@@ -203,6 +221,7 @@ class MemoryStorage:
             page.last_modified = result.last_modified
             page.content_hash = result.content_hash
         if result.extracted:
+            page.size = result.wire_bytes
             page.links = result.link_hashes
             page.extracted_version = self.version
 

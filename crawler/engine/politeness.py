@@ -7,7 +7,7 @@ requests that began within one whole second of the clock, those of all crawls of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from math import inf, isfinite
 
@@ -127,11 +127,9 @@ class Politeness:
     must not keep a million counters).
     """
 
-    def __init__(self, note: Callable[[str, HostManners], None] | None = None) -> None:
-        """`note` writes into a counter what is in force, before it is shown."""
+    def __init__(self) -> None:
         self._live: dict[str, HostManners] = {}
         self._ended: dict[str, HostManners] = {}
-        self._note = note
 
     def begin(self, origin: str) -> HostManners:
         manners = self._ended.pop(origin, None) or HostManners()
@@ -139,18 +137,12 @@ class Politeness:
         return manners
 
     def end(self, origin: str) -> None:
-        manners = self._live.pop(origin)
-        if self._note is not None:
-            self._note(origin, manners)
-        self._ended[origin] = manners
+        self._ended[origin] = self._live.pop(origin)
         if len(self._ended) > 2 * MAX_HOSTS:
             self._ended = _busiest(self._ended.items())
 
     def totals(self) -> dict[str, HostManners]:
         """Of at most `MAX_HOSTS` hosts and, under `OTHERS`, of the rest together."""
-        if self._note is not None:
-            for origin, manners in self._live.items():
-                self._note(origin, manners)
         return _busiest([*self._ended.items(), *self._live.items()])
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from .politeness import HostManners
 
 from .known import KnownHashes
 
@@ -45,6 +49,8 @@ class PendingPage:
     may_revalidate: bool = False
     """Whether the page was last extracted with this very version of the spider: only then are validators sent
     and is an equal `content_hash` reason enough to skip extraction."""
+    size: int = 0
+    """Bytes that it took over the wire when it was extracted last; 0 where that is not known."""
     chain: tuple[int, ...] = ()
     """Hashes of the URLs that redirected here, the first of the chain first."""
 
@@ -177,6 +183,11 @@ class PageResult:
     """As in `Extraction`."""
 
     @property
+    def requests(self) -> int:
+        """How often the page was asked for."""
+        return self.page.attempts + (self.state is not PageState.REFUSED)
+
+    @property
     def is_answer(self) -> bool:
         """Whether the page counts for `max_pages`: any answer but a redirect."""
         return self.status_code is not None and self.status_code not in REDIRECTS
@@ -189,6 +200,10 @@ class Batch:
     results: list[PageResult] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     """Counted beside the pages: links out of scope, and so on."""
+    hosts: dict[str, HostManners] | None = None
+    """How each host has been treated in this attempt so far; now and then, and with the last batch."""
+    day: date | None = None
+    """In the spider's zone, where the requests of a day are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +221,9 @@ class CheckpointAnswer:
     conflicts: int = 0
     links_cut: int = 0
     """Stored links of unchanged pages that lie beyond max_depth and so did not join."""
+    host_pages: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """By host (`slots.host_key`), where the requests of a day are counted: those of the batch's day from everybody, and
+    how many of them were the batch's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ ANYBODY = "*"
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _PRODUCT = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPE = re.compile(r"%[0-9a-fA-F]{2}")
-_RATE = re.compile(r"(\d+)\s*/\s*(\d+(?:\.\d+)?)\s*([smhd]?)", re.IGNORECASE)
+_RATE = re.compile(r"([0-9]+)\s*/\s*([0-9]+(?:\.[0-9]+)?)\s*([smhd]?)", re.IGNORECASE)
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _KEYS = {
     "user-agent": "agent",
@@ -189,9 +189,11 @@ def _seconds(value: str) -> float | None:
 def _rate(value: str) -> float | None:
     """``1/5``: a request in five seconds; ``30/1m``."""
     found = _RATE.match(value)
-    if found is None or not int(found[1]):
+    if found is None:
         return None
-    return float(found[2]) * _UNIT_SECONDS[found[3].lower()] / int(found[1])
+    # As floats: a whole number of thousands of digits is an error in Python.
+    requests, seconds = float(found[1]), float(found[2]) * _UNIT_SECONDS[found[3].lower()]
+    return seconds / requests if requests and math.isfinite(requests) else None
 
 
 def _escaped(pattern: str) -> str:

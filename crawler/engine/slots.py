@@ -1,8 +1,9 @@
 """One host's manners: how many requests at once, how far apart, and not before when.
 
-A `Slot` belongs to an origin, not to a crawl: all crawls of a process that meet at one origin share its budget, and
-the strictest manners among them hold. A crawl takes part as a `Guest`. Nothing here waits or reads a clock: every
-question carries the time (monotonic seconds) and gets a value back, so that a test needs no patience.
+A `Slot` belongs to a host, not to a crawl: all crawls of a process that meet at one host share its budget, and the
+strictest manners among them hold. ``http`` and ``https`` at their usual ports are one host; another port is another. A
+crawl takes part as a `Guest`. Nothing here waits or reads a clock: every question carries the time (monotonic seconds)
+and gets a value back, so that a test needs no patience.
 """
 
 from __future__ import annotations
@@ -11,26 +12,49 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 
+from .politeness import HostManners
+from .throttle import Throttle
+
 MAX_BACKOFF = 300.0
-"""Seconds: no Retry-After and no back-off of ours stops a host for longer."""
+"""Seconds: no back-off of our own stops a host for longer, and no crawl waits longer for a host that asked for rest."""
 MAX_ROBOTS_DELAY = 60.0
 """Seconds: a longer Crawl-delay counts as this."""
 TURN = 0.25
 """Seconds for which a free place is kept for the crawl whose turn it is."""
+TIMED_OUT = 30.0
+"""Seconds that a request took that was given up, as the throttle sees it."""
 SWEEP_EVERY = 1024
 """Slots joined between two searches for slots that nobody uses any more."""
+
+
+def host_key(origin: str) -> str:
+    """The host that an origin belongs to: its name, with the port where that is not the usual one."""
+    return origin.partition("://")[2]
 
 
 class Guest:
     """One crawl's part in a slot. `wake` is called when waiting may be over."""
 
-    __slots__ = ("active", "concurrency", "delay", "slot", "wake")
+    __slots__ = ("active", "concurrency", "delay", "is_adaptive", "manners", "robots_delay", "slot", "wake")
 
-    def __init__(self, slot: Slot, *, concurrency: int, delay: float, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        slot: Slot,
+        *,
+        concurrency: int,
+        delay: float,
+        wake: Callable[[], None],
+        is_adaptive: bool = False,
+        manners: HostManners | None = None,
+    ) -> None:
         self.slot = slot
         self.concurrency = concurrency
         self.delay = delay
+        self.robots_delay = 0.0
+        self.is_adaptive = is_adaptive
         self.wake = wake
+        self.manners = manners or HostManners()
+        """What is counted for the report."""
         self.active = 0
 
     def wait(self, now: float) -> float:
@@ -52,10 +76,22 @@ class Guest:
 
     def take(self, now: float) -> None:
         """Start a request; only after `wait` said 0.0 for the same `now`."""
-        slot = self.slot
+        slot, manners = self.slot, self.manners
         slot.active += 1
         self.active += 1
         slot.next_start = now + slot.delay
+        if slot.active > manners.peak_concurrency:
+            manners.peak_concurrency = slot.active
+        if now - slot.last_start < manners.smallest_gap:
+            manners.smallest_gap = now - slot.last_start
+        slot.last_start = now
+        second = int(now)
+        if second != slot.second:
+            slot.second = second
+            slot.in_second = 0
+        slot.in_second += 1
+        if slot.in_second > manners.peak_rate:
+            manners.peak_rate = slot.in_second
         if slot.line:
             slot.give_turn(self, now)
 
@@ -68,8 +104,67 @@ class Guest:
             slot.offered_at = now
             slot.line[0].wake()
 
+    def answered(self, seconds: float) -> None:
+        """The host answered well, after `seconds`, a request that has not been released yet."""
+        slot = self.slot
+        slot.strikes = 0
+        if slot.throttle is not None and slot.throttle.answered(seconds, slot.active, slot.allowed):
+            slot.settle()
+
+    def timed_out(self) -> None:
+        """The host gave no answer in time. To be called before the request is released."""
+        throttle = self.slot.throttle
+        if throttle is not None and throttle.answered(TIMED_OUT, self.slot.active, self.slot.allowed):
+            self.slot.settle()
+
+    def refused(self, status: int, now: float, seconds: float | None = None) -> float:
+        """The host asked for rest (429, 503), for `seconds` if it said so. Gives the end of the rest.
+
+        To be called before the request is released.
+        """
+        slot, manners = self.slot, self.manners
+        if status == 429:
+            manners.too_many += 1
+        elif status == 503:
+            manners.unavailable += 1
+        if seconds is not None:
+            manners.retry_after += 1
+            manners.longest_retry_after = max(manners.longest_retry_after, seconds)
+        before = slot.blocked_until
+        until = slot.back_off(now, seconds)
+        if before <= now < until:
+            manners.rests += 1
+        manners.rested += until - max(before, now)
+        if slot.throttle is not None and slot.throttle.refused(slot.active):
+            slot.settle()
+        return until
+
+    def obey(self, delay: float | None) -> None:
+        """What robots.txt asks of the time between two requests, in seconds; None: nothing."""
+        self.robots_delay = min(max(delay or 0.0, 0.0), MAX_ROBOTS_DELAY)
+        self.manners.rules_delay = delay or 0.0
+        slot = self.slot
+        slot.settle()
+        slot.next_start = max(slot.next_start, slot.last_start + slot.delay)
+
+    def must_leave(self, now: float) -> bool:
+        """Whether the host asked for a longer rest than any crawl waits for."""
+        return self.slot.blocked_until - now > MAX_BACKOFF
+
+    def note(self) -> None:
+        """Write into the report what is in force."""
+        slot, manners = self.slot, self.manners
+        manners.delay = slot.delay
+        manners.delay_by = slot.delay_by(self)
+        if slot.throttle is not None:
+            manners.throttle_limit = float(slot.throttle.limit)
+            manners.throttle_cuts = slot.throttle.cuts
+            if slot.throttle.cuts:
+                manners.throttle_lowest = float(slot.throttle.lowest)
+
     def leave(self, now: float) -> None:
         """The crawl is over: its manners no longer bind the host, its open requests no longer count."""
+        self.note()
         slot = self.slot
         slot.active -= self.active
         self.active = 0
@@ -77,57 +172,78 @@ class Guest:
 
 
 class Slot:
-    """The state of one origin. Only `Guest` and `Slots` touch it, but for `back_off`, `calm` and `obey`."""
+    """The state of one host. Only `Guest` and `Slots` touch it."""
 
     __slots__ = (
         "active",
+        "allowed",
         "blocked_until",
         "concurrency",
         "delay",
         "guests",
+        "in_second",
+        "last_start",
         "line",
         "next_start",
         "offered_at",
-        "robots_delay",
+        "second",
         "strikes",
+        "throttle",
     )
 
     def __init__(self) -> None:
         self.active = 0
+        self.allowed = 1
+        """Requests at once by the guests' manners."""
         self.concurrency = 1
+        """The same, or what the throttle found right where that is less."""
         self.delay = 0.0
-        self.robots_delay = 0.0
         self.next_start = 0.0
+        self.last_start = -inf
+        self.second = 0
+        self.in_second = 0
+        """Requests that began in that second of the clock."""
         self.blocked_until = 0.0
         self.offered_at = 0.0
         self.strikes = 0
+        self.throttle: Throttle | None = None
         self.guests: list[Guest] = []
         self.line: deque[Guest] = deque()
         """Guests that wait, first come first served; kept only while the slot is shared."""
 
     def back_off(self, now: float, seconds: float | None = None) -> float:
-        """The host asked for rest (429, 503): for `seconds` if it said so, else 1, 2, 4 … seconds. Gives the end."""
+        """Rest for `seconds` where the host named them, else for 1, 2, 4 … seconds. Gives the end."""
         if seconds is None and now < self.blocked_until:
             return self.blocked_until  # one burst: the requests that were under way when it began
-        self.strikes += 1
-        pause = float(2 ** min(self.strikes - 1, 16)) if seconds is None else max(0.0, seconds)
-        self.blocked_until = max(self.blocked_until, now + min(pause, MAX_BACKOFF))
+        if now >= self.blocked_until:
+            self.strikes += 1
+        pause = min(2.0 ** min(self.strikes - 1, 16), MAX_BACKOFF) if seconds is None else max(0.0, seconds)
+        self.blocked_until = max(self.blocked_until, now + pause)
         return self.blocked_until
-
-    def calm(self) -> None:
-        """The host answered well: the next back-off begins small again."""
-        self.strikes = 0
-
-    def obey(self, crawl_delay: float | None, now: float) -> None:
-        """What robots.txt says of the delay; None: nothing. The request for robots.txt was itself a start."""
-        self.robots_delay = min(max(crawl_delay or 0.0, 0.0), MAX_ROBOTS_DELAY)
-        self.settle()
-        self.next_start = max(self.next_start, now + self.delay)
 
     def settle(self) -> None:
         """The strictest manners of all guests hold."""
-        self.concurrency = min((guest.concurrency for guest in self.guests), default=1)
-        self.delay = max(self.robots_delay, max((guest.delay for guest in self.guests), default=0.0))
+        guests = self.guests
+        self.allowed = self.concurrency = min((guest.concurrency for guest in guests), default=1)
+        self.delay = max((max(guest.delay, guest.robots_delay) for guest in guests), default=0.0)
+        if any(guest.is_adaptive for guest in guests):
+            throttle = self.throttle = self.throttle or Throttle()
+            self.concurrency = min(self.concurrency, throttle.limit)
+            self.delay = max(self.delay, throttle.pause)
+        else:
+            self.throttle = None
+
+    def delay_by(self, guest: Guest) -> str:
+        """Whose wish the delay is, as `guest` sees it."""
+        if not self.delay:
+            return ""
+        if guest.robots_delay == self.delay:
+            return "robots"
+        if guest.delay == self.delay:
+            return "spider"
+        if self.throttle is not None and self.throttle.pause == self.delay:
+            return "throttle"
+        return "crawl"
 
     def line_up(self, guest: Guest) -> None:
         if len(self.guests) > 1 and guest not in self.line:
@@ -153,7 +269,7 @@ class Slot:
 
 
 class Slots:
-    """The slots of a process, by origin."""
+    """The slots of a process, by host."""
 
     def __init__(self) -> None:
         self._slots: dict[str, Slot] = {}
@@ -162,20 +278,38 @@ class Slots:
     def __len__(self) -> int:
         return len(self._slots)
 
-    def join(self, origin: str, *, concurrency: int, delay: float, wake: Callable[[], None], now: float) -> Guest:
-        """Take part in the slot of `origin`, which is made at need. Ends with `Guest.leave`."""
-        slot = self._slots.get(origin)
+    def join(
+        self,
+        origin: str,
+        *,
+        concurrency: int,
+        delay: float,
+        wake: Callable[[], None],
+        now: float,
+        is_adaptive: bool = False,
+        manners: HostManners | None = None,
+    ) -> Guest:
+        """Take part in the slot of the host of `origin`, which is made at need. Ends with `Guest.leave`."""
+        key = host_key(origin)
+        slot = self._slots.get(key)
         if slot is None:
             self._until_sweep -= 1
             if self._until_sweep <= 0:
                 self._sweep(now)
-            slot = self._slots[origin] = Slot()
-        guest = Guest(slot, concurrency=max(1, concurrency), delay=max(0.0, delay), wake=wake)
+            slot = self._slots[key] = Slot()
+        guest = Guest(
+            slot,
+            concurrency=max(1, concurrency),
+            delay=max(0.0, delay),
+            wake=wake,
+            is_adaptive=is_adaptive,
+            manners=manners,
+        )
         slot.guests.append(guest)
         slot.settle()
         return guest
 
     def _sweep(self, now: float) -> None:
         """Forget hosts that nobody crawls and that asked for no rest: their state says nothing any more."""
-        self._slots = {origin: slot for origin, slot in self._slots.items() if not slot.is_idle(now)}
+        self._slots = {key: slot for key, slot in self._slots.items() if not slot.is_idle(now)}
         self._until_sweep = SWEEP_EVERY

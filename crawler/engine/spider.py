@@ -119,6 +119,11 @@ class Manners:
     delay: float = 0.0
     """Seconds between the starts of two requests to one host."""
     adaptive_throttle: bool = False
+    """Begin with one request at a time, and find out what the host takes well."""
+    pages_per_day: int | None = None
+    """Requests for pages of one host on one day, from all spiders of the installation."""
+    quiet_hours: tuple[str, ...] = ()
+    """``HH:MM-HH:MM`` in the installation's zone: nothing is fetched then."""
     user_agent: str | None = None
     headers: Mapping[str, str | SecretRef] = field(default_factory=dict)
 

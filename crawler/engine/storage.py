@@ -4,6 +4,7 @@ tests and previews."""
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import date
 from typing import Protocol
 
 from .records import Batch, CheckpointAnswer, Link, Opening, PendingPage
@@ -28,6 +29,10 @@ class CrawlStorage(Protocol):
 
         Raises `ClaimLost` (the storage's own) when this process no longer owns the run: nothing was written.
         """
+        ...
+
+    async def pages_on(self, host: str, day: date) -> int:
+        """How many requests for pages `host` (`slots.host_key`) has had on that day, as far as they are stored."""
         ...
 
     async def mark_gone(self) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, Self
 
-from .errors import AddressRefused, FetchError, Reason, UrlError
+from .errors import AddressRefused, FetchError, Reason, TimedOut, UrlError
 from .fetcher import is_retriable_status, retry_after
 from .frontier import Frontier, Host
 from .reading import PageReader, failed, refused
@@ -107,7 +107,9 @@ class Visitor:
 
     async def fetch(self, host: Host, page: PendingPage) -> Answer | PageResult | None:
         """The answer to be read; or the result where none came; or None if the page is to be tried again."""
+        manners = host.guest.manners
         self._counts.requests += 1
+        manners.requests += 1
         fetcher = self._fetchers.for_origin(host.origin)
         post = None
         try:
@@ -126,19 +128,22 @@ class Visitor:
         except BodyForgotten as error:
             return refused(page, Reason.OUT_OF_SCOPE, str(error))
         except FetchError as error:
-            if error.retriable and (post is None or was_never_sent(error)) and self._try_again(page, None):
+            if isinstance(error, TimedOut):
+                host.guest.timed_out()
+            if error.retriable and (post is None or was_never_sent(error)) and self._try_again(host, page, None):
                 return None
             return failed(page, error.reason, str(error))
         self._counts.bytes += answer.wire_bytes
-        if not is_retriable_status(answer.status_code):
-            host.guest.slot.calm()
+        manners.bytes += answer.wire_bytes
+        status = answer.status_code
+        if not is_retriable_status(status):
+            host.guest.answered(answer.seconds)
+            if status == 304 and page.may_revalidate:
+                manners.not_modified += 1
+                manners.bytes_saved += page.size
             return answer
-        pause = retry_after(answer, datetime.now(UTC))
-        if answer.status_code in OVERLOADED:
-            host.guest.slot.back_off(self._clock(), pause)
-        if post is not None and answer.status_code not in TURNED_AWAY:
-            return answer
-        return None if self._try_again(page, pause) else answer
+        may_repeat = post is None or status in TURNED_AWAY
+        return self._put_off(host, page, answer, may_repeat=may_repeat)
 
     async def read(self, reader: PageReader, page: PendingPage, answer: Answer) -> PageResult:
         """What the answer means for its page, extracted where it is to be."""
@@ -164,12 +169,24 @@ class Visitor:
         reader.absorb(result, extraction)
         return result
 
-    def _try_again(self, page: PendingPage, pause: float | None) -> bool:
+    def _put_off(self, host: Host, page: PendingPage, answer: Answer, *, may_repeat: bool) -> Answer | None:
+        """The host cannot answer now: None if the page is asked for again, in this crawl or in another."""
+        now = self._clock()
+        pause = retry_after(answer, datetime.now(UTC))
+        if answer.status_code in OVERLOADED or pause is not None:
+            host.guest.refused(answer.status_code, now, pause)
+            if may_repeat and host.guest.must_leave(now):
+                self._frontier.leave_page(host)
+                return None
+        return None if may_repeat and self._try_again(host, page, pause) else answer
+
+    def _try_again(self, host: Host, page: PendingPage, pause: float | None) -> bool:
         if page.attempts >= self._retry.times:
             return False
         if pause is None:
             pause = self._retry.delay * 2**page.attempts
         page.attempts += 1
         self._counts.retries += 1
+        host.guest.manners.retries += 1
         self._frontier.return_later(page, self._clock() + min(pause, MAX_BACKOFF))
         return True

@@ -143,9 +143,33 @@ REFUSED = {
     "delay true": (make_document(manners={"delay": True}), "manners.delay: true is not a number"),
     "delay in quotes": (make_document(manners={"delay": "1"}), '"1" is not a number; take the quotes off'),
     "manners that are a list": (make_document(manners=[]), "manners: [] is not a mapping"),
-    "adaptive throttle": (
-        make_document(manners={"adaptive_throttle": True}),
-        "manners.adaptive_throttle: this release",
+    "no pages a day": (make_document(manners={"pages_per_day": 0}), "manners.pages_per_day: 0 is out of range"),
+    "half a page a day": (make_document(manners={"pages_per_day": 0.5}), "0.5 is out of range"),
+    "quiet hours that are a text": (
+        make_document(manners={"quiet_hours": "08:00-20:00"}),
+        'manners.quiet_hours: "08:00-20:00" is not a list; put it in [ ]',
+    ),
+    **{
+        f"quiet hours {text}": (make_document(manners={"quiet_hours": [text]}), f"manners.quiet_hours[0]: {wrong}")
+        for text, wrong in [
+            ("8-20", '"8-20" is not a time of the day; write it as "08:00-20:00"'),
+            ("8:00-20:00", '"8:00-20:00" is not a time of the day'),
+            ("08:00 - 20:00", '"08:00 - 20:00" is not a time of the day'),
+            ("08:00-20:00\n", '"08:00-20:00'),
+            ("٠٨:٠٠-٢٠:٠٠", '"٠٨:٠٠-٢٠:٠٠" is not a time of the day'),
+            ("24:00-08:00", '"24:00-08:00" is not on any clock; give 00:00 to 24:00'),
+            ("08:60-09:00", '"08:60-09:00" is not on any clock'),
+            ("08:00-24:01", '"08:00-24:01" is not on any clock'),
+            ("08:00-08:00", '"08:00-08:00" ends when it begins'),
+        ]
+    },
+    "no hour is left": (
+        make_document(manners={"quiet_hours": ["20:00-08:00", "08:00-20:00"]}),
+        "manners.quiet_hours: leave no time to fetch anything",
+    ),
+    "too many quiet hours": (
+        make_document(manners={"quiet_hours": ["01:00-02:00"] * 51}),
+        "manners.quiet_hours: has 51 entries; give 50 at most",
     ),
     **{
         f"header {name}, which the transport sets": (
@@ -180,12 +204,24 @@ def test_a_credential_in_a_refused_header_is_not_repeated() -> None:
 
 def test_a_key_that_a_release_honours_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(definition_module, "NOT_HONOURED", {})
-    document = make_document(sitemaps="robots", manners={"adaptive_throttle": True})
+    document = make_document(sitemaps="robots")
     assert dump(parse(document)) == document
 
 
 def test_values_of_keys_that_are_not_honoured_may_be_the_defaults() -> None:
-    assert parse(make_document(sitemaps=[], manners={"adaptive_throttle": False})) == parse(MINIMAL)
+    assert parse(make_document(sitemaps=[])) == parse(MINIMAL)
+
+
+def test_manners_are_written_as_they_are_read() -> None:
+    manners = {
+        "adaptive_throttle": True,
+        "pages_per_day": 5_000,
+        "quiet_hours": ["08:00-20:00", "23:30-00:15", "12:00-24:00"],
+    }
+    document = make_document(manners=manners)
+    assert dump(parse(document)) == document
+    nothing = make_document(manners={"adaptive_throttle": False, "pages_per_day": None, "quiet_hours": []})
+    assert parse(nothing) == parse(MINIMAL)
 
 
 def test_a_secret_is_a_reference() -> None:

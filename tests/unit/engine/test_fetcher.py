@@ -148,6 +148,23 @@ def test_retry_after_is_read_in_both_forms(value: str, seconds: float | None) ->
     assert retry_after(answer, NOW) == seconds
 
 
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Mon, 01 Jan 2001 00:00:00 GMT", 90.0),
+        ("Fri, 01 Jan 2100 00:00:00 GMT", 0.0),
+        ("yesterday", 90.0),
+        ("", 90.0),
+    ],
+    ids=["a clock that is late", "a date before the answer's own", "no date", "empty"],
+)
+def test_retry_after_as_a_date_is_a_span_by_the_servers_own_clock(date: str, seconds: float) -> None:
+    until = "Mon, 01 Jan 2001 00:01:30 GMT" if "2001" in date else "Tue, 24 Nov 2026 12:01:30 GMT"
+    answer = Answer("http://a.example/", 503, {"retry-after": until, "date": date}, b"", 0, 0.0)
+
+    assert retry_after(answer, NOW) == seconds
+
+
 def test_answer_without_retry_after_asks_for_no_wait() -> None:
     assert retry_after(Answer("http://a.example/", 503, {}, b"", 0, 0.0), NOW) is None
 

@@ -94,16 +94,5 @@ def test_a_host_that_comes_back_is_gone_on_with() -> None:
     assert politeness.totals() == {"http://a.example": make_manners(5)}
 
 
-def test_what_is_in_force_is_noted_before_it_is_shown() -> None:
-    def note(origin: str, manners: HostManners) -> None:
-        manners.delay = 2.0
-
-    politeness = Politeness(note)
-    politeness.begin("http://a.example")
-    politeness.begin("http://b.example")
-    politeness.end("http://b.example")
-    assert [manners.delay for manners in politeness.totals().values()] == [2.0, 2.0]
-
-
 def test_infinity_is_never_stored() -> None:
     assert "Infinity" not in json.dumps(make_manners(1, throttle_limit=inf).to_json())

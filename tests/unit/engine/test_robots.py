@@ -7,6 +7,7 @@ import base64
 import json
 import re
 from itertools import pairwise
+from math import inf
 from typing import TypedDict, cast
 
 import pytest
@@ -291,6 +292,8 @@ async def test_disallowed_pages_cost_no_delay() -> None:
         ("User-agent: *\nCrawl-delay: -1\n", None),
         ("User-agent: *\nCrawl-delay: nan\n", None),
         ("User-agent: *\nRequest-rate: 0/5\n", None),
+        (f"User-agent: *\nRequest-rate: {'9' * 5_000}/1\n", None),
+        (f"User-agent: *\nRequest-rate: 1/{'9' * 5_000}\n", inf),
         ("User-agent: *\nCrawl-delay: soon\n", None),
         ("User-agent: other\nCrawl-delay: 9\n", None),
         ("User-agent: test\nDisallow: /x\n\nUser-agent: *\nCrawl-delay: 9\n", None),

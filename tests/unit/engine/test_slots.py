@@ -8,7 +8,7 @@ from math import inf
 import pytest
 
 from crawler.engine import slots as slots_module
-from crawler.engine.slots import MAX_BACKOFF, MAX_ROBOTS_DELAY, TURN, Guest, Slots
+from crawler.engine.slots import MAX_ROBOTS_DELAY, TURN, Guest, Slots
 
 
 def join(
@@ -48,13 +48,15 @@ def test_starts_are_a_delay_apart_whatever_the_answers_take() -> None:
 )
 def test_the_longer_of_crawl_delay_and_the_spiders_delay_holds(crawl_delay: float | None, expected: float) -> None:
     guest = join(Slots(), delay=1.0)
-    guest.slot.obey(crawl_delay, 0.0)
-    assert guest.wait(0.0) == expected
+    assert start(guest, 0.0), "robots.txt itself is asked for"
+    guest.release(0.5)
+    guest.obey(crawl_delay)
+    assert guest.wait(0.5) == expected
 
 
 @pytest.mark.parametrize(
     ("seconds", "until"),
-    [(30.0, 130.0), (0.0, 100.0), (-5.0, 100.0), (1e9, 100.0 + MAX_BACKOFF), (None, 101.0)],
+    [(30.0, 130.0), (0.0, 100.0), (-5.0, 100.0), (1e6, 100.0 + 1e6), (None, 101.0)],
     ids=["as asked", "zero", "negative", "absurd", "nothing said"],
 )
 def test_a_host_that_asks_for_rest_gets_it(seconds: float | None, until: float) -> None:
@@ -65,13 +67,14 @@ def test_a_host_that_asks_for_rest_gets_it(seconds: float | None, until: float) 
 
 
 def test_back_off_doubles_until_the_host_answers_well() -> None:
-    slot = join(Slots()).slot
+    guest = join(Slots())
+    slot = guest.slot
     ends, now = [], 0.0
     for _ in range(4):
         end = slot.back_off(now)
         ends.append(end - now)
         now = end
-    slot.calm()
+    guest.answered(0.1)
     assert ends == [1.0, 2.0, 4.0, 8.0]
     assert slot.back_off(now) == now + 1.0
 

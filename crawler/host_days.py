@@ -1,0 +1,59 @@
+# ruff: noqa: S608 - the statement is put together from constants of this code; every value is a parameter
+"""The requests that a host has had on a day, from all spiders and processes: what `pages_per_day` is judged by."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import cast
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+
+from . import rawsql
+from .engine.budget import Calendar, requests_by_host
+from .engine.records import Batch
+from .models import HostDay, Spider
+
+KEPT_DAYS = 7
+"""Older rows go when the first page of a new day is counted."""
+
+
+def calendar() -> Calendar:
+    """The scheduler's zone, in which days and quiet hours are meant."""
+    return Calendar(ZoneInfo(settings.SCHEDULER_TIMEZONE))
+
+
+def is_counted() -> bool:
+    """Whether any spider has `pages_per_day`."""
+    return Spider.objects.filter(definition__manners__pages_per_day__isnull=False).exists()
+
+
+def pages_on(host: str, day: date) -> int:
+    """What a host has had on a day so far."""
+    return HostDay.objects.filter(host=host, day=day).values_list("pages", flat=True).first() or 0
+
+
+def count(batch: Batch, now: datetime) -> dict[str, tuple[int, int]]:
+    """Add a batch's requests, inside the checkpoint's transaction; gives each host's pages, and the batch's own.
+
+    The hosts are written in one order, so that two checkpoints never wait for one another.
+    """
+    own = requests_by_host(batch.results)
+    if not own:
+        return {}
+    day = batch.day or now.astimezone(calendar().zone).date()
+    columns = (("host", "text"), ("pages", "integer"))
+    together: dict[str, int] = {}
+    rows: list[rawsql.Row] = [(rawsql.text(host, 300), own[host]) for host in sorted(own)]
+    for part in rawsql.chunks(rows, len(columns)):
+        with_rows, params = rawsql.with_rows(columns, part)
+        stored = rawsql.fetch(
+            f"{with_rows} INSERT INTO crawler_hostday (host, day, pages) SELECT v.host, %s, v.pages FROM v WHERE true "
+            "ON CONFLICT (day, host) DO UPDATE SET pages = crawler_hostday.pages + excluded.pages "
+            "RETURNING host, pages",
+            [*params, rawsql.day(day)],
+        )
+        together.update(cast("list[tuple[str, int]]", stored))
+    if any(together[host] == own[host] for host in together):
+        HostDay.objects.filter(day__lt=day - timedelta(days=KEPT_DAYS)).delete()
+    return {host: (together[host], own[host]) for host in together}

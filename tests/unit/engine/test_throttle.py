@@ -1,0 +1,115 @@
+"""The adaptive throttle against hosts of arithmetic: it settles near what the host takes, whatever that is."""
+
+from __future__ import annotations
+
+from math import exp
+from statistics import fmean
+
+import pytest
+
+from crawler.engine.throttle import FIRST_PATIENCE, MAX_PAUSE, Throttle
+
+from .throttled import Queueing, RateLimited, Refusing, SimulatedHost, adaptive, simulate, wavering
+
+PAGES = 3_000
+SECONDS = 0.2
+SPREADS = [0.0, 0.3, 0.6]
+"""Of the time that a page takes: none, that of pages of one kind, that of all kinds."""
+
+
+@pytest.mark.parametrize("spread", SPREADS)
+@pytest.mark.parametrize("capacity", [1, 2, 3, 4, 8, 40])
+@pytest.mark.parametrize("concurrency", [5, 16])
+def test_it_settles_near_what_a_host_with_a_queue_takes(concurrency: int, capacity: int, spread: float) -> None:
+    course = simulate(Queueing(capacity, SECONDS, wavering(7, spread)), pages=PAGES, concurrency=concurrency)
+    best = min(capacity, concurrency)
+    settled = course.at_once[PAGES // 2 :]
+    assert max(course.at_once) <= concurrency
+    assert 0.75 * best <= fmean(settled) <= 1.6 * best
+    optimum = PAGES * SECONDS * exp(spread**2 / 2) / best
+    assert course.ended <= 1.35 * optimum
+
+
+@pytest.mark.parametrize("capacity", [1, 2, 3, 4, 8])
+def test_it_settles_just_below_what_a_host_refuses(capacity: int) -> None:
+    course = simulate(Refusing(capacity, SECONDS), pages=PAGES, concurrency=16)
+    assert fmean(course.at_once[PAGES // 2 :]) == pytest.approx(capacity, rel=0.1)
+    assert len(course.refused) <= 0.02 * PAGES
+    assert course.ended <= 1.25 * PAGES * SECONDS / capacity
+    early = [at for at in course.refused if at < course.ended / 2]
+    assert len(course.refused) - len(early) <= len(early), "what was too much is tried less and less often"
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(0.5, 0.02), (2.0, 0.02), (2.0, 1.0), (10.0, 0.02), (10.0, 0.2)])
+def test_it_finds_the_pace_of_a_host_that_counts_requests(rate: float, seconds: float) -> None:
+    course = simulate(RateLimited(rate, seconds), pages=1_000, concurrency=16)
+    assert course.ended <= 1.25 * 1_000 / rate
+    assert len(course.refused) <= 30
+
+
+def test_without_the_throttle_such_hosts_are_asked_too_much() -> None:
+    """What the figures above are worth: the same hosts, the same slot, no throttle."""
+    guest = adaptive(16)
+    guest.is_adaptive = False
+    guest.slot.settle()
+    course = simulate(Refusing(3, SECONDS), pages=PAGES, concurrency=16, guest=guest)
+    assert len(course.refused) > PAGES
+
+
+def test_a_host_that_gets_slow_is_asked_less_and_more_again_when_it_recovers() -> None:
+    guest = adaptive(16)
+    simulate(Queueing(16, SECONDS), pages=500, concurrency=16, guest=guest)
+    assert guest.slot.concurrency == 16
+    simulate(Queueing(2, SECONDS), pages=500, concurrency=16, guest=guest, now=1_000.0)
+    assert guest.slot.concurrency <= 3
+    simulate(Queueing(16, SECONDS), pages=6_000, concurrency=16, guest=guest, now=10_000.0)
+    assert guest.slot.concurrency >= 8
+
+
+def test_a_host_that_is_slow_by_nature_is_no_host_under_load() -> None:
+    """Its pages take five times as long from now on, however many are asked for: the limit comes back."""
+    course_of: dict[str, SimulatedHost] = {"quick": Queueing(100, SECONDS), "slow": Queueing(100, 5 * SECONDS)}
+    guest = adaptive(8)
+    simulate(course_of["quick"], pages=8_000, concurrency=8, guest=guest, change=(1_000, course_of["slow"]))
+    assert guest.slot.concurrency == 8
+
+
+def test_differences_of_a_few_milliseconds_are_our_own() -> None:
+    """A quick host on a busy machine: answers wait for our loop, and the latency doubles with each further request."""
+    course = simulate(Queueing(1, 0.003), pages=500, concurrency=5)
+    assert fmean(course.at_once[250:]) > 4
+
+
+def test_a_limit_that_is_not_used_does_not_grow() -> None:
+    throttle = Throttle()
+    for _ in range(1_000):
+        throttle.answered(SECONDS, 1, 16)
+    assert throttle.limit <= 2
+
+
+def test_one_burst_of_refusals_is_one_cut() -> None:
+    throttle = Throttle()
+    while throttle.limit < 16:
+        throttle.answered(SECONDS, throttle.limit, 16)
+    assert [throttle.refused(active) for active in range(16, 0, -1)] == [True, *[False] * 15]
+    assert (throttle.limit, throttle.cuts) == (8, 1)
+
+
+def test_pauses_double_up_to_a_minute_where_one_at_a_time_is_too_much() -> None:
+    throttle = Throttle()
+    pauses = []
+    for _ in range(12):
+        throttle.refused(1)
+        pauses.append(throttle.pause)
+    assert pauses[:4] == [0.1, 0.2, 0.4, 0.8]
+    assert pauses[-1] == MAX_PAUSE
+    assert throttle.limit == 1
+
+
+def test_errors_alone_never_speed_up() -> None:
+    throttle = Throttle()
+    throttle.refused(1)
+    before = throttle.pause
+    for _ in range(10 * FIRST_PATIENCE):
+        throttle.refused(1)
+    assert throttle.pause >= before
