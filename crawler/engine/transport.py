@@ -42,6 +42,8 @@ KEEP_SECONDS = 15.0
 MAX_IDLE = 256
 MAX_BYTES = 10_485_760
 _MAX_PREFERRED = 10_000
+_ROUNDS_TO_CLOSE = 4
+"""Of the loop, until a protocol hears of its abort(): one, and one more for each TLS around it."""
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _UNSAFE_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -165,7 +167,10 @@ class CrawlTransport(httpx.AsyncBaseTransport):
             connection.abort()
         self._idle.clear()
         self._idle_order.clear()
-        await asyncio.sleep(0)  # abort() tells the protocols in the loop's next round
+        for _ in range(_ROUNDS_TO_CLOSE):
+            if not self._open:
+                break
+            await asyncio.sleep(0)
 
     @property
     def connections_open(self) -> int:
