@@ -1,4 +1,4 @@
-"""`/api/crawl/tasks`: follow a crawl, look at its pages, cancel it."""
+"""`/api/crawl/tasks`: follow a crawl, look at its pages, ask why something is missing, cancel it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from crawler import politeness
 from crawler.engine.records import PageState
+from crawler.explaining import explain
 from crawler.models import CrawlTask, Page
 from crawler.tasks import TaskEnded, TaskNotFound, cancel_task, describe_task, with_progress
 from crawlproject.web.filters import StrictFilterSet
@@ -65,6 +67,18 @@ class CrawlTaskViewSet(viewsets.GenericViewSet[CrawlTask]):
         except TaskEnded as error:
             raise Conflict(str(error)) from error
         return Response(describe_task(task), status=202)
+
+    @action(detail=True, methods=["get"])
+    def causes(self, request: Request, task_id: str) -> Response:
+        """How the crawl ended in one sentence, and each cause of what is missing: its count, examples, what to do."""
+        refuse_unknown(request.query_params, set())
+        return Response(explain(self.get_object()).to_json())
+
+    @action(detail=True, methods=["get"])
+    def politeness(self, request: Request, task_id: str) -> Response:
+        """How the crawl treated each host: requests, rates, waits, what robots.txt asked for, what was saved."""
+        refuse_unknown(request.query_params, set())
+        return Response(politeness.report(self.get_object()).to_json())
 
     @action(detail=True, methods=["get"])
     def pages(self, request: Request, task_id: str) -> Response:

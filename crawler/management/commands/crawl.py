@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
+from crawler.explaining import explain
 from crawler.management.plain import find_spider, plain_errors, printable
+from crawler.management.telling import closing
 from crawler.models import CrawlTask
 from scheduling.exceptions import RunBusy, RunStopped
 from scheduling.models import JobRun
@@ -56,15 +58,20 @@ class Command(BaseCommand):
                 raise CommandError(message, returncode=1) from error
             except RunStopped as error:
                 raise CommandError(str(error), returncode=1) from error
-            result = summary(run)
-            self.stdout.write(_to_json(result) if json else printable(sentence(result)))
+            task = CrawlTask.objects.select_related("spider").filter(run=run).first()
+            result, explanation = summary(run, task), explain(task) if task is not None else None
+            if json:
+                causes = [] if explanation is None else [found.to_json() for found in explanation.causes]
+                self.stdout.write(_to_json({**result, "causes": causes}))
+            else:
+                for line in (sentence(result), *closing(explanation)):
+                    self.stdout.write(printable(line))
         if result["status"] != "completed":
             sys.exit(1)
 
 
-def summary(run: JobRun) -> dict[str, object]:
+def summary(run: JobRun, task: CrawlTask | None) -> dict[str, object]:
     """What a crawl came to, for programs; zeros where it did not begin."""
-    task = CrawlTask.objects.filter(run=run).first()
     ended, begun = run.finished_at, run.started_at
     return {
         "status": STATUS.get(JobRun.State(run.state), run.state),

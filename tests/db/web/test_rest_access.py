@@ -36,6 +36,8 @@ ADDRESSES = [
     ("post", "/api/crawl/spiders/books/versions/1/restore", "crawler.change_spider"),
     ("get", "/api/crawl/tasks", "crawler.view_crawltask"),
     ("get", "/api/crawl/tasks/task", "crawler.view_crawltask"),
+    ("get", "/api/crawl/tasks/task/causes", "crawler.view_crawltask"),
+    ("get", "/api/crawl/tasks/task/politeness", "crawler.view_crawltask"),
     ("get", "/api/crawl/tasks/task/pages", "crawler.view_page"),
     ("post", "/api/crawl/tasks/task/cancel", "crawler.change_crawltask"),
     ("get", "/api/crawl/items", "crawler.view_item"),

@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
-from crawler.models import CrawlTask
+from crawler.models import CrawlTask, TaskFailure
 
 from .making import make_item, make_page, make_run, make_spider, make_task, make_version
 from .problems import assert_problem
@@ -222,3 +222,34 @@ def test_a_list_of_items_costs_the_same_for_many(
         make_item(spider)
     with django_assert_max_num_queries(2):
         assert len(api.get("/api/crawl/items").json()["results"]) == 20
+
+
+# --- causes and manners -----------------------------------------------------------------------------------------------
+def test_a_crawl_tells_its_causes(api: APIClient) -> None:
+    task = make_task(make_spider(), pages=10, items=3, reasons={"http_500": 4, "out_of_scope": 9})
+    TaskFailure.objects.create(
+        task=task, url="https://shop.example/x", reason="http_500", status_code=500, at=timezone.now()
+    )
+    body = api.get(f"/api/crawl/tasks/{task.task_id}/causes").json()
+    assert (body["task_id"], body["verdict"], body["comparison"]) == (task.task_id, "lacking", None)
+    first, second = body["causes"]
+    assert (first["key"], first["severity"], first["count"], first["unit"]) == ("server_error", "trouble", 4, "pages")
+    assert first["share"] == 0.4
+    assert first["examples"] == [{"url": "https://shop.example/x", "status_code": 500, "detail": ""}]
+    assert all(first[name] for name in ("title", "what", "remedy"))
+    assert (second["key"], second["share"]) == ("out_of_scope", None)
+
+
+def test_a_crawl_tells_how_it_treated_its_hosts(api: APIClient) -> None:
+    task = make_task(make_spider(), hosts={"shop.example": {"requests": 12, "peak_rate": 3, "robots_refused": 2}})
+    body = api.get(f"/api/crawl/tasks/{task.task_id}/politeness/").json()
+    assert body["total"]["requests"] == 12
+    assert [host["host"] for host in body["hosts"]] == ["shop.example"]
+    assert body["hosts"][0]["sentences"]
+
+
+@pytest.mark.parametrize("what", ["causes", "politeness"])
+def test_an_account_of_no_crawl_is_not_found(api: APIClient, what: str) -> None:
+    assert_problem(api.get(f"/api/crawl/tasks/none/{what}"), 404)
+    task = make_task(make_spider())
+    assert_problem(api.get(f"/api/crawl/tasks/{task.task_id}/{what}?state=failed"), 400, field="state")

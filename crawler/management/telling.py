@@ -1,0 +1,52 @@
+"""A crawl's account as lines of a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from crawler.explaining import Explanation, Found, Unit
+
+TOP = 3
+"""Causes that are told at the end of a crawl."""
+_UNITS = {
+    Unit.PAGES: ("page", "pages"),
+    Unit.LINKS: ("link", "links"),
+    Unit.ITEMS: ("item", "items"),
+    Unit.VALUES: ("value", "values"),
+}
+
+
+def story(explanation: Explanation) -> Iterator[str]:
+    """The whole account, a line each."""
+    yield explanation.sentence
+    if explanation.comparison is not None:
+        yield from explanation.comparison.sentences
+    for found in explanation.causes:
+        yield ""
+        yield f"{found.cause.title}: {amount(found)}"
+        yield f"  {found.cause.what}"
+        yield from (f"  {detail}" for detail in found.details)
+        yield f"  What to do: {found.cause.remedy}"
+        for example in found.examples:
+            status = "" if example.status_code is None else f" ({example.status_code})"
+            yield f"  - {example.url}{status}" + (f": {example.detail}" if example.detail else "")
+
+
+def amount(found: Found) -> str:
+    """``312 pages (92%)``."""
+    one, many = _UNITS[found.unit]
+    share = "" if found.share is None else f" ({found.share:.1%})"
+    return f"{found.count:,} {one if found.count == 1 else many}{share}"
+
+
+def closing(explanation: Explanation | None) -> Iterator[str]:
+    """The causes that weigh most, in plain words."""
+    if explanation is None:
+        return
+    causes = explanation.causes[:TOP]
+    for found in causes:
+        example = f" Example: {found.examples[0].url}" if found.examples else ""
+        yield f"- {found.cause.title}, {amount(found)}: {' '.join(found.details) or found.cause.what}{example}"
+        yield f"  What to do: {found.cause.remedy}"
+    if causes:
+        yield f"All of it: manage.py explaincrawl {explanation.task_id}"
