@@ -90,7 +90,7 @@ def store_batch(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> Stored:
         write_items(plan.known, plan.freed, spider_id=scope.spider_id, task_id=scope.task_id, now=now)
         reasons = _reasons(batch, plan, links_cut)
         rules = rule_counts.count(batch.results)
-        failures = add_failures(scope.task_id, batch.results, memory.failures, now=now)
+        failures = add_failures(scope.task_id, batch, memory.failures, now=now)
         after = replace(
             memory,
             claims=plan.claims,
@@ -258,7 +258,8 @@ def _links_of(results: Sequence[PageResult]) -> Iterator[tuple[Link, tuple[int, 
         if result.state is PageState.REDIRECTED:
             chain = (*result.page.chain, result.page.url_hash)
         for link in result.links:
-            yield link, chain
+            # A page that gave its place to its canonical may have links besides: they are no part of the chain.
+            yield link, chain if link.hops else ()
 
 
 def _add_links(scope: CrawlScope, links: Sequence[tuple[Link, tuple[int, ...]]], now: datetime) -> list[PendingPage]:

@@ -3,36 +3,54 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 
 from . import rawsql
 from .engine.errors import Reason
-from .engine.records import PageResult, PageState
+from .engine.records import Batch, Notice, PageResult, PageState
 from .models import TaskFailure
 
 MAX_FAILURES = 1_000
 """Rows a task; what is beyond is counted by reason."""
 MAX_FAILURES_OF_REASON = 200
 """So that a thousand dead links leave room for an example of everything else."""
-_NO_FAILURE = (Reason.PAGE_LIMIT.value, Reason.TIME_LIMIT.value, Reason.DEPTH_LIMIT.value)
+_NO_FAILURE = (
+    Reason.PAGE_LIMIT.value,
+    Reason.TIME_LIMIT.value,
+    Reason.DEPTH_LIMIT.value,
+)
 
 
-def add_failures(task_id: int, results: Sequence[PageResult], known: Counter[str], *, now: datetime) -> Counter[str]:
+def add_failures(task_id: int, batch: Batch, known: Counter[str], *, now: datetime) -> Counter[str]:
     """Write what failed, as far as there is room; returns how many rows by reason."""
     rows: list[TaskFailure] = []
     added: Counter[str] = Counter()
     room = MAX_FAILURES - known.total()
-    for result in results:
-        if len(rows) >= room:
-            break
-        for row in _failures_of(task_id, result, now):
+    found = chain(
+        (_notice_row(task_id, notice, now) for notice in batch.notices),
+        chain.from_iterable(_failures_of(task_id, result, now) for result in batch.results),
+    )
+    if room > 0:
+        for row in found:
             if len(rows) < room and known[row.reason] + added[row.reason] < MAX_FAILURES_OF_REASON:
                 added[row.reason] += 1
                 rows.append(row)
     if rows:
         TaskFailure.objects.bulk_create(rows)
     return added
+
+
+def _notice_row(task_id: int, notice: Notice, now: datetime) -> TaskFailure:
+    return TaskFailure(
+        task_id=task_id,
+        url=rawsql.text(notice.url),
+        reason=rawsql.text(notice.reason, 50),
+        status_code=notice.status_code,
+        detail=rawsql.text(notice.detail, 500),
+        at=now,
+    )
 
 
 def _failures_of(task_id: int, result: PageResult, now: datetime) -> Iterator[TaskFailure]:

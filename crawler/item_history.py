@@ -36,6 +36,8 @@ UNKNOWN_REFUSALS = (
     Reason.PAGE_LIMIT.value,
     Reason.TIME_LIMIT.value,
     Reason.DEPTH_LIMIT.value,
+    Reason.HOST_LIMIT.value,
+    Reason.PATTERN_LIMIT.value,
 )
 
 

@@ -115,7 +115,7 @@ class CrawlerManager:
         crawl = Crawl(
             definition=definition,
             fetcher=line.fetcher,
-            extractor=Extractor(definition),
+            extractor=Extractor(definition, settings.CRAWLER_USER_AGENT),
             scope=Scope(definition),
             storage=storage,
             slots=self._slots,

@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from django.conf import settings
+
 from .engine.definition import SpiderDefinition, parse
 from .engine.errors import DefinitionError, DefinitionProblem, UrlError, http_reason
 from .engine.extractor import Explanation, Extractor, ItemExplanation
@@ -82,7 +84,9 @@ def _explain(definition: SpiderDefinition, page: FetchedPage) -> Explanation:
     answer = page.answer
     if answer is None or _reason(page):
         return Explanation("")
-    return Extractor(definition).explain(answer.url, answer.body, answer.charset, answer.content_type)
+    return Extractor(definition, settings.CRAWLER_USER_AGENT).explain(
+        answer.url, answer.body, answer.charset, answer.content_type
+    )
 
 
 def _describe_content(explanation: Explanation) -> dict[str, object]:

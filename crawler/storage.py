@@ -39,6 +39,10 @@ ROWS_AT_ONCE = 10_000
 """Of a long answer, fetched together."""
 
 
+VISITED = 10_000
+"""Pages that are looked up at once to go on counting where an earlier attempt ended."""
+
+
 class LaneRun(Protocol):
     """`Lane.run` or `Lane.run_patiently`: calls a function in the storage lane."""
 
@@ -113,6 +117,10 @@ class DatabaseStorage:
         """How many requests for pages a host has had on a day, from all spiders and processes."""
         return await self._lane_run(host_days.pages_on, host, day)
 
+    async def visited(self, *, after: int) -> Sequence[tuple[int, str]]:
+        """Id and URL of the next 10,000 pages, by id, that this task has fetched."""
+        return await self._lane_run(self._visited, after)
+
     async def mark_gone(self) -> int:
         """Mark the items that no page gave; returns how many. May be called again after a crash."""
         if not self._scope.follows_links:
@@ -159,6 +167,7 @@ class DatabaseStorage:
             resumed=is_resumed,
             start_answered=is_resumed and self._has_start_answer(),
             depth_limited=Reason.DEPTH_LIMIT.value in row["reasons"],
+            reasons=frozenset(row["reasons"]),
             seconds_spent=_seconds_spent(row["run__execution_time"], row["run__started_at"]),
         )
 
@@ -186,6 +195,10 @@ class DatabaseStorage:
         pages = [pending_page(row, self._scope.spider_version) for row in rows if cast(int, row[0]) not in held]
         return pages[:room]
 
+    def _visited(self, after: int) -> list[tuple[int, str]]:
+        pages = Page.objects.filter(task_id=self._scope.task_id, id__gt=after).exclude(state__in=("pending", "refused"))
+        return list(pages.order_by("id").values_list("id", "url")[:VISITED])
+
     def _store(self, part: Batch) -> Stored:
         stored = store_batch(self._scope, part, self._memory)
         self._memory = stored.memory
@@ -200,7 +213,7 @@ def _seconds_spent(before: float | None, started_at: datetime | None) -> float:
 
 def _parts(batch: Batch) -> Iterator[Batch]:
     """`batch` in pieces of about `PART_ROWS` rows; what is kept beside the pages goes with the first."""
-    part = Batch(reasons=batch.reasons, hosts=batch.hosts, day=batch.day)
+    part = Batch(reasons=batch.reasons, notices=batch.notices, hosts=batch.hosts, day=batch.day)
     weight = 0
     for result in batch.results:
         rows = _weight(result)

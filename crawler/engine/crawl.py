@@ -17,6 +17,7 @@ from collections.abc import Callable
 from math import inf
 
 from .budget import Calendar
+from .directives import Directives
 from .frontier import WINDOW, Frontier, Host
 from .gate import Gate, Step
 from .ledger import Ledger
@@ -40,6 +41,7 @@ from .slots import Guest, Slots
 from .spider import SpiderDefinition
 from .storage import CrawlStorage
 from .tally import Tally
+from .traps import Quotas, Traps, quotas_of
 from .visit import DEFAULT_RETRY, Fetchers, PageExtractor, PageFetcher, RetryRule, Visitor
 
 __all__ = ["MAX_CONCURRENCY", "Crawl", "RetryRule"]
@@ -78,6 +80,9 @@ class Crawl:
         self._drain_seconds = drain_seconds
         self._on_progress = on_progress
         self._clock = clock
+        self._traps = Traps()
+        self._quotas = quotas_of(definition.limits)
+        self._directives = Directives(definition.manners, fetcher.user_agent)
         self._max_pages = _or_infinite(definition.limits.max_pages)
         self._tally = Tally()
         self._fetchers = Fetchers(definition, fetcher)
@@ -89,6 +94,7 @@ class Crawl:
             slots=slots,
             robots=robots,
             storage=storage,
+            quotas=self._quotas,
             calendar=calendar or Calendar(),
             clock=clock,
         )
@@ -133,6 +139,8 @@ class Crawl:
         opening = await self._storage.open(start_links(self._definition), room=self._frontier.window)
         self._begin(opening)
         spent = opening.seconds_spent
+        if opening.resumed and self._quotas is not None:
+            await self._count_again(self._quotas)
         del opening
         keeper = asyncio.create_task(self._ledger.run(), name="crawl keeper")
         workers = [asyncio.create_task(self._work(), name=f"crawl worker {n}") for n in range(self._max_concurrency)]
@@ -157,7 +165,13 @@ class Crawl:
 
     def _begin(self, opening: Opening) -> None:
         self._frontier.seen = opening.seen
-        self._reader = PageReader(self._scope, max_depth=self._definition.limits.max_depth, seen=opening.seen)
+        self._reader = PageReader(
+            self._scope,
+            max_depth=self._definition.limits.max_depth,
+            seen=opening.seen,
+            directives=self._directives,
+            traps=self._traps,
+        )
         if self._definition.start_posts or opening.resumed:
             self._visitor.posts = self._reader.posts = Posts(self._definition.start_posts)
         self._tally.go_on(opening)
@@ -165,6 +179,13 @@ class Crawl:
         self._frontier.admit(opening.pending)
         if self._tally.answered >= self._max_pages:
             self._reach_page_limit()
+
+    async def _count_again(self, quotas: Quotas) -> None:
+        after = 0
+        while pages := await self._storage.visited(after=after):
+            for _, url in pages:
+                quotas.count(url)
+            after = pages[-1][0]
 
     async def _until_over(self, spent: float) -> None:
         seconds = self._definition.limits.max_seconds
@@ -228,6 +249,10 @@ class Crawl:
             return Ending.LIMITED, f"{why}; pages were left in the frontier"
         if self._tally.is_cut:
             return Ending.LIMITED, f"Links beyond max_depth = {self._definition.limits.max_depth} were left out"
+        for key in self._tally.limits_met:
+            return Ending.LIMITED, f"Pages beyond {key} = {getattr(self._definition.limits, key)} were left out"
+        if self._traps.is_unsure:
+            return Ending.LIMITED, "Links to pages that are all the same were left out"
         return Ending.COMPLETED, ""
 
     # -- the workers ----------------------------------------------------------------------------------------------
@@ -328,6 +353,8 @@ class Crawl:
         if result.links or result.state is PageState.UNCHANGED:
             host.brought = ledger.number
         ledger.add(result, hungry=host.brought == ledger.number and not host.pages)
+        if self._traps.has_news:
+            ledger.name(self._traps.drain())
         if self._tally.answered >= self._max_pages:
             self._reach_page_limit()
 

@@ -240,9 +240,19 @@ def _read_manners(manners: Section) -> Manners:
         adaptive_throttle=manners.flag("adaptive_throttle", default=default.adaptive_throttle),
         pages_per_day=_optional_integer(manners, "pages_per_day", least=1),
         quiet_hours=read_quiet_hours(manners),
+        obey_nofollow=manners.flag("obey_nofollow", default=default.obey_nofollow),
+        obey_noindex=manners.flag("obey_noindex", default=default.obey_noindex),
+        canonical=_read_canonical(manners),
         user_agent=user_agent,
         headers=_read_headers(manners.section("headers")),
     )
+
+
+def _read_canonical(manners: Section) -> str:
+    canonical = manners.text("canonical") or "ignore"
+    if canonical not in ("ignore", "follow"):
+        manners.error("canonical", f'{shown(canonical)} is not known; write "ignore" or "follow"')
+    return canonical
 
 
 def _read_headers(headers: Section) -> dict[str, str | SecretRef]:
@@ -287,6 +297,8 @@ def _read_limits(limits: Section) -> Limits:
         max_bytes_per_page=limits.integer(
             "max_bytes_per_page", default=default.max_bytes_per_page, least=1, most=MAX_BYTES
         ),
+        max_pages_per_host=_optional_integer(limits, "max_pages_per_host", least=1),
+        max_pages_per_pattern=_optional_integer(limits, "max_pages_per_pattern", least=1),
     )
 
 

@@ -34,6 +34,11 @@ class Reason(StrEnum):
     TIME_LIMIT = "time_limit"
     ROBOTS_DISALLOWED = "robots_disallowed"
     ROBOTS_UNREACHABLE = "robots_unreachable"
+    NOFOLLOW = "nofollow"
+    CANONICAL = "canonical"  # another page stands for it
+    TRAP = "trap"
+    HOST_LIMIT = "host_limit"
+    PATTERN_LIMIT = "pattern_limit"
     ADDRESS_REFUSED = "address_refused"
     # a page was left in the frontier, for another time
     DAY_BUDGET = "day_budget"
@@ -58,6 +63,7 @@ class Reason(StrEnum):
     REDIRECT_INVALID = "redirect_invalid"
     NOT_HTML = "not_html"
     JSON_INVALID = "json_invalid"
+    NOINDEX = "noindex"
     EXTRACTION_ERROR = "extraction_error"
     # a page was read and gave nothing
     EMPTY_BODY = "empty_body"

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from .diagnosis import diagnose
+from .directives import NOTHING, Asked, Directives
 from .errors import Reason
+from .feeds import feed_links
 from .items import Candidate, ItemReader, RuleReader
 from .jsonpages import JsonPage, JsonRules, JsonUnreadable, reads_json
-from .links import LinkReader, Links, html_links
+from .links import LinkReader, Links, html_links, reads_feeds
 from .page import PageTree, ReadingFailed
 from .reading import is_readable, names_json
 from .records import Extraction, ItemRecord, Json, ValueProblem
@@ -76,13 +78,16 @@ class Explanation:
 class Extractor:
     """A spider's rules, compiled once for a crawl. Safe to use from several threads."""
 
-    def __init__(self, definition: SpiderDefinition) -> None:
+    def __init__(self, definition: SpiderDefinition, user_agent: str = "") -> None:
+        """`user_agent` is what the crawl calls itself where the spider does not say: pages may address it by name."""
         self._items = tuple(ItemReader(rule) for rule in definition.items if not rule.reads_json)
         self._claiming = frozenset(reader.type for reader in self._items if reader.has_match)
         self._shown: Counter[str] = Counter()
         self._links = html_links(definition.follow)
+        self._reads_feeds = reads_feeds(definition.follow)
         self._json = JsonRules(definition) if reads_json(definition) else None
         self._types = {(item.type, rule.name): rule.type for item in definition.items for rule in item.fields}
+        self._directives = Directives(definition.manners, definition.manners.user_agent or user_agent)
         self._scope = Scope(definition)
 
     def extract(self, url: str, body: bytes, charset: str, content_type: str) -> Extraction:
@@ -100,11 +105,14 @@ class Extractor:
             if answer is not None:
                 self._extract(answer, self._json.links, self._json.items, extraction)
                 return extraction
-        if not is_readable(content_type):
+        if not is_readable(content_type, body if self._reads_feeds else b""):
             extraction.reasons[Reason.NOT_HTML] += 1
             return extraction
-        page = PageTree(url, body, charset)
-        if not self._extract(page, self._links, self._items, extraction):
+        page = self._parse(url, body, charset, content_type)
+        asked = self._directives.of_page(page)
+        extraction.canonical, extraction.noindex = asked.canonical, asked.noindex
+        readers = () if asked.noindex else self._items
+        if not self._extract(page, self._links, readers, extraction, asked) and not asked.noindex:
             self._look_closer(page, body, content_type, extraction)
         return extraction
 
@@ -117,19 +125,26 @@ class Extractor:
                 return Explanation(url, notice=f"not JSON: {error}")
             if answer is not None:
                 return self._explain(answer, self._json.links, self._json.items)
-        if not is_readable(content_type):
+        if not is_readable(content_type, body if self._reads_feeds else b""):
             hint = "; each_json and json read JSON answers" if names_json(content_type) else ""
             return Explanation(url, notice=f"content type {content_type} is not read{hint}")
-        return self._explain(PageTree(url, body, charset), self._links, self._items)
+        page = self._parse(url, body, charset, content_type)
+        return self._explain(page, self._links, self._items, self._directives.of_page(page))
 
     def _explain(
-        self, page: _Page, link_reader: LinkReader[_Page], readers: Sequence[RuleReader[_Context, _Page]]
+        self,
+        page: _Page,
+        link_reader: LinkReader[_Page],
+        readers: Sequence[RuleReader[_Context, _Page]],
+        asked: Asked = NOTHING,
     ) -> Explanation:
         links = Links({}, {}, Counter())
         items: list[ItemExplanation] = []
-        notice = self._other_rules(readers, page)
+        notice = _notice_of(asked) or self._other_rules(readers, page)
         try:
             links = link_reader.read(page)
+            if isinstance(page, PageTree) and self._directives.obeys_links:
+                link_reader.leave_nofollow(page, links)
             keys: set[tuple[str, str]] = set()
             for reader in readers:
                 if reader.wants(page.url):
@@ -139,7 +154,7 @@ class Extractor:
         return Explanation(
             page.url,
             items=tuple(items),
-            links=tuple(self._explain_links(links)),
+            links=tuple(self._explain_links(links, asked)),
             unmatched=tuple(reader.type for reader in readers if not reader.wants(page.url)),
             refused=links.refused,
             notice=notice,
@@ -155,22 +170,39 @@ class Extractor:
             return f"this is a JSON answer; {', '.join(others)} would be read from HTML pages"
         return f"this is no JSON answer; {', '.join(others)} would be read from one"
 
+    def _parse(self, url: str, body: bytes, charset: str, content_type: str) -> PageTree:
+        page = PageTree(url, body, charset)
+        if self._reads_feeds:
+            page.entries = feed_links(url, body, charset, content_type)
+        return page
+
     def _extract(
         self,
         page: _Page,
         link_reader: LinkReader[_Page],
         readers: Sequence[RuleReader[_Context, _Page]],
         extraction: Extraction,
+        asked: Asked = NOTHING,
     ) -> bool:
         """Whether the page gave a value, or what it gives is not known."""
         try:
             links = link_reader.read(page)
+            if isinstance(page, PageTree) and self._directives.obeys_links:
+                self._leave_nofollow(page, links, asked, extraction)
             extraction.links = list(links.taken)
             extraction.reasons.update(links.refused)
             return self._extract_items(page, readers, extraction)
         except ReadingFailed as error:
             _note_failure(extraction, Reason.EXTRACTION_ERROR, str(error))
             return True
+
+    def _leave_nofollow(self, page: PageTree, links: Links, asked: Asked, extraction: Extraction) -> None:
+        if asked.nofollow:
+            links.nofollow, links.taken = links.taken, {}
+        else:
+            self._links.leave_nofollow(page, links)
+        if links.nofollow:
+            extraction.reasons[Reason.NOFOLLOW] += len(links.nofollow)
 
     def _extract_items(
         self, page: _Page, readers: Sequence[RuleReader[_Context, _Page]], extraction: Extraction
@@ -258,13 +290,16 @@ class Extractor:
             explanations.append(FieldExplanation(name, kind, value, reading.matches, tuple(problems)))
         return explanations
 
-    def _explain_links(self, links: Links) -> list[LinkExplanation]:
+    def _explain_links(self, links: Links, asked: Asked) -> list[LinkExplanation]:
         explanations = []
         for url, number in links.taken.items():
-            if self._scope.judge(url) is None:
+            if asked.nofollow:
+                explanations.append(LinkExplanation(url, False, "the page says nofollow"))
+            elif self._scope.judge(url) is None:
                 explanations.append(LinkExplanation(url, True, f"followed by follow[{number}]"))
             else:
                 explanations.append(LinkExplanation(url, False, "outside allowed_domains"))
+        explanations.extend(LinkExplanation(url, False, "the link says nofollow") for url in links.nofollow)
         for url, number in links.left.items():
             objection = self._links.rules[number].objection(url) or ""
             place = f"follow[{number}].{objection}"
@@ -276,3 +311,10 @@ class Extractor:
 def _note_failure(extraction: Extraction, reason: Reason, detail: str) -> None:
     extraction.reasons[reason] += 1
     extraction.problems.append(ValueProblem("", "", reason, detail))
+
+
+def _notice_of(asked: Asked) -> str:
+    """What a crawl would leave out of the page because the page says so."""
+    if asked.canonical:
+        return f"the page gives its place to its canonical page, {asked.canonical}: it gives no items itself"
+    return "the page says noindex: its items are not kept" if asked.noindex else ""

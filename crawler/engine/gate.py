@@ -22,6 +22,7 @@ from .robots import ALLOW_ALL, Robots, RobotsRules, product_token
 from .slots import Guest, Slots
 from .spider import Manners
 from .storage import CrawlStorage
+from .traps import Quotas
 from .visit import Fetchers
 
 NOTE_EVERY = 10.0
@@ -51,6 +52,7 @@ class Gate:
         slots: Slots,
         robots: Robots,
         storage: CrawlStorage,
+        quotas: Quotas | None,
         calendar: Calendar,
         clock: Callable[[], float],
     ) -> None:
@@ -60,6 +62,7 @@ class Gate:
         self._scope = scope
         self._slots = slots
         self._robots = robots
+        self._quotas = quotas
         self._calendar = calendar
         self._clock = clock
         self._politeness = Politeness()
@@ -144,7 +147,8 @@ class Gate:
             return refused(page, reason)
         rules = host.rules
         if rules is None or rules.allows(page.url, self._agent):
-            return None
+            over = self._quotas.refuse(page.url) if self._quotas is not None and not page.attempts else None
+            return None if over is None else refused(page, *over)
         if rules.problem:
             host.guest.manners.robots_unreachable += 1
             return refused(page, Reason.ROBOTS_UNREACHABLE, rules.problem)

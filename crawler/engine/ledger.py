@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from .frontier import Frontier
-from .records import Batch, CheckpointAnswer, PageResult
+from .records import Batch, CheckpointAnswer, Notice, PageResult
 from .storage import CrawlStorage
 
 
@@ -72,6 +72,10 @@ class Ledger:
             self._timer = asyncio.get_running_loop().call_later(self._seconds, self.ask)
         if len(results) >= self._pages:
             self.ask()
+
+    def name(self, notices: Iterable[Notice]) -> None:
+        """Name them among the task's failures, with the next results."""
+        self._filling.notices.extend(notices)
 
     def ask(self) -> None:
         """Store what is unsaved, and fetch pages where memory has room, as soon as may be."""

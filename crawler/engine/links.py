@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from turbohtml import Element, XPath
@@ -19,6 +19,7 @@ from .urls import resolve
 
 _EVERY_LINK = XPath("//a/@href")
 _EVERY_LINK_CSS = ("a[href]", "a")
+_NOFOLLOW = ", ".join(f'{tag}[rel~="{word}" i]' for tag in ("a", "area") for word in ("nofollow", "ugc", "sponsored"))
 _REMEMBERED = 50_000
 """Links and verdicts kept: a site's menus stand on every page."""
 _REMEMBERED_LENGTH = 300
@@ -38,6 +39,8 @@ class Links:
     """URLs that a rule's selector found and no rule took, to the last rule that said no."""
     refused: Counter[str]
     """Strings that are no URL to be fetched, by reason."""
+    nofollow: dict[str, int] = field(default_factory=dict)
+    """URLs that a rule would have taken, to its number, but every link to them on the page says nofollow."""
 
 
 class Resolver:
@@ -138,6 +141,24 @@ class LinkReader(Generic[_Page_contra]):
             links.left = {url: number for url, number in links.left.items() if url not in links.taken}
         return links
 
+    def leave_nofollow(self, page: PageTree, links: Links) -> None:
+        """Take out of `links` what only links with ``rel=nofollow`` (``ugc``, ``sponsored``) lead to.
+
+        Where the same page stands behind an ordinary link too, that one is followed.
+        """
+        document = page.document
+        if not links.taken or document.select_one(_NOFOLLOW) is None:
+            return
+        marked = document.select(_NOFOLLOW)
+        ignored: Counter[str] = Counter()
+        suspects = self._resolver.resolve(page.base, _attributes(marked), ignored).keys() & links.taken.keys()
+        if not suspects:
+            return
+        others = set(document.select("a[href], area[href]")).difference(marked)
+        endorsed = self._resolver.resolve(page.base, _attributes(others), ignored)
+        for url in [url for url in links.taken if url in suspects and url not in endorsed]:
+            links.nofollow[url] = links.taken.pop(url)
+
     def _verdict(self, group: int, members: Sequence[int], url: str) -> int:
         """The number of the first rule of the group that takes `url`, or -1."""
         known = self._verdicts.get((group, url))
@@ -154,6 +175,11 @@ class LinkReader(Generic[_Page_contra]):
 def html_links(rules: Sequence[FollowRule]) -> LinkReader[PageTree]:
     """The links of HTML and XML pages."""
     return LinkReader(rules, _group(rules))
+
+
+def reads_feeds(rules: Sequence[FollowRule]) -> bool:
+    """Whether a rule looks everywhere: such rules take the entries' links of a feed."""
+    return any(rule.json is None and _selector(rule) is None for rule in rules)
 
 
 def _group(rules: Sequence[FollowRule]) -> Iterator[tuple[Finder[PageTree], tuple[int, ...]]]:
@@ -194,8 +220,17 @@ def _selector(rule: FollowRule) -> Selector | None:
 
 
 def _every_link(page: PageTree, refused: Counter[str]) -> Iterable[str]:
+    if page.entries is not None:
+        return page.entries
     found = _EVERY_LINK(page.document)
     return _encoded(page, (href for href in found if isinstance(href, str))) if isinstance(found, list) else ()
+
+
+def _attributes(elements: Iterable[Element]) -> Iterator[str]:
+    for element in elements:
+        href = element.attr("href")
+        if href is not None:
+            yield href
 
 
 def _strings(selector: Selector, matches: Sequence[Found], page: PageTree) -> Iterator[str]:

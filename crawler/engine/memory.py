@@ -99,6 +99,7 @@ class MemoryStorage:
             pages_done=sum(1 for page in mine if page.is_answer),
             resumed=resumed,
             start_answered=any(r.page.depth == 0 and is_start_answer(r.status_code, r.reason) for r in stored),
+            reasons={reason for result in stored for reason in (result.reason, *result.reasons)},
             depth_limited=self._was_cut or any(Reason.DEPTH_LIMIT in (r.reason, *r.reasons) for r in stored),
         )
 
@@ -142,6 +143,11 @@ class MemoryStorage:
 
     async def pages_on(self, host: str, day: date) -> int:
         return self.days[host, day]
+
+    async def visited(self, *, after: int) -> Sequence[tuple[int, str]]:
+        left = (PageState.PENDING, PageState.REFUSED)
+        mine = [page for page in self.pages.values() if page.task == self.task and page.state not in left]
+        return [(page.page_id, page.url) for page in mine if page.page_id > after]
 
     async def mark_gone(self) -> int:
         gone = [item for item in self.items.values() if item.task != self.task and not item.gone]

@@ -77,6 +77,8 @@ class PageTree(Budget):
         self._templates = self._empty_templates()
         super().__init__()
         self.base = self._find_base()
+        self.entries: Sequence[str] | None = None
+        """The links of a feed's entries, which follow rules without a selector take; None where it is no feed."""
 
     def text_of(self, node: Node) -> str:
         """All text in the node but that of scripts, styles and templates inside it; blanks where blocks meet."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Protocol
 
 from .diagnosis import challenge, wall_behind
+from .directives import Asked, Directives
 from .errors import Reason, UrlError, http_reason
+from .feeds import is_json_feed
 from .known import KnownHashes
 from .records import REDIRECTS, Answer, Extraction, Finding, Link, PageResult, PageState, PendingPage
 from .requests import KEEPS_METHOD, Posts
+from .traps import Traps
 from .urls import hash_url, resolve
 
 MAX_HOPS = 10
@@ -47,10 +52,12 @@ class Scope(Protocol):
     def judge(self, url: str, depth: int = 0) -> Reason | None: ...
 
 
-def is_readable(content_type: str) -> bool:
-    """Whether a body of this type is handed to the extractor."""
+def is_readable(content_type: str, body: bytes = b"") -> bool:
+    """Whether a body of this type is handed to the extractor. (JSON is where it is a feed.)"""
     if content_type in READABLE:
         return True
+    if content_type.endswith("json"):
+        return is_json_feed(content_type, body)
     return content_type.endswith("+xml") and not content_type.startswith("image/")
 
 
@@ -87,8 +94,18 @@ class PageReader:
     the batch reports it again.
     """
 
-    def __init__(self, scope: Scope, *, max_depth: int | None, seen: KnownHashes) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        *,
+        max_depth: int | None,
+        seen: KnownHashes,
+        directives: Directives | None = None,
+        traps: Traps | None = None,
+    ) -> None:
         self._scope = scope
+        self._traps = traps
+        self._directives = directives
         self._max_depth = max_depth
         self._seen = seen
         self._memo: dict[str, int | Reason] = {}
@@ -105,7 +122,8 @@ class PageReader:
             return self._redirected(page, answer)
         if not 200 <= status < 300:
             return self._denied(page, answer)
-        digest = content_hash(answer.body)
+        said = b"" if self._directives is None else self._directives.fingerprint(answer.headers)
+        digest = content_hash(answer.body + b"\0" + said if said else answer.body)
         if page.may_revalidate and digest == page.content_hash:
             return self._unchanged(page, answer, digest)
         return PageResult(
@@ -122,16 +140,27 @@ class PageReader:
             extracted=True,
         )
 
-    def absorb(self, result: PageResult, extraction: Extraction) -> None:
+    def absorb(
+        self, result: PageResult, extraction: Extraction, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Take over what the extractor found: items as they are, links judged.
 
         Where it gave up half-way, or the page is a wall or a shell in the page's place, the links that it found are
         followed, but nothing that is stored is replaced.
         """
+        if self._directives is not None:
+            _hear(self._directives.of_headers(headers, result.page.url), extraction)
+        if extraction.canonical and self._gives_place(result, extraction):
+            _drop_items(extraction)
         result.problems = extraction.problems
         result.reasons = extraction.reasons
         result.taken, result.missed = extraction.taken, extraction.missed
-        self._take_links(result, extraction.links)
+        is_echo = (
+            self._traps is not None
+            and extraction.finding is None
+            and self._traps.read(result.page.url, result.content_hash)
+        )
+        self._take_links(result, extraction.links, is_echo=is_echo)
         reasons = extraction.reasons
         failure = next((reason for reason in FAILURES if reasons.pop(reason, 0)), None) if reasons else None
         if failure is not None:
@@ -144,6 +173,8 @@ class PageReader:
             return
         result.items = extraction.items
         result.rejected = extraction.rejected
+        if extraction.noindex and result.extracted:
+            result.reason = Reason.NOINDEX
 
     def _accept(self, result: PageResult, extraction: Extraction, finding: Finding) -> bool:
         """Say why the page gave nothing. Whether it is a failure: items without a value are kept, but not of walls."""
@@ -160,10 +191,35 @@ class PageReader:
             result.reasons.pop(reason, None)
         return True
 
-    def _take_links(self, result: PageResult, urls: list[str]) -> None:
+    def _gives_place(self, result: PageResult, extraction: Extraction) -> bool:
+        """Whether the page's canonical is another one that may be fetched: the page then ends as a redirect does.
+
+        Canonicals that lead in a circle, as careless sites write them, mean nothing.
+        """
+        page, target = result.page, extraction.canonical
+        target_hash = hash_url(target)
+        if (
+            Reason.EXTRACTION_ERROR in extraction.reasons
+            or target.rstrip("/") == page.url.rstrip("/")  # often written wrongly, and redirected back
+            or self._scope.judge(target, page.depth) is not None
+            or page.hops >= MAX_HOPS
+            or self._closes_circle(page, target_hash)
+        ):
+            return False
+        self._remember_redirect(page, target_hash)
+        result.state = PageState.REDIRECTED
+        result.extracted = False
+        result.reason = Reason.CANONICAL
+        result.redirected_to = target
+        if target_hash not in self._seen:
+            self._seen.add(target_hash)
+            result.links.append(Link(target, target_hash, page.depth, page.hops + 1))
+        return True
+
+    def _take_links(self, result: PageResult, urls: list[str], *, is_echo: bool) -> None:
         depth = result.page.depth + 1
         too_deep = self._max_depth is not None and depth > self._max_depth
-        memo, seen, reasons = self._memo, self._seen, result.reasons
+        memo, seen, traps, reasons = self._memo, self._seen, self._traps, result.reasons
         hashes: list[int] = []
         for url in urls:
             verdict = memo.get(url)
@@ -176,10 +232,16 @@ class PageReader:
             elif too_deep:
                 hashes.append(verdict)
                 reasons[Reason.DEPTH_LIMIT] += 1
+            elif is_echo and verdict not in seen:
+                reasons[Reason.TRAP] += 1
+                memo.pop(url, None)
             else:
                 hashes.append(verdict)
                 if not is_known and seen.add(verdict):
-                    result.links.append(Link(url, verdict, depth))
+                    if traps is not None and traps.cuts(url, seen):
+                        reasons[Reason.TRAP] += 1
+                    else:
+                        result.links.append(Link(url, verdict, depth))
         result.link_hashes = struct.pack(f"<{len(hashes)}q", *hashes)
 
     def _verdict(self, url: str) -> int | Reason:
@@ -223,9 +285,7 @@ class PageReader:
         target_hash = hash_url(target) if post is None else post.hash_at(target)
         if page.hops >= MAX_HOPS or self._closes_circle(page, target_hash):
             return failed(page, Reason.REDIRECT_LOOP, f"to {target}", status_code=answer.status_code)
-        if len(self._redirects) >= MEMO:
-            self._redirects.clear()  # a circle is then closed by `seen` alone, without its name
-        self._redirects[page.url_hash] = target_hash
+        self._remember_redirect(page, target_hash)
         result = PageResult(
             page,
             PageState.REDIRECTED,
@@ -247,6 +307,11 @@ class PageReader:
             result.links.append(Link(target, target_hash, page.depth, page.hops + 1))
         return result
 
+    def _remember_redirect(self, page: PendingPage, target: int) -> None:
+        if len(self._redirects) >= MEMO:
+            self._redirects.clear()  # a circle is then closed by `seen` alone, without its name
+        self._redirects[page.url_hash] = target
+
     def _closes_circle(self, page: PendingPage, target: int) -> bool:
         """Whether following the known redirects from `target` leads back to `page`."""
         if target == page.url_hash or target in page.chain:
@@ -266,6 +331,27 @@ def _give_up(result: PageResult, reason: str, detail: str) -> None:
     result.reason = reason
     result.detail = detail[:MAX_DETAIL]
     result.extracted = False
+
+
+def _hear(asked: Asked, extraction: Extraction) -> None:
+    """What the headers ask, on top of what the page itself does."""
+    if asked.nofollow and extraction.links:
+        extraction.reasons[Reason.NOFOLLOW] += len(extraction.links)
+        extraction.links = []
+    if asked.noindex:
+        extraction.noindex = True
+        _drop_items(extraction)
+    extraction.canonical = extraction.canonical or asked.canonical
+
+
+def _drop_items(extraction: Extraction) -> None:
+    """The page gives nothing, and nothing is to be said of that."""
+    extraction.items, extraction.rejected, extraction.finding = [], 0, None
+    extraction.taken, extraction.missed = (), []
+    if Reason.EXTRACTION_ERROR not in extraction.reasons:
+        extraction.problems = []
+    for reason in ITEM_REASONS:
+        extraction.reasons.pop(reason, None)
 
 
 def _validator(answer: Answer, name: str) -> str:

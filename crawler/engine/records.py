@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -137,6 +137,10 @@ class Extraction:
     """What found nothing, each once: a rule's type and a field that is needed; "" for the field: the whole rule."""
     finding: Finding | None = None
     """Why the page gave no item, where one could be expected and the page says why."""
+    noindex: bool = False
+    """The page asks that nothing of it be kept, and the spider obeys."""
+    canonical: str = ""
+    """The normalised URL of the page that stands for this one, where the spider follows that."""
 
 
 class PageState(StrEnum):
@@ -193,6 +197,17 @@ class PageResult:
         return self.status_code is not None and self.status_code not in REDIRECTS
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a crawl names beside its pages, with an example: a trap, a sitemap that could not be read."""
+
+    url: str
+    reason: str
+    detail: str = ""
+    """For people: at most 500 characters."""
+    status_code: int | None = None
+
+
 @dataclass(slots=True)
 class Batch:
     """What one checkpoint stores, in the order in which the pages were done."""
@@ -204,6 +219,8 @@ class Batch:
     """How each host has been treated in this attempt so far; now and then, and with the last batch."""
     day: date | None = None
     """In the spider's zone, where the requests of a day are counted."""
+    notices: list[Notice] = field(default_factory=list)
+    """Named among the task's failures, and not counted by that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +258,8 @@ class Opening:
     """Whether an earlier attempt had an answer below 400 from a start page, or from what that redirects to."""
     depth_limited: bool = False
     """Whether an earlier attempt left links out because of max_depth."""
+    reasons: Collection[str] = ()
+    """Those that earlier attempts have counted."""
     seconds_spent: float = 0.0
     """How long earlier attempts of this task took: they count for `max_seconds`."""
 

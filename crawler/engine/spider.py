@@ -124,6 +124,11 @@ class Manners:
     """Requests for pages of one host on one day, from all spiders of the installation."""
     quiet_hours: tuple[str, ...] = ()
     """``HH:MM-HH:MM`` in the installation's zone: nothing is fetched then."""
+    obey_nofollow: bool = True
+    """Of links, of pages, of ``X-Robots-Tag``."""
+    obey_noindex: bool = False
+    canonical: str = "ignore"
+    """``follow``: a page whose canonical is another page in scope gives its place to that."""
     user_agent: str | None = None
     headers: Mapping[str, str | SecretRef] = field(default_factory=dict)
 
@@ -134,6 +139,9 @@ class Limits:
     max_depth: int | None = None
     max_seconds: float | None = None
     max_bytes_per_page: int = 10_485_760
+    max_pages_per_host: int | None = None
+    max_pages_per_pattern: int | None = None
+    """Pages whose URLs have one shape: see `traps.shape_of`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

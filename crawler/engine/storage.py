@@ -35,6 +35,10 @@ class CrawlStorage(Protocol):
         """How many requests for pages `host` (`slots.host_key`) has had on that day, as far as they are stored."""
         ...
 
+    async def visited(self, *, after: int) -> Sequence[tuple[int, str]]:
+        """Id and URL of the next pages, by id, behind `after`, that this task has fetched; none at the end."""
+        ...
+
     async def mark_gone(self) -> int:
         """After a crawl that ended completed with an empty frontier and under no limit: items that no page gave."""
         ...

@@ -5,6 +5,10 @@ from __future__ import annotations
 from .errors import Reason, http_reason
 from .records import REDIRECTS, CheckpointAnswer, CrawlCounts, Opening, PageResult, PageState
 
+_LIMITS: dict[str, str] = {
+    Reason.HOST_LIMIT: "max_pages_per_host",
+    Reason.PATTERN_LIMIT: "max_pages_per_pattern",
+}
 _UNASKED_304 = http_reason(304)
 
 
@@ -16,7 +20,7 @@ def is_start_answer(status: int | None, reason: str) -> bool:
 class Tally:
     """`answered` counts for `max_pages` and includes what earlier attempts stored; `counts` is this attempt's alone."""
 
-    __slots__ = ("answered", "counts", "has_start", "is_cut", "start_problem")
+    __slots__ = ("answered", "counts", "has_start", "is_cut", "limits_met", "start_problem")
 
     def __init__(self) -> None:
         self.counts = CrawlCounts()
@@ -25,6 +29,8 @@ class Tally:
         """Whether a start page, or what it redirects to, gave an answer below 400."""
         self.is_cut = False
         """Whether links were left out because of max_depth."""
+        self.limits_met: dict[str, None] = {}
+        """Keys of the document's `limits` because of which pages were not fetched."""
         self.start_problem = ""
         """Why the first start page that gave none did not."""
 
@@ -33,6 +39,7 @@ class Tally:
         self.answered = opening.pages_done
         self.has_start = opening.start_answered
         self.is_cut = opening.depth_limited
+        self.limits_met = {key: None for reason, key in _LIMITS.items() if reason in opening.reasons}
 
     def add(self, result: PageResult) -> None:
         """Count one page that is through."""
@@ -44,6 +51,8 @@ class Tally:
         if result.reason:
             counts.reasons[result.reason] += 1
             self.is_cut = self.is_cut or result.reason == Reason.DEPTH_LIMIT
+            if result.reason in _LIMITS:
+                self.limits_met[_LIMITS[result.reason]] = None
         if result.reasons:
             counts.reasons.update(result.reasons)
             self.is_cut = self.is_cut or Reason.DEPTH_LIMIT in result.reasons

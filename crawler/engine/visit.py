@@ -166,7 +166,7 @@ class Visitor:
                 status_code=answer.status_code,
                 wire_bytes=answer.wire_bytes,
             )
-        reader.absorb(result, extraction)
+        reader.absorb(result, extraction, answer.headers)
         return result
 
     def _put_off(self, host: Host, page: PendingPage, answer: Answer, *, may_repeat: bool) -> Answer | None:

@@ -71,7 +71,7 @@ class Crawler:
         return Crawl(
             definition=definition,
             fetcher=fetcher,
-            extractor=Extractor(definition),
+            extractor=Extractor(definition, USER_AGENT),
             scope=Scope(definition),
             storage=storage,
             slots=self.slots,
