@@ -9,6 +9,8 @@ ports = @PYTHON="$(PYTHON)" VENV="$(VENV)" sh .make/ports.sh
 install = @PYTHON="$(PYTHON)" VENV="$(VENV)" sh .make/install.sh
 # `make test` reads no `.env`, and leaves the address of the servers that it starts to the tests.
 pytest = $(python) -m pytest
+# Most of what the process tests do is wait for processes: two workers a core keep the machine busy.
+WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 
 .PHONY: run demo test check bench soak lock clean messages packages-dev
 .DEFAULT_GOAL := run
@@ -29,8 +31,8 @@ packages-dev:
 
 test: packages-dev
 	$(pytest) tests/unit -m "not soak" -n auto
-	$(pytest) tests/db tests/acceptance -m "not soak" -n auto
-	$(python) -m tests.postgres $(pytest) tests/db tests/acceptance -m "not soak and not browser and not frame" -n auto
+	$(pytest) tests/db tests/acceptance -m "not soak" -n $(WORKERS)
+	$(python) -m tests.postgres $(pytest) tests/db tests/acceptance -m "not soak and not browser and not frame" -n $(WORKERS)
 
 check: packages-dev
 	$(VENV)/bin/ruff check .
