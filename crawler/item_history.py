@@ -32,6 +32,7 @@ UNKNOWN_STATUSES = (408, 425, 429)
 """Client errors that say "not now", not "not there"."""
 UNKNOWN_REFUSALS = (
     Reason.ROBOTS_UNREACHABLE.value,
+    Reason.PROXY_ERROR.value,
     Reason.ADDRESS_REFUSED.value,
     Reason.PAGE_LIMIT.value,
     Reason.TIME_LIMIT.value,

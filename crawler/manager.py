@@ -225,7 +225,7 @@ class CrawlerManager:
         if rules.allows(url, product_token(agent)):
             return None
         if rules.problem:
-            return Reason.ROBOTS_UNREACHABLE, rules.problem
+            return rules.reason, rules.problem
         return Reason.ROBOTS_DISALLOWED, url
 
 

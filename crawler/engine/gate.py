@@ -151,7 +151,7 @@ class Gate:
             return None if over is None else refused(page, *over)
         if rules.problem:
             host.guest.manners.robots_unreachable += 1
-            return refused(page, Reason.ROBOTS_UNREACHABLE, rules.problem)
+            return refused(page, rules.reason, rules.problem)
         host.guest.manners.robots_refused += 1
         return refused(page, Reason.ROBOTS_DISALLOWED)
 

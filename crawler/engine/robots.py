@@ -17,7 +17,7 @@ from math import inf
 from typing import Protocol as TypingProtocol
 from typing import TypeAlias
 
-from .errors import AddressRefused, FetchError, UrlError
+from .errors import AddressRefused, FetchError, ProxyFailed, Reason, UrlError
 from .records import REDIRECTS, Answer
 from .robotstxt import RobotsText, read, target_of
 from .urls import origin_of, resolve
@@ -60,12 +60,21 @@ def product_token(user_agent: str) -> str:
 class RobotsRules:
     """What one origin allows."""
 
-    __slots__ = ("_text", "expires_at", "problem")
+    __slots__ = ("_text", "expires_at", "problem", "reason")
 
-    def __init__(self, text: RobotsText | None, *, problem: str = "", expires_at: float = inf) -> None:
+    def __init__(
+        self,
+        text: RobotsText | None,
+        *,
+        problem: str = "",
+        reason: Reason = Reason.ROBOTS_UNREACHABLE,
+        expires_at: float = inf,
+    ) -> None:
         self._text = text
         self.problem = problem
         """Why nothing may be fetched for now; empty if the rules are known."""
+        self.reason = reason
+        """Under which the pages are refused while there is a problem."""
         self.expires_at = expires_at
         """Monotonic seconds."""
 
@@ -148,6 +157,7 @@ class Robots:
 
     async def _fetch(self, url: str, fetcher_for: FetcherFor) -> RobotsRules:
         problem = ""
+        reason = Reason.ROBOTS_UNREACHABLE
         for attempt in range(ATTEMPTS):
             if attempt:
                 await asyncio.sleep(self._retry_delay * 2 ** (attempt - 1))
@@ -158,6 +168,8 @@ class Robots:
                 return RobotsRules(None, expires_at=self._clock() + TTL_UNREACHABLE)
             except FetchError as error:
                 problem = f"{url}: {error}"
+                # The proxy is the spider's own affair, and no fault of the host.
+                reason = error.reason if isinstance(error, ProxyFailed) else Reason.ROBOTS_UNREACHABLE
                 if not error.retriable:
                     break
                 continue
@@ -166,7 +178,8 @@ class Robots:
             if answer.status_code < 300:
                 return RobotsRules.parse(answer.body, expires_at=self._clock() + self._ttl)
             problem = f"{url} answered {answer.status_code}"
-        return RobotsRules(None, problem=problem, expires_at=self._clock() + TTL_UNREACHABLE)
+            reason = Reason.ROBOTS_UNREACHABLE
+        return RobotsRules(None, problem=problem, reason=reason, expires_at=self._clock() + TTL_UNREACHABLE)
 
     async def _follow(self, url: str, fetcher_for: FetcherFor) -> Answer | None:
         """The answer at the end of at most five redirects; None where they lead nowhere."""

@@ -280,6 +280,7 @@ def test_a_page_that_is_read_in_vain_gives_its_items_up_one_by_one(lane: Lane) -
         (PageState.FAILED, 200, "body_truncated", Standing.UNKNOWN),
         (PageState.REFUSED, None, "robots_disallowed", Standing.LEFT),
         (PageState.REFUSED, None, "robots_unreachable", Standing.UNKNOWN),
+        (PageState.REFUSED, None, "proxy_error", Standing.UNKNOWN),
         (PageState.REFUSED, None, "page_limit", Standing.UNKNOWN),
     ],
 )

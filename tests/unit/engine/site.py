@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -135,3 +136,27 @@ def _bytes(reply: Reply) -> bytes:
     )
     fields = "".join(lines)
     return f"HTTP/1.1 {reply.status} Words\r\n{fields}\r\n".encode("latin-1") + (body if length else b"")
+
+
+@contextlib.contextmanager
+def in_thread(site: Site) -> Iterator[Site]:
+    """Runs `site` in a loop of its own, for tests that are no coroutines."""
+    ready = threading.Event()
+    stop: list[Callable[[], object]] = []
+
+    async def run() -> None:
+        over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        async with site:
+            stop.append(lambda: loop.call_soon_threadsafe(over.set))
+            ready.set()
+            await over.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),), name="test-site", daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield site
+    finally:
+        stop[0]()
+        thread.join(10)

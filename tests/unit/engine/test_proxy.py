@@ -193,9 +193,12 @@ async def test_names_that_are_never_answered_do_not_hold_a_proxied_crawl(monkeyp
 
     monkeypatch.setattr(proxy_transport, "LOOK_UP_SECONDS", 0.05)
     guard = Guard(LOOPBACK, silent)
-    async with MisbehavingServer() as server, ProxyServer() as proxy:
-        async with CrawlClient(ProxyTransport(guard, parse_proxy(proxy.url))) as client:
-            assert (await fetch(client, f"http://unknown.example:{server.port}/ok")).body == PAGE
+    async with (
+        MisbehavingServer() as server,
+        ProxyServer() as proxy,
+        CrawlClient(ProxyTransport(guard, parse_proxy(proxy.url))) as client,
+    ):
+        assert (await fetch(client, f"http://unknown.example:{server.port}/ok")).body == PAGE
     guard.close()
 
 
