@@ -349,7 +349,7 @@ CAUSES: tuple[Cause, ...] = (
         Severity.TROUBLE,
         _("Pages that need JavaScript"),
         _("What the server sends is a shell that scripts fill in a browser; the crawler reads pages without scripts."),
-        _("Look in the browser's network tools for the JSON address that fills the page, and crawl that."),
+        _("Look in the browser's network tools for the JSON that fills the page, and read it with each_json."),
         Reason.NEEDS_JAVASCRIPT,
     ),
     _cause(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from .causes import BY_KEY, Cause, Severity, cause_of
 from .comparison import Comparison, compare
@@ -79,6 +80,18 @@ class Found:
     """Sentences that name rules and fields."""
     examples: tuple[Example, ...] = ()
 
+    @property
+    def amount(self) -> str:
+        """``312 pages (92%)``, in the active language."""
+        words = {
+            Unit.PAGES: ngettext("%(count)s page", "%(count)s pages", self.count),
+            Unit.LINKS: ngettext("%(count)s link", "%(count)s links", self.count),
+            Unit.ITEMS: ngettext("%(count)s item", "%(count)s items", self.count),
+            Unit.VALUES: ngettext("%(count)s value", "%(count)s values", self.count),
+        }
+        text = words[self.unit] % {"count": f"{self.count:,}"}
+        return text if self.share is None else f"{text} ({percent(self.share)})"
+
     def to_json(self) -> dict[str, Json]:
         return {
             "key": self.cause.key,
@@ -138,6 +151,11 @@ def explain(task: CrawlTask) -> Explanation:
     )
 
 
+def percent(share: float) -> str:
+    """``92%``; ``0.4%`` where it is little."""
+    return f"{share:.0%}" if share >= FEW else f"{share:.1%}"
+
+
 # --- causes -----------------------------------------------------------------------------------------------------------
 
 _NO_ANSWER = (
@@ -187,14 +205,16 @@ def _found(
     own = [finding for finding in findings if finding.key == cause.key]
     unit = _UNITS.get(cause.key, Unit.PAGES)
     count = reasons.total() or sum(finding.count for finding in own)
-    whole = {Unit.PAGES: _pages(task), Unit.ITEMS: task.items + task.items_rejected}.get(unit, 0)
-    share = min(count / whole, 1.0) if whole else None
+    items = task.items + task.items_rejected
+    whole = {Unit.PAGES: _pages(task), Unit.ITEMS: items, Unit.VALUES: items}.get(unit, 0)
+    part = min(count / whole, 1.0) if whole else None
     return Found(
         cause=cause,
-        severity=Severity.TROUBLE if is_blamed else _severity(cause, share),
+        severity=Severity.TROUBLE if is_blamed else _severity(cause, part),
         count=count,
         unit=unit,
-        share=share,
+        # An item has many values: how many there were in all is not known.
+        share=None if unit is Unit.VALUES else part,
         reasons=reasons,
         details=tuple(finding.sentence for finding in own),
         examples=tuple(examples),
@@ -315,6 +335,17 @@ def _of_verdict(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) ->
         return _("%(limit)s: %(pages)s pages were read, %(items)s items found.") % values
     if verdict is Verdict.LACKING:
         return _lacking(task, causes, values)
+    return _well(task, causes, values)
+
+
+def _well(task: CrawlTask, causes: tuple[Found, ...], values: dict[str, str]) -> str:
+    sentence = _of_pages(task, values)
+    if causes and causes[0].severity is Severity.WATCH:
+        sentence += " " + _("Worth a look: %(title)s.") % {"title": causes[0].cause.title}
+    return sentence
+
+
+def _of_pages(task: CrawlTask, values: dict[str, str]) -> str:
     if task.pages and task.pages == task.pages_unchanged:
         return _("All is well: %(pages)s pages, all as they were.") % values
     if task.pages_unchanged:
@@ -339,7 +370,7 @@ def _lacking(task: CrawlTask, causes: tuple[Found, ...], values: dict[str, str])
     values["title"] = str(worst.cause.title)
     if worst.share is None:
         return _("%(pages)s pages and %(items)s items, but something is missing: %(title)s.") % values
-    values["share"] = f"{worst.share:.0%}" if worst.share >= FEW else f"{worst.share:.1%}"
+    values["share"] = percent(worst.share)
     if not task.items and not task.pages_unchanged:
         return _("%(pages)s pages and not one item: %(title)s (%(share)s).") % values
     return _("%(pages)s pages and %(items)s items, but something is missing: %(title)s (%(share)s).") % values

@@ -1,23 +1,35 @@
-"""Crawl tasks: how far, how many, and what went wrong."""
+"""Crawl tasks: how far, how many, what is missing and why."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from crawler import politeness
 from crawler.exceptions import CrawlerError
+from crawler.explaining import explain
+from crawler.fan_out import COUNTS
 from crawler.models import CrawlTask, TaskFailure
 from crawler.tasks import cancel_task
-from crawlproject.templatetags.lamplighter import badge, num
-from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
+from crawlproject.templatetags.lamplighter import STATES, badge, num
+from crawlproject.web.admin import ReadOnlyAdmin, two_lines, when
 from scheduling.exceptions import SchedulingError
 
 FAILURES = 50
+HOSTS = 50
+CHILDREN = 100
+TARGETS = 10
+"""Rows, and addresses, that the page of a crawl shows."""
 
 
 @admin.register(CrawlTask)
@@ -29,32 +41,21 @@ class CrawlTaskAdmin(ReadOnlyAdmin[CrawlTask]):
     ordering = ("-id",)
     list_select_related = ("spider",)
     actions = ("cancel",)
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "named",
-                    "b_status",
-                    "message",
-                    ("parent", "spider", "spider_version", "run"),
-                    ("created_at", "started_at", "finished_at"),
-                )
-            },
-        ),
-        (
-            gettext_lazy("Counts"),
-            {
-                "fields": (
-                    ("pages", "pages_unchanged", "pages_redirected", "pages_failed", "pages_refused"),
-                    ("items", "items_new", "items_changed", "items_gone", "items_rejected", "items_incomplete"),
-                    ("conflicts", "requests", "bytes"),
-                )
-            },
-        ),
-        (gettext_lazy("Why pages failed or were left out"), {"fields": ("reason_counts", "failures")}),
-    )
-    readonly_fields = ("named", "b_status", "reason_counts", "failures")
+    fields = ("task_id",)
+    """The page of a crawl is our own template: see `render_change_form`."""
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, object],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: CrawlTask | None = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            context |= _account(obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     @admin.display(description=gettext_lazy("task"), ordering="id")
     def named(self, task: CrawlTask) -> SafeString:
@@ -99,20 +100,6 @@ class CrawlTaskAdmin(ReadOnlyAdmin[CrawlTask]):
         """What the columns before do not say."""
         return "" if task.status == CrawlTask.Status.COMPLETED else task.message[:200]
 
-    @admin.display(description=gettext_lazy("reasons"))
-    def reason_counts(self, task: CrawlTask) -> SafeString | str:
-        return document(task.reasons) if task.reasons else "–"
-
-    @admin.display(description=gettext_lazy("examples"))
-    def failures(self, task: CrawlTask) -> SafeString | str:
-        rows = TaskFailure.objects.filter(task=task).order_by("id")[:FAILURES]
-        cells = format_html_join(
-            "",
-            '<tr><td>{}</td><td class="n">{}</td><td class="w">{}</td><td class="w">{}</td></tr>',
-            ((row.reason, row.status_code or "–", row.url, row.detail) for row in rows),
-        )
-        return format_html('<table class="ll-table"><tbody>{}</tbody></table>', cells) if cells else "–"
-
     @admin.action(description=gettext_lazy("Cancel"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[CrawlTask]) -> None:
         for task in queryset:
@@ -125,3 +112,47 @@ class CrawlTaskAdmin(ReadOnlyAdmin[CrawlTask]):
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("crawler.change_crawltask")
+
+
+def _account(task: CrawlTask) -> dict[str, object]:
+    """What the page of a crawl shows beside the row itself."""
+    explanation, manners = explain(task), politeness.report(task)
+    _word, picture, tone = STATES[explanation.verdict]
+    children = CrawlTask.objects.filter(parent=task).select_related("spider").defer("hosts", "rules", "reasons")
+    return {
+        "explanation": explanation,
+        "picture": picture,
+        "tone": tone,
+        "manners": manners,
+        "shown_hosts": [(_breakable(host.host), host) for host in manners.hosts[:HOSTS]],
+        "failures": TaskFailure.objects.filter(task=task).order_by("id")[:FAILURES],
+        "children": children.order_by("task_id")[:CHILDREN] if task.spider_id is None else (),
+        "about": list(_about(task)),
+        "counts": [(_label(name), getattr(task, name)) for name in COUNTS],
+    }
+
+
+def _about(task: CrawlTask) -> Iterator[tuple[str, object]]:
+    yield _label("task_type"), task.get_task_type_display()
+    if task.parent is not None:
+        address = reverse("admin:crawler_crawltask_change", args=[task.parent.pk])
+        yield _label("parent"), format_html('<a href="{}">{}</a>', address, task.parent.task_id)
+    if task.spider_version is not None:
+        yield _label("spider_version"), task.spider_version
+    if task.task_type == CrawlTask.Type.URLS:
+        yield _label("targets"), ", ".join(map(str, task.targets[:TARGETS]))
+    for label, moment in (
+        (_("Created at"), task.created_at), (_("Started at"), task.started_at), (_("Finished at"), task.finished_at)
+    ):  # fmt: skip
+        yield label, when(moment)
+    if task.message:
+        yield _label("message"), task.message
+
+
+def _breakable(host: str) -> SafeString:
+    """A name that a narrow column may break between its parts."""
+    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in re.split(r"(?<=[.:-])", host) if part))
+
+
+def _label(name: str) -> str:
+    return capfirst(str(CrawlTask._meta.get_field(name).verbose_name))  # type: ignore[union-attr]

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crawler.explaining import Explanation, Found, Unit
+from crawler.explaining import Explanation
 
 TOP = 3
 """Causes that are told at the end of a crawl."""
-_UNITS = {
-    Unit.PAGES: ("page", "pages"),
-    Unit.LINKS: ("link", "links"),
-    Unit.ITEMS: ("item", "items"),
-    Unit.VALUES: ("value", "values"),
-}
 
 
 def story(explanation: Explanation) -> Iterator[str]:
@@ -23,20 +17,13 @@ def story(explanation: Explanation) -> Iterator[str]:
         yield from explanation.comparison.sentences
     for found in explanation.causes:
         yield ""
-        yield f"{found.cause.title}: {amount(found)}"
+        yield f"{found.cause.title}: {found.amount}"
         yield f"  {found.cause.what}"
         yield from (f"  {detail}" for detail in found.details)
         yield f"  What to do: {found.cause.remedy}"
         for example in found.examples:
             status = "" if example.status_code is None else f" ({example.status_code})"
             yield f"  - {example.url}{status}" + (f": {example.detail}" if example.detail else "")
-
-
-def amount(found: Found) -> str:
-    """``312 pages (92%)``."""
-    one, many = _UNITS[found.unit]
-    share = "" if found.share is None else f" ({found.share:.1%})"
-    return f"{found.count:,} {one if found.count == 1 else many}{share}"
 
 
 def closing(explanation: Explanation | None) -> Iterator[str]:
@@ -46,7 +33,7 @@ def closing(explanation: Explanation | None) -> Iterator[str]:
     causes = explanation.causes[:TOP]
     for found in causes:
         example = f" Example: {found.examples[0].url}" if found.examples else ""
-        yield f"- {found.cause.title}, {amount(found)}: {' '.join(found.details) or found.cause.what}{example}"
+        yield f"- {found.cause.title}, {found.amount}: {' '.join(found.details) or found.cause.what}{example}"
         yield f"  What to do: {found.cause.remedy}"
     if causes:
         yield f"All of it: manage.py explaincrawl {explanation.task_id}"

@@ -45,6 +45,13 @@ STATES: Mapping[str, tuple[object, str, str]] = {
     "gone": (gettext_lazy("Gone"), "minus", "mute"),
     "coalesced": (gettext_lazy("Coalesced"), "skipped", "mute"),
     "already": (gettext_lazy("Back-filled"), "retry", "ok"),
+    "well": (gettext_lazy("Well"), "ok", "ok"),
+    "lacking": (gettext_lazy("Incomplete"), "warn", "warn"),
+    "limited": (gettext_lazy("At its limit"), "info", "info"),
+    "waiting": (gettext_lazy("Waiting"), "queued", "mute"),
+    "trouble": (gettext_lazy("Trouble"), "failed", "bad"),
+    "watch": (gettext_lazy("Look once"), "warn", "warn"),
+    "as_asked": (gettext_lazy("As asked"), "check", "mute"),
     "none": (gettext_lazy("Nothing"), "minus", "mute"),
 }
 ROUND_LETTERS = {"succeeded": "s", "failed": "f", "missed": "m", "skipped": "k", "running": "r", "cancelled": "c"}

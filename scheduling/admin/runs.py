@@ -81,7 +81,7 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
                     ("cause", "requested_by", "schedule"),
                     ("ran_version", "code_version", "in_the_way"),
                     ("scheduled_time", "available_at"),
-                    ("queued_at", "started_at", "finished_at", "n_seconds"),
+                    ("queued", "begun", "finished", "n_seconds"),
                     ("retry_count", "recoveries", "owner"),
                 )
             },
@@ -103,7 +103,7 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
     )
     readonly_fields = (
         *("why", "named", "b_state", "schedule", "ran_version", "in_the_way"),
-        *("n_seconds", "result", "traceback", "log_text"),
+        *("queued", "begun", "finished", "n_seconds", "result", "traceback", "log_text"),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: JobRun | None = None) -> FieldsetSpec:
@@ -133,6 +133,18 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
     @admin.display(description=gettext_lazy("started"), ordering="started_at")
     def started(self, run: JobRun) -> SafeString | str:
         return when(run.started_at)
+
+    @admin.display(description=gettext_lazy("queued at"))
+    def queued(self, run: JobRun) -> SafeString | str:
+        return when(run.queued_at)
+
+    @admin.display(description=gettext_lazy("started at"))
+    def begun(self, run: JobRun) -> SafeString | str:
+        return when(run.started_at)
+
+    @admin.display(description=gettext_lazy("finished at"))
+    def finished(self, run: JobRun) -> SafeString | str:
+        return when(run.finished_at)
 
     @admin.display(description=gettext_lazy("seconds"), ordering="execution_time")
     def n_seconds(self, run: JobRun) -> str:

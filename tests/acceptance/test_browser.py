@@ -17,7 +17,7 @@ from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 from tests.spiders import differences, quotes_spider, quotes_truth, shop_spider, shop_truth
 
-from .browser import browsing, make_first_administrator, save
+from .browser import barriers_everywhere, browsing, make_first_administrator, save
 from .product import Product, wait_for
 from .web import site_of
 
@@ -84,6 +84,15 @@ def see_run_and_items(page: Page, spider: str, *, text: str) -> None:
     expect(page.locator(".ll-table").first).to_contain_text(text)
 
 
+def see_account(page: Page, spider: str) -> None:
+    """On the page of a crawl: how it went, and how it treated the host; for everybody, also on a phone."""
+    page.goto("/admin/crawler/crawltask/")
+    page.locator("#result_list tbody tr", has_text=spider).filter(has_text="Completed").last.locator("th a").click()
+    expect(page.locator(".ll-note").first).to_contain_text("pages and 100 items")
+    expect(page.locator("section", has_text="Manners").last).to_contain_text("requests, at most")
+    assert barriers_everywhere(page, page.url) == []
+
+
 @pytest.mark.corpora
 def test_a_spider_and_a_schedule_that_are_made_in_the_admin_bring_the_items(product: Product) -> None:
     """From the set-up link to the shop's 1,000 products and the 100 quotes, in one process that is never restarted."""
@@ -108,6 +117,7 @@ def test_a_spider_and_a_schedule_that_are_made_in_the_admin_bring_the_items(prod
         upc = str(next(iter(shop_truth().values()))["upc"])
         see_run_and_items(page, "shop", text=upc)
         see_run_and_items(page, "quotes", text="It is our choices, Harry")
+        see_account(page, "quotes")
         assert product.one(SPIDER_VERSIONS) == 2
         assert len(product.started) == 1
 

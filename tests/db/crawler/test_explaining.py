@@ -290,3 +290,14 @@ def test_explaining_asks_a_handful_of_questions(django_assert_max_num_queries: D
     with django_assert_max_num_queries(8):
         document = explain(task).to_json()
     assert document["verdict"] == "lacking"
+
+
+@pytest.mark.parametrize(("count", "severity"), [(3, Severity.WATCH), (30, Severity.TROUBLE)])
+def test_a_few_unreadable_values_are_no_alarm(count: int, severity: Severity) -> None:
+    explanation = explain(completed(make_spider(), pages=900, items=900, reasons={"unreadable_value": count}))
+    assert causes(explanation)["unreadable_value"].severity is severity
+
+
+def test_what_is_worth_a_look_is_named_in_the_sentence() -> None:
+    explanation = explain(completed(make_spider(), pages=900, items=900, reasons={"http_404": 3}))
+    assert explanation.sentence == "All is well: 900 pages and 900 items. Worth a look: Pages that are gone."

@@ -13,7 +13,7 @@ from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from crawler import secrets
-from crawler.models import CrawlTask, Secret, Spider
+from crawler.models import CrawlTask, Secret, Spider, TaskFailure
 from scheduling.models import DefinitionVersion, ScheduledJob
 
 from .answers import Answer, errors_of, messages_of
@@ -243,3 +243,44 @@ def test_nobody_makes_a_token_for_somebody_mightier(client: Client, root: User) 
     assert [token.user for token in AuthToken.objects.exclude(user=root)] == [ada]
     assert AuthToken.objects.filter(user=root).count() == 1
     assert [row.user for row in client.get(TOKENS).context["cl"].result_list] == [ada]
+
+
+# --- the page of a crawl ----------------------------------------------------------------------------------------------
+def test_the_page_of_a_crawl_tells_causes_manners_and_counts(web: Client) -> None:
+    task = make_task(
+        make_spider(), pages=340, items=28, items_rejected=312, reasons={"missing_required": 312, "out_of_scope": 7},
+        rules={"book": {"pages": 340, "bare": 0, "missing": {"price": 312}}},
+        hosts={"shop.example": {"requests": 340, "peak_rate": 9, "peak_concurrency": 5}},
+    )  # fmt: skip
+    TaskFailure.objects.create(
+        task=task, url="https://shop.example/<b>", reason="missing_required", detail="book.price", at=timezone.now()
+    )
+    page = web.get(f"{TASKS}{task.pk}/change/").content.decode()
+    for text in (
+        "340 pages and 28 items, but something is missing: Items without a required field (92%).",
+        "“price” of “book” had no value on 312 of 340 pages.",
+        "312 items (92%)",
+        "7 links",
+        "https://shop.example/&lt;b&gt;",
+        "340 requests, at most 9 in a second and 5 at once.",
+        "shop.<wbr>example",
+    ):
+        assert text in page
+    assert "/&lt;b&gt;" in page
+    assert "/<b>" not in page
+
+
+def test_the_page_of_a_crawl_of_several_spiders_links_to_theirs(web: Client) -> None:
+    parent = make_task(task_id="all", message="1 of 1 spiders completed.")
+    child = make_task(make_spider(), task_id="child", parent=parent)
+    page = web.get(f"{TASKS}{parent.pk}/change/").content.decode()
+    assert f"{TASKS}{child.pk}/change/" in page
+    assert f"{TASKS}{parent.pk}/change/" in web.get(f"{TASKS}{child.pk}/change/").content.decode()
+
+
+@pytest.mark.parametrize("status", ["pending", "running", "completed", "failed", "cancelled"])
+def test_the_page_of_a_crawl_in_any_state(web: Client, status: str) -> None:
+    task = make_task(make_spider(), status=status, message="Something <i>.")
+    answer = web.get(f"{TASKS}{task.pk}/change/")
+    assert answer.status_code == 200
+    assert "Something <i>" not in answer.content.decode()
