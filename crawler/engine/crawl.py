@@ -106,6 +106,7 @@ class Crawl:
             counts=self._tally.counts,
             retry=retry,
             clock=clock,
+            leave=self._gate.leave,
         )
         self._reader: PageReader
         self._ledger = Ledger(

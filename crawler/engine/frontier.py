@@ -160,6 +160,8 @@ class Frontier:
 
     def leave(self, host: Host) -> None:
         """Ask nothing more of `host` in this crawl; its pages stay in the storage's frontier, these and later ones."""
+        if host.place is _Place.READY:
+            self.ready.remove(host)
         host.place = _Place.LEFT
         host.left += len(host.pages)
         self.left += len(host.pages)
@@ -168,6 +170,8 @@ class Frontier:
 
     def opened(self, host: Host, rules: RobotsRules | None, now: float) -> None:
         host.rules = rules
+        if host.place is _Place.LEFT:
+            return
         host.place = _Place.NOWHERE
         self.settle(host, now)
 

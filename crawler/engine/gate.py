@@ -156,7 +156,7 @@ class Gate:
         return refused(page, Reason.ROBOTS_DISALLOWED)
 
     def leave(self, host: Host, now: float) -> None:
-        """The host asked for a rest longer than a crawl waits."""
+        """The host asked for a rest longer than a crawl waits: nothing more of it is asked for in this crawl."""
         rest = timedelta(seconds=max(0.0, host.guest.slot.blocked_until - now))
         self._leave(host, Reason.HOST_REST, self._calendar.now() + rest)
 
@@ -195,7 +195,8 @@ class Gate:
             batch.day = self.budget.day
         left = self._count_left()
         if is_last and self._ends_in_quiet:
-            left[Reason.QUIET_HOURS.value] = len(self.frontier.held) - self.frontier.left - len(batch.results)
+            found = sum(len(result.links) for result in batch.results)
+            left[Reason.QUIET_HOURS.value] = len(self.frontier.held) - self.frontier.left - len(batch.results) + found
         batch.reasons += left - self._told
         self._told = left
         if now >= self._note_at or is_last:
@@ -217,6 +218,8 @@ class Gate:
         self.frontier.opened(host, rules, now)
 
     def _leave(self, host: Host, reason: Reason, until: datetime) -> None:
+        if host in self._left:
+            return
         self._left[host] = (reason, until)
         host.guest.manners.closed_by = reason.value
         host.guest.manners.closed_until = until.isoformat(timespec="seconds")

@@ -11,6 +11,7 @@ from datetime import date
 from .budget import requests_by_host
 from .errors import Reason
 from .known import KnownHashes
+from .politeness import HostManners
 from .records import Batch, CheckpointAnswer, ItemRecord, Json, Link, Opening, PageResult, PageState, PendingPage
 from .tally import is_start_answer
 
@@ -70,6 +71,8 @@ class MemoryStorage:
         self.pages: dict[int, StoredPage] = {}
         self.items: dict[tuple[str, int], StoredItem] = {}
         self.checkpoints: list[Batch] = []
+        self.hosts: dict[str, HostManners] = {}
+        """How the current crawl has treated each host."""
         self.days: Counter[tuple[str, date]] = Counter()
         self._by_id: dict[int, StoredPage] = {}
         self._keys_of: dict[int, set[tuple[str, int]]] = {}
@@ -114,6 +117,8 @@ class MemoryStorage:
 
     async def checkpoint(self, batch: Batch, *, room: int) -> CheckpointAnswer:
         self.checkpoints.append(batch)
+        if batch.hosts is not None:
+            self.hosts = batch.hosts
         counts = dict.fromkeys(("new", "changed", "unchanged", "conflicts"), 0)
         joined: list[StoredPage] = []
         cut = 0

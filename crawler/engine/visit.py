@@ -95,7 +95,10 @@ class Visitor:
         counts: CrawlCounts,
         retry: RetryRule,
         clock: Callable[[], float],
+        leave: Callable[[Host, float], None],
     ) -> None:
+        """`leave` hears of a host that asked for a longer rest than a crawl waits."""
+        self._leave = leave
         self._fetchers = fetchers
         self._extractor = extractor
         self._frontier = frontier
@@ -176,6 +179,7 @@ class Visitor:
         if answer.status_code in OVERLOADED or pause is not None:
             host.guest.refused(answer.status_code, now, pause)
             if may_repeat and host.guest.must_leave(now):
+                self._leave(host, now)
                 self._frontier.leave_page(host)
                 return None
         return None if may_repeat and self._try_again(host, page, pause) else answer

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from crawler.engine.budget import Calendar
 from crawler.engine.client import CrawlClient
 from crawler.engine.crawl import Crawl, RetryRule
 from crawler.engine.definition import parse
@@ -43,6 +44,7 @@ class Crawler:
     client: CrawlClient
     slots: Slots = field(default_factory=Slots)
     robots: Robots = field(default_factory=lambda: Robots(retry_delay=0.01))
+    calendar: Calendar = field(default_factory=Calendar)
 
     def crawl(
         self,
@@ -83,6 +85,7 @@ class Crawler:
             window=window,
             drain_seconds=drain_seconds,
             on_progress=on_progress,
+            calendar=self.calendar,
         )
 
 
