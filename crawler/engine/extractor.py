@@ -21,6 +21,7 @@ from .links import LinkReader, Links, html_links, reads_feeds
 from .page import PageTree, ReadingFailed
 from .reading import is_readable, names_json
 from .records import Extraction, ItemRecord, Json, ValueProblem
+from .refresh import refresh_target
 from .scope import Scope
 from .spider import SpiderDefinition
 
@@ -111,6 +112,7 @@ class Extractor:
         page = self._parse(url, body, charset, content_type)
         asked = self._directives.of_page(page)
         extraction.canonical, extraction.noindex = asked.canonical, asked.noindex
+        extraction.refresh = "" if asked.nofollow else refresh_target(page)
         readers = () if asked.noindex else self._items
         if not self._extract(page, self._links, readers, extraction, asked) and not asked.noindex:
             self._look_closer(page, body, content_type, extraction)
@@ -129,7 +131,10 @@ class Extractor:
             hint = "; each_json and json read JSON answers" if names_json(content_type) else ""
             return Explanation(url, notice=f"content type {content_type} is not read{hint}")
         page = self._parse(url, body, charset, content_type)
-        return self._explain(page, self._links, self._items, self._directives.of_page(page))
+        asked = self._directives.of_page(page)
+        explanation = self._explain(page, self._links, self._items, asked)
+        target = "" if asked.nofollow else refresh_target(page)
+        return _with_refresh(explanation, target, self._scope) if target else explanation
 
     def _explain(
         self,
@@ -311,6 +316,14 @@ class Extractor:
 def _note_failure(extraction: Extraction, reason: Reason, detail: str) -> None:
     extraction.reasons[reason] += 1
     extraction.problems.append(ValueProblem("", "", reason, detail))
+
+
+def _with_refresh(explanation: Explanation, target: str, scope: Scope) -> Explanation:
+    """With the link that no rule decides: where the page sends its readers."""
+    is_covered = scope.judge(target) is None
+    verdict = "followed: the page sends its readers there" if is_covered else "outside allowed_domains"
+    others = tuple(link for link in explanation.links if link.url != target)
+    return replace(explanation, links=(LinkExplanation(target, is_covered, verdict), *others))
 
 
 def _notice_of(asked: Asked) -> str:

@@ -161,6 +161,8 @@ class PageReader:
             and self._traps.read(result.page.url, result.content_hash)
         )
         self._take_links(result, extraction.links, is_echo=is_echo)
+        if extraction.refresh:
+            self._take_refresh(result, extraction.refresh)
         reasons = extraction.reasons
         failure = next((reason for reason in FAILURES if reasons.pop(reason, 0)), None) if reasons else None
         if failure is not None:
@@ -215,6 +217,23 @@ class PageReader:
             self._seen.add(target_hash)
             result.links.append(Link(target, target_hash, page.depth, page.hops + 1))
         return True
+
+    def _take_refresh(self, result: PageResult, target: str) -> None:
+        """A page that sends its readers on is read, and where it leads is fetched as after a redirect: whatever the
+        follow rules say, at the same depth, one hop further. Stored links know neither, so it is read each time."""
+        page = result.page
+        if page.hops >= MAX_HOPS:
+            return
+        reason = self._scope.judge(target, page.depth)
+        if reason is not None:
+            result.reasons[reason] += 1
+            return
+        result.etag = result.last_modified = ""
+        result.content_hash = b""
+        target_hash = hash_url(target)
+        if target_hash not in self._seen:
+            self._seen.add(target_hash)
+            result.links.append(Link(target, target_hash, page.depth, page.hops + 1))
 
     def _take_links(self, result: PageResult, urls: list[str], *, is_echo: bool) -> None:
         depth = result.page.depth + 1

@@ -141,6 +141,8 @@ class Extraction:
     """The page asks that nothing of it be kept, and the spider obeys."""
     canonical: str = ""
     """The normalised URL of the page that stands for this one, where the spider follows that."""
+    refresh: str = ""
+    """The normalised URL that the page sends its readers to (meta refresh)."""
 
 
 class PageState(StrEnum):

@@ -33,7 +33,7 @@ class Spider(models.Model):
 
 
 class Secret(models.Model):
-    """A header's value that is kept encrypted; documents name it, nothing shows it."""
+    """A value that is kept encrypted: of a header, a cookie, a credential, a proxy. Documents name it alone."""
 
     name = models.SlugField(_("name"), max_length=100, unique=True)
     ciphertext = models.BinaryField(_("ciphertext"))
