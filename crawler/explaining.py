@@ -6,6 +6,7 @@ crawl in progress is explained as far as it has come.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -167,6 +168,8 @@ _UNITS = {
     "no_url": Unit.LINKS,
     "out_of_scope": Unit.LINKS,
     "limit_depth": Unit.LINKS,
+    "nofollow": Unit.LINKS,
+    "trap": Unit.LINKS,
     "missing_required": Unit.ITEMS,
     "missing_key": Unit.ITEMS,
     "duplicate_key": Unit.ITEMS,
@@ -175,7 +178,14 @@ _UNITS = {
     "unreadable_value": Unit.VALUES,
 }
 """By the cause's key; pages for all others."""
+_LEFT = frozenset({"day_budget", "quiet_hours", "host_rest"})
+"""Causes that count pages which the crawl has not been through with: they are no share of the others."""
 _LIMITS = {"max_pages": "limit_pages", "max_seconds": "limit_time"}
+_STOPPED = re.compile(rf"Stopped at ({'|'.join(_LIMITS)}) =")
+_CUTS = frozenset(
+    {"limit_depth", "limit_pages", "limit_time", "limit_host", "limit_pattern", "day_budget", "quiet_hours"}
+)
+"""Causes that mean the crawl ended by a limit of its own."""
 
 
 def _causes(task: CrawlTask) -> Iterable[Found]:
@@ -214,7 +224,7 @@ def _found(
         count=count,
         unit=unit,
         # An item has many values: how many there were in all is not known.
-        share=None if unit is Unit.VALUES else part,
+        share=None if unit is Unit.VALUES or cause.key in _LEFT else part,
         reasons=reasons,
         details=tuple(finding.sentence for finding in own),
         examples=tuple(examples),
@@ -252,10 +262,11 @@ def _limits(task: CrawlTask) -> Iterable[Found]:
     """The limit that ended the crawl: what is left of its frontier was not fetched."""
     if task.status != Status.COMPLETED or task.spider_id is None:
         return
-    for name, key in _LIMITS.items():
-        if name in task.message:
-            left = Page.objects.filter(task=task, state="pending").count()
-            yield Found(cause=BY_KEY[key], severity=BY_KEY[key].severity, count=left, unit=Unit.PAGES, share=None)
+    stopped = _STOPPED.search(task.message)
+    if stopped is not None:
+        cause = BY_KEY[_LIMITS[stopped[1]]]
+        left = Page.objects.filter(task=task, state="pending").count()
+        yield Found(cause=cause, severity=cause.severity, count=left, unit=Unit.PAGES, share=None)
 
 
 def _empty(task: CrawlTask) -> Iterable[Found]:
@@ -307,7 +318,7 @@ def _verdict(task: CrawlTask, causes: tuple[Found, ...], comparison: Comparison 
         return simple
     if any(found.severity is Severity.TROUBLE for found in causes) or (comparison is not None and comparison.is_bad):
         return Verdict.LACKING
-    is_cut = any(found.cause.key.startswith("limit_") for found in causes)
+    is_cut = any(found.cause.key in _CUTS for found in causes)
     return Verdict.LIMITED if is_cut else Verdict.WELL
 
 
@@ -330,7 +341,7 @@ def _of_verdict(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) ->
     if verdict is Verdict.FAILED:
         return _failed(task, causes)
     if verdict is Verdict.LIMITED:
-        limit = next(found for found in causes if found.cause.key.startswith("limit_"))
+        limit = next(found for found in causes if found.cause.key in _CUTS)
         values["limit"] = str(limit.cause.title)
         return _("%(limit)s: %(pages)s pages were read, %(items)s items found.") % values
     if verdict is Verdict.LACKING:

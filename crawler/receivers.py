@@ -6,16 +6,19 @@ write by the thousand, cost nothing here.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from scheduling.models import JobRun
-from scheduling.signals import run_ended, run_returned, run_started
+from scheduling.signals import ReportSection, report_made, run_ended, run_returned, run_started
 
 from .fan_out import end_task
 from .models import CrawlTask
+from .reporting import crawls_of
 
 Status = CrawlTask.Status
 
@@ -34,6 +37,7 @@ def connect() -> None:
     run_started.connect(start, dispatch_uid="crawler.start")
     run_returned.connect(give_back, dispatch_uid="crawler.give_back")
     run_ended.connect(end, dispatch_uid="crawler.end")
+    report_made.connect(report, dispatch_uid="crawler.report")
 
 
 def start(*, run: JobRun, **kwargs: object) -> None:
@@ -62,6 +66,14 @@ def end(*, run: JobRun, **kwargs: object) -> None:
         CrawlTask.objects.filter(pk=task.pk).update(run=run)
     if not task.children_left:
         end_task(task.pk, _ENDS[JobRun.State(run.state)], run.message or _default_message(run))
+
+
+def report(*, since: datetime, until: datetime, **kwargs: object) -> ReportSection | None:
+    """A report is made: what is missing of the period's crawls, and why."""
+    crawls = crawls_of(since, until)
+    if not crawls.crawls:
+        return None
+    return ReportSection(name="crawls", data=crawls.to_json(), sentence=crawls.sentence)
 
 
 def _tasks_of(run: JobRun) -> QuerySet[CrawlTask]:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from .models import JobRun
 from .recent import HasEnded
+from .signals import ReportSection, report_made
 from .storable import utc_text
 
 PERIODS: Mapping[str, timedelta] = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
@@ -38,10 +39,14 @@ class Report:
     running: int
     failing: tuple[Mapping[str, object], ...]
     """The jobs with the most failures: job, failed, runs."""
+    sections: tuple[ReportSection, ...] = ()
+    """What others add: see `signals.report_made`."""
 
     def document(self) -> dict[str, object]:
-        """Return it as JSON holds it."""
-        return {**asdict(self), "since": utc_text(self.since), "until": utc_text(self.until)}
+        """Return it as JSON holds it; each section under its name."""
+        own = {**asdict(self), "since": utc_text(self.since), "until": utc_text(self.until)}
+        del own["sections"]
+        return {**own, **{section.name: section.data for section in self.sections}}
 
 
 def make(period: str, until: datetime) -> Report:
@@ -77,12 +82,23 @@ def make(period: str, until: datetime) -> Report:
         retries=times["retries"],
         queued=queued,
         running=running,
+        sections=_sections(since, until),
         failing=tuple({"job": row["job_key"], "failed": row["failed"], "runs": row["runs"]} for row in failing),
     )
 
 
+def _sections(since: datetime, until: datetime) -> tuple[ReportSection, ...]:
+    answers: list[object] = [answer for _receiver, answer in report_made.send(Report, since=since, until=until)]
+    return tuple(answer for answer in answers if isinstance(answer, ReportSection))
+
+
 def in_words(report: Report) -> str:
     """Say the report in a line."""
+    sentences = [_of_runs(report), *(section.sentence for section in report.sections)]
+    return " ".join(filter(None, sentences))
+
+
+def _of_runs(report: Report) -> str:
     executed = report.counts[State.SUCCEEDED] + report.counts[State.FAILED]
     if report.success_rate is None:
         return _("No run was executed; %d wait.") % report.queued

@@ -15,6 +15,7 @@ signal          sent when                                                 the ru
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.dispatch import Signal
@@ -28,6 +29,23 @@ if TYPE_CHECKING:
 run_started = Signal()
 run_ended = Signal()
 run_returned = Signal()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSection:
+    """What a receiver of `report_made` adds to a report."""
+
+    name: str
+    """Its key in the report's document."""
+    data: object
+    """What JSON can hold."""
+    sentence: str
+    """For people; empty where there is nothing to be said."""
+
+
+report_made = Signal()
+"""Sent outside of transactions with `since` and `until` (times) while a report is made: a receiver that has something
+to say of that period returns a `ReportSection`, others None."""
 
 retention = Signal()
 """Sent inside a transaction with `before` (a time) and `limit`: a receiver removes at most so many of its own rows that
