@@ -21,6 +21,7 @@ from django.db import transaction
 from .engine.definition import SecretRef, Session, SpiderDefinition
 from .engine.proxy import Proxy, ProxyError, parse_proxy
 from .engine.read_session import cookie_problem
+from .engine.requests import Post, form_secrets
 from .engine.session import SessionValues
 from .engine.spider import Auth
 from .exceptions import CrawlerError
@@ -97,11 +98,12 @@ def resolve_session(definition: SpiderDefinition) -> SessionValues:
     Raises `SecretMissing` naming all that are not stored, `SecretError` for one that cannot be what it is used for.
     """
     session = definition.session
-    values = _values(sorted(set(_session_secrets(session).values())))
+    values = _values(sorted({*_session_secrets(session).values(), *_form_secrets(definition).values()}))
     return SessionValues(
         headers={} if session.auth is None else {"Authorization": _authorization(session.auth, values)},
         cookies={name: _cookie(value, values) for name, value in session.set_cookies.items()},
         proxy=None if session.proxy is None else _proxy(session.proxy, values),
+        bodies={Post.of(start): Post.of(start, values) for start in definition.start_posts if form_secrets(start)},
     )
 
 
@@ -109,7 +111,7 @@ def missing_secrets(definition: SpiderDefinition) -> dict[str, str]:
     """The places of the document whose secrets are not stored, with the secrets' names."""
     headers = definition.manners.headers.items()
     named = {f"manners.headers.{key}": value.name for key, value in headers if isinstance(value, SecretRef)}
-    named |= _session_secrets(definition.session)
+    named |= _session_secrets(definition.session) | _form_secrets(definition)
     if not named:
         return {}
     stored = set(Secret.objects.filter(name__in=set(named.values())).values_list("name", flat=True))
@@ -149,6 +151,16 @@ def _session_secrets(session: Session) -> dict[str, str]:
             found["auth.basic.username"] = session.auth.basic.username
             found["auth.basic.password"] = session.auth.basic.password
     return {f"session.{place}": value.name for place, value in found.items() if isinstance(value, SecretRef)}
+
+
+def _form_secrets(definition: SpiderDefinition) -> dict[str, str]:
+    """The names of the secrets that start pages send, by the pages' places among those that are posted."""
+    first = len(definition.start_urls)
+    return {
+        f"start_urls[{first + index}].form.{place}": name
+        for index, start in enumerate(definition.start_posts)
+        for place, name in form_secrets(start).items()
+    }
 
 
 def _clear(value: str | SecretRef, values: Mapping[str, str]) -> str:

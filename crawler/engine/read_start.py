@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 from .document import Problems, Section, as_section, checked_text, shown
 from .errors import UrlError
-from .requests import Post
-from .spider import SpiderDefinition, StartPost
+from .read_session import read_reference
+from .requests import Post, form_secrets
+from .spider import FormValue, SecretRef, SpiderDefinition, StartPost
 from .urls import normalise
 
 MAX_BODY = 1_000_000
@@ -17,6 +18,8 @@ MAX_BODY = 1_000_000
 MAX_LEVELS = 50
 
 _KEYS = ("url", "method", "form", "json")
+_CREDENTIALS = frozenset({"password", "passwd", "passwort", "pass", "pwd", "pin", "token", "secret"})
+"""Fields whose values are secrets more often than not."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -87,30 +90,41 @@ def _read_request(entry: Section) -> StartPost | str | None:
     if not (has_form or has_json or method == "POST"):
         return url
     post = StartPost(url=url, form=form, json=body)
+    if url.startswith("http://") and form_secrets(post):
+        entry.problems.warn(entry.at("url"), "is http: the secret can be read on the way; write https if it can")
     if len(Post.of(post).content) > MAX_BODY:
         entry.problems.error(entry.place, f"has a body of more than {MAX_BODY:,} bytes")
         return None
     return post
 
 
-def _read_form(form: Section) -> dict[str, str | tuple[str, ...]]:
-    found: dict[str, str | tuple[str, ...]] = {}
+def _read_form(form: Section) -> dict[str, FormValue]:
+    found: dict[str, FormValue] = {}
     for name, value in form.document.items():
         if not isinstance(name, str) or not _is_text(name):
             form.error(str(name), f"{shown(name)} is not the name of a form's field")
             continue
-        many = isinstance(value, list | tuple)
-        values = []
-        for index, each in enumerate(value if isinstance(value, list | tuple) else (value,)):
-            place = f"{form.at(name)}[{index}]" if many else form.at(name)
-            if isinstance(each, bool) or not isinstance(each, str | int | float):
-                form.problems.error(place, f"{shown(each)} is neither a text nor a number; a form sends text: quote it")
-            elif not _is_text(str(each)):
-                form.problems.error(place, f"{shown(each)} holds a NUL or half a surrogate pair; take it out")
-            else:
-                values.append(str(each))
-        found[name] = tuple(values) if many else "".join(values)
+        if not isinstance(value, list | tuple):
+            read = _read_value(value, form.at(name), form.problems)
+            found[name] = "" if read is None else read
+            if isinstance(read, str) and name.lower() in _CREDENTIALS:
+                form.problems.warn(form.at(name), "is stored where people can read it; write {secret: name}")
+            continue
+        each = (_read_value(one, f"{form.at(name)}[{index}]", form.problems) for index, one in enumerate(value))
+        found[name] = tuple(one for one in each if one is not None)
     return found
+
+
+def _read_value(value: object, place: str, problems: Problems) -> str | SecretRef | None:
+    if isinstance(value, Mapping):
+        return read_reference(value, place, problems)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        problems.error(place, f"{shown(value)} is neither a text nor a number; a form sends text: quote it")
+        return None
+    if not _is_text(str(value)):
+        problems.error(place, f"{shown(value)} holds a NUL or half a surrogate pair; take it out")
+        return None
+    return str(value)
 
 
 def _is_text(text: str) -> bool:

@@ -16,7 +16,7 @@ from urllib.parse import quote_plus
 
 from .errors import ConnectFailed, DnsError, EngineError, FetchError, ProxyFailed, Reason, TimedOut
 from .records import Link, PendingPage
-from .spider import SpiderDefinition, StartPost
+from .spider import FormValue, SecretRef, SpiderDefinition, StartPost
 from .urls import hash_url
 
 FORM = "application/x-www-form-urlencoded"
@@ -38,9 +38,11 @@ class Post:
     content_type: str
 
     @classmethod
-    def of(cls, start: StartPost) -> Post:
+    def of(cls, start: StartPost, secrets: Mapping[str, str] | None = None) -> Post:
+        """The body of a start page. Without `secrets` (values by name) it holds their names instead: that one is the
+        page's identity, and never goes out."""
         if start.form is not None:
-            return cls(encode_form(start.form), FORM)
+            return cls(encode_form(start.form, secrets), FORM)
         if start.json is not None:
             return cls(encode_json(start.json), JSON)
         return cls(b"", "")
@@ -98,11 +100,28 @@ def was_never_sent(error: FetchError) -> bool:
     return isinstance(error, DnsError | ConnectFailed | ProxyFailed)
 
 
-def encode_form(form: Mapping[str, str | tuple[str, ...]]) -> bytes:
+def form_secrets(start: StartPost) -> dict[str, str]:
+    """The names of the secrets in a start page's form, by their places in it."""
+    found: dict[str, str | SecretRef] = {}
+    for name, value in (start.form or {}).items():
+        if isinstance(value, tuple):
+            found |= {f"{name}[{index}]": each for index, each in enumerate(value)}
+        else:
+            found[name] = value
+    return {place: value.name for place, value in found.items() if isinstance(value, SecretRef)}
+
+
+def encode_form(form: Mapping[str, FormValue], secrets: Mapping[str, str] | None = None) -> bytes:
     """`application/x-www-form-urlencoded` as browsers write it: UTF-8, blanks as ``+``, line ends as CR LF."""
+
+    def clear(value: str | SecretRef) -> str:
+        if isinstance(value, str):
+            return value
+        return f"{{secret: {value.name}}}" if secrets is None else secrets[value.name]
+
     pairs: list[tuple[str, str]] = []
     for name, value in form.items():
-        pairs.extend((name, each) for each in ((value,) if isinstance(value, str) else value))
+        pairs.extend((name, clear(each)) for each in (value if isinstance(value, tuple) else (value,)))
     return "&".join(f"{_encode(name)}={_encode(value)}" for name, value in pairs).encode("ascii")
 
 

@@ -5,7 +5,7 @@ Only spiders that have such a section fetch through this: the requests of others
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from .client import CrawlClient
@@ -17,7 +17,7 @@ from .proxy import Proxy
 from .proxy_transport import ProxyTransport
 from .records import REDIRECTS, Answer
 from .requests import KEEPS_METHOD, Post
-from .spider import SpiderDefinition
+from .spider import SpiderDefinition, StartPost
 from .transport import CrawlTransport, Timeouts, unverified_context
 from .urls import origin_of, resolve
 
@@ -30,6 +30,15 @@ class SessionValues:
     """Authorization, where there is a user or a token."""
     cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
     proxy: Proxy | None = None
+    bodies: Mapping[Post, Post] = field(default_factory=dict, repr=False)
+    """Bodies with secrets, by those with the secrets' names in their place."""
+
+
+class BodyIsPrivate(FetchError):
+    """A redirect asks for a body that holds a secret, at an origin that it is not meant for."""
+
+    reason = Reason.REDIRECT_INVALID
+    retriable = False
 
 
 MAX_CHECKS = 3
@@ -88,6 +97,34 @@ class CookieClient:
         return answer
 
 
+class FormClient:
+    """A client that puts secrets into the forms that name them, at their own origin alone."""
+
+    def __init__(self, client: FetchClient, starts: Iterable[StartPost], bodies: Mapping[Post, Post]) -> None:
+        self._client = client
+        self._bodies = bodies
+        self._at_home = {(Post.of(start), origin_of(start.url)) for start in starts}
+
+    async def fetch(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        max_bytes: int,
+        timeouts: Timeouts,
+        extra: Mapping[str, str] | None = None,
+        post: Post | None = None,
+    ) -> Answer:
+        """As `CrawlClient.fetch`. Raises `BodyIsPrivate` too."""
+        if post is not None and post in self._bodies:
+            if (post, origin_of(url)) not in self._at_home:
+                raise BodyIsPrivate("the form holds a secret, which goes to no other origin than its start page's")
+            post = self._bodies[post]
+        return await self._client.fetch(
+            url, headers=headers, max_bytes=max_bytes, timeouts=timeouts, extra=extra, post=post
+        )
+
+
 def make_fetcher(
     client: CrawlClient,
     definition: SpiderDefinition,
@@ -103,6 +140,8 @@ def make_fetcher(
     if jar is not None or session.cookies:
         origins = frozenset(map(origin_of, definition.start_pages))
         inner = CookieClient(client, jar=jar, given=session.cookies, origins=origins)
+    if session.bodies:
+        inner = FormClient(inner, definition.start_posts, session.bodies)
     return Fetcher(
         inner,
         user_agent=user_agent,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 
 class FieldType(StrEnum):
@@ -75,13 +76,16 @@ class SecretRef:
     name: str
 
 
+FormValue: TypeAlias = "str | SecretRef | tuple[str | SecretRef, ...]"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartPost:
     """A start page that is asked for by POST; at most one of `form` and `json`."""
 
     url: str
     """Normalised."""
-    form: Mapping[str, str | tuple[str, ...]] | None = None
+    form: Mapping[str, FormValue] | None = None
     """Several values of one name are sent one after the other."""
     json: object = None
 

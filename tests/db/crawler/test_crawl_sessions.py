@@ -23,7 +23,7 @@ from crawler.engine.definition import parse
 from crawler.engine.errors import DefinitionError
 from crawler.engine.records import Batch, CrawlOutcome, Ending
 from crawler.manager import get_manager
-from crawler.models import CrawlTask, Item, Page, TaskFailure
+from crawler.models import CrawlTask, Item, Page, Secret, TaskFailure
 from crawler.preview import preview
 from crawler.secrets import SecretError, missing_secrets, resolve_session, set_secret
 from crawler.storage import DatabaseStorage
@@ -155,19 +155,25 @@ def test_a_login_kept_by_cookies_opens_the_pages_behind_it(site: Site) -> None:
     def login(seen: Seen) -> Reply:
         answer = redirect("/members", 303)
         answer.headers = {**answer.headers, "Set-Cookie": ["sid=1; Path=/; HttpOnly", "theme=dark; Path=/"]}
-        return answer if seen.body == b"user=me&pin=1" else Reply(status=403)
+        return answer if seen.body == f"user=me&pin={SECRET}".encode() else Reply(status=403)
 
     def members(seen: Seen) -> Reply:
         return page("/next") if seen.headers.get("cookie") == "sid=1; theme=dark" else Reply(status=403)
 
     site.pages = {"/login": login, "/members": members, "/next": members}
-    start = [{"url": site.url + "/login", "form": {"user": "me", "pin": 1}}]
+    set_secret("pin", SECRET)
+    start = [{"url": site.url + "/login", "form": {"user": "me", "pin": {"secret": "pin"}}}]
     save_spider(make_document(site, start_urls=start, session={"cookies": True}))
     _run, task = crawl()
     assert (task.status, task.pages, task.pages_failed) == ("completed", 2, 0)
+    assert SECRET not in repr(list(Page.objects.values())) + repr(list(CrawlTask.objects.values()))
     save_spider(make_document(site, start_urls=start))
     _run, task = crawl()
     assert task.reasons == {"http_403": 1}
+    set_secret("pin", "another")
+    assert crawl()[1].reasons == {"http_403": 1}
+    Secret.objects.all().delete()
+    assert set(missing_secrets(parse(make_document(site, start_urls=start)))) == {"start_urls[0].form.pin"}
 
 
 def test_a_preview_keeps_cookies_over_its_redirects_and_forgets_them(site: Site) -> None:

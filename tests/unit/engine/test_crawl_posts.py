@@ -11,6 +11,8 @@ from crawler.engine.definition import SpiderDefinition
 from crawler.engine.errors import Reason
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import Ending, PageState
+from crawler.engine.requests import Post
+from crawler.engine.session import SessionValues
 from crawler.engine.urls import hash_url
 from tests.servers.misbehaving import MisbehavingServer
 
@@ -96,6 +98,22 @@ async def test_a_redirect_that_keeps_the_body_stays_in_scope() -> None:
         outcome = await crawl_once(start(site, {"form": LAMP}), storage)
     assert other.seen == []
     assert outcome.counts.reasons[Reason.OUT_OF_SCOPE] == 1
+
+
+async def test_a_secret_in_a_form_goes_to_its_own_origin_and_no_other() -> None:
+    form = {"user": "me", "pw": {"secret": "pw"}}
+    async with Site({"/there": page()}) as other, Site({"/login": redirect("/here", 307), "/here": page()}) as site:
+        definition = start(site, {"form": form}, path="/login")
+        (login,) = definition.start_posts
+        values = SessionValues(bodies={Post.of(login): Post.of(login, {"pw": "hunter2"})})
+        async with make_crawler() as crawler:
+            await finish(crawler.crawl(definition, MemoryStorage(), session=values))
+            bodies = [seen.body for seen in site.seen if seen.method == "POST"]
+            assert bodies == [b"user=me&pw=hunter2"] * 2
+            site.pages["/login"] = redirect(other.url + "/there", 307)
+            outcome = await finish(crawler.crawl(definition, MemoryStorage(), session=values))
+    assert [seen.path for seen in other.seen] == ["/robots.txt"]
+    assert outcome.counts.reasons == {Reason.REDIRECT_INVALID: 1}
 
 
 async def test_a_post_that_leads_to_itself_is_a_loop_and_to_its_own_get_is_none() -> None:

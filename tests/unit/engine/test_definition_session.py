@@ -211,6 +211,22 @@ def test_pages_of_one_url_want_a_key() -> None:
     assert parse_with_warnings(keyed)[1] == []
 
 
+def test_a_form_names_its_secrets_and_is_warned_of_those_in_clear() -> None:
+    form = {"user": "me", "pw": {"secret": "pw"}, "many": ["a", {"secret": "b"}]}
+    definition = parse(make_document(start_urls=[{"url": URL, "form": form}]))
+    (start,) = definition.start_posts
+    assert start.form == {"user": "me", "pw": SecretRef(name="pw"), "many": ("a", SecretRef(name="b"))}
+    assert dump(definition)["start_urls"] == [{"url": URL, "form": form}]
+    assert Post.of(start, {"pw": "x y", "b": "&"}).content == b"user=me&pw=x+y&many=a&many=%26"
+    assert Post.of(start).hash_at(URL) == Post.of(start).hash_at(URL)
+    clear = make_document(start_urls=[{"url": "http://shop.example/", "form": form | {"Password": SECRET}}])
+    warnings = {warning.place: warning.message for warning in parse_with_warnings(clear)[1]}
+    assert warnings.keys() == {"start_urls[0].form.Password", "start_urls[0].url"}
+    assert SECRET not in "".join(warnings.values())
+    with pytest.raises(DefinitionError, match=r"start_urls\[0\]\.form\.pw: names no secret"):
+        parse(make_document(start_urls=[{"url": URL, "form": {"pw": {}}}]))
+
+
 @pytest.mark.parametrize(
     ("form", "sent"),
     [
