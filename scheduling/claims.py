@@ -19,8 +19,11 @@ from . import events, signals
 from .codeversion import code_version
 from .exceptions import ClaimLost, ReceiverFailed, RunBusy
 from .models import JobRun, Process
+from .sharing import Sharing
 from .storable import storable_text
 
+MOST_LEFT = 50
+"""Runs that are left to others hide so many behind them at most, for a moment."""
 PUT_OFF = timedelta(minutes=1)
 """When a run is tried again whose begin a receiver refused."""
 
@@ -54,6 +57,7 @@ class Claimed:
     cause: str
     scheduled_time: datetime
     retry_count: int
+    exclusive_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,15 +109,19 @@ def claimable(now: datetime) -> QuerySet[JobRun]:
     )
 
 
-def claim(process: Process, now: datetime, limit: int) -> list[Claimed]:
-    """Take up to `limit` queued runs for `process`. One query where there is nothing to take.
+def claim(process: Process, now: datetime, limit: int, *, sharing: Sharing | None = None) -> list[Claimed]:
+    """Take up to `limit` queued runs for `process`, but for what `sharing` leaves to others. One query where there is
+    nothing to take.
 
     Another process may take the same run, slot or exclusive key in the same moment: the constraint decides, and who
     comes second simply does not get it now.
     """
     claimed: list[Claimed] = []
     while len(claimed) < limit:
-        candidates = list(claimable(now)[: limit - len(claimed)])
+        room = limit - len(claimed)
+        candidates = list(claimable(now)[: room + (MOST_LEFT if sharing else 0)])
+        if sharing is not None:
+            candidates = [run for run in candidates if sharing.takes(run.pk, run.exclusive_key)][:room]
         if not candidates:
             break
         taken = _take(process, now, candidates)
@@ -281,4 +289,5 @@ def _claimed(run: JobRun, process: Process) -> Claimed:
         cause=run.cause,
         scheduled_time=run.scheduled_time,
         retry_count=run.retry_count,
+        exclusive_key=run.exclusive_key,
     )

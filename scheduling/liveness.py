@@ -93,6 +93,8 @@ class Liveness:
         self._gauges = _Gauges()
         self.watchdog.listeners.append(self._note_block)
         self._outdated = False
+        self.others = 0
+        """How many other schedulers live, as they were seen with the last beat."""
 
     @property
     def process(self) -> Process | None:
@@ -207,7 +209,10 @@ class Liveness:
     def _reap(self) -> bool:
         others = live_rows(excluding=self._process)
         still = self._observations.judge({row.pk: row.beat for row in others}, monotonic())
-        return bool(reap({*still, *gone_here(others)}))
+        lost = {*still, *gone_here(others)}
+        left = {row.pk for row in others if row.kind == Process.Kind.SCHEDULER} - {pk for pk, _beat in lost}
+        self.others = len(left)
+        return bool(reap(lost))
 
 
 def register(kind: str, max_workers: int) -> Process:

@@ -25,6 +25,7 @@ from .link import OnProgress
 from .liveness import Liveness
 from .models import JobRun, Process
 from .places import Places
+from .sharing import Sharing
 from .storable import utc_text
 from .watchdog import Block
 
@@ -58,6 +59,7 @@ class Runner:
         control: Lane,
         max_workers: int,
         takes_queued: bool = True,
+        sharing: Sharing | None = None,
         poll_seconds: float = POLL_SECONDS,
         cancel_grace: float = CANCEL_GRACE,
     ) -> None:
@@ -65,6 +67,7 @@ class Runner:
         self._control = control
         self._places = Places(max_workers)
         self._takes_queued = takes_queued
+        self._sharing = sharing or Sharing()
         self._poll_seconds = poll_seconds
         self._cancel_grace = cancel_grace
         self._executions: dict[tuple[int, int], Execution] = {}
@@ -179,7 +182,9 @@ class Runner:
         if process is not None:
             owners.add(process.pk)
         watched = sorted(owners) if known or self._strangers or self._takes_queued else []
-        survey = await self._control.run(_survey, watched, process, free)
+        long_ones = sum(1 for execution in known.values() if execution.claimed.exclusive_key)
+        self._sharing.look(held=long_ones, others=self._liveness.others)
+        survey = await self._control.run(_survey, watched, process, free, self._sharing)
         for claimed in survey.claimed:
             self.adopt(claimed)
         self._compare(known, survey.own)
@@ -257,9 +262,11 @@ def _flush(execution: Execution) -> None:
         logger.warning("Run log not stored", extra={"action": "run_log_failed", "error": str(error)})
 
 
-def _survey(owners: Sequence[int], process: Process | None, free: int) -> _Survey:
+def _survey(owners: Sequence[int], process: Process | None, free: int, sharing: Sharing) -> _Survey:
     own = claims.own_runs(owners) if owners else []
-    claimed = claims.claim(process, timezone.now(), free) if process is not None and free else []
+    if process is None or not free:
+        return _Survey(own, [])
+    claimed = claims.claim(process, timezone.now(), free, sharing=sharing)
     return _Survey(own, claimed)
 
 

@@ -22,6 +22,7 @@ from .lateness import overdue_seconds
 from .liveness import Liveness, beat_age, live_processes
 from .models import JobRun, Process, ScheduledJob, SchedulerState
 from .runner import Runner
+from .sharing import Sharing
 from .storable import utc_text
 from .timer import Timer
 
@@ -80,8 +81,10 @@ class TaskScheduler:
     functions for synchronous callers, in any process: they read and write the database.
     """
 
-    def __init__(self, settings: SchedulerSettings | None = None) -> None:
+    def __init__(self, settings: SchedulerSettings | None = None, *, companions: int = 0) -> None:
+        """`companions`: so many other processes are being started together with this one."""
         self.settings = settings or SchedulerSettings()
+        self._sharing = Sharing(expected=companions)
         self._control: Lane | None = None
         self._liveness: Liveness | None = None
         self._runner: Runner | None = None
@@ -217,7 +220,9 @@ class TaskScheduler:
         )
         await liveness.start()
         await _restore(control)
-        self._runner = runner = Runner(liveness=liveness, control=control, max_workers=self.settings.max_workers)
+        self._runner = runner = Runner(
+            liveness=liveness, control=control, max_workers=self.settings.max_workers, sharing=self._sharing
+        )
         await runner.start()
         self._timer = timer = Timer(ring=make_dispatcher(runner.wake).ring, control=control)
         liveness.gauge_sources.append(timer.lateness.gauges)

@@ -95,3 +95,11 @@ def test_a_killed_second_process_is_started_anew(product: Product) -> None:
 
     wait_for(lambda: {pid for _id, pid in product.alive()} - {first.pid, second}, what="another second process")
     assert first.terminate() == 0, first.output()
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "two", "1.5"])
+def test_a_wrong_number_of_processes_is_named(product: Product, wrong: str) -> None:
+    done = product.manage("runscheduler", f"--processes={wrong}", check=False, seconds=30)
+
+    assert done.returncode == 2
+    assert f"must be a number from 1 on, or “auto” (for one a core), not “{wrong}”." in done.stderr

@@ -19,6 +19,7 @@ from django.db import DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from scheduling import schema
+from scheduling.companions import cores, keep_running
 from scheduling.dispatch import executor_problem
 from scheduling.exceptions import DatabaseMismatch
 from scheduling.scheduler import TaskScheduler
@@ -26,7 +27,6 @@ from scheduling.scheduler import TaskScheduler
 if TYPE_CHECKING:
     from crawlproject.web.server import WebServer
 
-RESTART_SECONDS = 1.0
 END_SECONDS = 5.0
 """How long an ending process waits for threads that handlers began."""
 GIVE_UP_SECONDS = 60.0
@@ -40,7 +40,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--web", metavar="HOST:PORT", help="serve the site too, from a thread")
-        parser.add_argument("--processes", type=int, default=1, metavar="N", help="run N processes (default 1)")
+        parser.add_argument(
+            "--processes",
+            type=_processes,
+            default=1,
+            metavar="N",
+            help="run N processes, each with worker places of its own (default 1; auto: one for each core)",
+        )
         parser.add_argument("--once", action="store_true", help="one tick and the runs due now, then exit")
         # A further process of `--processes`: it ends when the first one closes its standard input, or is gone.
         parser.add_argument("--follow", action="store_true", help=argparse.SUPPRESS)
@@ -48,8 +54,6 @@ class Command(BaseCommand):
     def handle(
         self, *args: object, web: str | None, processes: int, once: bool, follow: bool, **options: object
     ) -> None:
-        if processes < 1:
-            raise CommandError("--processes must be at least 1.", returncode=2)
         if once and (web is not None or processes > 1):
             raise CommandError("--once goes with neither --web nor --processes.", returncode=2)
         if problem := executor_problem() or database_problem():
@@ -94,6 +98,15 @@ class Command(BaseCommand):
         return server
 
 
+def _processes(text: str) -> int:
+    """Read the number of processes; `auto` is one for each core."""
+    if text == "auto":
+        return cores()
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 on, or “auto” (for one a core), not “{text}”.")
+    return int(text)
+
+
 def database_problem() -> str:
     """Say in one sentence why nothing can be started on this database; empty: nothing."""
     try:
@@ -116,7 +129,8 @@ async def run(*, further: int = 0, follow: bool = False) -> None:
     if follow:
         loop.add_reader(sys.stdin.fileno(), _read_end, loop, stop)
 
-    scheduler = TaskScheduler()
+    scheduler = TaskScheduler(companions=further)
+    companions = [asyncio.create_task(keep_running(stop), name=f"companion-{n}") for n in range(further)]
     starting = asyncio.create_task(scheduler.start())
     stopping = asyncio.create_task(stop.wait())
     # A database that does not answer is waited for; a signal ends the waiting.
@@ -127,7 +141,6 @@ async def run(*, further: int = 0, follow: bool = False) -> None:
             await starting
     else:
         await starting
-    companions = [asyncio.create_task(_keep_running(stop), name=f"companion-{n}") for n in range(further)]
     # What is loaded now stays: the collector need not look at it again with every tick.
     gc.freeze()
     logger.info("Scheduler started", extra={"action": "scheduler_started", "processes": further + 1})
@@ -207,31 +220,3 @@ def _read_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     if not os.read(sys.stdin.fileno(), 1024):
         loop.remove_reader(sys.stdin.fileno())
         stop.set()
-
-
-async def _keep_running(stop: asyncio.Event) -> None:
-    """Run one further process, again when it dies, until `stop`; it drains when its standard input is closed.
-
-    In a session of its own, so that Ctrl-C reaches it through this process alone.
-    """
-    environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", settings.SETTINGS_MODULE),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(settings.BASE_DIR), os.environ.get("PYTHONPATH", "")])),
-    }
-    stopping = asyncio.create_task(stop.wait())
-    while not stop.is_set():
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "django", "runscheduler", "--follow"),
-            stdin=asyncio.subprocess.PIPE,
-            env=environment,
-            start_new_session=True,
-        )
-        ended = asyncio.create_task(process.wait())
-        await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
-        if process.stdin is not None:
-            process.stdin.close()
-        await ended
-        if not stop.is_set():
-            logger.error("Process ended", extra={"action": "companion_ended", "code": process.returncode})
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), RESTART_SECONDS)

@@ -13,6 +13,7 @@ from scheduling.claims import Claimed
 from scheduling.endings import MOST_DEATHS, Outcome
 from scheduling.exceptions import ClaimLost, ReceiverFailed, RunBusy
 from scheduling.models import JobRun, Process, RunLog
+from scheduling.sharing import Sharing
 
 from .making import NOW, make_job, make_process, make_run
 
@@ -480,3 +481,24 @@ class TestBornClaimed:
         [claimed] = claims.claim(make_process(), NOW, 1)
 
         assert (claimed.claim, claimed.handler, claimed.job_data) == (2, "noop", {"a": 1})
+
+
+class TestSharing:
+    """Long runs (with an exclusive key) spread over the processes that there are."""
+
+    def test_two_processes_take_one_each(self) -> None:
+        runs = [make_run(make_job(f"job-{n}"), exclusive_key=f"spider:{n}") for n in range(2)]
+        sharings = [Sharing(), Sharing()]
+        taken = []
+        for sharing in sharings:
+            sharing.look(held=0, others=1)
+            taken.append(ids(claims.claim(make_process(), NOW, 4, sharing=sharing)))
+        assert taken == [[runs[0].pk], [runs[1].pk]]
+
+    def test_what_is_left_to_others_hides_nothing_behind_it(self) -> None:
+        for number in range(10):
+            make_run(make_job(f"long-{number}"), exclusive_key=f"spider:{number}")
+        short = make_run(make_job("short"))
+        sharing = Sharing()
+        sharing.look(held=1, others=1)
+        assert ids(claims.claim(make_process(), NOW, 4, sharing=sharing)) == [short.pk]

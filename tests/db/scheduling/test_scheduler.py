@@ -378,7 +378,6 @@ def test_runscheduler_refuses_an_address_that_is_taken() -> None:
     "arguments",
     [
         pytest.param(["--web", "nowhere"], id="no address"),
-        pytest.param(["--processes", "0"], id="no process"),
         pytest.param(["--once", "--processes", "2"], id="once in two"),
     ],
 )
