@@ -85,8 +85,11 @@ class RuleReader(ABC, Generic[_Context, _Page]):
 
     def read(self, page: _Page) -> Iterator[Candidate]:
         """Every item of the page in document order. Raises `ReadingFailed`."""
+        is_first = True
         for context in self._contexts(page):
-            page.check_time()
+            if not is_first:
+                page.check_time()
+            is_first = False
             yield self._read_one(context, page)
 
     def _read_one(self, context: _Context, page: _Page) -> Candidate:
@@ -94,6 +97,7 @@ class RuleReader(ABC, Generic[_Context, _Page]):
         problems = [
             ValueProblem(self.type, name, Reason.UNREADABLE_VALUE, text[:MAX_SHOWN])
             for name, reading in readings.items()
+            if reading.unreadable
             for text, _ in reading.unreadable
         ]
         candidate = Candidate(self.type, readings, problems)
@@ -117,9 +121,11 @@ class RuleReader(ABC, Generic[_Context, _Page]):
     def _record(self, candidate: Candidate, page: _Page) -> ItemRecord:
         data: dict[str, Json] = {name: reading.value for name, reading in candidate.readings.items()}
         text = canonical_json(data)
-        if "\\u0000" in text or not _is_storable(text):
+        raw = _storable(text)
+        if raw is None:
             data = {name: cleaned(value) for name, value in data.items()}
             text = canonical_json(data)
+            raw = text.encode()
         key_values: list[Json] = [data[name] for name in self._key] or [page.url]
         key = canonical_json(key_values)
         return ItemRecord(
@@ -128,7 +134,7 @@ class RuleReader(ABC, Generic[_Context, _Page]):
             key_hash=hash_url(key),
             data=data,
             data_json=text,
-            data_hash=blake2b(text.encode(), digest_size=16).digest(),
+            data_hash=blake2b(raw, digest_size=16).digest(),
             problems=candidate.problems,
         )
 
@@ -166,9 +172,11 @@ def _is_missing(reading: Reading) -> bool:
     return reading.value is None or reading.value == [] or bool(reading.unreadable)
 
 
-def _is_storable(text: str) -> bool:
+def _storable(text: str) -> bytes | None:
+    """JSON as UTF-8; None where it holds what no database stores."""
+    if "\\u0000" in text:
+        return None
     try:
-        text.encode()
+        return text.encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        return None

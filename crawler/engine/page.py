@@ -44,23 +44,33 @@ class Budget:
     def __init__(self) -> None:
         self._characters = MAX_CHARACTERS
         self._looks = 0
-        self._deadline = time.thread_time() + MAX_SECONDS
+        self._deadline = 0.0
+        """Counted from the first look at the clock: most pages never need one, and it is a call of the system."""
 
     def charge(self, text: str) -> str:
-        self.spend(len(text) + 1)
+        self._characters -= len(text) + 1
+        self._looks += 1
+        if self._characters < 0 or not self._looks % _BETWEEN_LOOKS:
+            self._look()
         return text
 
     def check_time(self) -> None:
         """Raises `ReadingFailed` after `MAX_SECONDS`."""
-        if time.thread_time() > self._deadline:
+        now = time.thread_time()
+        if not self._deadline:
+            self._deadline = now + MAX_SECONDS
+        if now > self._deadline:
             raise ReadingFailed(f"reading the page took longer than {MAX_SECONDS:g} s")
 
     def spend(self, characters: int) -> None:
         """Raises `ReadingFailed` where that is more than is left."""
         self._characters -= characters
         self._looks += 1
-        if not self._looks % _BETWEEN_LOOKS:
-            self.check_time()
+        if self._characters < 0 or not self._looks % _BETWEEN_LOOKS:
+            self._look()
+
+    def _look(self) -> None:
+        self.check_time()
         if self._characters < 0:
             raise ReadingFailed(f"the page's values hold more than {MAX_CHARACTERS:,} characters")
 
@@ -82,7 +92,7 @@ class PageTree(Budget):
 
     def text_of(self, node: Node) -> str:
         """All text in the node but that of scripts, styles and templates inside it; blanks where blocks meet."""
-        if node.select_one(_INTERRUPTING) is None:
+        if node.select_one("*") is None or node.select_one(_INTERRUPTING) is None:
             return self.charge(node.text)
         return "".join(self._pieces(node))
 
@@ -132,7 +142,7 @@ class PageTree(Budget):
         It is no part of the document: no selector of a browser finds it, while the parser's selectors walk into it.
         That holds for a shadow root (`<template shadowrootmode>`) too: `querySelectorAll` does not enter it.
         """
-        if self.document.select_one("template") is None:
+        if self.document.find("template") is None:
             return {}
         nested = frozenset(self.document.select("template template"))
         held: dict[Node, tuple[Element, list[Node]]] = {}
@@ -143,6 +153,8 @@ class PageTree(Budget):
         return held
 
     def _find_base(self) -> str:
+        if self.document.find("base") is None:
+            return self.url
         base = self.document.select_one("base[href]")
         if base is None:
             return self.url

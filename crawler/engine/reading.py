@@ -236,14 +236,34 @@ class PageReader:
             result.links.append(Link(target, target_hash, page.depth, page.hops + 1))
 
     def _take_links(self, result: PageResult, urls: list[str], *, is_echo: bool) -> None:
-        depth = result.page.depth + 1
-        too_deep = self._max_depth is not None and depth > self._max_depth
-        memo, seen, traps, reasons = self._memo, self._seen, self._traps, result.reasons
+        if self._max_depth is None and not is_echo:
+            hashes = self._take_all(result, urls)
+        else:
+            hashes = self._take_some(result, urls, is_echo=is_echo)
+        result.link_hashes = struct.pack(f"<{len(hashes)}q", *hashes)
+
+    def _take_all(self, result: PageResult, urls: list[str]) -> list[int]:
+        """Links at any depth: one that is remembered is in the frontier already, so that only new ones cost a step."""
+        verdicts: list[int | Reason | None] = [*map(self._memo.get, urls)]
+        if None in verdicts:
+            for place, known in enumerate(verdicts):
+                if known is None:
+                    url = urls[place]
+                    verdicts[place] = verdict = self._verdict(url)
+                    if isinstance(verdict, int) and self._seen.add(verdict):
+                        self._add_link(result, url, verdict)
+        hashes = [verdict for verdict in verdicts if verdict.__class__ is int]
+        if len(hashes) < len(verdicts):
+            result.reasons.update(verdict for verdict in verdicts if verdict.__class__ is not int)  # type: ignore[misc]
+        return hashes
+
+    def _take_some(self, result: PageResult, urls: list[str], *, is_echo: bool) -> list[int]:
+        """Links where depth or a trap may leave some out."""
+        too_deep = self._max_depth is not None and result.page.depth >= self._max_depth
+        memo, seen, reasons = self._memo, self._seen, result.reasons
         hashes: list[int] = []
         for url in urls:
             verdict = memo.get(url)
-            # A link that is remembered is in the frontier already, unless it was too deep where it was found.
-            is_known = verdict is not None and self._max_depth is None
             if verdict is None:
                 verdict = self._verdict(url)
             if verdict.__class__ is not int:
@@ -256,12 +276,15 @@ class PageReader:
                 memo.pop(url, None)
             else:
                 hashes.append(verdict)
-                if not is_known and seen.add(verdict):
-                    if traps is not None and traps.cuts(url, seen):
-                        reasons[Reason.TRAP] += 1
-                    else:
-                        result.links.append(Link(url, verdict, depth))
-        result.link_hashes = struct.pack(f"<{len(hashes)}q", *hashes)
+                if seen.add(verdict):
+                    self._add_link(result, url, verdict)
+        return hashes
+
+    def _add_link(self, result: PageResult, url: str, url_hash: int) -> None:
+        if self._traps is not None and self._traps.cuts(url, self._seen):
+            result.reasons[Reason.TRAP] += 1
+        else:
+            result.links.append(Link(url, url_hash, result.page.depth + 1))
 
     def _verdict(self, url: str) -> int | Reason:
         """The hash of a URL in scope, or why it is not. Depth is left out: it is the linking page's matter."""

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from json.encoder import c_encode_basestring, c_make_encoder  # type: ignore[attr-defined]
 from typing import TypeAlias
 
 import ada_url
@@ -71,10 +72,16 @@ def cleaned(value: Json) -> Json:
 
 def canonical_json(value: Json) -> str:
     """Sorted keys, no blanks, characters as they are. Equal values of equal types have equal text."""
-    return _CANONICAL.encode(value)
+    return "".join(_CANONICAL(value, 0))
 
 
-_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+def _refuse(value: object) -> object:
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+# What `json.JSONEncoder.encode` makes anew for each value: (markers for circles, default, strings, indent, separators,
+# sort_keys, skipkeys, allow_nan).
+_CANONICAL = c_make_encoder(None, _refuse, c_encode_basestring, None, ":", ",", True, False, False)
 
 
 def _to_text(text: str, base: str) -> Json:
