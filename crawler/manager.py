@@ -17,6 +17,7 @@ from scheduling.lanes import Lane
 
 from . import host_days
 from .engine.client import CrawlClient
+from .engine.cookies import load_suffixes
 from .engine.crawl import Crawl
 from .engine.errors import AddressRefused, FetchError, Reason, UrlError
 from .engine.extractor import Extractor
@@ -195,6 +196,8 @@ class CrawlerManager:
         """How one crawl's requests go out. A proxy, and certificates that are not checked, take connections and
         robots.txt of their own: nobody else's crawl goes by what came that way."""
         own = definition.session
+        if own.cookies:
+            await asyncio.to_thread(load_suffixes)
         if session.proxy is None and own.verify_tls:
             yield Line(self._fetcher(definition, self.client, session, headers), self._robots)
             return

@@ -214,6 +214,11 @@ def header(pairs: Iterable[tuple[str, str]]) -> bytes:
     return f"Cookie: {'; '.join(parts)}\r\n".encode("latin-1") if parts else b""
 
 
+def load_suffixes() -> None:
+    """Read the public suffix list, if that has not happened: 30 ms and 5 MB, which no event loop should wait for."""
+    _suffixes()
+
+
 @lru_cache(maxsize=4_096)
 def site_of(host: str) -> str:
     """The registrable domain of a normalised host: what lies below one public suffix; the host itself where it is an
@@ -230,7 +235,7 @@ def is_public_suffix(domain: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList()  # 30 ms and 5 MB: made when the first cookie comes
+    return PublicSuffixList()
 
 
 _Parsed = tuple[str, str, dict[str, str]]

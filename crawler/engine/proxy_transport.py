@@ -76,15 +76,24 @@ class ProxyTransport(CrawlTransport):
         scheme, host, port = key
         try:
             async with asyncio.timeout(seconds):
-                name = await self._checked(host, port)
-                return await self._open_through(scheme, host, name, port)
+                *others, last = await self._checked(host, port)
+                for name in others:
+                    try:
+                        return await self._open_through(scheme, host, name, port)
+                    except ProxyFailed as error:
+                        if not error.retriable:
+                            raise
+                return await self._open_through(scheme, host, last, port)
         except TimeoutError:
             raise ProxyFailed(f"the proxy {self._proxy.url} made no connection to {host}:{port} in time") from None
 
-    async def _checked(self, host: str, port: int) -> str:
-        """What the proxy is told to connect to. Raises `AddressRefused`, and with ``socks5`` `DnsError`."""
+    async def _checked(self, host: str, port: int) -> list[str]:
+        """What the proxy is told to connect to, one after the other: the name, or with ``socks5`` its addresses.
+
+        Raises `AddressRefused`, and with ``socks5`` `DnsError`.
+        """
         if self._proxy.scheme == "socks5":
-            return (await self._guard.resolve(host, port))[0]
+            return await self._guard.resolve(host, port)
         try:
             async with asyncio.timeout(LOOK_UP_SECONDS):
                 await self._guard.resolve(host, port)
@@ -92,7 +101,7 @@ class ProxyTransport(CrawlTransport):
             name = host.rstrip(".")
             if "." not in name or name.endswith(_LOCAL):
                 raise AddressRefused(f"{host} is a name of a local network, and no proxy is asked for it") from None
-        return host
+        return [host]
 
     async def _open_through(self, scheme: str, host: str, name: str, port: int) -> Connection:
         if scheme == "http" and not self._proxy.is_socks:

@@ -42,6 +42,8 @@ def check_session(definition: SpiderDefinition, session: Section) -> None:
     if (own.cookies or own.set_cookies) and "cookie" in given:
         place = "set_cookies" if own.set_cookies else "cookies"
         session.error(place, "manners.headers has Cookie too; put its cookies into session.set_cookies")
+    if own.proxy is not None and "proxy-authorization" in given:
+        session.error("proxy", "manners.headers has Proxy-Authorization, which servers would get; put it into the URL")
     if not own.verify_tls:
         session.problems.warn(
             session.at("verify_tls"),

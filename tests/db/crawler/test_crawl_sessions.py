@@ -265,6 +265,19 @@ def test_two_bodies_are_two_rows_and_unchanged_the_second_time(site: Site) -> No
     assert crawl()[1].reasons == {"http_404": 2}
 
 
+def test_a_posted_query_gives_the_items_of_its_json_answer(site: Site) -> None:
+    def answer(seen: Seen) -> Reply:
+        found = [{"id": n, "q": json.loads(seen.body)["query"]} for n in range(3)]
+        return Reply(json.dumps({"hits": found}), headers={"Content-Type": "application/json"})
+
+    site.pages = {"/api": answer}
+    rule = {"type": "hit", "each_json": "hits[]", "key": ["id"], "fields": {"id": {"json": "id"}, "q": {"json": "q"}}}
+    save_spider(make_document(site, start_urls=[{"url": site.url + "/api", "json": {"query": "lamp"}}], items=[rule]))
+    _run, task = crawl()
+    assert (task.status, task.items_new) == ("completed", 3)
+    assert {item.data["q"] for item in Item.objects.all()} == {"lamp"}
+
+
 class Crash(Exception):
     """Stands for what ends a process in the middle of a transaction."""
 

@@ -7,11 +7,16 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from crawler.engine.client import CrawlClient
 from crawler.engine.errors import Reason
+from crawler.engine.fetcher import Fetcher
+from crawler.engine.guard import Guard
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import CrawlOutcome, Ending
 from crawler.engine.session import SessionValues
 from crawler.engine.spider import SpiderDefinition
+from crawler.engine.transport import CrawlTransport
+from crawler.engine.visit import Fetchers
 
 from .crawling import crawl_once, finish, make_crawler, make_definition
 from .site import Reply, Seen, Site, page, redirect
@@ -153,6 +158,24 @@ async def test_credentials_stay_with_the_origins_of_the_start_pages(status: int)
     assert outcome.counts.pages_done == 4
     assert set(at_home) == {"Basic bWU6cHc="}
     assert elsewhere == dict.fromkeys(["/robots.txt", "/port", "/host", "/link"])
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_home"),
+    [
+        ("https://shop.example", True),
+        ("http://shop.example", False),
+        ("https://shop.example:8443", False),
+        ("https://www.shop.example", False),
+        ("https://shop.example.evil.example", False),
+        ("https://post.example", True),
+    ],
+)
+def test_an_origin_is_scheme_host_and_port(origin: str, is_home: bool) -> None:
+    definition = make_definition("https://shop.example/a", {"url": "https://post.example/", "form": {}}, session=AUTH)
+    plain = Fetcher(CrawlClient(CrawlTransport(Guard())), user_agent="t", headers=VALUES.headers)
+    fetcher = Fetchers(definition, plain).for_origin(origin)
+    assert (fetcher is plain) is is_home
 
 
 async def test_given_urls_take_no_credentials_to_their_own_origins() -> None:

@@ -115,6 +115,7 @@ def test_a_bad_session_is_refused_at_its_place(session: object, place: str, said
         ({"auth": {"bearer": {"secret": "t"}}}, "authorization", "session.auth"),
         ({"cookies": True}, "Cookie", "session.cookies"),
         ({"set_cookies": {"a": "1"}}, "cookie", "session.set_cookies"),
+        ({"proxy": "http://proxy.example:3128"}, "Proxy-Authorization", "session.proxy"),
     ],
 )
 def test_what_headers_send_already_is_refused(session: object, header: str, place: str) -> None:

@@ -186,6 +186,15 @@ async def test_a_name_that_only_the_proxy_knows_is_left_to_it_but_not_with_socks
                 await fetch(client, f"http://unknown.example:{server.port}/ok")
 
 
+async def test_socks5_tries_the_addresses_of_a_name_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NAMES, "two.test", ["192.0.2.9", "192.0.2.1"])
+    unreachable = bytes([5, 4, 0, 1, 0, 0, 0, 0, 0, 0])
+    async with MisbehavingServer() as server, ProxyServer(faults={"192.0.2.9": unreachable}) as proxy:
+        async with client_through(proxy, scheme="socks5") as client:
+            assert (await fetch(client, f"http://two.test:{server.port}/ok")).body == PAGE
+        assert [line.target.partition(":")[0] for line in proxy.log] == ["192.0.2.9", "192.0.2.1"]
+
+
 async def test_names_that_are_never_answered_do_not_hold_a_proxied_crawl(monkeypatch: pytest.MonkeyPatch) -> None:
     async def silent(host: str, port: int) -> Sequence[str]:
         await asyncio.Event().wait()
