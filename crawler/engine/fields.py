@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from turbohtml import Node
 
+from .meta import MetaSelector
 from .page import PageTree
 from .patterns import Pattern, Patterns
 from .records import Json
@@ -103,4 +104,4 @@ def _selector(rule: FieldRule) -> Selector:
         return compile_css(rule.css)
     if rule.xpath is not None:
         return compile_xpath(rule.xpath)
-    return PageUrl()
+    return PageUrl() if rule.meta is None else MetaSelector(rule.meta)

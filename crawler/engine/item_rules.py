@@ -7,20 +7,28 @@ from collections.abc import Callable, Mapping
 
 from .document import Section, as_section, shown
 from .jmes import Expression
+from .meta import MetaSelector
 from .patterns import Pattern
 from .selectors import compile_css, compile_each, compile_xpath, reads_whole_page
 from .spider import FieldRule, FieldType, ItemRule
+from .structured import compile_path
 
 MAX_NAME = 100
 ITEM_KEYS = ("type", "match", "each", "each_json", "key", "fields")
-FIELD_SOURCES = ("css", "xpath", "json", "from")
+FIELD_SOURCES = ("css", "xpath", "json", "jsonld", "microdata", "meta", "from")
 """Of which a field has exactly one."""
 FIELD_KEYS = (*FIELD_SOURCES, "regex", "type", "required", "many", "format", "decimal_mark")
 SOURCES = ("url",)
 NUMBERS = frozenset({FieldType.INTEGER, FieldType.FLOAT, FieldType.DECIMAL})
-HTML_SOURCES = ("css", "xpath")
+HTML_SOURCES = ("css", "xpath", "jsonld", "microdata", "meta")
 TIMES = frozenset({FieldType.DATE, FieldType.DATETIME})
 
+_COMPILERS: Mapping[str, Callable[[str], object]] = {
+    "json": Expression,
+    "jsonld": compile_path,
+    "microdata": compile_path,
+    "meta": MetaSelector,
+}
 _DIRECTIVE = re.compile(r"%(.?)", re.DOTALL)
 _DIRECTIVES = frozenset("aAwdbBmyYHIpMSfzZjUWcxXGuV%")
 
@@ -94,7 +102,8 @@ def _read_field(field: Section, name: str, *, within_each: bool, is_mapping: boo
         field.problems.error(field.place, f"has {' and '.join(given)}; keep one")
     if is_mapping and not any(field.document.get(key) is not None for key in FIELD_SOURCES):
         field.problems.error(field.place, f"reads nothing; give {', '.join(FIELD_SOURCES[:-1])} or {FIELD_SOURCES[-1]}")
-    _try(field, "json", given.get("json"), Expression)
+    for key in ("json", "jsonld", "microdata", "meta"):
+        _try(field, key, given.get(key), _COMPILERS[key])
     _try(field, "css", css, compile_css)
     _try(field, "xpath", xpath, compile_xpath)
     if xpath is not None and within_each and reads_whole_page(xpath):
@@ -112,6 +121,9 @@ def _read_field(field: Section, name: str, *, within_each: bool, is_mapping: boo
         css=css,
         xpath=xpath,
         json=given.get("json"),
+        jsonld=given.get("jsonld"),
+        microdata=given.get("microdata"),
+        meta=given.get("meta"),
         source=source,
         regex=regex,
         type=kind,

@@ -17,6 +17,7 @@ from .patterns import Patterns
 from .records import ItemRecord, Json, ValueProblem
 from .selectors import compile_each
 from .spider import FieldRule, FieldType, ItemRule
+from .structured import StructuredReader
 from .urls import hash_url
 from .values import canonical_json, cleaned
 
@@ -146,8 +147,8 @@ class ItemReader(RuleReader[Node, PageTree]):
         super().__init__(rule)
         self._each = None if rule.each is None else compile_each(rule.each)
 
-    def _field(self, rule: FieldRule) -> FieldReader:
-        return FieldReader(rule)
+    def _field(self, rule: FieldRule) -> OneField[Node, PageTree]:
+        return FieldReader(rule) if rule.jsonld is None and rule.microdata is None else StructuredReader(rule)
 
     def _contexts(self, page: PageTree) -> Iterator[Node]:
         if self._each is None:

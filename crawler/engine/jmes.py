@@ -33,6 +33,10 @@ _Node: TypeAlias = Mapping[str, object]
 class ExpressionFailed(Exception):
     """The expression cannot be evaluated on this value: a function was given what it does not take."""
 
+    def __init__(self, expression: str, reason: str) -> None:
+        super().__init__(reason)
+        self.expression = expression
+
 
 class Expression:
     """One compiled JMESPath expression. Safe to use from several threads.
@@ -65,9 +69,9 @@ class Expression:
         try:
             return cast(JsonValue, _Interpreter(budget).visit(self._parsed, value))
         except (JMESPathError, TypeError, ValueError, OverflowError, ArithmeticError) as error:
-            raise ExpressionFailed(" ".join(str(error).split())[:300]) from error
+            raise ExpressionFailed(self.text, " ".join(str(error).split())[:300]) from error
         except RecursionError as error:
-            raise ExpressionFailed("the document is nested too deep for it") from error
+            raise ExpressionFailed(self.text, "the document is nested too deep for it") from error
 
 
 class _Interpreter(visitor.TreeInterpreter):  # type: ignore[misc]  # the library has no types

@@ -9,17 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
 from .errors import Reason
-from .fields import Reading
 from .items import RuleReader
 from .jmes import Expression, ExpressionFailed, JsonValue
-from .jsonvalues import ExactFloat, direct_converter, plain_text, shown
+from .jsonfields import ValueReader
+from .jsonvalues import ExactFloat, plain_text
 from .links import Finder, LinkReader
 from .page import Budget, ReadingFailed
-from .patterns import Pattern, Patterns
 from .reading import may_be_json, names_json
-from .records import Json
-from .spider import FieldRule, FieldType, FollowRule, ItemRule, SpiderDefinition
-from .values import converter, fold, is_verbatim
+from .spider import FieldRule, FollowRule, ItemRule, SpiderDefinition
 
 _MARKS = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 _PLACEHOLDER = "{}"
@@ -131,93 +128,20 @@ class JsonItemReader(RuleReader[JsonValue, JsonPage]):
                 yield context
 
 
-class JsonFieldReader:
-    """Reads the value of one field out of a JSON value, as `fields.FieldReader` does out of a page."""
+class JsonFieldReader(ValueReader[JsonValue, JsonPage]):
+    """A field of a JSON answer: what its expression gives."""
 
     def __init__(self, rule: FieldRule) -> None:
-        self.name = rule.name
-        self._many = rule.many
+        super().__init__(rule)
         self._expression = None if rule.json is None else Expression(rule.json)
-        self._is_verbatim = is_verbatim(rule.type)
-        self._as_json = rule.type is FieldType.JSON and rule.regex is None
-        asks_whether = rule.type is FieldType.BOOLEAN and rule.regex is not None
-        self._asked = Patterns([rule.regex]) if asks_whether and rule.regex is not None else None
-        self._pattern = None if asks_whether or rule.regex is None else Pattern(rule.regex)
-        self._direct = None if rule.regex is not None else direct_converter(rule.type)
-        self._convert = converter(rule)
 
-    def read(self, context: JsonValue, page: JsonPage) -> Reading:
-        """The field's value within `context`. Raises `ReadingFailed`."""
-        try:
-            matches = self._matches(context, page)
-        except ExpressionFailed as error:
-            text = "" if self._expression is None else self._expression.text
-            return Reading([] if self._many else None, 0, [(text, f"not to be evaluated here: {error}")])
-        if self._asked is not None:
-            return self._read_whether(self._asked, matches, page)
-        unreadable: list[tuple[str, str]] = []
-        values = self._values(matches, page, unreadable)
-        if self._many:
-            return Reading(list(values), len(matches), unreadable)
-        return Reading(next(values, None), len(matches), unreadable)
-
-    def _matches(self, context: JsonValue, page: JsonPage) -> Sequence[JsonValue]:
+    def _find(self, context: JsonValue, page: JsonPage) -> Sequence[JsonValue]:
         if self._expression is None:
             return [page.url]
         found = self._expression.search(context, page)
         if found is None:
             return []
         return found if isinstance(found, list) and (self._many or not self._as_json) else [found]
-
-    def _read_whether(self, asked: Patterns, matches: Sequence[JsonValue], page: JsonPage) -> Reading:
-        answers: list[Json] = []
-        unreadable: list[tuple[str, str]] = []
-        for match in matches:
-            try:
-                text = self._text(match, page)
-            except ValueError as error:
-                unreadable.append((shown(match, page), str(error)))
-                continue
-            if text is not None:
-                answers.append(asked.first_in(text) is not None)
-        return Reading(answers if self._many else any(answers), len(matches), unreadable)
-
-    def _values(
-        self, matches: Sequence[JsonValue], page: JsonPage, unreadable: list[tuple[str, str]]
-    ) -> Iterator[Json]:
-        """The value of each match that has one, or null where it is not of the field's type."""
-        for match in matches:
-            try:
-                value = self._value(match, page)
-            except ValueError as error:
-                unreadable.append((shown(match, page), str(error)))
-                yield None
-            else:
-                if value is not None:
-                    yield value
-
-    def _value(self, match: JsonValue, page: JsonPage) -> Json:
-        """None: it has no value. Raises `ValueError` where it is not of the field's type."""
-        if self._direct is not None and (self._as_json or not isinstance(match, str)):
-            page.spend(1)
-            value = self._direct(match, page)
-            if value is not None:
-                return value
-        text = self._text(match, page)
-        return None if text is None else self._convert(text, page.base)
-
-    def _text(self, match: JsonValue, page: JsonPage) -> str | None:
-        """The text that is the match's value: what the regex takes out of it. None: it has no value."""
-        if match is None:
-            return None
-        text = plain_text(match, page)
-        if not self._is_verbatim:
-            text = fold(text)
-        if text and self._pattern is not None:
-            text = self._pattern.take(text) or ""
-            if not self._is_verbatim:
-                text = text.strip()
-        return None if not text or text.isspace() else text
 
 
 def _finders(rules: Sequence[FollowRule]) -> Iterator[tuple[Finder[JsonPage], tuple[int, ...]]]:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from .jmes import JsonValue
-from .page import Budget
 from .records import Json
 from .spider import FieldType
 from .values import MAX_JSON_DEPTH, MAX_NUMBER, canonical_json
+
+
+class Budget(Protocol):
+    """`page.Budget`."""
+
+    def charge(self, text: str) -> str: ...
+
+    def spend(self, characters: int) -> None: ...
+
 
 DirectConverter: TypeAlias = Callable[[JsonValue, Budget], Json]
 """The typed value of a JSON value that is no text; None: read it as its text. Raises `ValueError` where it has none."""

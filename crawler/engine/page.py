@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from turbohtml import Document, Element, Node, Text, parse
 
@@ -89,6 +90,11 @@ class PageTree(Budget):
         self.base = self._find_base()
         self.entries: Sequence[str] | None = None
         """The links of a feed's entries, which follow rules without a selector take; None where it is no feed."""
+
+    @cached_property
+    def kept(self) -> dict[str, object]:
+        """What a source of fields has read out of the page for all fields of its kind, by the source's name."""
+        return {}
 
     def text_of(self, node: Node) -> str:
         """All text in the node but that of scripts, styles and templates inside it; blanks where blocks meet."""

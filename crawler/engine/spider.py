@@ -23,13 +23,19 @@ class FieldType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldRule:
-    """How one field of an item is read: exactly one of `css`, `xpath`, `json`, `source`."""
+    """How one field of an item is read: exactly one of the sources, `css` to `source`."""
 
     name: str
     css: str | None = None
     xpath: str | None = None
     json: str | None = None
     """A JMESPath expression, for JSON answers."""
+    jsonld: str | None = None
+    """A type and the names of properties, ``Product.offers.price``, in the page's JSON-LD."""
+    microdata: str | None = None
+    """The same in its microdata."""
+    meta: str | None = None
+    """The name of `<meta>` elements, ``og:title``."""
     source: str | None = None
     """``url``: the page's final URL (``from: url`` in the document)."""
     regex: str | None = None
