@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from .diagnosis import diagnose
+from .diagnosis import diagnose, wall_behind
 from .directives import NOTHING, Asked, Directives
 from .errors import Reason
 from .feeds import feed_links
@@ -20,7 +20,7 @@ from .jsonpages import JsonPage, JsonRules, JsonUnreadable, reads_json
 from .links import LinkReader, Links, html_links, reads_feeds
 from .page import PageTree, ReadingFailed
 from .reading import is_readable, names_json
-from .records import Extraction, ItemRecord, Json, ValueProblem
+from .records import Extraction, Finding, ItemRecord, Json, ValueProblem
 from .refresh import refresh_target
 from .scope import Scope
 from .spider import SpiderDefinition
@@ -133,6 +133,9 @@ class Extractor:
         page = self._parse(url, body, charset, content_type)
         asked = self._directives.of_page(page)
         explanation = self._explain(page, self._links, self._items, asked)
+        if not explanation.notice and not any(field.value for item in explanation.items for field in item.fields):
+            finding = diagnose(page, body)
+            explanation = replace(explanation, notice="" if finding is None else finding.detail)
         target = "" if asked.nofollow else refresh_target(page)
         return _with_refresh(explanation, target, self._scope) if target else explanation
 
@@ -260,6 +263,11 @@ class Extractor:
         """Why a page gave nothing. One that no rule took and that leads on to others is what it is meant to be."""
         taken = extraction.taken
         if content_type not in _PAGES or (extraction.links and not taken):
+            return
+        if extraction.refresh:
+            wall = wall_behind(extraction.refresh, page.url)
+            if wall is not None:
+                extraction.finding = Finding(wall, f"sends on to {extraction.refresh}", is_wall=True)
             return
         finding = diagnose(page, body)
         if finding is not None and finding.needs_claim:

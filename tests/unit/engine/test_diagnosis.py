@@ -11,6 +11,7 @@ import pytest
 
 from crawler.engine.diagnosis import challenge, diagnose, wall_behind
 from crawler.engine.errors import Reason
+from crawler.engine.extractor import Extractor
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.page import PageTree
 from crawler.engine.records import CrawlOutcome, Ending, PageState
@@ -265,3 +266,20 @@ async def test_an_empty_answer_is_a_failure() -> None:
     outcome, storage, url = await crawled({"/": page("/lamp/1"), "/lamp/1": empty})
     assert outcome.counts.reasons == {"empty_body": 1}
     assert page_of(storage, url + "/lamp/1").detail == "the body is empty"
+
+
+async def test_a_page_that_sends_its_readers_to_a_login_is_behind_one() -> None:
+    sends = Reply(
+        html("", head='<meta http-equiv="refresh" content="0; url=/login?next=1">'),
+        headers={"Content-Type": "text/html"},
+    )
+    outcome, storage, url = await crawled({"/": page("/lamp/1"), "/lamp/1": sends, "/login?next=1": LOGIN})
+    assert outcome.counts.reasons == {"login_wall": 1}
+    assert page_of(storage, url + "/lamp/1").detail == f"sends on to {url}/login?next=1"
+
+
+def test_a_preview_says_why_a_page_gives_nothing() -> None:
+    extractor = Extractor(make_definition("http://shop.example/", items=[LAMP]))
+    shell = html("<div id=app></div><script src=/a.js></script>")
+    notice = extractor.explain("http://shop.example/lamp/1", shell, "", "text/html").notice
+    assert notice == "the element that scripts fill is empty"
