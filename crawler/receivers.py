@@ -10,12 +10,14 @@ from datetime import datetime
 
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from scheduling.models import JobRun
-from scheduling.signals import ReportSection, report_made, run_ended, run_returned, run_started
+from scheduling.signals import ReportSection, RunAccount, report_made, run_ended, run_returned, run_shown, run_started
 
+from .explaining import explain
 from .fan_out import end_task
 from .models import CrawlTask
 from .reporting import crawls_of
@@ -38,6 +40,7 @@ def connect() -> None:
     run_returned.connect(give_back, dispatch_uid="crawler.give_back")
     run_ended.connect(end, dispatch_uid="crawler.end")
     report_made.connect(report, dispatch_uid="crawler.report")
+    run_shown.connect(tell, dispatch_uid="crawler.tell")
 
 
 def start(*, run: JobRun, **kwargs: object) -> None:
@@ -74,6 +77,14 @@ def report(*, since: datetime, until: datetime, **kwargs: object) -> ReportSecti
     if not crawls.crawls:
         return None
     return ReportSection(name="crawls", data=crawls.to_json(), sentence=crawls.sentence)
+
+
+def tell(*, run: JobRun, **kwargs: object) -> RunAccount | None:
+    """A page shows a run: how its crawl went."""
+    task = CrawlTask.objects.select_related("spider").filter(run=run).first()
+    if task is None:
+        return None
+    return RunAccount(sentence=explain(task).sentence, url=reverse("admin:crawler_crawltask_change", args=[task.pk]))
 
 
 def _tasks_of(run: JobRun) -> QuerySet[CrawlTask]:

@@ -43,6 +43,19 @@ class ReportSection:
     """For people; empty where there is nothing to be said."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAccount:
+    """What a receiver of `run_shown` tells of a run."""
+
+    sentence: str
+    url: str
+    """Where there is more of it."""
+
+
+run_shown = Signal()
+"""Sent with `run` while a page shows it: a receiver that knows what its work came to returns a `RunAccount`, others
+None."""
+
 report_made = Signal()
 """Sent outside of transactions with `since` and `until` (times) while a report is made: a receiver that has something
 to say of that period returns a `ReportSection`, others None."""

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -23,6 +23,7 @@ from scheduling.account import Teller, did_not_run
 from scheduling.account.waiting import waiting_for
 from scheduling.exceptions import JobNotFound, SchedulingError
 from scheduling.models import JobRun, RunLog, ScheduledJob
+from scheduling.signals import RunAccount, run_shown
 
 from .head import address
 
@@ -159,7 +160,12 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
     def why(self, run: JobRun) -> SafeString:
         """The account of it, and what one can do."""
         sentence, remedy = _told(run)
-        return format_html("<b>{}</b> {}", sentence, remedy)
+        more = format_html_join(
+            "",
+            '<br>{} <a href="{}">{}</a>',
+            ((account.sentence, account.url, _("What is missing, and why")) for account in _accounts(run)),
+        )
+        return format_html("<b>{}</b> {}{}", sentence, remedy, more)
 
     @admin.display(description=gettext_lazy("schedule"))
     def schedule(self, run: JobRun) -> SafeString | str:
@@ -218,6 +224,11 @@ def _told(run: JobRun) -> tuple[str, str]:
             if told.run is not None and told.run.pk == run.pk:
                 return told.sentence, told.remedy
     return Teller([run], now=timezone.now()).sentence(run), ""
+
+
+def _accounts(run: JobRun) -> list[RunAccount]:
+    answers: list[object] = [answer for _receiver, answer in run_shown.send(JobRun, run=run)]
+    return [answer for answer in answers if isinstance(answer, RunAccount)]
 
 
 def _link(url: str, text: str) -> SafeString:

@@ -17,7 +17,17 @@ from crawler.models import CrawlTask, Secret, Spider, TaskFailure
 from scheduling.models import DefinitionVersion, ScheduledJob
 
 from .answers import Answer, errors_of, messages_of
-from .making import make_item, make_job, make_page, make_spider, make_task, make_user, make_version, spider_document
+from .making import (
+    make_item,
+    make_job,
+    make_page,
+    make_run,
+    make_spider,
+    make_task,
+    make_user,
+    make_version,
+    spider_document,
+)
 
 pytestmark = pytest.mark.django_db
 SPIDERS = "/admin/crawler/spider/"
@@ -284,3 +294,13 @@ def test_the_page_of_a_crawl_in_any_state(web: Client, status: str) -> None:
     answer = web.get(f"{TASKS}{task.pk}/change/")
     assert answer.status_code == 200
     assert "Something <i>" not in answer.content.decode()
+
+
+def test_the_page_of_a_run_tells_how_its_crawl_went(web: Client) -> None:
+    run = make_run(state="succeeded")
+    task = make_task(make_spider(), run=run, pages=10, items=5, reasons={"http_500": 4})
+    page = web.get(f"/admin/scheduling/jobrun/{run.pk}/change/").content.decode()
+    assert "10 pages and 5 items, but something is missing: The site&#x27;s server failed (40%)." in page
+    assert f'href="{TASKS}{task.pk}/change/"' in page
+    other = web.get(f"/admin/scheduling/jobrun/{make_run(state='succeeded').pk}/change/").content.decode()
+    assert "What is missing" not in other
