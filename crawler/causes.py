@@ -70,7 +70,7 @@ CAUSES: tuple[Cause, ...] = (
         Severity.TROUBLE,
         _("No secure connection"),
         _("The host's certificate or its TLS is not valid, so nothing was sent to it."),
-        _("Open the address in a browser and see what it says of the certificate; the site's owner must renew it."),
+        _("See in a browser what is wrong with the certificate; session.verify_tls: false takes it, whoever answers."),
         Reason.TLS_ERROR,
     ),
     _cause(
@@ -179,7 +179,7 @@ CAUSES: tuple[Cause, ...] = (
         Severity.TROUBLE,
         _("Login needed"),
         _("The site wants a login before it shows these pages."),
-        _("Give the spider a header or a cookie from a secret, as the site expects; or deny such pages in follow."),
+        _("Give the spider session.auth, session.set_cookies or a login form in start_urls; or deny these in follow."),
         Reason.LOGIN_WALL,
     ),
     _cause(
@@ -218,7 +218,7 @@ CAUSES: tuple[Cause, ...] = (
         Severity.TROUBLE,
         _("Redirects in a circle"),
         _("Redirects led back to where they began, or through more than ten addresses."),
-        _("Such sites often want a cookie or a language: open an example in a private browser window and see."),
+        _("Such sites often want a cookie: try session.cookies: true, or see an example in a private browser window."),
         Reason.REDIRECT_LOOP,
     ),
     _cause(

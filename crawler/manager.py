@@ -23,8 +23,8 @@ from .engine.errors import AddressRefused, FetchError, Reason, UrlError
 from .engine.extractor import Extractor
 from .engine.fetcher import Fetcher
 from .engine.guard import Guard, Resolver
-from .engine.reading import MAX_HOPS
 from .engine.records import REDIRECTS, Answer, CrawlCounts, CrawlOutcome
+from .engine.redirects import MAX_HOPS
 from .engine.requests import KEEPS_METHOD, post_at
 from .engine.robots import Robots, product_token
 from .engine.scope import Scope

@@ -14,12 +14,11 @@ from .errors import Reason, UrlError, http_reason
 from .feeds import is_json_feed
 from .known import KnownHashes
 from .records import REDIRECTS, Answer, Extraction, Finding, Link, PageResult, PageState, PendingPage
+from .redirects import MAX_HOPS, Redirects
 from .requests import KEEPS_METHOD, Posts
 from .traps import Traps
 from .urls import hash_url, resolve
 
-MAX_HOPS = 10
-"""Redirects in a row."""
 MAX_DETAIL = 500
 MAX_VALIDATOR = 500
 """Characters of an ETag or a date; a longer one is not kept, so its page is fetched anew each time."""
@@ -109,7 +108,7 @@ class PageReader:
         self._max_depth = max_depth
         self._seen = seen
         self._memo: dict[str, int | Reason] = {}
-        self._redirects: dict[int, int] = {}
+        self._redirects = Redirects()
         self.posts: Posts | None = None
         """See `Visitor.posts`."""
 
@@ -204,11 +203,10 @@ class PageReader:
             Reason.EXTRACTION_ERROR in extraction.reasons
             or target.rstrip("/") == page.url.rstrip("/")  # often written wrongly, and redirected back
             or self._scope.judge(target, page.depth) is not None
-            or page.hops >= MAX_HOPS
-            or self._closes_circle(page, target_hash)
+            or self._redirects.end_at(page, target_hash)
         ):
             return False
-        self._remember_redirect(page, target_hash)
+        self._redirects.remember(page, target_hash)
         result.state = PageState.REDIRECTED
         result.extracted = False
         result.reason = Reason.CANONICAL
@@ -325,9 +323,9 @@ class PageReader:
             return failed(page, Reason.REDIRECT_INVALID, str(error), status_code=answer.status_code)
         post = self.posts.of(page) if self.posts and not page.depth and answer.status_code in KEEPS_METHOD else None
         target_hash = hash_url(target) if post is None else post.hash_at(target)
-        if page.hops >= MAX_HOPS or self._closes_circle(page, target_hash):
+        if self._redirects.end_at(page, target_hash):
             return failed(page, Reason.REDIRECT_LOOP, f"to {target}", status_code=answer.status_code)
-        self._remember_redirect(page, target_hash)
+        self._redirects.remember(page, target_hash)
         result = PageResult(
             page,
             PageState.REDIRECTED,
@@ -348,24 +346,6 @@ class PageReader:
         elif self._seen.add(target_hash):
             result.links.append(Link(target, target_hash, page.depth, page.hops + 1))
         return result
-
-    def _remember_redirect(self, page: PendingPage, target: int) -> None:
-        if len(self._redirects) >= MEMO:
-            self._redirects.clear()  # a circle is then closed by `seen` alone, without its name
-        self._redirects[page.url_hash] = target
-
-    def _closes_circle(self, page: PendingPage, target: int) -> bool:
-        """Whether following the known redirects from `target` leads back to `page`."""
-        if target == page.url_hash or target in page.chain:
-            return True
-        for _ in range(MAX_HOPS):
-            following = self._redirects.get(target)
-            if following is None:
-                return False
-            if following == page.url_hash:
-                return True
-            target = following
-        return False
 
 
 def _give_up(result: PageResult, reason: str, detail: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crawler.engine.memory import MemoryStorage
-from crawler.engine.reading import MAX_HOPS
+from crawler.engine.redirects import MAX_HOPS
 from crawler.engine.records import Ending, PageState
 
 from .crawling import crawl_once, finish, make_crawler, make_definition, page_of
