@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db.models import F, Sum
 from django.utils.translation import gettext as _
 
 from .engine.records import Json
@@ -11,6 +12,8 @@ from .models import CrawlTask
 
 HALF = 0.5
 """A fall to less than this share of the crawl before is told."""
+HARDLY = 0.1
+"""Of all pages: what so few that changed have changed in a crawl's causes is left aside."""
 ENOUGH = 10
 """Pages or items of the crawl before: what falls from fewer says nothing."""
 
@@ -35,6 +38,23 @@ class Comparison:
             "sentences": list(self.sentences),
             "is_bad": self.is_bad,
         }
+
+
+def last_reading(task: CrawlTask) -> CrawlTask | None:
+    """The crawl that read the pages of one which found most of them unchanged; None where that cannot be said.
+
+    It read every page by the same version of the spider, and hardly one has changed since.
+    """
+    if task.pages_unchanged * 2 <= task.pages or task.status != CrawlTask.Status.COMPLETED:
+        return None
+    before = CrawlTask.objects.filter(
+        spider=task.spider_id, spider_version=task.spider_version, status=CrawlTask.Status.COMPLETED, pk__lt=task.pk
+    ).exclude(task_type=CrawlTask.Type.URLS)
+    base = before.select_related("spider").filter(pages_unchanged=0, pages__gt=0).order_by("-pk").first()
+    if base is None:
+        return None
+    since = before.filter(pk__gt=base.pk).aggregate(read=Sum(F("pages") - F("pages_unchanged")))["read"] or 0
+    return base if since + task.pages - task.pages_unchanged <= base.pages * HARDLY else None
 
 
 def compare(task: CrawlTask) -> Comparison | None:

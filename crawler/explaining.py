@@ -9,137 +9,33 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import replace
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from .causes import BY_KEY, Cause, Severity, cause_of
-from .comparison import Comparison, compare
+from .comparison import Comparison, compare, last_reading
 from .engine.errors import Reason
-from .engine.records import Json
+from .explanation import FEW, Example, Explanation, Found, Unit, Verdict, percent
 from .models import CrawlTask, Page, TaskFailure
 from .rule_findings import RuleFinding, empty_fields, find
 
+__all__ = ["Example", "Explanation", "Found", "Unit", "Verdict", "explain"]
+
 MAX_EXAMPLES = 3
 """Pages that are named a cause."""
-FEW = 0.01
-"""Trouble with a smaller share than this is worth a look, and no alarm."""
+MANY_STARTS = 1_000
+"""Pages: a crawl that read more did not fail for its start pages."""
 MANY = 0.2
 """Dead links with a greater share are trouble."""
 
 Status = CrawlTask.Status
 
 
-class Verdict(StrEnum):
-    """How a crawl stands, in one word."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    WELL = "well"
-    LIMITED = "limited"
-    """Ended by one of its own limits; what it fetched is in order."""
-    LACKING = "lacking"
-    """Completed, but pages or items are missing."""
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class Unit(StrEnum):
-    """What a cause counts."""
-
-    PAGES = "pages"
-    LINKS = "links"
-    ITEMS = "items"
-    VALUES = "values"
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    url: str
-    status_code: int | None
-    detail: str
-    """What the crawl noted, in English: the error's message, the field and its value."""
-
-    def to_json(self) -> dict[str, Json]:
-        return {"url": self.url, "status_code": self.status_code, "detail": self.detail}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A cause as one crawl has it."""
-
-    cause: Cause
-    severity: Severity
-    count: int
-    unit: Unit
-    share: float | None
-    """Of all pages or items of the crawl, from 0 to 1; None where there is no such whole."""
-    reasons: Mapping[str, int] = field(default_factory=dict)
-    details: tuple[str, ...] = ()
-    """Sentences that name rules and fields."""
-    examples: tuple[Example, ...] = ()
-
-    @property
-    def amount(self) -> str:
-        """``312 pages (92%)``, in the active language."""
-        words = {
-            Unit.PAGES: ngettext("%(count)s page", "%(count)s pages", self.count),
-            Unit.LINKS: ngettext("%(count)s link", "%(count)s links", self.count),
-            Unit.ITEMS: ngettext("%(count)s item", "%(count)s items", self.count),
-            Unit.VALUES: ngettext("%(count)s value", "%(count)s values", self.count),
-        }
-        text = words[self.unit] % {"count": f"{self.count:,}"}
-        return text if self.share is None else f"{text} ({percent(self.share)})"
-
-    def to_json(self) -> dict[str, Json]:
-        return {
-            "key": self.cause.key,
-            "title": str(self.cause.title),
-            "what": str(self.cause.what),
-            "remedy": str(self.cause.remedy),
-            "severity": self.severity.value,
-            "count": self.count,
-            "unit": self.unit.value,
-            "share": None if self.share is None else round(self.share, 4),
-            "reasons": dict(self.reasons),
-            "details": list(self.details),
-            "examples": [example.to_json() for example in self.examples],
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """The account of one crawl."""
-
-    task_id: str
-    status: str
-    verdict: Verdict
-    sentence: str
-    causes: tuple[Found, ...]
-    """The weightiest first."""
-    comparison: Comparison | None
-    """With the last crawl before; None where there is nothing to be said."""
-
-    @property
-    def troubles(self) -> tuple[Found, ...]:
-        return tuple(found for found in self.causes if found.severity is Severity.TROUBLE)
-
-    def to_json(self) -> dict[str, Json]:
-        return {
-            "task_id": self.task_id,
-            "status": self.status,
-            "verdict": self.verdict.value,
-            "sentence": self.sentence,
-            "causes": [found.to_json() for found in self.causes],
-            "comparison": None if self.comparison is None else self.comparison.to_json(),
-        }
-
-
 def explain(task: CrawlTask) -> Explanation:
     """The account of a task, in the active language. A dozen queries at most, whatever the crawl's size."""
-    causes = tuple(sorted(_causes(task), key=_weight))
+    own = {found.cause.key: found for found in _causes(task)}
+    causes = tuple(sorted({**_standing(task), **own}.values(), key=_weight))
     comparison = compare(task)
     verdict = _verdict(task, causes, comparison)
     return Explanation(
@@ -152,17 +48,12 @@ def explain(task: CrawlTask) -> Explanation:
     )
 
 
-def percent(share: float) -> str:
-    """``92%``; ``0.4%`` where it is little."""
-    return f"{share:.0%}" if share >= FEW else f"{share:.1%}"
-
-
 # --- causes -----------------------------------------------------------------------------------------------------------
 
 _NO_ANSWER = (
     *(Reason.DNS_ERROR, Reason.CONNECT_ERROR, Reason.CONNECT_TIMEOUT, Reason.READ_TIMEOUT, Reason.TOTAL_TIMEOUT),
-    *(Reason.TLS_ERROR, Reason.CONNECTION_LOST, Reason.PROTOCOL_ERROR, Reason.BODY_TOO_LARGE, Reason.BODY_TRUNCATED),
-    Reason.BODY_UNDECODABLE,
+    *(Reason.TLS_ERROR, Reason.PROXY_ERROR, Reason.CONNECTION_LOST, Reason.PROTOCOL_ERROR),
+    *(Reason.BODY_TOO_LARGE, Reason.BODY_TRUNCATED, Reason.BODY_UNDECODABLE),
 )
 _UNITS = {
     "no_url": Unit.LINKS,
@@ -178,6 +69,8 @@ _UNITS = {
     "unreadable_value": Unit.VALUES,
 }
 """By the cause's key; pages for all others."""
+_OF_CONTENT = frozenset({"missing_required", "missing_key", "unreadable_value", "nothing_matched", "javascript"})
+"""Causes that lie in the pages themselves, and so stay while these are unchanged."""
 _LEFT = frozenset({"day_budget", "quiet_hours", "host_rest"})
 """Causes that count pages which the crawl has not been through with: they are no share of the others."""
 _LIMITS = {"max_pages": "limit_pages", "max_seconds": "limit_time"}
@@ -201,6 +94,16 @@ def _causes(task: CrawlTask) -> Iterable[Found]:
         yield _found(task, BY_KEY[key], reasons, findings, examples.get(key, ()), is_blamed=key in blamed)
     yield from _limits(task)
     yield from _empty(task)
+
+
+def _standing(task: CrawlTask) -> dict[str, Found]:
+    """What an earlier crawl found wanting in pages that this one has found unchanged, and so has not read."""
+    base = last_reading(task)
+    if base is None:
+        return {}
+    told = _("So it was found by crawl %(task)s: the pages have not changed since.") % {"task": base.task_id}
+    found = (each for each in _causes(base) if each.cause.key in _OF_CONTENT)
+    return {each.cause.key: replace(each, details=(*each.details, told)) for each in found}
 
 
 def _found(
@@ -254,7 +157,9 @@ def _blamed(task: CrawlTask) -> set[str]:
     """Causes of a crawl that failed for its start pages."""
     if task.status != Status.FAILED:
         return set()
-    pages = Page.objects.filter(task=task, depth=0).exclude(state="pending").exclude(reason="")
+    if task.pages > MANY_STARTS:
+        return set()
+    pages = Page.objects.filter(task=task, depth=0, state__in=("failed", "refused"))
     return {cause_of(reason).key for reason in pages.values_list("reason", flat=True)[:100]}
 
 

@@ -174,6 +174,21 @@ def test_an_edit_between_two_crawls_is_named_as_the_likely_reason(site: SiteServ
     )
 
 
+def test_what_unchanged_pages_lack_is_not_forgotten(site: SiteServer) -> None:
+    for number in range(8):
+        site.replace(f"/lamp/{number}", b"<h1>One</h1><p>A lamp that burns the whole night.</p>")
+    first = crawl(site)
+    again = crawl(site)
+    found = causes(again)["missing_required"]
+    assert again.verdict is Verdict.LACKING
+    assert (found.count, found.share) == (8, 8 / 12)
+    assert found.details[-1] == f"So it was found by crawl {first.task_id}: the pages have not changed since."
+    for number in range(8):
+        site.replace(f"/lamp/{number}", LAMP.format(number, "1").encode())
+    assert "missing_required" not in causes(crawl(site))
+    assert "missing_required" not in causes(crawl(site))
+
+
 # --- hand-made tasks --------------------------------------------------------------------------------------------------
 
 
