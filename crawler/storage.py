@@ -10,7 +10,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from datetime import date, datetime
-from typing import ParamSpec, Protocol, TypeVar, cast
+from time import monotonic
+from typing import ParamSpec, Protocol, TypeVar
 
 from django.db import connection
 from django.db.models import Count
@@ -29,16 +30,20 @@ from .models import CrawlTask, Page, Spider, TaskFailure
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PART_ROWS = 3_000
+MOST_ROWS, FEWEST_ROWS = 3_000, 200
 """Rows that one transaction writes, about: more in a batch are written in several, so that a tick of the scheduler
-waits less than 100 ms for SQLite's one write lock."""
+waits less than 100 ms for SQLite's one write lock. How many these are is the machine's affair: see `Portions`."""
+LONG_SECONDS, SHORT_SECONDS = 0.05, 0.025
 PART_PAUSE = 0.02
 """Seconds between two transactions of one batch: SQLite's waiting writers ask again only now and then."""
 
 ROWS_AT_ONCE = 10_000
 """Of a long answer, fetched together."""
-
-
+WINDOW_CHARACTERS = 16_000_000
+"""Of the URLs that one look into the frontier brings: 2,000 of the longest that there are."""
+LOG_PAGES = 4_000
+"""Pages of SQLite's log after which a crawl writes it back into the database itself: half of what others wait for, so
+that it is hardly ever a tick that does."""
 VISITED = 10_000
 """Pages that are looked up at once to go on counting where an earlier attempt ended."""
 
@@ -78,6 +83,7 @@ class DatabaseStorage:
         )
         self._lane_run = lane_run
         self._memory = CrawlMemory()
+        self._portions = Portions()
         # Checkpoints may wait side by side; each batch is stored whole before the next begins.
         self._in_order = asyncio.Lock()
 
@@ -97,7 +103,7 @@ class DatabaseStorage:
         """
         async with self._in_order:
             stored: list[Stored] = []
-            for part in _parts(batch):
+            for part in _parts(batch, self._portions):
                 if stored:
                     await asyncio.sleep(PART_PAUSE)
                 stored.append(await self._lane_run(self._store, part))
@@ -145,6 +151,8 @@ class DatabaseStorage:
 
     def _open(self, seeds: Sequence[Link], room: int) -> Opening:
         task_id = self._scope.task_id
+        if connection.vendor == "sqlite":
+            rawsql.fetch(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}", [])
         is_resumed = Page.objects.filter(task_id=task_id).exists()
         add_seeds(self._scope, seeds)
         columns = ("reasons", "rules", "hosts", "pages", "run__execution_time", "run__started_at")
@@ -188,11 +196,21 @@ class DatabaseStorage:
         return any(is_start_answer(*page) for page in pages.values_list("status_code", "reason"))
 
     def _window(self, room: int, held: set[int]) -> list[PendingPage]:
-        rows = rawsql.fetch(
-            f"SELECT {PENDING_COLUMNS} FROM crawler_page WHERE task_id = %s AND state = 'pending' ORDER BY id LIMIT %s",
-            [self._scope.task_id, room + len(held)],
-        )
-        pages = [pending_page(row, self._scope.spider_version) for row in rows if cast(int, row[0]) not in held]
+        pages: list[PendingPage] = []
+        characters = 0
+        with connection.chunked_cursor() as cursor:
+            cursor.execute(
+                f"SELECT {PENDING_COLUMNS} FROM crawler_page WHERE task_id = %s AND state = 'pending' "
+                "ORDER BY id LIMIT %s",
+                [self._scope.task_id, room + len(held)],
+            )
+            while rows := cursor.fetchmany(ROWS_AT_ONCE // 10):
+                for row in rows:
+                    if row[0] not in held:
+                        pages.append(pending_page(row, self._scope.spider_version))
+                        characters += len(pages[-1].url)
+                if len(pages) >= room or characters >= WINDOW_CHARACTERS:
+                    break
         return pages[:room]
 
     def _visited(self, after: int) -> list[tuple[int, str]]:
@@ -200,7 +218,9 @@ class DatabaseStorage:
         return list(pages.order_by("id").values_list("id", "url")[:VISITED])
 
     def _store(self, part: Batch) -> Stored:
+        began = monotonic()
         stored = store_batch(self._scope, part, self._memory)
+        self._portions.took(sum(map(_weight, part.results)), monotonic() - began)
         self._memory = stored.memory
         return stored
 
@@ -211,13 +231,27 @@ def _seconds_spent(before: float | None, started_at: datetime | None) -> float:
     return (before or 0.0) + since
 
 
-def _parts(batch: Batch) -> Iterator[Batch]:
-    """`batch` in pieces of about `PART_ROWS` rows; what is kept beside the pages goes with the first."""
+class Portions:
+    """How many rows one transaction may write here: fewer where it takes long, more again where it is quick."""
+
+    def __init__(self) -> None:
+        self.rows = MOST_ROWS
+
+    def took(self, rows: int, seconds: float) -> None:
+        """Learn from a transaction of `rows` rows."""
+        if seconds > LONG_SECONDS:
+            self.rows = max(FEWEST_ROWS, min(self.rows, rows) // 2)
+        elif seconds < SHORT_SECONDS and rows > self.rows // 2:
+            self.rows = min(MOST_ROWS, self.rows * 5 // 4)
+
+
+def _parts(batch: Batch, portions: Portions) -> Iterator[Batch]:
+    """`batch` in pieces of about as many rows as may be; what is kept beside the pages goes with the first."""
     part = Batch(reasons=batch.reasons, notices=batch.notices, hosts=batch.hosts, day=batch.day)
     weight = 0
     for result in batch.results:
         rows = _weight(result)
-        if part.results and weight + rows > PART_ROWS and connection.vendor == "sqlite":
+        if part.results and weight + rows > portions.rows and connection.vendor == "sqlite":
             yield part
             part, weight = Batch(day=batch.day), 0
         part.results.append(result)

@@ -8,7 +8,7 @@ not be asked costs nothing, and the next page is found without looking at any ho
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from enum import Enum
 from heapq import heappop, heappush
 from itertools import count
@@ -23,6 +23,8 @@ from .urls import origin_of
 WINDOW = 50_000
 """Pages in memory at most; the rest waits in the storage, which gives them in the order of their discovery: pages of
 one slow host may fill the window while those of others wait."""
+WINDOW_CHARACTERS = 32_000_000
+"""Of the URLs in memory: with 8,192 each, 50,000 would take 400 MB. No more are taken in while there are so many."""
 MAX_IDLE_HOSTS = 10_000
 """Hosts without a page that are remembered with their rules."""
 
@@ -75,6 +77,8 @@ class Frontier:
         self.held: set[int] = set()
         """Ids of the pages that are here: queued, in flight, or done and not yet stored."""
         self.ready: deque[Host] = deque()
+        self.characters = 0
+        """Of the URLs of all pages that are here."""
         self.queued = 0
         """Pages in the hosts' queues."""
         self._join = join
@@ -91,6 +95,8 @@ class Frontier:
 
     @property
     def room(self) -> int:
+        if self.characters >= WINDOW_CHARACTERS:
+            return 0
         return max(0, self.window - len(self.held) + self.left)
 
     def hosts(self) -> Iterable[Host]:
@@ -103,6 +109,7 @@ class Frontier:
             if page.page_id in self.held:
                 continue
             self.held.add(page.page_id)
+            self.characters += len(page.url)
             self.seen.add(page.url_hash)
             self._queue(page)
             admitted += 1
@@ -166,6 +173,7 @@ class Frontier:
         host.left += len(host.pages)
         self.left += len(host.pages)
         self.queued -= len(host.pages)
+        self.characters -= sum(len(page.url) for page in host.pages)
         host.pages.clear()
 
     def opened(self, host: Host, rules: RobotsRules | None, now: float) -> None:
@@ -190,18 +198,20 @@ class Frontier:
         elif host.wake_at == inf:
             self.wake(host)
 
-    def leave_page(self, host: Host) -> None:
+    def leave_page(self, host: Host, page: PendingPage) -> None:
         """A page that was taken from a host that is left by now goes with the others."""
         host.left += 1
         self.left += 1
+        self.characters -= len(page.url)
 
     def return_later(self, page: PendingPage, at: float) -> None:
         """Try `page` again, not before `at`."""
         heappush(self._later, (at, next(self._tie), page))
 
-    def release(self, results: Iterable[PendingPage]) -> None:
+    def release(self, pages: Collection[PendingPage]) -> None:
         """Pages whose results are stored are not held any more."""
-        self.held.difference_update(page.page_id for page in results)
+        self.held.difference_update(page.page_id for page in pages)
+        self.characters -= sum(len(page.url) for page in pages)
 
     def host_of(self, page: PendingPage) -> Host:
         origin = origin_of(page.url)
@@ -214,7 +224,7 @@ class Frontier:
     def _queue(self, page: PendingPage) -> None:
         host = self.host_of(page)
         if host.place is _Place.LEFT:
-            self.leave_page(host)
+            self.leave_page(host, page)
             return
         host.pages.append(page)
         self.queued += 1
@@ -228,7 +238,7 @@ class Frontier:
             page = heappop(self._later)[2]
             host = self.host_of(page)
             if host.place is _Place.LEFT:
-                self.leave_page(host)
+                self.leave_page(host, page)
                 continue
             host.pages.appendleft(page)
             self.queued += 1

@@ -9,6 +9,9 @@ from .frontier import Frontier
 from .records import Batch, CheckpointAnswer, Notice, PageResult
 from .storage import CrawlStorage
 
+BATCH_CHARACTERS = 16_000_000
+"""Of the URLs and items in a batch: it is stored at once though it has few pages. One page may have 10 MB of them."""
+
 
 class Ledger:
     """At most two batches wait here: one is being written, one is filling.
@@ -40,6 +43,8 @@ class Ledger:
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
         self._filling = Batch()
+        self._characters = 0
+        """Of the URLs and items that the batch brings."""
         self.writing = False
         self.number = 0
         """Of the batch that is filling."""
@@ -50,7 +55,7 @@ class Ledger:
 
     @property
     def full(self) -> bool:
-        return len(self._filling.results) >= self._pages
+        return len(self._filling.results) >= self._pages or self._characters >= BATCH_CHARACTERS
 
     @property
     def empty(self) -> bool:
@@ -70,7 +75,10 @@ class Ledger:
             self.hungry = True
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._seconds, self.ask)
-        if len(results) >= self._pages:
+        if result.links or result.items:
+            self._characters += sum(len(link.url) for link in result.links)
+            self._characters += sum(len(item.data_json) for item in result.items)
+        if self.full:
             self.ask()
 
     def name(self, notices: Iterable[Notice]) -> None:
@@ -103,6 +111,7 @@ class Ledger:
 
     async def _store(self) -> None:
         batch, self._filling = self._filling, Batch()
+        self._characters = 0
         self.number += 1
         self.hungry = False
         self.writing = True
@@ -112,7 +121,7 @@ class Ledger:
         self._note(batch, self._closing)
         room = self._frontier.room + len(batch.results)
         answer = await self._storage.checkpoint(batch, room=room)
-        self._frontier.release(result.page for result in batch.results)
+        self._frontier.release([result.page for result in batch.results])
         self._frontier.admit(answer.pending)
         if answer.pending_dropped:
             self.outside = True
@@ -122,5 +131,6 @@ class Ledger:
     async def _refill(self) -> None:
         room = self._frontier.room
         pages = await self._storage.window(room=room, held=self._frontier.held)
-        self.outside = len(pages) >= room
+        # Fewer than there is room for may be all that there are, or all that may be in memory: the next look tells.
+        self.outside = bool(pages)
         self._frontier.admit(pages)

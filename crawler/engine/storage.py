@@ -16,12 +16,16 @@ class CrawlStorage(Protocol):
     async def open(self, seeds: Sequence[Link], *, room: int) -> Opening:
         """Begin, or go on with, the crawl.
 
-        Puts `seeds` into the frontier where the task does not know them, and returns at most `room` pending pages.
+        Puts `seeds` into the frontier where the task does not know them, and returns at most `room` pending pages,
+        fewer where their URLs are long.
         """
         ...
 
     async def window(self, *, room: int, held: Collection[int]) -> Sequence[PendingPage]:
-        """At most `room` pending pages whose `page_id` is not in `held` (in memory or in flight)."""
+        """At most `room` pending pages whose `page_id` is not in `held` (in memory or in flight).
+
+        Fewer where their URLs are long; none only where there is none.
+        """
         ...
 
     async def checkpoint(self, batch: Batch, *, room: int) -> CheckpointAnswer:

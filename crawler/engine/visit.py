@@ -180,7 +180,7 @@ class Visitor:
             host.guest.refused(answer.status_code, now, pause)
             if may_repeat and host.guest.must_leave(now):
                 self._leave(host, now)
-                self._frontier.leave_page(host)
+                self._frontier.leave_page(host, page)
                 return None
         return None if may_repeat and self._try_again(host, page, pause) else answer
 
