@@ -153,7 +153,8 @@ class CrawlerManager:
         fetchers = Fetchers(definition, line.fetcher)
         post = post_at(definition, url)
         redirects: list[str] = []
-        checks = 0
+        jar = line.fetcher.jar
+        checks = changes = 0
         while True:
             refusal = await self._refusal(definition, line.robots, fetchers, url)
             if refusal is not None:
@@ -176,6 +177,9 @@ class CrawlerManager:
                 url = resolve(location, url)
             except UrlError as error:
                 return FetchedPage(answer=answer, redirects=redirects, reason=error.reason, detail=str(error))
+            if url in redirects and jar is not None and jar.changes > changes and checks < MAX_CHECKS:
+                changes, checks = jar.changes, checks + 1
+                continue
             if (url in redirects and was_post is (post is not None)) or len(redirects) > MAX_HOPS:
                 return FetchedPage(answer=answer, redirects=redirects, reason=Reason.REDIRECT_LOOP, detail=url)
 

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 from .body import ACCEPT_ENCODING
+from .cookies import CookieJar
 from .records import Answer
 from .requests import Post
 from .transport import MAX_BYTES, Timeouts
@@ -54,6 +55,8 @@ class Fetcher:
         given = dict(headers or {})
         taken = {name.lower() for name in given}
         self._headers = {name: value for name, value in own.items() if name.lower() not in taken} | given
+        self.jar: CookieJar | None = None
+        """What servers set, where that is kept."""
 
     @property
     def user_agent(self) -> str:

@@ -142,13 +142,15 @@ def make_fetcher(
         inner = CookieClient(client, jar=jar, given=session.cookies, origins=origins)
     if session.bodies:
         inner = FormClient(inner, definition.start_posts, session.bodies)
-    return Fetcher(
+    fetcher = Fetcher(
         inner,
         user_agent=user_agent,
         headers={**headers, **session.headers},
         timeouts=timeouts,
         max_bytes=definition.limits.max_bytes_per_page,
     )
+    fetcher.jar = jar
+    return fetcher
 
 
 def open_client(guard: Guard, *, proxy: Proxy | None, verify_tls: bool) -> CrawlClient:

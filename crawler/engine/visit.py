@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, Self
 
+from .cookies import CookieJar
+from .detours import Detours
 from .errors import AddressRefused, FetchError, Reason, TimedOut, UrlError
 from .fetcher import is_retriable_status, retry_after
 from .frontier import Frontier, Host
@@ -47,6 +49,9 @@ class PageFetcher(Protocol):
 
     def without(self, names: Collection[str]) -> Self: ...
 
+    @property
+    def jar(self) -> CookieJar | None: ...
+
 
 class PageExtractor(Protocol):
     """`extractor.Extractor`."""
@@ -76,6 +81,7 @@ class Fetchers:
 
     def __init__(self, definition: SpiderDefinition, fetcher: PageFetcher) -> None:
         self._at_home = fetcher
+        self.jar = fetcher.jar
         self._abroad = fetcher.without(private_headers(definition))
         self._home = frozenset(map(origin_of, definition.start_pages))
 
@@ -107,6 +113,7 @@ class Visitor:
         self._clock = clock
         self.posts: Posts | None = None
         """Bodies of start pages; None where there are none, nor were when the crawl began."""
+        self._detours = None if fetchers.jar is None else Detours(fetchers.jar)
 
     async def fetch(self, host: Host, page: PendingPage) -> Answer | PageResult | None:
         """The answer to be read; or the result where none came; or None if the page is to be tried again."""
@@ -151,6 +158,10 @@ class Visitor:
     async def read(self, reader: PageReader, page: PendingPage, answer: Answer) -> PageResult:
         """What the answer means for its page, extracted where it is to be."""
         result = reader.judge(page, answer)
+        if self._detours is not None:
+            back = self._detours.end_of(result, answer)
+            if back is not None:
+                self._frontier.return_later(back, self._clock())
         if not result.extracted or result.reason:
             return result
         arguments = (answer.url, answer.body, answer.charset, answer.content_type)

@@ -192,6 +192,27 @@ def test_a_preview_keeps_cookies_over_its_redirects_and_forgets_them(site: Site)
     assert preview(make_document(site), site.url)["reason"] == "redirect_loop"
 
 
+def test_a_detour_for_a_cookie_is_taken_once_a_crawl_and_loses_no_item(site: Site) -> None:
+    def guarded(seen: Seen) -> Reply:
+        return page("/next", text="in") if "ok=1" in seen.headers.get("cookie", "") else redirect("/check")
+
+    back = redirect("/")
+    back.headers = {**back.headers, "Set-Cookie": "ok=1; Path=/"}
+    site.pages |= {"/": guarded, "/check": back}
+    rule = {"type": "page", "match": "/$", "key": ["text"], "fields": {"text": {"css": "p"}}}
+    document = make_document(site, session={"cookies": True}, items=[rule])
+    save_spider(document)
+    for expected in (1, 0):
+        _run, task = crawl()
+        assert (task.status, task.pages, task.items_new, task.items_gone) == ("completed", 2, expected, 0)
+        assert task.reasons == {}
+        assert Page.objects.get(url=site.url + "/").state == "done"
+    item = Item.objects.get()
+    assert (item.data["text"], item.version, item.gone_at) == ("in", 1, None)
+    found = preview(document, site.url)
+    assert (found["reason"], found["redirects"]) == ("", [site.url + "/", site.url + "/check"])
+
+
 def test_a_preview_of_a_posted_page_posts(site: Site) -> None:
     site.pages = {"/search": redirect("/there", 307), "/there": lambda seen: page(text=seen.method + str(seen.body))}
     start = [{"url": site.url + "/search", "json": {"q": 1}}]

@@ -12,13 +12,13 @@ from crawler.engine.errors import Reason
 from crawler.engine.fetcher import Fetcher
 from crawler.engine.guard import Guard
 from crawler.engine.memory import MemoryStorage
-from crawler.engine.records import CrawlOutcome, Ending
+from crawler.engine.records import CrawlOutcome, Ending, PageState
 from crawler.engine.session import SessionValues
 from crawler.engine.spider import SpiderDefinition
 from crawler.engine.transport import CrawlTransport
 from crawler.engine.visit import Fetchers
 
-from .crawling import crawl_once, finish, make_crawler, make_definition
+from .crawling import crawl_once, finish, make_crawler, make_definition, page_of
 from .site import Reply, Seen, Site, page, redirect
 
 COOKIES = {"cookies": True}
@@ -120,6 +120,40 @@ async def test_a_page_that_sends_us_to_itself_for_a_cookie_is_asked_again() -> N
         outcome = await crawl_once(make_definition(site.url + "/", session=COOKIES), MemoryStorage())
         assert site.asked == {"/": 2, "/next": 1}
     assert (outcome.ending, outcome.counts.pages_done) == (Ending.COMPLETED, 2)
+
+
+@pytest.mark.parametrize("detour", [("/check",), ("/check", "/set")], ids=["one", "two"])
+async def test_a_page_that_sends_us_round_for_a_cookie_is_read_in_the_end(detour: tuple[str, ...]) -> None:
+    def guarded(seen: Seen) -> Reply:
+        return page("/next", text="in") if "ok=1" in seen.headers.get("cookie", "") else redirect("/check")
+
+    storage = MemoryStorage()
+    rule = {"type": "page", "fields": {"text": {"css": "p"}}}
+    async with Site({"/": guarded, "/next": page(text="next")}) as site, make_crawler() as crawler:
+        for path, following in zip(detour, [*detour[1:], "/"], strict=True):
+            site.pages[path] = setting("ok=1; Path=/", to=following) if following == "/" else redirect(following)
+        definition = make_definition(site.url + "/", session=COOKIES, items=[rule])
+        for _ in range(2):
+            outcome = await finish(crawler.crawl(definition, storage, checkpoint_pages=1))
+            assert site.asked == {"/": 2, "/next": 1} | dict.fromkeys(detour, 1)
+            assert (outcome.ending, outcome.counts.reasons) == (Ending.COMPLETED, {})
+            assert page_of(storage, site.url + "/").state is PageState.DONE
+            assert {item.data["text"] for item in storage.items.values() if not item.gone} == {"in", "next"}
+            site.seen.clear()
+            storage.begin()
+
+
+async def test_a_detour_that_brings_no_cookie_is_a_loop() -> None:
+    async with Site({"/": redirect("/check"), "/check": redirect("/")}) as site:
+        outcome = await crawl_once(make_definition(site.url + "/", session=COOKIES), MemoryStorage())
+        assert site.asked == {"/": 1, "/check": 1}
+        assert outcome.counts.reasons == {Reason.REDIRECT_LOOP: 1}
+        site.seen.clear()
+        count = iter(range(100))
+        site.pages["/check"] = lambda seen: setting(f"n={next(count)}; Path=/", to="/")
+        outcome = await crawl_once(make_definition(site.url + "/", session=COOKIES), MemoryStorage())
+        assert site.asked == {"/": 2, "/check": 1}, "asked again once, and then left"
+    assert outcome.ending is Ending.FAILED
 
 
 async def test_a_page_that_sets_another_cookie_each_time_is_a_loop_all_the_same() -> None:
