@@ -383,6 +383,8 @@ CAUSES: tuple[Cause, ...] = (
         _("The page is built so that reading it would take too long, or a rule cannot be evaluated on it."),
         _("Try an example in the preview; simplify the rule that it names, or leave such pages out."),
         Reason.EXTRACTION_ERROR,
+        Reason.READING_TIMEOUT,
+        Reason.READING_DIED,
     ),
     _cause(
         "missing_required",

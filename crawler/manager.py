@@ -19,10 +19,11 @@ from . import host_days
 from .engine.client import CrawlClient
 from .engine.cookies import load_suffixes
 from .engine.crawl import Crawl
-from .engine.errors import AddressRefused, FetchError, Reason, UrlError
-from .engine.extractor import Extractor
+from .engine.errors import AddressRefused, FetchError, ReadingEnded, Reason, UrlError
+from .engine.extractor import Explanation
 from .engine.fetcher import Fetcher
 from .engine.guard import Guard, Resolver
+from .engine.parsing import Helpers, PageParser
 from .engine.records import REDIRECTS, Answer, CrawlCounts, CrawlOutcome
 from .engine.redirects import MAX_HOPS
 from .engine.requests import KEEPS_METHOD, post_at
@@ -71,6 +72,7 @@ class CrawlerManager:
         self.client = CrawlClient(self._transport)
         self.lane = Lane("storage")
         """Where checkpoints are written."""
+        self._helpers = Helpers()
         self._slots = Slots()
         self._robots = Robots()
         self._is_closed = False
@@ -116,7 +118,7 @@ class CrawlerManager:
         crawl = Crawl(
             definition=definition,
             fetcher=line.fetcher,
-            extractor=Extractor(definition, settings.CRAWLER_USER_AGENT),
+            extractor=PageParser(definition, self._helpers, user_agent=settings.CRAWLER_USER_AGENT),
             scope=Scope(definition),
             storage=storage,
             slots=self._slots,
@@ -183,14 +185,23 @@ class CrawlerManager:
             if (url in redirects and was_post is (post is not None)) or len(redirects) > MAX_HOPS:
                 return FetchedPage(answer=answer, redirects=redirects, reason=Reason.REDIRECT_LOOP, detail=url)
 
+    async def explain(self, definition: SpiderDefinition, answer: Answer) -> Explanation:
+        """What the spider makes of an answer, within the same bounds as in a crawl."""
+        parser = PageParser(definition, self._helpers, user_agent=settings.CRAWLER_USER_AGENT)
+        try:
+            return await parser.explain(answer.url, answer.body, answer.charset, answer.content_type)
+        except ReadingEnded as error:
+            return Explanation(answer.url, notice=str(error))
+
     async def close(self) -> None:
-        """Close connections, the resolver's threads and the storage lane. Idempotent."""
+        """Close connections, the resolver, helper processes and the storage lane. Idempotent."""
         if self._is_closed:
             return
         self._is_closed = True
         await self._robots.close()
         await self.client.aclose()
         self._guard.close()
+        await self._helpers.close()
         await asyncio.to_thread(self.lane.close)
 
     @asynccontextmanager

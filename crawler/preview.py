@@ -7,11 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from django.conf import settings
-
 from .engine.definition import SpiderDefinition, parse
 from .engine.errors import DefinitionError, DefinitionProblem, UrlError, http_reason
-from .engine.extractor import Explanation, Extractor, ItemExplanation
+from .engine.extractor import Explanation, ItemExplanation
 from .engine.session import SessionValues
 from .engine.urls import normalise
 from .manager import CrawlerManager, FetchedPage
@@ -42,17 +40,20 @@ def preview(document: Mapping[str, object] | SpiderDefinition, url: str) -> dict
         session = resolve_session(definition)
     except SecretError as error:
         raise DefinitionError([DefinitionProblem(place, str(error))]) from error
-    page = asyncio.run(_fetch(definition, asked, headers, session))
-    return _describe_page(asked, page) | _describe_content(_explain(definition, page))
+    page, explanation = asyncio.run(_fetch_and_explain(definition, asked, headers, session))
+    return _describe_page(asked, page) | _describe_content(explanation)
 
 
-async def _fetch(
+async def _fetch_and_explain(
     definition: SpiderDefinition, url: str, headers: Mapping[str, str], session: SessionValues
-) -> FetchedPage:
+) -> tuple[FetchedPage, Explanation]:
     # A manager of its own: the caller may be a web thread, whose loop ends with this call.
     manager = CrawlerManager()
     try:
-        return await manager.preview_fetch(definition, url, headers=headers, session=session)
+        page = await manager.preview_fetch(definition, url, headers=headers, session=session)
+        if page.answer is None or _reason(page):
+            return page, Explanation("")
+        return page, await manager.explain(definition, page.answer)
     finally:
         await manager.close()
 
@@ -78,15 +79,6 @@ def _reason(page: FetchedPage) -> str:
         return str(page.reason)
     status = page.answer.status_code
     return "" if 200 <= status < 300 else http_reason(status)
-
-
-def _explain(definition: SpiderDefinition, page: FetchedPage) -> Explanation:
-    answer = page.answer
-    if answer is None or _reason(page):
-        return Explanation("")
-    return Extractor(definition, settings.CRAWLER_USER_AGENT).explain(
-        answer.url, answer.body, answer.charset, answer.content_type
-    )
 
 
 def _describe_content(explanation: Explanation) -> dict[str, object]:

@@ -47,6 +47,11 @@ from .visit import DEFAULT_RETRY, Fetchers, PageExtractor, PageFetcher, RetryRul
 __all__ = ["MAX_CONCURRENCY", "Crawl", "RetryRule"]
 
 MAX_CONCURRENCY = 64
+MOST_IN_HELPER = 4
+"""Pages of one host that are in a helper process or wait for it: no more are fetched then, so that a host of hostile
+pages does not hold all workers."""
+HELPER_PAUSE = 0.1
+"""Seconds until such a host is looked at again."""
 
 
 class Crawl:
@@ -293,6 +298,9 @@ class Crawl:
             if step is Step.OPEN:
                 self._wake_next()
                 return host, None
+            if host.in_helper >= MOST_IN_HELPER:
+                frontier.park(host, now + HELPER_PAUSE)
+                continue
             page = frontier.take(host)
             refusal = gate.refusal(host, page)
             if refusal is None:
@@ -330,7 +338,7 @@ class Crawl:
         try:
             fetched = await self._fetch(host, page)
             if isinstance(fetched, Answer):
-                self._record(host, await self._visitor.read(self._reader, page, fetched))
+                self._record(host, await self._visitor.read(host, self._reader, page, fetched))
             elif fetched is not None:
                 self._record(host, fetched)
         finally:

@@ -4,6 +4,7 @@ EngineError
 ├── DefinitionError        the spider's document is wrong (place, message, remedy)
 ├── UrlError               not a URL that may be requested
 ├── AddressRefused         the guard: an address that may not be connected to
+├── ReadingEnded           the process that read a page was ended, or ended
 └── FetchError             a request that gave no usable answer
     ├── DnsError
     ├── ConnectFailed
@@ -65,6 +66,8 @@ class Reason(StrEnum):
     JSON_INVALID = "json_invalid"
     NOINDEX = "noindex"
     EXTRACTION_ERROR = "extraction_error"
+    READING_TIMEOUT = "reading_timeout"  # the helper process that read the page was ended
+    READING_DIED = "reading_died"  # of too little memory, for the most part
     # a page was read and gave nothing
     EMPTY_BODY = "empty_body"
     NEEDS_JAVASCRIPT = "needs_javascript"
@@ -135,6 +138,14 @@ class AddressRefused(EngineError):
     """The guard refused every address of a host. Never retried, never counted as a connection error."""
 
     reason = Reason.ADDRESS_REFUSED
+
+
+class ReadingEnded(EngineError):
+    """No result: `reason` is reading_timeout or reading_died."""
+
+    def __init__(self, message: str, *, reason: Reason) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class FetchError(EngineError):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from .bounds import FULL, Bounds
 from .diagnosis import diagnose, wall_behind
 from .directives import NOTHING, Asked, Directives
 from .errors import Reason
@@ -91,15 +92,17 @@ class Extractor:
         self._directives = Directives(definition.manners, definition.manners.user_agent or user_agent)
         self._scope = Scope(definition)
 
-    def extract(self, url: str, body: bytes, charset: str, content_type: str) -> Extraction:
-        """Items and links of the page whose final, normalised URL is `url`. Whatever the page holds, nothing is raised.
+    def extract(self, url: str, body: bytes, charset: str, content_type: str, bounds: Bounds = FULL) -> Extraction:
+        """Items and links of the page whose final, normalised URL is `url`.
+
+        Whatever the page holds, nothing is raised; but `Outgrown` where `bounds` are hasty.
 
         Links are judged by the follow rules alone: scope, depth and robots.txt are the frontier's affair.
         """
         extraction = Extraction()
         if self._json is not None:
             try:
-                answer = self._json.open(url, body, charset, content_type)
+                answer = self._json.open(url, body, charset, content_type, bounds)
             except JsonUnreadable as error:
                 _note_failure(extraction, Reason.JSON_INVALID, str(error))
                 return extraction
@@ -109,7 +112,7 @@ class Extractor:
         if not is_readable(content_type, body if self._reads_feeds else b""):
             extraction.reasons[Reason.NOT_HTML] += 1
             return extraction
-        page = self._parse(url, body, charset, content_type)
+        page = self._parse(url, body, charset, content_type, bounds)
         asked = self._directives.of_page(page)
         extraction.canonical, extraction.noindex = asked.canonical, asked.noindex
         extraction.refresh = "" if asked.nofollow else refresh_target(page)
@@ -118,11 +121,11 @@ class Extractor:
             self._look_closer(page, body, content_type, extraction)
         return extraction
 
-    def explain(self, url: str, body: bytes, charset: str, content_type: str) -> Explanation:
+    def explain(self, url: str, body: bytes, charset: str, content_type: str, bounds: Bounds = FULL) -> Explanation:
         """The same, with the reason for everything; for previews."""
         if self._json is not None:
             try:
-                answer = self._json.open(url, body, charset, content_type)
+                answer = self._json.open(url, body, charset, content_type, bounds)
             except JsonUnreadable as error:
                 return Explanation(url, notice=f"not JSON: {error}")
             if answer is not None:
@@ -130,7 +133,7 @@ class Extractor:
         if not is_readable(content_type, body if self._reads_feeds else b""):
             hint = "; each_json and json read JSON answers" if names_json(content_type) else ""
             return Explanation(url, notice=f"content type {content_type} is not read{hint}")
-        page = self._parse(url, body, charset, content_type)
+        page = self._parse(url, body, charset, content_type, bounds)
         asked = self._directives.of_page(page)
         explanation = self._explain(page, self._links, self._items, asked)
         if not explanation.notice and not any(field.value for item in explanation.items for field in item.fields):
@@ -178,8 +181,8 @@ class Extractor:
             return f"this is a JSON answer; {', '.join(others)} would be read from HTML pages"
         return f"this is no JSON answer; {', '.join(others)} would be read from one"
 
-    def _parse(self, url: str, body: bytes, charset: str, content_type: str) -> PageTree:
-        page = PageTree(url, body, charset)
+    def _parse(self, url: str, body: bytes, charset: str, content_type: str, bounds: Bounds) -> PageTree:
+        page = PageTree(url, body, charset, bounds)
         if self._reads_feeds:
             page.entries = feed_links(url, body, charset, content_type)
         return page

@@ -75,7 +75,7 @@ class FieldReader:
     def _read_whether(self, asked: Patterns, matches: Sequence[Found], page: PageTree) -> Reading:
         """A boolean with a regex says whether that is found: in each match, or in any."""
         texts = (self._text(match, page) for match in matches)
-        answers = (asked.first_in(text) is not None for text in texts if text is not None)
+        answers = (_is_in(asked, text, page) for text in texts if text is not None)
         return Reading(list(answers) if self._many else any(answers), len(matches), [])
 
     def _text(self, match: Found, page: PageTree) -> str | None:
@@ -86,6 +86,7 @@ class FieldReader:
         if not self._is_verbatim:
             text = fold(text)
         if text and self._pattern is not None:
+            page.check_search(len(text), self._pattern.longest)
             text = self._pattern.take(text) or ""
             if not self._is_verbatim:
                 text = text.strip()
@@ -97,6 +98,11 @@ class FieldReader:
         except ValueError as error:
             unreadable.append((text, str(error)))
             return None
+
+
+def _is_in(asked: Patterns, text: str, page: PageTree) -> bool:
+    page.check_search(len(text), asked.longest)
+    return asked.first_in(text) is not None
 
 
 def _selector(rule: FieldRule) -> Selector:

@@ -40,7 +40,18 @@ class _Place(Enum):
 class Host:
     """One origin in one crawl."""
 
-    __slots__ = ("brought", "guest", "in_flight", "left", "origin", "pages", "place", "rules", "wake_at")
+    __slots__ = (
+        "brought",
+        "guest",
+        "in_flight",
+        "in_helper",
+        "left",
+        "origin",
+        "pages",
+        "place",
+        "rules",
+        "wake_at",
+    )
 
     def __init__(self, origin: str) -> None:
         self.origin = origin
@@ -50,6 +61,8 @@ class Host:
         self.in_flight = 0
         self.left = 0
         """Pages that this crawl does not ask for: they stay in the storage's frontier."""
+        self.in_helper = 0
+        """Pages that wait for a helper process or are read there: each holds a worker of the crawl."""
         self.brought = -1
         """The last batch of results with which this host brought new pages."""
         self.place = _Place.NOWHERE

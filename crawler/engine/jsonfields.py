@@ -90,6 +90,7 @@ class ValueReader(ABC, Generic[_Context_contra, _Page]):
                 unreadable.append((shown(match, page), str(error)))
                 continue
             if text is not None:
+                page.check_search(len(text), asked.longest)
                 answers.append(asked.first_in(text) is not None)
         return Reading(answers if self._many else any(answers), len(matches), unreadable)
 
@@ -123,6 +124,7 @@ class ValueReader(ABC, Generic[_Context_contra, _Page]):
         if not self._is_verbatim:
             text = fold(text)
         if text and self._pattern is not None:
+            page.check_search(len(text), self._pattern.longest)
             text = self._pattern.take(text) or ""
             if not self._is_verbatim:
                 text = text.strip()

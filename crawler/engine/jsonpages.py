@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
+from .bounds import FULL, Bounds
 from .errors import Reason
 from .items import RuleReader
 from .jmes import Expression, ExpressionFailed, JsonValue
@@ -34,12 +35,12 @@ def looks_like_json(body: bytes) -> bool:
 class JsonPage(Budget):
     """One parsed JSON answer. Raises `JsonUnreadable`."""
 
-    def __init__(self, url: str, body: bytes, charset: str) -> None:
+    def __init__(self, url: str, body: bytes, charset: str, bounds: Bounds = FULL) -> None:
+        super().__init__(bounds)
         self.url = url
         """The final one, normalised."""
         self.base = url
         self.document = parse_json(body, charset)
-        super().__init__()
 
 
 def parse_json(body: bytes, charset: str) -> JsonValue:
@@ -96,14 +97,14 @@ class JsonRules:
         self.items = tuple(JsonItemReader(rule) for rule in definition.items if rule.reads_json)
         self.links = LinkReader(definition.follow, _finders(definition.follow))
 
-    def open(self, url: str, body: bytes, charset: str, content_type: str) -> JsonPage | None:
+    def open(self, url: str, body: bytes, charset: str, content_type: str, bounds: Bounds = FULL) -> JsonPage | None:
         """The answer as JSON; None where it is to be read as a page. Raises `JsonUnreadable`."""
         if names_json(content_type):
-            return JsonPage(url, body, charset)
+            return JsonPage(url, body, charset, bounds)
         if not may_be_json(content_type) or not looks_like_json(body):
             return None
         try:
-            return JsonPage(url, body, charset)
+            return JsonPage(url, body, charset, bounds)
         except JsonUnreadable:
             return None
 

@@ -253,7 +253,9 @@ def _finder(rule: FollowRule) -> Finder[PageTree]:
         return _every_link
 
     def find(page: PageTree, refused: Counter[str]) -> Iterable[str]:
-        return _encoded(page, _strings(selector, selector.find(page.document, page), page))
+        matches = selector.find(page.document, page)
+        page.check_links(len(matches))
+        return _encoded(page, _strings(selector, matches, page))
 
     return find
 
@@ -274,6 +276,7 @@ def _every_link(page: PageTree, refused: Counter[str]) -> Iterable[str]:
     if page.entries is not None:
         return page.entries
     found = cast("list[str]", _EVERY_LINK(page.document))  # attributes are nothing else
+    page.check_links(len(found))
     return _encoded(page, found)
 
 

@@ -9,21 +9,28 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import NoReturn, cast
 
-from turbohtml import Document, Element, Node, Text, parse
+from turbohtml import Document, Element, Node, Text, XPath, parse
 
+from .bounds import FULL, INLINE_MEMORY, UNMEASURED_BYTES, Bounds, MemoryBound, Outgrown
 from .charsets import codec_of, decoded
 from .errors import UrlError
 from .urls import resolve
 
-MAX_CHARACTERS = 32_000_000
-"""That all values of one page may hold together. Beside it a page of the default limit is read thrice over."""
-MAX_SECONDS = 3.0
-"""Of this thread's processor time for the extraction of one page."""
 _BETWEEN_LOOKS = 64
 """Texts read between two looks at the clock."""
 _NODE_COST = 16
 """A node walked in Python costs as much as so many characters copied."""
+
+_COUNT = XPath("count(//*)")
+_BROAD = XPath("count(//*[65])")
+_BROADER = XPath("boolean(//*[257])")
+_DEEP = XPath(f"boolean({'/*' * 40})")
+_MOST_BROAD = 3
+"""A narrow page has no element with 257 children, at most three with 65, and 39 levels: all pairs of siblings and of
+ancestors are then some 20 million."""
+_MEMORY = MemoryBound(INLINE_MEMORY)
 
 _BREAK_TAGS = """
     address article aside blockquote body br caption center dd details dialog dir div dl dt fieldset figcaption figure
@@ -40,10 +47,14 @@ class ReadingFailed(Exception):
 
 
 class Budget:
-    """What may be read out of one page, and for how long."""
+    """What may be read out of one page, and for how long.
 
-    def __init__(self) -> None:
-        self._characters = MAX_CHARACTERS
+    Where the bounds are hasty, what outgrows them raises `Outgrown`, here and in every method.
+    """
+
+    def __init__(self, bounds: Bounds = FULL) -> None:
+        self._bounds = bounds
+        self._characters = bounds.characters
         self._looks = 0
         self._deadline = 0.0
         """Counted from the first look at the clock: most pages never need one, and it is a call of the system."""
@@ -56,12 +67,22 @@ class Budget:
         return text
 
     def check_time(self) -> None:
-        """Raises `ReadingFailed` after `MAX_SECONDS`."""
+        """Raises `ReadingFailed` after the seconds that the bounds allow."""
         now = time.thread_time()
         if not self._deadline:
-            self._deadline = now + MAX_SECONDS
+            self._deadline = now + self._bounds.seconds
         if now > self._deadline:
-            raise ReadingFailed(f"reading the page took longer than {MAX_SECONDS:g} s")
+            self._give_up(f"reading the page took longer than {self._bounds.seconds:g} s")
+
+    def check_links(self, count: int) -> None:
+        """Before work that looks at no clock."""
+        if count > self._bounds.links:
+            raise Outgrown
+
+    def check_search(self, length: int, longest: int) -> None:
+        """Before an expression is searched for in `length` characters; in `longest` that takes no time."""
+        if length > longest and self._bounds.is_hasty:
+            raise Outgrown
 
     def spend(self, characters: int) -> None:
         """Raises `ReadingFailed` where that is more than is left."""
@@ -73,20 +94,27 @@ class Budget:
     def _look(self) -> None:
         self.check_time()
         if self._characters < 0:
-            raise ReadingFailed(f"the page's values hold more than {MAX_CHARACTERS:,} characters")
+            self._give_up(f"the page's values hold more than {self._bounds.characters:,} characters")
+
+    def _give_up(self, why: str) -> NoReturn:
+        if self._bounds.is_hasty:
+            raise Outgrown
+        raise ReadingFailed(why)
 
 
 class PageTree(Budget):
     """The one tree that serves CSS, XPath and links."""
 
-    def __init__(self, url: str, body: bytes, charset: str) -> None:
+    def __init__(self, url: str, body: bytes, charset: str, bounds: Bounds = FULL) -> None:
+        super().__init__(bounds)
         self.url = url
         """The final one, normalised."""
-        self.document = _parse(body, charset)
+        self.document = _parse_within(body, charset) if bounds.is_hasty else _parse(body, charset)
+        if bounds.is_hasty:
+            _check_size(self.document, bounds)
         root = self.document.root
         self.root: Sequence[Element] = () if root is None else (root,)
         self._templates = self._empty_templates()
-        super().__init__()
         self.base = self._find_base()
         self.entries: Sequence[str] | None = None
         """The links of a feed's entries, which follow rules without a selector take; None where it is no feed."""
@@ -168,6 +196,25 @@ class PageTree(Budget):
             return resolve(base.attr("href") or "", self.url)
         except UrlError:
             return self.url
+
+
+def _check_size(document: Document, bounds: Bounds) -> None:
+    count = cast("float", _COUNT(document))
+    if count <= bounds.elements:
+        return
+    if count > bounds.narrow_elements or _BROADER(document) or _DEEP(document):
+        raise Outgrown
+    if cast("float", _BROAD(document)) > _MOST_BROAD:
+        raise Outgrown
+
+
+def _parse_within(body: bytes, charset: str) -> Document:
+    if len(body) <= UNMEASURED_BYTES:
+        return _parse(body, charset)
+    try:
+        return _MEMORY.call(lambda: _parse(body, charset))
+    except MemoryError:
+        raise Outgrown from None
 
 
 def _parse(body: bytes, charset: str) -> Document:

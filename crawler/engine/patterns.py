@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import re2
 
+from .bounds import longest_text
+
 
 def _options() -> re2.Options:
     options = re2.Options()
@@ -16,7 +18,7 @@ def _options() -> re2.Options:
 class Pattern:
     """One expression, searched for a text to take. Raises `ValueError`, with reason and remedy, if it is refused."""
 
-    __slots__ = ("_compiled", "_group")
+    __slots__ = ("_compiled", "_group", "longest")
 
     def __init__(self, expression: str) -> None:
         try:
@@ -24,6 +26,8 @@ class Pattern:
         except re2.error as error:
             raise ValueError(_explain(error)) from error
         self._group = 1 if self._compiled.groups else 0
+        self.longest = longest_text(self._compiled.programsize)
+        """Characters that take no time to be searched: linear time may still be seconds."""
 
     def take(self, text: str) -> str | None:
         """The first group of the first match, or all of the match where there is no group. None: no such thing."""
@@ -39,15 +43,18 @@ class Patterns:
     Raises `ValueError` as `Pattern` does.
     """
 
-    __slots__ = ("_set",)
+    __slots__ = ("_set", "longest")
 
     def __init__(self, expressions: Sequence[str]) -> None:
         self._set = None
+        self.longest = longest_text(1)
+        """As `Pattern` has it."""
         if not expressions:
             return
         searched = re2.Set.SearchSet(_options())
         for expression in expressions:
-            Pattern(expression)  # says what is wrong, which the set does not
+            # Says what is wrong, which the set does not.
+            self.longest = min(self.longest, Pattern(expression).longest // len(expressions))
             searched.Add(expression)
         searched.Compile()
         self._set = searched

@@ -141,11 +141,12 @@ class PageReader:
 
     def absorb(
         self, result: PageResult, extraction: Extraction, headers: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
+    ) -> bool:
         """Take over what the extractor found: items as they are, links judged.
 
         Where it gave up half-way, or the page is a wall or a shell in the page's place, the links that it found are
-        followed, but nothing that is stored is replaced.
+        followed, but nothing that is stored is replaced. Says whether the page is an echo of others, as `take_links`
+        wants to know it of further links.
         """
         if self._directives is not None:
             _hear(self._directives.of_headers(headers, result.page.url), extraction)
@@ -159,7 +160,7 @@ class PageReader:
             and extraction.finding is None
             and self._traps.read(result.page.url, result.content_hash)
         )
-        self._take_links(result, extraction.links, is_echo=is_echo)
+        self.take_links(result, extraction.links, is_echo=is_echo)
         if extraction.refresh:
             self._take_refresh(result, extraction.refresh)
         reasons = extraction.reasons
@@ -167,15 +168,16 @@ class PageReader:
         if failure is not None:
             # The last problem is the page's own, and shown as that.
             _give_up(result, failure, extraction.problems.pop().value if extraction.problems else "")
-            return
+            return is_echo
         if reasons and reasons.pop(Reason.NOT_HTML, 0):
             result.reason = Reason.NOT_HTML
         if extraction.finding is not None and self._accept(result, extraction, extraction.finding):
-            return
+            return is_echo
         result.items = extraction.items
         result.rejected = extraction.rejected
         if extraction.noindex and result.extracted:
             result.reason = Reason.NOINDEX
+        return is_echo
 
     def _accept(self, result: PageResult, extraction: Extraction, finding: Finding) -> bool:
         """Say why the page gave nothing. Whether it is a failure: items without a value are kept, but not of walls."""
@@ -233,12 +235,13 @@ class PageReader:
             self._seen.add(target_hash)
             result.links.append(Link(target, target_hash, page.depth, page.hops + 1))
 
-    def _take_links(self, result: PageResult, urls: list[str], *, is_echo: bool) -> None:
+    def take_links(self, result: PageResult, urls: list[str], *, is_echo: bool) -> None:
+        """Judge links of the page; those of many may come in several calls."""
         if self._max_depth is None and not is_echo:
             hashes = self._take_all(result, urls)
         else:
             hashes = self._take_some(result, urls, is_echo=is_echo)
-        result.link_hashes = struct.pack(f"<{len(hashes)}q", *hashes)
+        result.link_hashes += struct.pack(f"<{len(hashes)}q", *hashes)
 
     def _take_all(self, result: PageResult, urls: list[str]) -> list[int]:
         """Links at any depth: one that is remembered is in the frontier already, so that only new ones cost a step."""

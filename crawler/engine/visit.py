@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, Self
 
 from .cookies import CookieJar
 from .detours import Detours
-from .errors import AddressRefused, FetchError, Reason, TimedOut, UrlError
+from .errors import AddressRefused, FetchError, ReadingEnded, Reason, TimedOut, UrlError
 from .fetcher import is_retriable_status, retry_after
 from .frontier import Frontier, Host
 from .reading import PageReader, failed, refused
@@ -23,8 +23,8 @@ from .urls import origin_of
 
 logger = logging.getLogger(__name__)
 
-BIG_BODY = 2_000_000
-"""Bytes: a bigger body is parsed in a thread, so that the loop's other work goes on between its steps."""
+MANY_LINKS = 2_000
+"""Links of a page that are taken over at once; of more the loop's other work has its turn between."""
 OVERLOADED = frozenset({429, 503})
 """Statuses by which a host asks for rest; it is the host that rests, not only the page."""
 PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -54,9 +54,13 @@ class PageFetcher(Protocol):
 
 
 class PageExtractor(Protocol):
-    """`extractor.Extractor`."""
+    """`parsing.PageParser`, or `extractor.Extractor` itself."""
 
-    def extract(self, url: str, body: bytes, charset: str, content_type: str) -> Extraction: ...
+    def extract(
+        self, url: str, body: bytes, charset: str, content_type: str
+    ) -> Extraction | Coroutine[None, None, Extraction]:
+        """What is to be awaited is read in another process, and raises `ReadingEnded`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +159,7 @@ class Visitor:
         may_repeat = post is None or status in TURNED_AWAY
         return self._put_off(host, page, answer, may_repeat=may_repeat)
 
-    async def read(self, reader: PageReader, page: PendingPage, answer: Answer) -> PageResult:
+    async def read(self, host: Host, reader: PageReader, page: PendingPage, answer: Answer) -> PageResult:
         """What the answer means for its page, extracted where it is to be."""
         result = reader.judge(page, answer)
         if self._detours is not None:
@@ -164,23 +168,24 @@ class Visitor:
                 self._frontier.return_later(back, self._clock())
         if not result.extracted or result.reason:
             return result
-        arguments = (answer.url, answer.body, answer.charset, answer.content_type)
         try:
-            if len(answer.body) > BIG_BODY:
-                extraction = await asyncio.to_thread(self._extractor.extract, *arguments)
-            else:
-                extraction = self._extractor.extract(*arguments)
+            extraction = self._extractor.extract(answer.url, answer.body, answer.charset, answer.content_type)
+            if not isinstance(extraction, Extraction):
+                extraction = await _outside(host, extraction)
+        except ReadingEnded as error:
+            return _unread(page, answer, error.reason, str(error))
         except Exception as error:  # a page that breaks the extractor must not end the crawl of all others
             logger.exception("Extraction failed", extra={"action": "extraction_failed", "url": page.url})
-            detail = f"{type(error).__name__}: {error}"
-            return failed(
-                page,
-                Reason.EXTRACTION_ERROR,
-                detail,
-                status_code=answer.status_code,
-                wire_bytes=answer.wire_bytes,
-            )
-        reader.absorb(result, extraction, answer.headers)
+            return _unread(page, answer, Reason.EXTRACTION_ERROR, f"{type(error).__name__}: {error}")
+        links = extraction.links
+        if len(links) <= MANY_LINKS:
+            reader.absorb(result, extraction, answer.headers)
+            return result
+        extraction.links = []
+        is_echo = reader.absorb(result, extraction, answer.headers)
+        for start in range(0, len(links), MANY_LINKS):
+            reader.take_links(result, links[start : start + MANY_LINKS], is_echo=is_echo)
+            await asyncio.sleep(0)
         return result
 
     def _put_off(self, host: Host, page: PendingPage, answer: Answer, *, may_repeat: bool) -> Answer | None:
@@ -205,3 +210,15 @@ class Visitor:
         host.guest.manners.retries += 1
         self._frontier.return_later(page, self._clock() + min(pause, MAX_BACKOFF))
         return True
+
+
+async def _outside(host: Host, reading: Coroutine[None, None, Extraction]) -> Extraction:
+    host.in_helper += 1
+    try:
+        return await reading
+    finally:
+        host.in_helper -= 1
+
+
+def _unread(page: PendingPage, answer: Answer, reason: Reason, detail: str) -> PageResult:
+    return failed(page, reason, detail, status_code=answer.status_code, wire_bytes=answer.wire_bytes)

@@ -12,10 +12,10 @@ from crawler.engine.budget import Calendar
 from crawler.engine.client import CrawlClient
 from crawler.engine.crawl import Crawl, RetryRule
 from crawler.engine.definition import parse
-from crawler.engine.extractor import Extractor
 from crawler.engine.fetcher import Timeouts
 from crawler.engine.guard import Guard
 from crawler.engine.memory import MemoryStorage, StoredPage
+from crawler.engine.parsing import Helpers, PageParser
 from crawler.engine.records import CrawlCounts, CrawlOutcome
 from crawler.engine.robots import Robots
 from crawler.engine.scope import Scope
@@ -42,6 +42,7 @@ class Crawler:
     """What the crawls of one process share."""
 
     client: CrawlClient
+    helpers: Helpers = field(default_factory=Helpers)
     slots: Slots = field(default_factory=Slots)
     robots: Robots = field(default_factory=lambda: Robots(retry_delay=0.01))
     calendar: Calendar = field(default_factory=Calendar)
@@ -73,7 +74,7 @@ class Crawler:
         return Crawl(
             definition=definition,
             fetcher=fetcher,
-            extractor=Extractor(definition, USER_AGENT),
+            extractor=PageParser(definition, self.helpers, user_agent=USER_AGENT),
             scope=Scope(definition),
             storage=storage,
             slots=self.slots,
@@ -99,6 +100,7 @@ async def make_crawler(*, allow_loopback: bool = True) -> AsyncIterator[Crawler]
     finally:
         await crawler.robots.close()
         await client.aclose()
+        await crawler.helpers.close()
         guard.close()
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from crawler.engine import visit
+from crawler.engine import parsing
 from crawler.engine.crawl import RetryRule
 from crawler.engine.fetcher import Timeouts
 from crawler.engine.memory import MemoryStorage
@@ -287,8 +287,8 @@ async def test_a_limit_that_is_not_in_the_way_leaves_the_crawl_completed() -> No
     assert outcome.ending is Ending.COMPLETED
 
 
-async def test_max_pages_is_exact_while_a_big_page_is_parsed_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(visit, "BIG_BODY", 0)
+async def test_max_pages_is_exact_while_pages_are_read_in_a_helper_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing, "INLINE_BYTES", -1)
     async with Site(binary_tree(6)) as site:
         outcome = await crawl_once(make_definition(site.url + "/", limits={"max_pages": 9}), MemoryStorage())
         assert site.asked.total() == 9

@@ -6,10 +6,11 @@ import json
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from crawler.engine import page as page_module
+from crawler.engine.bounds import FULL, Bounds
 from crawler.engine.definition import parse
 from crawler.engine.errors import DefinitionError, Reason
 from crawler.engine.extractor import Extractor
@@ -48,8 +49,8 @@ SPIDER: dict[str, object] = {
 }
 
 
-def extract(body: bytes, charset: str = "utf-8") -> Extraction:
-    return Extractor(parse(SPIDER)).extract(URL, body, charset, "text/html")
+def extract(body: bytes, charset: str = "utf-8", bounds: Bounds = FULL) -> Extraction:
+    return Extractor(parse(SPIDER)).extract(URL, body, charset, "text/html", bounds)
 
 
 def assert_storable(extraction: Extraction) -> None:
@@ -93,11 +94,10 @@ PAGES: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("make_page", PAGES.values(), ids=PAGES.keys())
-def test_hostile_pages_are_read_in_time(make_page: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_module, "MAX_SECONDS", 1.0)
+def test_hostile_pages_are_read_in_time(make_page: Callable[[], bytes]) -> None:
     body = make_page()
     before = time.thread_time()
-    extraction = extract(body)
+    extraction = extract(body, bounds=replace(FULL, seconds=1.0))
     # Between two looks at the clock stands at most one search of the whole page.
     assert time.thread_time() - before < 4
     assert_storable(extraction)
@@ -125,8 +125,8 @@ def test_mutilated_pages_are_read() -> None:
         assert_storable(extract(bytes(mutilated)))
 
 
-def test_a_page_that_asks_for_too_much_keeps_its_links_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_module, "MAX_CHARACTERS", 1_000_000)
+def test_a_page_that_asks_for_too_much_keeps_its_links_and_says_so() -> None:
+    bounds = replace(FULL, characters=1_000_000)
     body = b"<a href=x></a>" + b"<div>" * 3_000 + b"x" * 1_000
     spider = SPIDER | {
         "follow": [{}],
@@ -136,12 +136,12 @@ def test_a_page_that_asks_for_too_much_keeps_its_links_and_says_so(monkeypatch: 
         ],
     }
     extractor = Extractor(parse(spider))
-    extraction = extractor.extract(URL, body, "", "text/html")
+    extraction = extractor.extract(URL, body, "", "text/html", bounds)
     assert extraction.links == ["http://shop.example/x"]
     assert [item.type for item in extraction.items] == ["page"]
     assert extraction.reasons == {Reason.EXTRACTION_ERROR: 1}
     assert "1,000,000 characters" in extraction.problems[0].value
-    assert "1,000,000 characters" in extractor.explain(URL, body, "", "text/html").notice
+    assert "1,000,000 characters" in extractor.explain(URL, body, "", "text/html", bounds).notice
 
 
 def test_an_xpath_that_only_fails_on_a_page_is_told_with_its_text() -> None:
