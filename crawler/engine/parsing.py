@@ -311,8 +311,10 @@ class _Helper:
     def kill(self) -> None:
         self.stay()
         self._stdin.close()
-        with suppress(ProcessLookupError):
-            self._process.kill()
+        if self._process.returncode is None:
+            # Not `kill()`: it would collect the status of a process that is gone before asyncio's watcher does.
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
 
     async def wait(self) -> int:
         return await self._process.wait()
