@@ -205,7 +205,7 @@ async def test_helpers_end_with_a_parent_that_is_killed() -> None:
     parent.kill()
     await parent.wait()
 
-    await until(lambda: not any(map(is_running, pids)), seconds=30)
+    await until(lambda: not any(map(is_running, pids)), seconds=60)
 
 
 def is_running(pid: int) -> bool:
@@ -289,7 +289,7 @@ async def test_thousands_of_items_leave_the_loop_its_turns(helpers: Helpers) -> 
     """Their records come in pieces, with other work between."""
     rule = {"type": "page", "each": "p", "key": ["n"], "fields": {"n": {"xpath": "."}}}
     parser = PageParser(parse(PLAIN | {"items": [rule]}), helpers)
-    body = b"".join(b"<p>%d" % number for number in range(25_000))
+    body = b"".join(b"<p>%d" % number for number in range(12_000))
     turns = 0
 
     async def count_turns() -> None:
@@ -301,7 +301,7 @@ async def test_thousands_of_items_leave_the_loop_its_turns(helpers: Helpers) -> 
     counting = asyncio.create_task(count_turns())
     extraction = await read(parser, body)
     counting.cancel()
-    assert len(extraction.items) > 10_000
+    assert len(extraction.items) > 5_000
     assert turns > len(extraction.items) / 200
 
 
