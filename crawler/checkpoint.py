@@ -86,7 +86,7 @@ def store_batch(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> Stored:
         plan = plan_items(batch.results, spider_id=scope.spider_id, task_id=scope.task_id, claims=memory.claims)
         _write_pages(scope, batch.results, plan, now)
         walked, links_cut = _walk_stored_links(scope, batch.results)
-        pending = [*_add_links(scope, list(_links_of(batch.results)), now), *walked]
+        pending = [*add_links(scope, list(_links_of(batch.results)), now), *walked]
         write_items(plan.known, plan.freed, spider_id=scope.spider_id, task_id=scope.task_id, now=now)
         reasons = _reasons(batch, plan, links_cut)
         rules = rule_counts.count(batch.results)
@@ -113,7 +113,7 @@ def add_seeds(scope: CrawlScope, seeds: Sequence[Link]) -> None:
     with transaction.atomic():
         scope.guard()
         lock_task(scope.task_id)
-        _add_links(scope, [(link, ()) for link in seeds], timezone.now())
+        add_links(scope, [(link, ()) for link in seeds], timezone.now())
 
 
 def lock_task(task_id: int) -> None:
@@ -262,7 +262,7 @@ def _links_of(results: Sequence[PageResult]) -> Iterator[tuple[Link, tuple[int, 
             yield link, chain if link.hops else ()
 
 
-def _add_links(scope: CrawlScope, links: Sequence[tuple[Link, tuple[int, ...]]], now: datetime) -> list[PendingPage]:
+def add_links(scope: CrawlScope, links: Sequence[tuple[Link, tuple[int, ...]]], now: datetime) -> list[PendingPage]:
     """Upsert pages as pending; those that this task has already put into its frontier are left alone."""
     columns = (("url", "text"), ("url_hash", "bigint"), ("depth", "integer"), ("hops", "smallint"), ("chain", "bytea"))
     once: dict[int, rawsql.Row] = {}
@@ -282,7 +282,7 @@ def _add_links(scope: CrawlScope, links: Sequence[tuple[Link, tuple[int, ...]]],
             f"{_read_again(scope, 'excluded.depth')}"
             "depth = excluded.depth, hops = excluded.hops, chain = excluded.chain, attempts = 0 "
             "WHERE crawler_page.task_id IS NULL OR crawler_page.task_id <> excluded.task_id "
-            f"RETURNING {PENDING_COLUMNS}".replace(_EMPTY, _empty_blob()),
+            f"RETURNING {PENDING_COLUMNS}".replace(_EMPTY, empty_blob()),
             [*params, scope.spider_id, scope.task_id],
         )
         found.extend(pending_page(row, scope.spider_version) for row in rows)
@@ -295,7 +295,8 @@ def _add_links(scope: CrawlScope, links: Sequence[tuple[Link, tuple[int, ...]]],
 _EMPTY = "<empty>"
 
 
-def _empty_blob() -> str:
+def empty_blob() -> str:
+    """An empty value of a column of bytes, in SQL."""
     return "''::bytea" if connection.vendor == "postgresql" else "x''"
 
 
@@ -329,16 +330,17 @@ def _walk_stored_links(scope: CrawlScope, results: Sequence[PageResult]) -> tupl
     found: list[PendingPage] = []
     for depth in sorted(by_depth):
         place = {url_hash: number for number, url_hash in enumerate(by_depth[depth])}
-        rows = _join_frontier(scope, list(place), depth)
+        rows = join_frontier(scope, list(place), depth)
         found.extend(sorted(rows, key=lambda page: place[page.url_hash]))
     return found, cut
 
 
-def _join_frontier(scope: CrawlScope, url_hashes: list[int], depth: int) -> list[PendingPage]:
+def join_frontier(scope: CrawlScope, url_hashes: list[int], depth: int) -> list[PendingPage]:
+    """Known pages become pending at this depth, but for those that this task has already put into its frontier."""
     condition, hashes = rawsql.among("url_hash", url_hashes)
     rows = rawsql.fetch(
         f"UPDATE crawler_page SET {_read_again(scope, str(depth))}"
-        f"task_id = %s, state = 'pending', depth = %s, hops = 0, chain = {_empty_blob()}, attempts = 0 "
+        f"task_id = %s, state = 'pending', depth = %s, hops = 0, chain = {empty_blob()}, attempts = 0 "
         f"WHERE spider_id = %s AND {condition} AND (task_id IS NULL OR task_id <> %s) "
         f"RETURNING {PENDING_COLUMNS}",
         [scope.task_id, depth, scope.spider_id, hashes, scope.task_id],

@@ -28,7 +28,7 @@ from .item_history import (
     share_hash,
 )
 from .item_rows import Key, write_items
-from .models import CrawlTask
+from .models import CrawlTask, TaskSitemap
 
 PART = 1_000
 """Rows that one transaction changes: a tick must not wait long for the lock."""
@@ -57,7 +57,8 @@ def is_blind(scope: CrawlScope) -> bool:
         f"AND length(p.links) > 0 LIMIT 1",
         [scope.task_id],
     )
-    return bool(rows)
+    # A sitemap leads on to others too.
+    return bool(rows) or TaskSitemap.objects.filter(task_id=scope.task_id, is_whole=False).exists()
 
 
 def settle_claims(scope: CrawlScope, claims: Mapping[int, Mapping[Key, Claim]], *, blind: bool) -> int:

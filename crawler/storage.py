@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from time import monotonic
 from typing import ParamSpec, Protocol, TypeVar
@@ -17,11 +18,11 @@ from django.db import connection
 from django.db.models import Count
 from django.utils import timezone
 
-from . import gone, host_days, rawsql, rule_counts
-from .checkpoint import PENDING_COLUMNS, CrawlMemory, CrawlScope, Stored, add_seeds, pending_page, store_batch
+from . import gone, host_days, rawsql, rule_counts, seeding
+from .checkpoint import PENDING_COLUMNS, CrawlMemory, CrawlScope, Stored, add_seeds, pending_page
 from .engine.errors import Reason
 from .engine.known import KnownHashes
-from .engine.records import Batch, CheckpointAnswer, Link, Opening, PageResult, PendingPage
+from .engine.records import Batch, CheckpointAnswer, Link, Opening, PageResult, PendingPage, SitemapMemory
 from .engine.tally import is_start_answer
 from .item_history import Claim
 from .item_rows import Key
@@ -103,11 +104,15 @@ class DatabaseStorage:
         """
         async with self._in_order:
             stored: list[Stored] = []
+            planted: list[seeding.Planted] = []
             for part in _parts(batch, self._portions):
                 if stored:
                     await asyncio.sleep(PART_PAUSE)
-                stored.append(await self._lane_run(self._store, part))
+                made, seeds = await self._lane_run(self._store, part)
+                stored.append(made)
+                planted.append(seeds)
         pending = [page for each in stored for page in each.pending]
+        pending += [page for each in planted for page in each.pending]
         return CheckpointAnswer(
             pending=pending[:room],
             pending_dropped=max(len(pending) - room, 0),
@@ -115,13 +120,19 @@ class DatabaseStorage:
             items_changed=sum(each.plan.items_changed for each in stored),
             items_unchanged=sum(each.plan.items_unchanged for each in stored),
             conflicts=sum(each.plan.conflicts for each in stored),
-            links_cut=sum(each.links_cut for each in stored),
+            links_cut=sum(each.links_cut for each in stored) + sum(each.links_cut for each in planted),
+            rested=sum(each.rested for each in planted),
+            rechecks=[url_hash for each in planted for url_hash in each.rechecks],
             host_pages=_host_pages(stored),
         )
 
     async def pages_on(self, host: str, day: date) -> int:
         """How many requests for pages a host has had on a day, from all spiders and processes."""
         return await self._lane_run(host_days.pages_on, host, day)
+
+    async def sitemap_memory(self) -> SitemapMemory:
+        """What this task and the one before know of the spider's sitemaps."""
+        return await self._lane_run(seeding.read_memory, self._scope)
 
     async def visited(self, *, after: int) -> Sequence[tuple[int, str]]:
         """Id and URL of the next 10,000 pages, by id, that this task has fetched."""
@@ -217,12 +228,12 @@ class DatabaseStorage:
         pages = Page.objects.filter(task_id=self._scope.task_id, id__gt=after).exclude(state__in=("pending", "refused"))
         return list(pages.order_by("id").values_list("id", "url")[:VISITED])
 
-    def _store(self, part: Batch) -> Stored:
+    def _store(self, part: Batch) -> tuple[Stored, seeding.Planted]:
         began = monotonic()
-        stored = store_batch(self._scope, part, self._memory)
-        self._portions.took(sum(map(_weight, part.results)), monotonic() - began)
+        stored, planted = seeding.store(self._scope, part, self._memory)
+        self._portions.took(len(part.seeds) + sum(map(_weight, part.results)), monotonic() - began)
         self._memory = stored.memory
-        return stored
+        return stored, planted
 
 
 def _seconds_spent(before: float | None, started_at: datetime | None) -> float:
@@ -247,11 +258,17 @@ class Portions:
 
 def _parts(batch: Batch, portions: Portions) -> Iterator[Batch]:
     """`batch` in pieces of about as many rows as may be; what is kept beside the pages goes with the first."""
-    part = Batch(reasons=batch.reasons, notices=batch.notices, hosts=batch.hosts, day=batch.day)
+    part = replace(batch, results=[], seeds=[])
     weight = 0
+    for seed in batch.seeds:
+        if weight >= portions.rows and connection.vendor == "sqlite":
+            yield part
+            part, weight = Batch(day=batch.day), 0
+        part.seeds.append(seed)
+        weight += 1
     for result in batch.results:
         rows = _weight(result)
-        if part.results and weight + rows > portions.rows and connection.vendor == "sqlite":
+        if weight and weight + rows > portions.rows and connection.vendor == "sqlite":
             yield part
             part, weight = Batch(day=batch.day), 0
         part.results.append(result)

@@ -45,6 +45,11 @@ class Decoder:
         self._fed = True
         self._chunks.extend(self._through(0, data))
 
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """As `feed`, but what comes out is handed over, not kept."""
+        self._fed = True
+        yield from self._through(0, data)
+
     def finish(self) -> bytes:
         """The whole body. Nothing at all counts as an empty one: many servers send that with the header."""
         if self._fed:

@@ -11,6 +11,7 @@ import httpx
 
 from .records import Answer
 from .requests import Post
+from .spool import Spool
 from .transport import CrawlTransport, Timeouts, encode_headers
 from .urls import split
 
@@ -41,11 +42,13 @@ class CrawlClient(httpx.AsyncClient):
         post: Post | None = None,
         head: bytes = b"",
         cookies: list[str] | None = None,
+        into: Spool | None = None,
     ) -> Answer:
         """One GET of a normalised URL, without httpx's objects; or the `post` to it.
 
         `headers` are those of every request and are encoded once for equal values; `extra` are this request's own,
-        and so are the header lines in `head`. `cookies` gets the answer's Set-Cookie lines.
+        and so are the header lines in `head`. `cookies` gets the answer's Set-Cookie lines. `into`
+        gets the body as it came over the wire, with whatever coding it has.
         Raises `FetchError`, `AddressRefused`, and `ValueError` for headers that cannot be sent.
         """
         loop = asyncio.get_running_loop()
@@ -53,7 +56,7 @@ class CrawlClient(httpx.AsyncClient):
         head += encode_headers(tuple(headers.items()))
         if extra:
             head += encode_headers(tuple(extra.items()))
-        if post is None and cookies is None:
+        if post is None and cookies is None and into is None:
             raw = await self._crawl_transport.exchange("GET", split(url), head, max_bytes=max_bytes, timeouts=timeouts)
         else:
             raw = await self._crawl_transport.exchange(
@@ -63,7 +66,9 @@ class CrawlClient(httpx.AsyncClient):
                 max_bytes=max_bytes,
                 timeouts=timeouts,
                 content=b"" if post is None else post.content,
+                decode=into is None,
                 cookies=cookies,
+                into=into,
             )
         content_type, charset = read_content_type(raw.headers.get("content-type", ""))
         return Answer(

@@ -23,6 +23,7 @@ from .errors import (
     Reason,
     TimedOut,
 )
+from .spool import Spool
 
 MAX_HEADER_BYTES = 65_536
 MAX_HEADERS = 256
@@ -97,7 +98,7 @@ class Connection(asyncio.Protocol):
         self._status = self._fed_bytes = self._wire_bytes = self._informational = 0
         self._header_bytes = self._header_lines = 0
         self._headers: dict[str, str] = {}
-        self._body: list[bytes] = []
+        self._body: list[bytes] | Spool = []
         self._decoder: Decoder | None = None
         self._failure: FetchError | None = None
         self._headers_done = False
@@ -122,14 +123,19 @@ class Connection(asyncio.Protocol):
         read_timeout: float,
         deadline: float,
         cookies: list[str] | None = None,
+        into: Spool | None = None,
     ) -> asyncio.Future[RawAnswer]:
-        """Sends `data`; the future brings the answer or raises a `FetchError`. `cookies` gets the Set-Cookie lines.
+        """Sends `data`; the future brings the answer or raises a `FetchError`. `cookies` gets the Set-Cookie lines,
+        `into` the body.
 
         `deadline` is a moment of the loop's clock, `read_timeout` the longest
         silence in seconds. Whoever gives up calls `abort`.
         """
         self._expect(head_only=head_only, max_bytes=max_bytes, decode=decode)
         self._cookies = cookies
+        if into is not None:
+            into.clear()
+            self._body = into
         self._waiter = waiter = self._loop.create_future()
         if self._transport is None or self._transport.is_closing():
             self._fail(ConnectionLost("closed by the server before the request"))

@@ -37,6 +37,7 @@ from .records import (
 from .requests import Posts, start_links
 from .rest import RestRoom
 from .robots import Robots
+from .sitemap_walk import SitemapWalk
 from .slots import Guest, Slots
 from .spider import SpiderDefinition
 from .storage import CrawlStorage
@@ -113,6 +114,8 @@ class Crawl:
             clock=clock,
             leave=self._gate.leave,
         )
+        self._retry = retry
+        self._walk: SitemapWalk | None = None
         self._reader: PageReader
         self._ledger = Ledger(
             storage,
@@ -149,17 +152,18 @@ class Crawl:
             await self._count_again(self._quotas)
         del opening
         keeper = asyncio.create_task(self._ledger.run(), name="crawl keeper")
+        walk = await self._begin_walk()
         workers = [asyncio.create_task(self._work(), name=f"crawl worker {n}") for n in range(self._max_concurrency)]
-        for task in (keeper, *workers):
+        for task in (keeper, *walk, *workers):
             task.add_done_callback(self._task_ended)
         try:
             await self._until_over(spent)
-            await _end(workers)
+            await _end([*walk, *workers])
             if self._failure is None:
                 self._ledger.finish()
                 await keeper
         finally:
-            await _end([keeper, *workers])
+            await _end([keeper, *walk, *workers])
             self._tidy_up()
         if self._failure is not None:
             raise self._failure
@@ -192,6 +196,28 @@ class Crawl:
             for _, url in pages:
                 quotas.count(url)
             after = pages[-1][0]
+
+    async def _begin_walk(self) -> list[asyncio.Task[None]]:
+        """The task that reads the sitemaps, where there are any."""
+        if not self._definition.sitemaps:
+            return []
+        walk = self._walk = SitemapWalk(
+            self._definition,
+            fetchers=self._fetchers,
+            gate=self._gate,
+            scope=self._scope,
+            planter=self._ledger,
+            memory=await self._storage.sitemap_memory(),
+            seen=self._frontier.seen,
+            retry=self._retry,
+            clock=self._clock,
+        )
+
+        async def run() -> None:
+            await walk.run()
+            self._go_on()
+
+        return [asyncio.create_task(run(), name="crawl sitemaps")]
 
     async def _until_over(self, spent: float) -> None:
         seconds = self._definition.limits.max_seconds
@@ -231,6 +257,8 @@ class Crawl:
         now = self._clock()
         for host in self._frontier.hosts():
             host.guest.leave(now)
+        if self._walk is not None:
+            self._walk.close()
         self._room.close()
         if self._drain is not None:
             self._drain.cancel()
@@ -249,7 +277,7 @@ class Crawl:
         if not self._tally.has_start and (problem or not self._gate.kept_away):
             why = problem or self._limit_message or why_left
             return Ending.FAILED, why or "No start page answered"
-        is_left = bool(self._frontier.held) or self._ledger.outside
+        is_left = bool(self._frontier.held) or self._ledger.outside or self._is_walking
         if is_left and (self._closing is Ending.LIMITED or why_left):
             why = "; ".join(filter(None, (self._limit_message, why_left)))
             return Ending.LIMITED, f"{why}; pages were left in the frontier"
@@ -317,6 +345,10 @@ class Crawl:
         return None
 
     @property
+    def _is_walking(self) -> bool:
+        return self._walk is not None and not self._walk.is_done
+
+    @property
     def _is_full(self) -> bool:
         """Whether no page may be taken for now: there may be answers enough, or there is no room for results."""
         return self._ledger.full or self._tally.answered + self._fetching >= self._max_pages
@@ -357,6 +389,8 @@ class Crawl:
     # -- the results ----------------------------------------------------------------------------------------------
 
     def _record(self, host: Host, result: PageResult) -> None:
+        if self._walk is not None:
+            self._walk.judge(result)
         self._tally.add(result)
         ledger = self._ledger
         if result.links or result.state is PageState.UNCHANGED:
@@ -369,6 +403,8 @@ class Crawl:
 
     def _stored(self, batch: Batch, answer: CheckpointAnswer) -> None:
         self._tally.add_stored(answer)
+        if self._walk is not None:
+            self._walk.note_rechecks(answer.rechecks)
         self._tally.counts.reasons.update(batch.reasons)
         self._gate.stored(batch, answer)
         if self._on_progress is not None:
@@ -392,7 +428,7 @@ class Crawl:
             return
         is_out_of_pages = not frontier.queued and not frontier.waiting and not self._busy
         if ledger.empty:
-            if is_out_of_pages and not ledger.outside:
+            if is_out_of_pages and not ledger.outside and not self._is_walking:
                 self._over.set()
         elif ledger.hungry or is_out_of_pages:
             ledger.ask()

@@ -31,7 +31,6 @@ from .spider import (
 from .urls import host_of, normalise
 
 __all__ = [
-    "NOT_HONOURED",
     "NOT_IN_DOCUMENT",
     "FieldRule",
     "FieldType",
@@ -46,11 +45,6 @@ __all__ = [
     "parse",
     "parse_with_warnings",
 ]
-
-NOT_HONOURED: dict[str, str] = {
-    "sitemaps": "this release does not read sitemaps yet; leave the key out",
-}
-"""Places whose values other than the default are refused, and the sentence that says so."""
 
 MAX_CONCURRENCY = 100
 MAX_DELAY = 3_600
@@ -93,7 +87,6 @@ def parse_with_warnings(document: Mapping[str, object]) -> tuple[SpiderDefinitio
     """As `parse`, with what is allowed but probably not meant."""
     problems = Problems()
     definition = _read_spider(as_section(document, "", problems))
-    _check_honoured(definition, problems)
     if problems.errors:
         raise DefinitionError(problems.errors)
     return definition, problems.warnings
@@ -141,19 +134,6 @@ def _read_spider(spider: Section) -> SpiderDefinition:
     return definition
 
 
-def _check_honoured(definition: SpiderDefinition, problems: Problems) -> None:
-    default = SpiderDefinition(name="", start_urls=())
-    for place, sentence in NOT_HONOURED.items():
-        if _at(definition, place) != _at(default, place):
-            problems.error(place, sentence)
-
-
-def _at(value: object, place: str) -> object:
-    for name in place.split("."):
-        value = getattr(value, name)
-    return value
-
-
 def _read_name(spider: Section) -> str:
     name = spider.text("name")
     if name is None:
@@ -181,13 +161,16 @@ def _read_category(spider: Section) -> str:
 def _read_sitemaps(spider: Section) -> tuple[str, ...]:
     if spider.document.get("sitemaps") == "robots":
         return ("robots",)
-    urls = []
+    urls: dict[str, None] = {}
     for place, value in spider.entries("sitemaps"):
         text = checked_text(value, place, spider.problems)
-        try:
-            urls.append(normalise(text or "http://localhost/"))
-        except UrlError as error:
-            spider.problems.error(place, str(error))
+        if text == "robots":
+            spider.problems.error(place, "robots stands alone, in place of a list; write sitemaps: robots")
+        elif text is not None:
+            try:
+                urls[normalise(text)] = None
+            except UrlError as error:
+                spider.problems.error(place, str(error))
     return tuple(urls)
 
 
@@ -242,6 +225,7 @@ def _read_manners(manners: Section) -> Manners:
         quiet_hours=read_quiet_hours(manners),
         obey_nofollow=manners.flag("obey_nofollow", default=default.obey_nofollow),
         obey_noindex=manners.flag("obey_noindex", default=default.obey_noindex),
+        trust_lastmod=manners.flag("trust_lastmod", default=default.trust_lastmod),
         canonical=_read_canonical(manners),
         user_agent=user_agent,
         headers=_read_headers(manners.section("headers")),

@@ -38,6 +38,10 @@ class Reason(StrEnum):
     NOFOLLOW = "nofollow"
     CANONICAL = "canonical"  # another page stands for it
     TRAP = "trap"
+    SITEMAP_INVALID = "sitemap_invalid"
+    SITEMAP_LIMIT = "sitemap_limit"
+    LASTMOD_UNCHANGED = "lastmod_unchanged"  # a page was not asked for: its sitemap says that it has not changed
+    LASTMOD_WRONG = "lastmod_wrong"
     HOST_LIMIT = "host_limit"
     PATTERN_LIMIT = "pattern_limit"
     ADDRESS_REFUSED = "address_refused"

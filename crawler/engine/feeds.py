@@ -6,6 +6,7 @@ entry is about, and the feed's next page (RFC 5005, `next_url`). Links inside of
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 
@@ -51,7 +52,7 @@ def feed_links(url: str, body: bytes, charset: str, content_type: str) -> list[s
     if is_json_feed(content_type, body):
         return _json_links(url, body)
     if is_xml_feed(content_type, body):
-        return _XmlFeed(url, charset).read(body)
+        return _xml_links(url, body, charset)
     return None
 
 
@@ -71,8 +72,25 @@ def _json_links(url: str, body: bytes) -> list[str]:
     return [_absolute(link, url) for link in found[: MAX_LINKS + 1] if isinstance(link, str) and link.strip()]
 
 
-class _XmlFeed:
-    """Reads one feed. An entry's links are children of it, no deeper: an Atom ``source`` names another feed's."""
+def _xml_links(url: str, body: bytes, charset: str) -> list[str]:
+    feed = FeedStream(url, charset)
+    links: list[str] = []
+    # Half of a feed is better than none, and its text is read as a page's anyway.
+    with contextlib.suppress(XmlBroken, XmlRefused):
+        for start in range(0, len(body), _STEP):
+            feed.feed(body[start : start + _STEP])
+            links += feed.take()
+            if len(links) > MAX_LINKS:
+                return links[:MAX_LINKS]
+        feed.close()
+    return links + feed.take()
+
+
+class FeedStream:
+    """Reads one feed in XML, piece by piece.
+
+    An entry's links are children of it, no deeper: an Atom ``source`` names another feed's.
+    """
 
     def __init__(self, url: str, charset: str) -> None:
         self._links: list[str] = []
@@ -91,17 +109,18 @@ class _XmlFeed:
             start=self._start, end=self._end, text=self._add_text, charset=charset, allow_doctype=True
         )
 
-    def read(self, body: bytes) -> list[str]:
-        try:
-            for start in range(0, len(body), _STEP):
-                self._xml.feed(body[start : start + _STEP])
-                if len(self._links) >= MAX_LINKS:
-                    break
-            else:
-                self._xml.close()
-        except (XmlBroken, XmlRefused):
-            pass  # half of a feed is better than none, and its text is read as a page's anyway
-        return self._links[:MAX_LINKS]
+    def feed(self, data: bytes) -> None:
+        """Raises `XmlBroken`, `XmlRefused`."""
+        self._xml.feed(data)
+
+    def close(self) -> None:
+        """Raises `XmlBroken`, `XmlRefused`."""
+        self._xml.close()
+
+    def take(self) -> list[str]:
+        """The links that were found since the last call."""
+        links, self._links = self._links, []
+        return links
 
     def _start(self, written: str, attributes: Mapping[str, str]) -> None:
         prefix, _, name = written.rpartition(":")
@@ -161,7 +180,7 @@ class _XmlFeed:
             self._text_length += len(text)
 
     def _take(self, href: str) -> None:
-        if href.strip() and len(self._links) < MAX_LINKS:
+        if href.strip():
             self._links.append(_absolute(href, self._bases[-1]))
 
 

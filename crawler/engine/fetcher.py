@@ -12,6 +12,7 @@ from .body import ACCEPT_ENCODING
 from .cookies import CookieJar
 from .records import Answer
 from .requests import Post
+from .spool import Spool
 from .transport import MAX_BYTES, Timeouts
 
 __all__ = ["Fetcher", "Timeouts", "is_retriable_status", "retry_after"]
@@ -33,6 +34,7 @@ class FetchClient(Protocol):
         timeouts: Timeouts,
         extra: Mapping[str, str] | None = None,
         post: Post | None = None,
+        into: Spool | None = None,
     ) -> Answer: ...
 
 
@@ -106,6 +108,15 @@ class Fetcher:
             )
         return await self._client.fetch(
             url, headers=headers, extra=extra, max_bytes=max_bytes or self._max_bytes, timeouts=self._timeouts
+        )
+
+    async def fetch_into(self, spool: Spool, url: str, *, max_bytes: int) -> Answer:
+        """The answer for a normalised URL, its body empty: `spool` has it, as it came over the wire.
+
+        Raises `FetchError` and `AddressRefused`.
+        """
+        return await self._client.fetch(
+            url, headers=self._headers, max_bytes=max_bytes, timeouts=self._timeouts, into=spool
         )
 
 

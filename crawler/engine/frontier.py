@@ -227,7 +227,9 @@ class Frontier:
         self.characters -= sum(len(page.url) for page in pages)
 
     def host_of(self, page: PendingPage) -> Host:
-        origin = origin_of(page.url)
+        return self.host_at(origin_of(page.url))
+
+    def host_at(self, origin: str) -> Host:
         host = self._hosts.get(origin)
         if host is None:
             host = self._hosts[origin] = Host(origin)

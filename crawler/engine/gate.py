@@ -57,7 +57,8 @@ class Gate:
         clock: Callable[[], float],
     ) -> None:
         self._manners = manners
-        self._agent = product_token(user_agent)
+        self.agent = product_token(user_agent)
+        """The name by which robots.txt knows the crawler."""
         self._fetchers = fetchers
         self._scope = scope
         self._slots = slots
@@ -87,6 +88,30 @@ class Gate:
             is_adaptive=self._manners.adaptive_throttle,
             manners=self._politeness.begin(host.origin),
         )
+
+    def visitor(self, origin: str, wake: Callable[[], None]) -> Guest:
+        """A second part in a host's slot, for what is no page; the host's account is one."""
+        return self._slots.join(
+            origin,
+            concurrency=self._manners.concurrency_per_host,
+            delay=self._manners.delay,
+            wake=wake,
+            now=self._clock(),
+            is_adaptive=self._manners.adaptive_throttle,
+            manners=self.frontier.host_at(origin).guest.manners,
+        )
+
+    def known_rules(self, origin: str) -> RobotsRules | None:
+        """A host's robots.txt, where it is known and still holds."""
+        return self._robots.known(origin)
+
+    async def rules(self, origin: str) -> RobotsRules:
+        """A host's robots.txt, whether or not the spider obeys it."""
+        return await self._robots.rules(origin, self._fetchers.for_origin)
+
+    @property
+    def obeys_robots(self) -> bool:
+        return self._manners.obey_robots
 
     def forget(self, host: Host) -> None:
         """The frontier has forgotten an idle host."""
@@ -146,7 +171,7 @@ class Gate:
         if reason is not None:
             return refused(page, reason)
         rules = host.rules
-        if rules is None or rules.allows(page.url, self._agent):
+        if rules is None or rules.allows(page.url, self.agent):
             over = self._quotas.refuse(page.url) if self._quotas is not None and not page.attempts else None
             return None if over is None else refused(page, *over)
         if rules.problem:
@@ -214,7 +239,7 @@ class Gate:
         return self._politeness.totals()
 
     def _obey(self, host: Host, rules: RobotsRules, now: float) -> None:
-        host.guest.obey(rules.crawl_delay(self._agent))
+        host.guest.obey(rules.crawl_delay(self.agent))
         self.frontier.opened(host, rules, now)
 
     def _leave(self, host: Host, reason: Reason, until: datetime) -> None:

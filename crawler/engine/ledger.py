@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from .frontier import Frontier
-from .records import Batch, CheckpointAnswer, Notice, PageResult
+from .records import Batch, CheckpointAnswer, Notice, PageResult, Seed, SitemapResult
 from .storage import CrawlStorage
 
 BATCH_CHARACTERS = 16_000_000
@@ -45,6 +46,8 @@ class Ledger:
         self._filling = Batch()
         self._characters = 0
         """Of the URLs and items that the batch brings."""
+        self._planted: asyncio.Future[None] | None = None
+        """Done when the seeds in the batch that is filling are stored."""
         self.writing = False
         self.number = 0
         """Of the batch that is filling."""
@@ -60,7 +63,12 @@ class Ledger:
     @property
     def empty(self) -> bool:
         """Nothing unsaved: neither filling nor being written."""
-        return not self._filling.results and not self.writing
+        return not self._has_unsaved and not self.writing
+
+    @property
+    def _has_unsaved(self) -> bool:
+        batch = self._filling
+        return bool(batch.results or batch.seeds or batch.sitemaps)
 
     @property
     def needs_refill(self) -> bool:
@@ -81,6 +89,25 @@ class Ledger:
         if self.full:
             self.ask()
 
+    async def plant(self, seeds: list[Seed], reasons: Counter[str]) -> None:
+        """Put what a sitemap names into the frontier, and count what it names in vain; returns when that is stored."""
+        self._filling.seeds.extend(seeds)
+        self._filling.reasons.update(reasons)
+        if self._planted is None:
+            self._planted = asyncio.get_running_loop().create_future()
+        self.ask()
+        await asyncio.shield(self._planted)
+
+    def add_sitemap(self, result: SitemapResult) -> None:
+        """A sitemap is through, and all that it names is stored."""
+        batch = self._filling
+        batch.sitemaps.append(result)
+        if result.reason:
+            batch.reasons[result.reason] += 1
+            batch.notices.append(Notice(result.url, result.reason, result.detail, result.status_code))
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self.ask)
+
     def name(self, notices: Iterable[Notice]) -> None:
         """Name them among the task's failures, with the next results."""
         self._filling.notices.extend(notices)
@@ -99,19 +126,20 @@ class Ledger:
         while True:
             await self._asked.wait()
             self._asked.clear()
-            if self._filling.results or self._closing:
+            if self._has_unsaved or self._closing:
                 await self._store()
             if not self._closing and self.needs_refill:
                 await self._refill()
             self._on_idle()
             if self.full:
                 self.ask()
-            elif self._closing and not self._filling.results:
+            elif self._closing and not self._has_unsaved:
                 return
 
     async def _store(self) -> None:
         batch, self._filling = self._filling, Batch()
         self._characters = 0
+        planted, self._planted = self._planted, None
         self.number += 1
         self.hungry = False
         self.writing = True
@@ -127,6 +155,8 @@ class Ledger:
             self.outside = True
         self.writing = False
         self._on_stored(batch, answer)
+        if planted is not None:
+            planted.set_result(None)
 
     async def _refill(self) -> None:
         room = self._frontier.room

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,19 @@ from .budget import requests_by_host
 from .errors import Reason
 from .known import KnownHashes
 from .politeness import HostManners
-from .records import Batch, CheckpointAnswer, ItemRecord, Json, Link, Opening, PageResult, PageState, PendingPage
+from .records import (
+    Batch,
+    CheckpointAnswer,
+    ItemRecord,
+    Json,
+    Link,
+    Opening,
+    PageResult,
+    PageState,
+    PendingPage,
+    Seed,
+    SitemapMemory,
+)
 from .tally import is_start_answer
 
 
@@ -38,8 +51,18 @@ class StoredPage:
     links: bytes = b""
     redirected_to: str = ""
     extracted_version: int = 0
+    checked_at: float = 0.0
+    """Seconds since 1970 when it was asked for last."""
     is_answer: bool = False
     chain: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class _Planted:
+    joined: list[StoredPage] = field(default_factory=list)
+    rested: int = 0
+    rechecks: set[int] = field(default_factory=set)
+    cut: int = 0
 
 
 @dataclass(slots=True)
@@ -78,6 +101,9 @@ class MemoryStorage:
         self._keys_of: dict[int, set[tuple[str, int]]] = {}
         self._pending: dict[int, StoredPage] = {}
         self._opened = 0
+        self.sitemaps_read: set[int] = set()
+        self._found_lies = False
+        self._trusts_lastmod = True
         self._was_cut = False
 
     def begin(self, *, version: int | None = None) -> None:
@@ -87,6 +113,9 @@ class MemoryStorage:
         self.checkpoints = []
         self._pending = {}
         self._was_cut = False
+        self._trusts_lastmod = not self._found_lies
+        self._found_lies = False
+        self.sitemaps_read = set()
 
     async def open(self, seeds: Sequence[Link], *, room: int) -> Opening:
         resumed = self._opened == self.task
@@ -133,6 +162,11 @@ class MemoryStorage:
                 else:
                     joined += self._join_stored(page)
                 self._keep_items(page)
+        planted = self._plant(batch.seeds)
+        joined += planted.joined
+        cut += planted.cut
+        self.sitemaps_read.update(result.url_hash for result in batch.sitemaps if result.is_whole)
+        self._found_lies = self._found_lies or any(Reason.LASTMOD_WRONG in r.reasons for r in batch.results)
         self._store_items(batch.results, counts)
         self._was_cut = self._was_cut or cut > 0
         return CheckpointAnswer(
@@ -143,11 +177,16 @@ class MemoryStorage:
             items_unchanged=counts["unchanged"],
             conflicts=counts["conflicts"],
             links_cut=cut,
+            rested=planted.rested,
+            rechecks=planted.rechecks,
             host_pages=self._count_day(batch),
         )
 
     async def pages_on(self, host: str, day: date) -> int:
         return self.days[host, day]
+
+    async def sitemap_memory(self) -> SitemapMemory:
+        return SitemapMemory(frozenset(self.sitemaps_read), self._trusts_lastmod)
 
     async def visited(self, *, after: int) -> Sequence[tuple[int, str]]:
         left = (PageState.PENDING, PageState.REFUSED)
@@ -203,6 +242,42 @@ class MemoryStorage:
         pages = (self.pages.get(url_hash) for url_hash in hashes)
         return [self._put(page, parent.depth + 1, 0) for page in pages if page and page.task != self.task]
 
+    def _plant(self, seeds: Iterable[Seed]) -> _Planted:
+        """Put seeds into the frontier, but for those that rest: their stored links join in their place."""
+        planted = _Planted()
+        links: list[Link] = []
+        for seed in seeds:
+            page = self.pages.get(seed.link.url_hash)
+            since = seed.unchanged_since
+            if (
+                page is None
+                or since is None
+                or page.task == self.task
+                or page.state not in (PageState.DONE, PageState.UNCHANGED)
+                or page.extracted_version != self.version
+                or page.checked_at < since
+                or self._is_last(page.depth)
+            ):
+                links.append(seed.link)
+            elif page.checked_at < seed.rests_since:
+                planted.rechecks.add(page.url_hash)
+                links.append(seed.link)
+            else:
+                self._rest(page)
+                planted.rested += 1
+                if self._is_last(0):
+                    planted.cut += len(page.links) // 8
+                else:
+                    planted.joined += self._join_stored(page)
+                self._keep_items(page)
+        planted.joined += self._join(links)
+        return planted
+
+    def _rest(self, page: StoredPage) -> None:
+        page.task, page.depth, page.hops, page.chain = self.task, 0, 0, ()
+        page.state, page.status_code, page.reason = PageState.UNCHANGED, None, Reason.LASTMOD_UNCHANGED
+        page.is_answer = False
+
     def _is_last(self, depth: int) -> bool:
         """Whether the links of a page at this depth lie beyond max_depth."""
         return self.max_depth is not None and depth >= self.max_depth
@@ -227,6 +302,7 @@ class MemoryStorage:
         page.detail = result.detail
         page.redirected_to = result.redirected_to
         page.is_answer = result.is_answer
+        page.checked_at = time.time()
         if result.state in (PageState.DONE, PageState.UNCHANGED):
             page.etag = result.etag
             page.last_modified = result.last_modified

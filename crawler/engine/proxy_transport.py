@@ -21,6 +21,7 @@ from .errors import AddressRefused, DnsError, ProxyFailed
 from .guard import Guard
 from .proxy import Proxy
 from .scope import is_address
+from .spool import Spool
 from .transport import CrawlTransport, Timeouts, tls_failed
 from .urls import Target
 
@@ -52,6 +53,7 @@ class ProxyTransport(CrawlTransport):
         content: bytes = b"",
         decode: bool = True,
         cookies: list[str] | None = None,
+        into: Spool | None = None,
     ) -> RawAnswer:
         proxy = self._proxy
         is_relayed = target.scheme == "http" and not proxy.is_socks
@@ -67,6 +69,7 @@ class ProxyTransport(CrawlTransport):
             content=content,
             decode=decode,
             cookies=cookies,
+            into=into,
         )
         if is_relayed and answer.status == 407:
             raise self._refused("407 Proxy Authentication Required", retriable=False)

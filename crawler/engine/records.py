@@ -210,6 +210,44 @@ class Notice:
     status_code: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A page that a sitemap names."""
+
+    link: Link
+    unchanged_since: float | None = None
+    """Seconds since 1970: the sitemap says that the page is what it was at this moment, and is believed. None: it does
+    not say, or is not."""
+    rests_since: float = 0.0
+    """Seconds since 1970: a page that was looked at before this is asked for whatever the sitemap says."""
+
+
+@dataclass(slots=True)
+class SitemapResult:
+    """One sitemap that is through."""
+
+    url: str
+    url_hash: int
+    addresses: int = 0
+    """Of pages, known and unwanted ones included."""
+    is_whole: bool = True
+    """Whether it was read to its end, and so were those that it names."""
+    reason: str = ""
+    """Why not."""
+    detail: str = ""
+    status_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SitemapMemory:
+    """What is known of a spider's sitemaps when a crawl begins, or goes on."""
+
+    read: Collection[int] = frozenset()
+    """Hashes of the URLs of those that this task has read whole."""
+    trusts_lastmod: bool = True
+    """Whether no page turned out to have changed against its sitemap's word in the crawl before."""
+
+
 @dataclass(slots=True)
 class Batch:
     """What one checkpoint stores, in the order in which the pages were done."""
@@ -223,6 +261,8 @@ class Batch:
     """In the spider's zone, where the requests of a day are counted."""
     notices: list[Notice] = field(default_factory=list)
     """Named among the task's failures, and not counted by that."""
+    seeds: list[Seed] = field(default_factory=list)
+    sitemaps: list[SitemapResult] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +278,10 @@ class CheckpointAnswer:
     items_changed: int = 0
     items_unchanged: int = 0
     conflicts: int = 0
+    rested: int = 0
+    """Seeds that were not put into the frontier: their sitemap says that they have not changed."""
+    rechecks: Collection[int] = ()
+    """Hashes of seeds that were, though it says so."""
     links_cut: int = 0
     """Stored links of unchanged pages that lie beyond max_depth and so did not join."""
     host_pages: Mapping[str, tuple[int, int]] = field(default_factory=dict)

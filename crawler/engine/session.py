@@ -18,6 +18,7 @@ from .proxy_transport import ProxyTransport
 from .records import REDIRECTS, Answer
 from .requests import KEEPS_METHOD, Post
 from .spider import SpiderDefinition, StartPost
+from .spool import Spool
 from .transport import CrawlTransport, Timeouts, unverified_context
 from .urls import origin_of, resolve
 
@@ -72,6 +73,7 @@ class CookieClient:
         timeouts: Timeouts,
         extra: Mapping[str, str] | None = None,
         post: Post | None = None,
+        into: Spool | None = None,
     ) -> Answer:
         """As `CrawlClient.fetch`. Raises `CookieCheck` too, where there is a jar."""
         jar = self._jar
@@ -87,6 +89,7 @@ class CookieClient:
             post=post,
             head=header(pairs),
             cookies=lines,
+            into=into,
         )
         if jar is not None and lines:
             before = jar.changes

@@ -137,6 +137,8 @@ class Manners:
     obey_nofollow: bool = True
     """Of links, of pages, of ``X-Robots-Tag``."""
     obey_noindex: bool = False
+    trust_lastmod: bool = True
+    """Whether a page rests where its sitemap says that it has not changed: see `sitemap_walk`."""
     canonical: str = "ignore"
     """``follow``: a page whose canonical is another page in scope gives its place to that."""
     user_agent: str | None = None

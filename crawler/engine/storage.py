@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Protocol
 
-from .records import Batch, CheckpointAnswer, Link, Opening, PendingPage
+from .records import Batch, CheckpointAnswer, Link, Opening, PendingPage, SitemapMemory
 
 
 class CrawlStorage(Protocol):
@@ -37,6 +37,10 @@ class CrawlStorage(Protocol):
 
     async def pages_on(self, host: str, day: date) -> int:
         """How many requests for pages `host` (`slots.host_key`) has had on that day, as far as they are stored."""
+        ...
+
+    async def sitemap_memory(self) -> SitemapMemory:
+        """What is known of the spider's sitemaps. Asked once, and only where it has any."""
         ...
 
     async def visited(self, *, after: int) -> Sequence[tuple[int, str]]:

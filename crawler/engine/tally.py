@@ -70,6 +70,9 @@ class Tally:
         counts.items_changed += answer.items_changed
         counts.items_unchanged += answer.items_unchanged
         counts.conflicts += answer.conflicts
+        if answer.rested:
+            counts.pages_unchanged += answer.rested
+            counts.reasons[Reason.LASTMOD_UNCHANGED] += answer.rested
         if answer.links_cut:
             counts.reasons[Reason.DEPTH_LIMIT] += answer.links_cut
             self.is_cut = True

@@ -35,6 +35,7 @@ from .errors import (
     TlsFailed,
 )
 from .guard import Guard
+from .spool import Spool
 from .urls import Target, normalise, split
 
 KEEP_SECONDS = 15.0
@@ -100,9 +101,10 @@ class CrawlTransport(httpx.AsyncBaseTransport):
         content: bytes = b"",
         decode: bool = True,
         cookies: list[str] | None = None,
+        into: Spool | None = None,
     ) -> RawAnswer:
         """One request and its answer. `head` are encoded header lines (see `encode_headers`), Host left out.
-        `cookies` gets the answer's Set-Cookie lines; without it nobody reads them.
+        `cookies` gets the answer's Set-Cookie lines; without it nobody reads them. `into` gets its body.
 
         What is not idempotent goes out on a new connection: it could not be repeated if a kept one proved dead.
 
@@ -125,6 +127,7 @@ class CrawlTransport(httpx.AsyncBaseTransport):
                     read_timeout=timeouts.read,
                     deadline=deadline,
                     cookies=cookies,
+                    into=into,
                 )
             except StaleConnection:
                 connection = None

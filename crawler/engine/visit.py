@@ -19,6 +19,7 @@ from .records import Answer, CrawlCounts, Extraction, PageResult, PendingPage
 from .requests import TURNED_AWAY, BodyForgotten, Post, Posts, was_never_sent
 from .slots import MAX_BACKOFF
 from .spider import SecretRef, SpiderDefinition
+from .spool import Spool
 from .urls import origin_of
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ class PageFetcher(Protocol):
         max_bytes: int | None = None,
         post: Post | None = None,
     ) -> Answer: ...
+
+    async def fetch_into(self, spool: Spool, url: str, *, max_bytes: int) -> Answer: ...
 
     def without(self, names: Collection[str]) -> Self: ...
 

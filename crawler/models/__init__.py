@@ -4,6 +4,6 @@ from .hosts import HostDay
 from .items import Item, ItemVersion
 from .pages import Page
 from .spiders import Secret, Spider
-from .tasks import CrawlTask, TaskFailure
+from .tasks import CrawlTask, TaskFailure, TaskSitemap
 
-__all__ = ["CrawlTask", "HostDay", "Item", "ItemVersion", "Page", "Secret", "Spider", "TaskFailure"]
+__all__ = ["CrawlTask", "HostDay", "Item", "ItemVersion", "Page", "Secret", "Spider", "TaskFailure", "TaskSitemap"]

@@ -105,3 +105,24 @@ class TaskFailure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reason} {self.url}"
+
+
+class TaskSitemap(models.Model):
+    """One sitemap that a crawl is through with: what was read whole is not read again when the crawl goes on."""
+
+    task = models.ForeignKey(CrawlTask, verbose_name=_("task"), on_delete=models.CASCADE, related_name="sitemaps")
+    url = models.TextField(_("URL"))
+    url_hash = models.BigIntegerField(_("URL hash"))
+    addresses = models.PositiveIntegerField(_("addresses"), default=0)
+    is_whole = models.BooleanField(_("read whole"))
+    reason = models.CharField(_("reason"), max_length=50, blank=True)
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        verbose_name = _("sitemap")
+        verbose_name_plural = _("sitemaps")
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["task", "url_hash"], name="sitemap_once")]
+
+    def __str__(self) -> str:
+        return self.url

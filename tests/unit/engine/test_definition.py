@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.engine import definition as definition_module
 from crawler.engine.definition import FieldType, SecretRef, dump, parse, parse_with_warnings
 from crawler.engine.errors import DefinitionError
 from crawler.engine.transport import _OURS as HEADERS_OF_THE_TRANSPORT
@@ -77,8 +76,18 @@ REFUSED = {
     "start url without a list": (make_document(start_urls="https://a/"), "is not a list; put it in [ ]"),
     "start url of another scheme": (make_document(start_urls=["ftp://a/"]), "start_urls[0]: 'ftp://a/': scheme 'ftp'"),
     "start url with a line end": (make_document(start_urls=["http://a/\r\nX: y"]), "start_urls[0]: "),
-    "sitemaps": (make_document(sitemaps=["https://a/s.xml"]), "sitemaps: this release does not read sitemaps yet"),
-    "robots' sitemaps": (make_document(sitemaps="robots"), "sitemaps: this release does not read sitemaps yet"),
+    "sitemap that is no URL": (make_document(sitemaps=["/s.xml"]), "sitemaps[0]: '/s.xml' is not a valid URL"),
+    "sitemap of another scheme": (make_document(sitemaps=["ftp://a/s.xml"]), "sitemaps[0]: 'ftp://a/s.xml': scheme"),
+    "sitemap that is a number": (make_document(sitemaps=[5]), "sitemaps[0]: 5 is not a text; put it in quotes"),
+    "sitemaps without a list": (make_document(sitemaps="https://a/s.xml"), "is not a list; put it in [ ]"),
+    "robots in a list": (make_document(sitemaps=["robots"]), "sitemaps[0]: robots stands alone, in place of a list"),
+    "unknown canonical": (
+        make_document(manners={"canonical": "obey"}),
+        'canonical: "obey" is not known; write',
+    ),
+    "nofollow that is a word": (make_document(manners={"obey_nofollow": "no"}), 'obey_nofollow: "no" is not true or'),
+    "no page of a host": (make_document(limits={"max_pages_per_host": 0}), "limits.max_pages_per_host: 0 is out of"),
+    "half a page": (make_document(limits={"max_pages_per_pattern": 1.5}), "1.5 is not a whole number"),
     "domain with a star": (make_document(allowed_domains=["*.a.example"]), 'covers its subdomains anyway; write "a.ex'),
     "domain with a scheme": (make_document(allowed_domains=["http://a.example"]), "is more than a host"),
     "domain with a port": (make_document(allowed_domains=["a.example:80"]), "has a port; ports are not compared"),
@@ -202,14 +211,13 @@ def test_a_credential_in_a_refused_header_is_not_repeated() -> None:
     assert "hunter2" not in problems_of(make_document(manners={"headers": {"X-Token": "hunter2\n"}}))[0]
 
 
-def test_a_key_that_a_release_honours_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(definition_module, "NOT_HONOURED", {})
-    document = make_document(sitemaps="robots")
-    assert dump(parse(document)) == document
-
-
-def test_values_of_keys_that_are_not_honoured_may_be_the_defaults() -> None:
+def test_sitemaps_are_a_list_or_the_word_robots() -> None:
+    for sitemaps in ("robots", ["https://a.example/s.xml", "https://b.example/s.xml.gz"]):
+        document = make_document(sitemaps=sitemaps)
+        assert dump(parse(document)) == document
     assert parse(make_document(sitemaps=[])) == parse(MINIMAL)
+    twice = make_document(sitemaps=["https://a.example/s.xml", "HTTPS://A.example/s.xml#x"])
+    assert parse(twice).sitemaps == ("https://a.example/s.xml",)
 
 
 def test_manners_are_written_as_they_are_read() -> None:
