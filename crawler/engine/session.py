@@ -117,6 +117,7 @@ class FormClient:
         timeouts: Timeouts,
         extra: Mapping[str, str] | None = None,
         post: Post | None = None,
+        into: Spool | None = None,
     ) -> Answer:
         """As `CrawlClient.fetch`. Raises `BodyIsPrivate` too."""
         if post is not None and post in self._bodies:
@@ -124,7 +125,7 @@ class FormClient:
                 raise BodyIsPrivate("the form holds a secret, which goes to no other origin than its start page's")
             post = self._bodies[post]
         return await self._client.fetch(
-            url, headers=headers, max_bytes=max_bytes, timeouts=timeouts, extra=extra, post=post
+            url, headers=headers, max_bytes=max_bytes, timeouts=timeouts, extra=extra, post=post, into=into
         )
 
 

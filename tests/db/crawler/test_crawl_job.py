@@ -11,7 +11,7 @@ import pytest
 from django.db import transaction
 from pytest_django import Settings
 
-from crawler import storage
+from crawler import seeding
 from crawler.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from crawler.definitions import save_spider
 from crawler.engine.definition import parse
@@ -174,7 +174,7 @@ def test_a_crawl_that_dies_in_a_checkpoint_goes_on_without_a_trace(
                 raise Crash("in the middle of a checkpoint")
         return stored
 
-    monkeypatch.setattr(storage, "store_batch", store_and_die)
+    monkeypatch.setattr(seeding, "store_batch", store_and_die)
     with pytest.raises(Crash):
         attempt(task)
     task.refresh_from_db()

@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.db import transaction
 from pytest_django import Settings
 
-from crawler import storage
+from crawler import seeding
 from crawler.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from crawler.definitions import load, parse_file, save_spider
 from crawler.engine.definition import parse
@@ -317,7 +317,7 @@ def test_a_crawl_that_dies_finds_its_bodies_again(site: Site, monkeypatch: pytes
                 raise Crash
             return store_batch(scope, batch, memory)
 
-    monkeypatch.setattr(storage, "store_batch", store_and_die)
+    monkeypatch.setattr(seeding, "store_batch", store_and_die)
     with pytest.raises(Crash):
         attempt(task)
     monkeypatch.undo()
