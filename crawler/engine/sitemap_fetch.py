@@ -10,8 +10,8 @@ from math import inf
 from .errors import AddressRefused, FetchError, Reason, TimedOut, UrlError, http_reason
 from .fetcher import is_retriable_status, retry_after
 from .gate import Gate
-from .reading import MAX_HOPS
 from .records import REDIRECTS, Answer
+from .redirects import MAX_HOPS
 from .robots import RobotsRules
 from .sitemaps import MAX_WIRE_BYTES
 from .slots import MAX_BACKOFF, Guest
