@@ -26,6 +26,8 @@ from .refresh import refresh_target
 from .scope import Scope
 from .spider import SpiderDefinition
 
+MAX_WALL_LINKS = 10
+"""Links that are followed from a page: one with more leads on, whatever it lacks, unless a rule's `match` chose it."""
 MAX_EXAMPLES = 20
 """Pages that are named of those on which a rule found nothing, a rule."""
 _MISSING = frozenset({Reason.MISSING_KEY, Reason.MISSING_REQUIRED})
@@ -274,8 +276,11 @@ class Extractor:
             return
         finding = diagnose(page, body)
         if finding is not None and finding.needs_claim:
-            claims = self._claiming.intersection(taken) if finding.reason == Reason.LOGIN_WALL else taken
-            finding = replace(finding, needs_claim=not claims)
+            claimed = not self._claiming.isdisjoint(taken)
+            if not claimed and len(extraction.links) > MAX_WALL_LINKS:
+                return
+            expected = claimed if finding.reason == Reason.LOGIN_WALL else bool(taken)
+            finding = replace(finding, needs_claim=not expected)
         extraction.finding = finding
 
     def _explain_item(self, candidate: Candidate, keys: set[tuple[str, str]]) -> ItemExplanation:

@@ -283,3 +283,16 @@ def test_a_preview_says_why_a_page_gives_nothing() -> None:
     shell = html("<div id=app></div><script src=/a.js></script>")
     notice = extractor.explain("http://shop.example/lamp/1", shell, "", "text/html").notice
     assert notice == "the element that scripts fill is empty"
+
+
+@pytest.mark.parametrize(("links", "reasons"), [(3, {"login_wall": 1}), (30, {})])
+async def test_a_start_page_with_a_box_to_log_in_is_no_wall_where_it_leads_on(
+    links: int, reasons: dict[str, int]
+) -> None:
+    rule = {"type": "lamp", "each": ".lamp", "key": ["name"], "fields": {"name": {"css": "b"}}}
+    targets = {f"/{number}": page(text="One") for number in range(links)}
+    anchors = "".join(f"<a href={target}>lamp</a>" for target in targets)
+    start = Reply(html(f"<form><input type=password></form>{anchors}"), headers={"Content-Type": "text/html"})
+    outcome, _, _ = await crawled({"/": start, **targets}, items=[rule])
+    assert outcome.counts.reasons == reasons
+    assert outcome.counts.pages == links + 1
