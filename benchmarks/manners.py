@@ -1,0 +1,174 @@
+"""What good manners cost: a slow host beside a quick one, and the adaptive throttle at hosts that take so much.
+
+    python -m benchmarks.manners [--rounds 5] [--only slow-host | throttle]
+
+*slow host*: the seconds until all pages of the shop are read, alone and in one crawl with a host that takes a second
+for each of its pages. *throttle*: the seconds for all pages of a host that works on four requests at once, with the
+throttle (up to 16 at once), against the best that anybody could do who knew: exactly four at once. Where the host has
+a queue, 16 at once without the throttle stands beside it. The host counts for itself how many requests were under way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ipaddress
+import time
+from statistics import fmean
+
+from crawler.engine.client import CrawlClient
+from crawler.engine.crawl import Crawl
+from crawler.engine.definition import parse
+from crawler.engine.extractor import Extractor
+from crawler.engine.fetcher import Fetcher
+from crawler.engine.guard import Guard
+from crawler.engine.memory import MemoryStorage
+from crawler.engine.records import Extraction
+from crawler.engine.robots import Robots
+from crawler.engine.scope import Scope
+from crawler.engine.slots import Slots
+from crawler.engine.spider import SpiderDefinition
+from crawler.engine.transport import CrawlTransport
+from tests.servers.capacity import CapacityServer
+from tests.servers.serving import serve_in_thread
+
+from .crawl_sides import served
+from .measuring import closing_line, median
+from .sites import SITES
+
+LOOPBACK = (ipaddress.ip_network("127.0.0.1/32"),)
+SHOP_PAGES = 1_159
+CAPACITY = 4
+SECONDS = 0.05
+PAGES = 600
+AT_ONCE = 16
+
+
+class Watching(Extractor):
+    """Knows when the last page of a host was read, and ends the crawl then."""
+
+    def __init__(self, definition: SpiderDefinition, host: str, pages: int) -> None:
+        super().__init__(definition)
+        self._host = host
+        self._left = pages
+        self.done_at = 0.0
+        self.crawl: Crawl
+
+    def extract(self, url: str, body: bytes, charset: str, content_type: str) -> Extraction:
+        extraction = super().extract(url, body, charset, content_type)
+        if url.startswith(self._host):
+            self._left -= 1
+            if not self._left:
+                self.done_at = time.perf_counter()
+                self.crawl.request_stop()
+        return extraction
+
+
+async def crawl(definition: SpiderDefinition, extractor: Extractor) -> None:
+    async with CrawlClient(CrawlTransport(Guard(LOOPBACK))) as client:
+        running = Crawl(
+            definition=definition,
+            fetcher=Fetcher(client, user_agent="benchmark"),
+            extractor=extractor,
+            scope=Scope(definition),
+            storage=MemoryStorage(),
+            slots=Slots(),
+            robots=Robots(),
+            drain_seconds=0.1,
+        )
+        if isinstance(extractor, Watching):
+            extractor.crawl = running
+        await running.run()
+
+
+def seconds_for_the_shop(base_url: str, *others: str) -> float:
+    document = SITES["shop"](base_url) | {"start_urls": [f"{base_url}/", *others]}
+    document["manners"] = {"concurrency_per_host": 5}
+    definition = parse(document)
+    extractor = Watching(definition, base_url, SHOP_PAGES)
+    begin = time.perf_counter()
+    asyncio.run(crawl(definition, extractor))
+    return extractor.done_at - begin
+
+
+def slow_host(rounds: int) -> dict[str, object]:
+    alone, beside = [], []
+    slow = CapacityServer(capacity=100, seconds=1.0, pages=500)
+    with served("shop") as base_url, serve_in_thread(slow) as slow_url:
+        seconds_for_the_shop(base_url)
+        for _round in range(rounds):
+            alone.append(seconds_for_the_shop(base_url))
+            beside.append(seconds_for_the_shop(base_url, f"{slow_url}/"))
+    return {
+        "case": "slow host",
+        "pages": SHOP_PAGES,
+        "seconds_alone": median(alone),
+        "seconds_beside": median(beside),
+        "at_once_at_the_slow_host": max(slow.at_once),
+        "ratio": round(median(beside) / median(alone), 3),
+    }
+
+
+def seconds_at(*, refuses: bool, concurrency: int, adaptive: bool) -> tuple[float, float, int]:
+    """Seconds, requests under way on average in the second half, refusals."""
+    host = CapacityServer(capacity=CAPACITY, seconds=SECONDS, pages=PAGES, refuses=refuses)
+    with serve_in_thread(host) as url:
+        manners = {"obey_robots": False, "concurrency_per_host": concurrency, "adaptive_throttle": adaptive}
+        definition = parse({"name": "b", "start_urls": [f"{url}/"], "follow": [{}], "manners": manners})
+        begin = time.perf_counter()
+        asyncio.run(crawl(definition, Extractor(definition)))
+        seconds = time.perf_counter() - begin
+    return seconds, fmean(host.at_once[PAGES // 2 :]), host.refused
+
+
+def throttle(rounds: int, *, refuses: bool) -> dict[str, object]:
+    sides = {
+        "adaptive": {"concurrency": AT_ONCE, "adaptive": True},
+        "best": {"concurrency": CAPACITY, "adaptive": False},
+    }
+    if not refuses:  # a host that refuses makes it rest again and again: minutes, for no insight
+        sides["all at once"] = {"concurrency": AT_ONCE, "adaptive": False}
+    measured: dict[str, list[tuple[float, float, int]]] = {name: [] for name in sides}
+    for _round in range(rounds):
+        for name, side in sides.items():
+            measured[name].append(
+                seconds_at(refuses=refuses, concurrency=int(side["concurrency"]), adaptive=bool(side["adaptive"]))
+            )
+    figures = {
+        name: {
+            "seconds": median(seconds for seconds, _, _ in values),
+            "at_once": median(at_once for _, at_once, _ in values),
+            "refused": median(refused for _, _, refused in values),
+        }
+        for name, values in measured.items()
+    }
+    return {
+        "case": "throttle, 503 beyond four" if refuses else "throttle, a queue beyond four",
+        "pages": PAGES,
+        **figures,
+        "ratio": round(figures["adaptive"]["seconds"] / figures["best"]["seconds"], 3),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=("slow-host", "throttle"))
+    options = parser.parse_args()
+    results = []
+    if options.only != "throttle":
+        results.append(slow_host(options.rounds))
+    if options.only != "slow-host":
+        results += [throttle(options.rounds, refuses=refuses) for refuses in (False, True)]
+    closing_line(
+        "manners",
+        subject="a quick host beside a slow one; the adaptive throttle",
+        peer="the quick host alone; the best fixed concurrency",
+        ratio=max(float(str(result["ratio"])) for result in results),
+        rounds=options.rounds,
+        results=results,
+    )
+
+
+if __name__ == "__main__":
+    main()
