@@ -85,7 +85,7 @@ class Extractor:
     def __init__(self, definition: SpiderDefinition, user_agent: str = "") -> None:
         """`user_agent` is what the crawl calls itself where the spider does not say: pages may address it by name."""
         self._items = tuple(ItemReader(rule) for rule in definition.items if not rule.reads_json)
-        self._claiming = frozenset(reader.type for reader in self._items if reader.has_match)
+        self._claiming = frozenset(rule.type for rule in definition.items if rule.match is not None)
         self._shown: Counter[str] = Counter()
         self._links = html_links(definition.follow)
         self._reads_feeds = reads_feeds(definition.follow)
@@ -266,6 +266,11 @@ class Extractor:
 
     def _look_closer(self, page: PageTree, body: bytes, content_type: str, extraction: Extraction) -> None:
         """Why a page gave nothing. One that no rule took and that leads on to others is what it is meant to be."""
+        for reader in () if self._json is None else self._json.items:
+            if reader.has_match and reader.wants(page.url):
+                # JSON was asked for, and a page came.
+                extraction.taken += reader.types
+                self._note_bare(reader, extraction)
         taken = extraction.taken
         if content_type not in _PAGES or (extraction.links and not taken):
             return

@@ -296,3 +296,18 @@ async def test_a_start_page_with_a_box_to_log_in_is_no_wall_where_it_leads_on(
     outcome, _, _ = await crawled({"/": start, **targets}, items=[rule])
     assert outcome.counts.reasons == reasons
     assert outcome.counts.pages == links + 1
+
+
+async def test_a_page_in_the_place_of_json_is_told_of() -> None:
+    rule = {
+        "type": "lamp",
+        "match": "/api/",
+        "each_json": "lamps[]",
+        "key": ["name"],
+        "fields": {"name": {"json": "name"}},
+    }
+    json = Reply('{"lamps": [{"name": "One"}]}', headers={"Content-Type": "application/json"})
+    pages = {"/": page("/api/1", "/api/2", "/api/3"), "/api/1": json, "/api/2": LOGIN, "/api/3": page(text="Gone")}
+    outcome, _, _ = await crawled(pages, items=[rule])
+    assert outcome.counts.reasons == {"login_wall": 1, "nothing_matched": 1}
+    assert outcome.counts.items == 1
