@@ -24,6 +24,8 @@ HTML_SOURCES = ("css", "xpath", "jsonld", "microdata", "meta")
 TIMES = frozenset({FieldType.DATE, FieldType.DATETIME})
 
 _COMPILERS: Mapping[str, Callable[[str], object]] = {
+    "css": compile_css,
+    "xpath": compile_xpath,
     "json": Expression,
     "jsonld": compile_path,
     "microdata": compile_path,
@@ -75,6 +77,8 @@ def _check_json_rule(item: Section, rule: ItemRule) -> None:
             if getattr(field, key) is not None:
                 place = f"fields.{field.name}.{key}"
                 item.error(place, "reads HTML, and other keys of this rule read JSON answers; write json, or two rules")
+        if field.type is FieldType.ARTICLE:
+            item.error(f"fields.{field.name}.type", "article is of HTML pages, and the rule reads JSON answers")
 
 
 def _read_fields(item: Section, *, within_each: bool) -> tuple[FieldRule, ...]:
@@ -97,15 +101,49 @@ def _read_fields(item: Section, *, within_each: bool) -> tuple[FieldRule, ...]:
 def _read_field(field: Section, name: str, *, within_each: bool, is_mapping: bool) -> FieldRule:
     field.allow(FIELD_KEYS)
     given = {key: text for key in FIELD_SOURCES if (text := field.text(key)) is not None}
-    css, xpath, source = given.get("css"), given.get("xpath"), given.get("from")
+    kind = _read_type(field)
+    _check_sources(field, given, kind, within_each=within_each, is_mapping=is_mapping)
+    regex = field.text("regex")
+    _try(field, "regex", regex, Pattern)
+    many = field.flag("many", default=False)
+    if many and kind is FieldType.ARTICLE:
+        field.error("many", "has no meaning for the type article: a page has one main text; leave it out")
+    return FieldRule(
+        name=name,
+        css=given.get("css"),
+        xpath=given.get("xpath"),
+        json=given.get("json"),
+        jsonld=given.get("jsonld"),
+        microdata=given.get("microdata"),
+        meta=given.get("meta"),
+        source=given.get("from"),
+        regex=regex,
+        type=kind,
+        required=field.flag("required", default=False),
+        many=many,
+        format=_read_format(field, kind),
+        decimal_mark=_read_decimal_mark(field, kind),
+    )
+
+
+def _check_sources(
+    field: Section, given: Mapping[str, str], kind: FieldType, *, within_each: bool, is_mapping: bool
+) -> None:
+    """That there is one source, none for an article, and that it can be read."""
     if len(given) > 1:
         field.problems.error(field.place, f"has {' and '.join(given)}; keep one")
-    if is_mapping and not any(field.document.get(key) is not None for key in FIELD_SOURCES):
+    if kind is FieldType.ARTICLE:
+        if given:
+            field.error(
+                next(iter(given)), "does not go with the type article, which finds the text itself; leave it out"
+            )
+        if within_each:
+            field.error("type", "article is the main text of a whole page; give it a rule without each")
+    elif is_mapping and not any(field.document.get(key) is not None for key in FIELD_SOURCES):
         field.problems.error(field.place, f"reads nothing; give {', '.join(FIELD_SOURCES[:-1])} or {FIELD_SOURCES[-1]}")
-    for key in ("json", "jsonld", "microdata", "meta"):
-        _try(field, key, given.get(key), _COMPILERS[key])
-    _try(field, "css", css, compile_css)
-    _try(field, "xpath", xpath, compile_xpath)
+    for key, compile_one in _COMPILERS.items():
+        _try(field, key, given.get(key), compile_one)
+    xpath, source = given.get("xpath"), given.get("from")
     if xpath is not None and within_each and reads_whole_page(xpath):
         field.problems.warn(
             field.at("xpath"),
@@ -113,25 +151,6 @@ def _read_field(field: Section, name: str, *, within_each: bool, is_mapping: boo
         )
     if source is not None and source not in SOURCES:
         field.error("from", f'{shown(source)} is not known; write "url" for the page\'s final URL')
-    regex = field.text("regex")
-    _try(field, "regex", regex, Pattern)
-    kind = _read_type(field)
-    return FieldRule(
-        name=name,
-        css=css,
-        xpath=xpath,
-        json=given.get("json"),
-        jsonld=given.get("jsonld"),
-        microdata=given.get("microdata"),
-        meta=given.get("meta"),
-        source=source,
-        regex=regex,
-        type=kind,
-        required=field.flag("required", default=False),
-        many=field.flag("many", default=False),
-        format=_read_format(field, kind),
-        decimal_mark=_read_decimal_mark(field, kind),
-    )
 
 
 def _read_type(field: Section) -> FieldType:

@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from turbohtml import Element, Node
 
+from .article import ArticleReader
 from .errors import Reason
 from .fields import FieldReader, Reading
 from .page import PageTree
@@ -148,6 +149,8 @@ class ItemReader(RuleReader[Node, PageTree]):
         self._each = None if rule.each is None else compile_each(rule.each)
 
     def _field(self, rule: FieldRule) -> OneField[Node, PageTree]:
+        if rule.type is FieldType.ARTICLE:
+            return ArticleReader(rule)
         return FieldReader(rule) if rule.jsonld is None and rule.microdata is None else StructuredReader(rule)
 
     def _contexts(self, page: PageTree) -> Iterator[Node]:

@@ -37,9 +37,9 @@ _BREAK_TAGS = """
     footer form frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html legend li listing main menu nav ol optgroup
     option p plaintext pre search section select summary table tbody td tfoot th thead title tr ul xmp
 """
-_BREAKS = frozenset(_BREAK_TAGS.split())
+BREAKS = frozenset(_BREAK_TAGS.split())
 _UNREAD = frozenset({"script", "style", "template"})
-_INTERRUPTING = ",".join(sorted(_BREAKS | _UNREAD))
+_INTERRUPTING = ",".join(sorted(BREAKS | _UNREAD))
 
 
 class ReadingFailed(Exception):
@@ -161,9 +161,9 @@ class PageTree(Budget):
                     tag = child.tag
                     if tag in _UNREAD:
                         continue
-                    if tag in _BREAKS:
+                    if tag in BREAKS:
                         yield " "
-                    open_nodes.append((iter(child), tag in _BREAKS))
+                    open_nodes.append((iter(child), tag in BREAKS))
                     break
             else:
                 open_nodes.pop()

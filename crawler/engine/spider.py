@@ -19,6 +19,8 @@ class FieldType(StrEnum):
     DATETIME = "datetime"
     URL = "url"
     JSON = "json"
+    ARTICLE = "article"
+    """The page's main text; no selector."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,12 @@ class StructuredData:
             found = [value for entry in found for value in self._property(entry, name, page)]
         return found
 
+    def find_anywhere(self, name: str, page: PageTree) -> list[JsonValue]:
+        """The values of a property, whatever the type."""
+        return [
+            value for objects in self._by_type.values() for one in objects for value in self._property(one, name, page)
+        ]
+
     def _property(self, value: JsonValue, name: str, page: PageTree) -> Iterator[JsonValue]:
         page.spend(_NODE_COST)
         if isinstance(value, str):

@@ -54,7 +54,7 @@ def converter(rule: FieldRule) -> Converter:
             return _to_url
         case FieldType.JSON:
             return _to_json
-        case FieldType.TEXT | FieldType.HTML:
+        case FieldType.TEXT | FieldType.HTML | FieldType.ARTICLE:
             return _to_text
 
 
