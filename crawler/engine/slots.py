@@ -130,14 +130,25 @@ class Guest:
         if seconds is not None:
             manners.retry_after += 1
             manners.longest_retry_after = max(manners.longest_retry_after, seconds)
+        is_answered = slot.throttle is not None and self._asks_for_less(slot.throttle)
+        if is_answered and seconds is None:
+            return max(slot.blocked_until, now)
         before = slot.blocked_until
         until = slot.back_off(now, seconds)
         if before <= now < until:
             manners.rests += 1
         manners.rested += until - max(before, now)
-        if slot.throttle is not None and slot.throttle.refused(slot.active):
-            slot.settle()
         return until
+
+    def _asks_for_less(self, throttle: Throttle) -> bool:
+        """Whether that is answer enough to a refusal: the first one since an answer that was well, and its burst."""
+        slot = self.slot
+        is_burst = not throttle.refused(slot.active)
+        slot.settle()
+        if not is_burst and (slot.strikes or throttle.limit == 1):
+            return False
+        slot.strikes = max(slot.strikes, 1)
+        return True
 
     def obey(self, delay: float | None) -> None:
         """What robots.txt asks of the time between two requests, in seconds; None: nothing."""

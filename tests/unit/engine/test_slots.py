@@ -161,3 +161,124 @@ def test_a_host_that_asked_for_rest_is_remembered(monkeypatch: pytest.MonkeyPatc
     for number in range(10):
         slots.join(f"https://{number}.example", concurrency=1, delay=0.0, wake=lambda: None, now=1.0)
     assert join(slots, now=1.0).wait(1.0) == 100.0
+
+
+# --- what is counted, and the throttle --------------------------------------------------------------------------------
+
+
+def test_http_and_https_at_their_usual_ports_are_one_host() -> None:
+    slots = Slots()
+    guests = [
+        slots.join(origin, concurrency=1, delay=0.0, wake=lambda: None, now=0.0)
+        for origin in ("http://a.example", "https://a.example", "https://a.example:8443", "http://b.example")
+    ]
+    assert guests[0].slot is guests[1].slot
+    assert len({id(guest.slot) for guest in guests}) == 3
+
+
+def test_each_crawl_brings_the_delay_that_robots_txt_asks_of_its_own_name() -> None:
+    slots = Slots()
+    one, two = join(slots), join(slots, delay=1.0)
+    one.obey(5.0)
+    two.obey(None)
+    assert one.slot.delay == 5.0
+    assert (one.slot.delay_by(one), two.slot.delay_by(two)) == ("robots", "crawl")
+    one.leave(0.0)
+    assert two.slot.delay == 1.0
+    assert two.slot.delay_by(two) == "spider"
+
+
+def test_rules_that_were_known_already_cost_no_delay() -> None:
+    guest = join(Slots())
+    guest.obey(7.0)
+    assert start(guest, 0.0)
+    assert guest.wait(1.0) == 7.0
+
+
+def test_starts_are_counted_by_the_second_gaps_and_places_as_the_host_sees_them() -> None:
+    slots = Slots()
+    one, two = join(slots, concurrency=9), join(slots, concurrency=9)
+    for guest, at in [(one, 10.0), (two, 10.25), (one, 10.5), (one, 11.0)]:
+        guest.take(at)
+    assert (one.manners.peak_rate, two.manners.peak_rate) == (3, 2)
+    assert (one.manners.peak_concurrency, two.manners.peak_concurrency) == (4, 2)
+    assert (one.manners.smallest_gap, two.manners.smallest_gap) == (0.25, 0.25)
+
+
+def test_pauses_that_overlap_are_one_rest() -> None:
+    guest = join(Slots(), concurrency=3)
+    for _ in range(3):
+        assert start(guest, 0.0)
+    ends = [guest.refused(429, now, 10.0) for now in (0.0, 1.0, 2.0)]
+    assert ends == [10.0, 11.0, 12.0]
+    manners = guest.manners
+    assert (manners.rests, manners.rested, manners.too_many, manners.retry_after) == (1, 12.0, 3, 3)
+
+
+def test_a_rest_that_nobody_waits_for_is_kept_for_those_who_come_later() -> None:
+    slots = Slots()
+    guest = join(slots)
+    guest.refused(503, 0.0, 3_600.0)
+    assert guest.must_leave(0.0)
+    guest.leave(1.0)
+    late = join(slots, now=3_000.0)
+    assert late.must_leave(3_000.0)
+    assert late.wait(3_400.0) == 3_600.0
+    assert not late.must_leave(3_400.0)
+
+
+def adaptive(slots: Slots, **manners: object) -> Guest:
+    values = {"concurrency": 4, "delay": 0.0, "wake": lambda: None, "now": 0.0} | manners
+    return slots.join("https://a.example", is_adaptive=True, **values)  # type: ignore[arg-type]
+
+
+def grow(guest: Guest, limit: int) -> None:
+    """Answer well until so many at once are allowed."""
+    while guest.slot.concurrency < limit:
+        while not guest.wait(0.0):
+            guest.take(0.0)
+        guest.answered(0.1)
+        guest.release(0.0)
+
+
+def test_an_adaptive_crawl_begins_with_one_request_and_binds_others_with_it() -> None:
+    slots = Slots()
+    lax = join(slots, concurrency=8)
+    assert lax.slot.concurrency == 8
+    guest = adaptive(slots)
+    assert lax.slot.concurrency == 1
+    grow(guest, 4)
+    assert lax.slot.concurrency == 4, "the stricter of the two allows no more"
+    guest.leave(0.0)
+    assert lax.slot.concurrency == 8
+
+
+def test_what_the_throttle_learnt_stays_while_the_slot_does() -> None:
+    slots = Slots()
+    guest = adaptive(slots)
+    grow(guest, 4)
+    guest.leave(0.0)
+    assert adaptive(slots).slot.concurrency == 4
+
+
+def test_the_throttle_answers_a_first_refusal_by_asking_for_less_and_a_second_by_rest() -> None:
+    guest = adaptive(Slots())
+    grow(guest, 4)
+    while not guest.wait(0.0):
+        guest.take(0.0)
+    assert [guest.refused(503, 0.0) for _ in range(3)] == [0.0, 0.0, 0.0], "one burst"
+    assert guest.slot.concurrency == 2
+    for _ in range(4):
+        guest.release(0.0)
+    assert start(guest, 0.0)
+    assert guest.refused(503, 0.0) == 0.0, "the last of the burst"
+    assert guest.refused(503, 0.0) == 2.0
+    assert guest.manners.rests == 1
+
+
+def test_the_throttle_waits_for_as_long_as_the_host_says() -> None:
+    guest = adaptive(Slots())
+    assert start(guest, 0.0)
+    assert guest.refused(429, 0.0, 30.0) == 30.0
+    guest.note()
+    assert guest.manners.throttle_cuts == 1
