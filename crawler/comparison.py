@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import F, Sum
 from django.utils.translation import gettext as _
 
+from .engine.errors import Reason
 from .engine.records import Json
 from .models import CrawlTask
 
@@ -14,6 +14,8 @@ HALF = 0.5
 """A fall to less than this share of the crawl before is told."""
 HARDLY = 0.1
 """Of all pages: what so few that changed have changed in a crawl's causes is left aside."""
+MOST_BETWEEN = 100
+"""Crawls since then that are looked at."""
 ENOUGH = 10
 """Pages or items of the crawl before: what falls from fewer says nothing."""
 
@@ -40,12 +42,18 @@ class Comparison:
         }
 
 
+def pages_of(task: CrawlTask) -> int:
+    """Answers, and the pages of which a sitemap said that they are as they were."""
+    rested: int = task.reasons.get(Reason.LASTMOD_UNCHANGED, 0)
+    return task.pages + rested
+
+
 def last_reading(task: CrawlTask) -> CrawlTask | None:
     """The crawl that read the pages of one which found most of them unchanged; None where that cannot be said.
 
     It read every page by the same version of the spider, and hardly one has changed since.
     """
-    if task.pages_unchanged * 2 <= task.pages or task.status != CrawlTask.Status.COMPLETED:
+    if task.pages_unchanged * 2 <= pages_of(task) or task.status != CrawlTask.Status.COMPLETED:
         return None
     before = CrawlTask.objects.filter(
         spider=task.spider_id, spider_version=task.spider_version, status=CrawlTask.Status.COMPLETED, pk__lt=task.pk
@@ -53,8 +61,9 @@ def last_reading(task: CrawlTask) -> CrawlTask | None:
     base = before.select_related("spider").filter(pages_unchanged=0, pages__gt=0).order_by("-pk").first()
     if base is None:
         return None
-    since = before.filter(pk__gt=base.pk).aggregate(read=Sum(F("pages") - F("pages_unchanged")))["read"] or 0
-    return base if since + task.pages - task.pages_unchanged <= base.pages * HARDLY else None
+    between = before.filter(pk__gt=base.pk).only("pages", "pages_unchanged", "reasons").order_by("-pk")[:MOST_BETWEEN]
+    read_since = sum(pages_of(each) - each.pages_unchanged for each in (task, *between))
+    return base if read_since <= base.pages * HARDLY else None
 
 
 def compare(task: CrawlTask) -> Comparison | None:
@@ -64,7 +73,7 @@ def compare(task: CrawlTask) -> Comparison | None:
     before = (
         CrawlTask.objects.filter(spider=task.spider_id, status=CrawlTask.Status.COMPLETED, pk__lt=task.pk)
         .exclude(task_type=CrawlTask.Type.URLS)
-        .defer("hosts", "rules", "reasons")
+        .defer("hosts", "rules")
         .order_by("-pk")
         .first()
     )
@@ -81,7 +90,7 @@ def compare(task: CrawlTask) -> Comparison | None:
         sentences.append(text)
     return Comparison(
         task_id=before.task_id,
-        pages=before.pages,
+        pages=pages_of(before),
         items=before.items,
         sentences=tuple(sentences),
         is_bad=is_bad,
@@ -90,8 +99,9 @@ def compare(task: CrawlTask) -> Comparison | None:
 
 def _falls(task: CrawlTask, before: CrawlTask) -> list[str]:
     sentences: list[str] = []
-    if before.pages >= ENOUGH and task.pages < before.pages * HALF:
-        values = {"now": f"{task.pages:,}", "before": f"{before.pages:,}"}
+    now, then = pages_of(task), pages_of(before)
+    if then >= ENOUGH and now < then * HALF:
+        values = {"now": f"{now:,}", "before": f"{then:,}"}
         sentences.append(_("%(now)s pages, where the crawl before read %(before)s.") % values)
     # A page that is unchanged is not read again, and gives its items to no count.
     is_whole = not task.pages_unchanged and not before.pages_unchanged

@@ -14,7 +14,7 @@ from dataclasses import replace
 from django.utils.translation import gettext as _
 
 from .causes import BY_KEY, Cause, Severity, cause_of
-from .comparison import Comparison, compare, last_reading
+from .comparison import Comparison, compare, last_reading, pages_of
 from .engine.errors import Reason
 from .explanation import FEW, Example, Explanation, Found, Unit, Verdict, percent
 from .models import CrawlTask, Page, TaskFailure
@@ -61,6 +61,7 @@ _UNITS = {
     "limit_depth": Unit.LINKS,
     "nofollow": Unit.LINKS,
     "trap": Unit.LINKS,
+    "sitemap": Unit.SITEMAPS,
     "missing_required": Unit.ITEMS,
     "missing_key": Unit.ITEMS,
     "duplicate_key": Unit.ITEMS,
@@ -145,7 +146,7 @@ def _severity(cause: Cause, share: float | None) -> Severity:
 def _pages(task: CrawlTask) -> int:
     """All pages that the crawl was through with, answered or not."""
     unanswered: int = sum(task.reasons.get(reason, 0) for reason in _NO_ANSWER)
-    return task.pages + task.pages_redirected + task.pages_refused + unanswered
+    return pages_of(task) + task.pages_redirected + task.pages_refused + unanswered
 
 
 def _weight(found: Found) -> tuple[int, float, int]:
@@ -236,7 +237,7 @@ def _sentence(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) -> s
 
 
 def _of_verdict(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) -> str:
-    values = {"pages": f"{task.pages:,}", "items": f"{task.items:,}", "same": f"{task.pages_unchanged:,}"}
+    values = {"pages": f"{pages_of(task):,}", "items": f"{task.items:,}", "same": f"{task.pages_unchanged:,}"}
     if verdict is Verdict.WAITING:
         return task.message or _("The crawl has not begun.")
     if verdict is Verdict.RUNNING:
@@ -262,7 +263,7 @@ def _well(task: CrawlTask, causes: tuple[Found, ...], values: dict[str, str]) ->
 
 
 def _of_pages(task: CrawlTask, values: dict[str, str]) -> str:
-    if task.pages and task.pages == task.pages_unchanged:
+    if task.pages_unchanged and pages_of(task) == task.pages_unchanged:
         return _("All is well: %(pages)s pages, all as they were.") % values
     if task.pages_unchanged:
         return _("All is well: %(pages)s pages, %(same)s of them as they were, and %(items)s items read.") % values

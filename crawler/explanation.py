@@ -37,6 +37,7 @@ class Unit(StrEnum):
     LINKS = "links"
     ITEMS = "items"
     VALUES = "values"
+    SITEMAPS = "sitemaps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Found:
             Unit.PAGES: ngettext("%(count)s page", "%(count)s pages", self.count),
             Unit.LINKS: ngettext("%(count)s link", "%(count)s links", self.count),
             Unit.ITEMS: ngettext("%(count)s item", "%(count)s items", self.count),
+            Unit.SITEMAPS: ngettext("%(count)s sitemap", "%(count)s sitemaps", self.count),
             Unit.VALUES: ngettext("%(count)s value", "%(count)s values", self.count),
         }
         text = words[self.unit] % {"count": f"{self.count:,}"}

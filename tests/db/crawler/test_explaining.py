@@ -283,6 +283,17 @@ def test_items_are_compared_only_where_all_pages_were_read() -> None:
     assert comparison.sentences[0] == "2 items, where the crawl before found 100."
 
 
+def test_pages_that_a_sitemap_calls_unchanged_count_as_pages() -> None:
+    spider = make_spider()
+    completed(spider, "crawl_1", pages=100, items=100)
+    reasons = {"lastmod_unchanged": 95, "sitemap_invalid": 1}
+    explanation = explain(completed(spider, "crawl_2", pages=5, pages_unchanged=95, items=5, reasons=reasons))
+    assert not explanation.comparison or not explanation.comparison.is_bad
+    assert "100 pages" in explanation.sentence
+    found = causes(explanation)
+    assert (found["lastmod"].share, found["sitemap"].amount) == (0.95, "1 sitemap")
+
+
 def test_an_older_crawl_says_nothing_of_todays_items() -> None:
     spider = make_spider()
     task = completed(spider, pages=10)
