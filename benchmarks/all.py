@@ -10,7 +10,17 @@ import sys
 
 from .measuring import ROOT
 
-NAMES = ("tick", "overdue", "edit_latency", "schedule_load", "page_cost", "manners", "crawl_vs_scrapy", "million_urls")
+NAMES = (
+    "tick",
+    "overdue",
+    "edit_latency",
+    "schedule_load",
+    "page_cost",
+    "manners",
+    "crawl_vs_scrapy",
+    "processes",
+    "million_urls",
+)
 
 
 def main() -> int:
