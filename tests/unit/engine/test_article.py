@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.article_text import score_marks, score_texts
+from crawler.engine.bounds import FULL
 from crawler.engine.definition import dump, parse
 from crawler.engine.errors import DefinitionError, Reason
 from crawler.engine.extractor import Extractor
@@ -143,9 +145,8 @@ HOSTILE: dict[str, str] = {
 
 
 @pytest.mark.parametrize("html", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_hostile_page_ends_within_its_budget(html: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crawler.engine.page.MAX_SECONDS", 2.0)
-    extraction = EXTRACTOR.extract(URL, html.encode(), "", "text/html")
+def test_a_hostile_page_ends_within_its_budget(html: str) -> None:
+    extraction = EXTRACTOR.extract(URL, html.encode(), "", "text/html", replace(FULL, seconds=2.0))
     assert set(extraction.reasons) <= {Reason.EXTRACTION_ERROR}
 
 
