@@ -27,6 +27,7 @@ WINDOW_CHARACTERS = 32_000_000
 """Of the URLs in memory: with 8,192 each, 50,000 would take 400 MB. No more are taken in while there are so many."""
 MAX_IDLE_HOSTS = 10_000
 """Hosts without a page that are remembered with their rules."""
+MANY_HOSTS = 250
 
 
 class _Place(Enum):
@@ -111,6 +112,11 @@ class Frontier:
         if self.characters >= WINDOW_CHARACTERS:
             return 0
         return max(0, self.window - len(self.held) + self.left)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether there are so many hosts that no one may take much memory."""
+        return len(self._hosts) > MANY_HOSTS
 
     def hosts(self) -> Iterable[Host]:
         return self._hosts.values()

@@ -25,6 +25,8 @@ from .storage import CrawlStorage
 from .traps import Quotas
 from .visit import Fetchers
 
+BIG_RULES = 64_000
+"""Bytes of a robots.txt whose rules a host of a wide crawl does not keep to itself between two pages."""
 NOTE_EVERY = 10.0
 """Seconds between two checkpoints that store how the hosts were treated; the last one does so too."""
 MAX_NAMED = 3
@@ -171,6 +173,8 @@ class Gate:
         if reason is not None:
             return refused(page, reason)
         rules = host.rules
+        if rules is not None and rules.size > BIG_RULES and self.frontier.is_wide:
+            host.rules = None  # `step` asks for them again: as long as they are known, nobody else is asked
         if rules is None or rules.allows(page.url, self.agent):
             over = self._quotas.refuse(page.url) if self._quotas is not None and not page.attempts else None
             return None if over is None else refused(page, *over)

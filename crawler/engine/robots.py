@@ -33,6 +33,9 @@ TTL = 3_600.0
 TTL_UNREACHABLE = 60.0
 MAX_KEPT = 10_000
 """Origins remembered; the oldest go first."""
+MAX_KEPT_BYTES = 32_000_000
+"""Of their files, which take about three times as much once they are read: who has ten thousand names with half a
+megabyte of rules each gets no gigabytes of memory."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 _COMPATIBLE = re.compile(r"compatible;\s*([A-Za-z0-9_-]+)", re.IGNORECASE)
@@ -60,7 +63,7 @@ def product_token(user_agent: str) -> str:
 class RobotsRules:
     """What one origin allows."""
 
-    __slots__ = ("_text", "expires_at", "problem", "reason")
+    __slots__ = ("_text", "expires_at", "problem", "reason", "size")
 
     def __init__(
         self,
@@ -69,8 +72,11 @@ class RobotsRules:
         problem: str = "",
         reason: Reason = Reason.ROBOTS_UNREACHABLE,
         expires_at: float = inf,
+        size: int = 0,
     ) -> None:
         self._text = text
+        self.size = size
+        """Bytes of the file."""
         self.problem = problem
         """Why nothing may be fetched for now; empty if the rules are known."""
         self.reason = reason
@@ -85,7 +91,9 @@ class RobotsRules:
             # The line that the limit cuts is dropped: half of `Disallow: /private` may forbid the whole site.
             body = body[: body.rfind(b"\n", 0, MAX_BYTES) + 1]
         text = read(body)
-        return cls(text if text.groups or text.sitemaps else None, expires_at=expires_at)
+        if not text.groups and not text.sitemaps:
+            return cls(None, expires_at=expires_at)
+        return cls(text, expires_at=expires_at, size=len(body))
 
     def allows(self, url: str, agent: str) -> bool:
         """Whether the crawler that robots.txt knows as `agent` may fetch `url`; never while unreachable."""
@@ -118,6 +126,7 @@ class Robots:
         self._retry_delay = retry_delay
         self._clock = clock
         self._known: dict[str, RobotsRules] = {}
+        self._bytes = 0
         self._loading: dict[str, asyncio.Task[RobotsRules]] = {}
 
     def known(self, origin: str) -> RobotsRules | None:
@@ -149,11 +158,17 @@ class Robots:
 
     async def _load(self, origin: str, fetcher_for: FetcherFor) -> RobotsRules:
         rules = await self._fetch(origin + "/robots.txt", fetcher_for)
-        self._known.pop(origin, None)
+        self._drop(origin)
         self._known[origin] = rules
-        if len(self._known) > MAX_KEPT:
-            del self._known[next(iter(self._known))]
+        self._bytes += rules.size
+        while len(self._known) > MAX_KEPT or (self._bytes > MAX_KEPT_BYTES and len(self._known) > 1):
+            self._drop(next(iter(self._known)))
         return rules
+
+    def _drop(self, origin: str) -> None:
+        rules = self._known.pop(origin, None)
+        if rules is not None:
+            self._bytes -= rules.size
 
     async def _fetch(self, url: str, fetcher_for: FetcherFor) -> RobotsRules:
         problem = ""

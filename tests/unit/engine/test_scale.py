@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 import pytest
 
-from crawler.engine import frontier, ledger, robots
+from crawler.engine import frontier, gate, ledger, robots
 from crawler.engine.client import CrawlClient
 from crawler.engine.guard import Guard
 from crawler.engine.memory import MemoryStorage
@@ -77,6 +77,35 @@ async def test_a_crawl_over_many_hosts_keeps_little_of_those_that_it_is_through_
     # Those with pages in memory, and those that are remembered though they have none.
     assert known_at_once <= 200 + IDLE + 64
     assert kept <= 1_000 + known_at_once
+
+
+async def test_many_hosts_with_much_to_say_in_robots_txt_take_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts, kept = 40, 3
+    text = "User-agent: *\nDisallow: /no\n" + "".join(f"Disallow: /no/{number}\n" for number in range(100))
+    monkeypatch.setattr(frontier, "MANY_HOSTS", 5)
+    monkeypatch.setattr(gate, "BIG_RULES", 1_000)
+    monkeypatch.setattr(robots, "MAX_KEPT_BYTES", kept * len(text))
+    pages = {"/": page("/a", "/no", "/no/1"), "/a": page("/b"), "/b": page("/"), "/no": page()}
+    async with Site({**pages, "/robots.txt": Reply(text)}) as site:
+        names = [f"http://h{number}.wide.example:{site.port}/" for number in range(hosts)]
+
+        async def resolver(host: str, port: int) -> Sequence[str]:
+            return ["127.0.0.1"]
+
+        guard = Guard(LOOPBACK, resolver)
+        crawler = Crawler(CrawlClient(CrawlTransport(guard)))
+        crawl = crawler.crawl(make_definition(*names), MemoryStorage())
+        outcome = await finish(crawl)
+        holding = [host for host in crawl._frontier.hosts() if host.rules is not None]
+        await crawler.robots.close()
+        await crawler.client.aclose()
+        guard.close()
+    assert (outcome.ending, outcome.counts.pages) == (Ending.COMPLETED, 3 * hosts)
+    assert outcome.counts.reasons["robots_disallowed"] == 2 * hosts
+    asked = Counter((seen.headers["host"], seen.path) for seen in site.seen if seen.path != "/robots.txt")
+    assert set(asked.values()) == {1}
+    assert len(holding) <= 5
+    assert len(crawler.robots._known) <= kept
 
 
 async def test_a_chain_of_pages_is_walked_to_its_end() -> None:
