@@ -26,6 +26,10 @@ BLANK_TEXT = 50
 MIN_SCRIPT = 1_000
 """Characters of scripts in the page, and `SCRIPT_RATIO` times its text, before a shell is told by them alone."""
 SCRIPT_RATIO = 10
+MAX_NODES = 5_000
+"""Elements and texts that are walked, so that no page holds up others for more than some milliseconds."""
+MAX_NOSCRIPTS = 3
+"""They may lie within each other: the text of each is that of all inside it."""
 SEARCHED = 200_000
 """Bytes of a body that are searched for marks."""
 
@@ -126,23 +130,29 @@ def _shown(page: PageTree, root: Element) -> int:
 
 
 def _visible(root: Node) -> int:
-    """Characters of text that a reader sees, blanks at the ends of each piece left out; counted up to the limit."""
+    """Characters of text that a reader sees, blanks at the ends of each piece left out; counted up to the limit.
+
+    More elements than any wall or shell has count as text beyond the limit.
+    """
     count = 0
-    for text in _texts(root):
+    for number, text in enumerate(_texts(root)):
         count += len(text.strip())
-        if count > MAX_WALL_TEXT:
-            break
+        if count > MAX_WALL_TEXT or number > MAX_NODES:
+            return MAX_WALL_TEXT + 1
     return count
 
 
 def _texts(root: Node) -> Iterator[str]:
+    """Each text, and nothing for each element."""
     # A stack of iterators, not recursion: pages nest 100,000 deep.
     open_nodes = [iter(root)]
     while open_nodes:
         for child in open_nodes[-1]:
             if isinstance(child, Text):
                 yield child.data
-            elif isinstance(child, Element) and child.tag not in _UNSEEN:
+                continue
+            yield ""
+            if isinstance(child, Element) and child.tag not in _UNSEEN:
                 open_nodes.append(iter(child))
                 break
         else:
@@ -152,16 +162,16 @@ def _texts(root: Node) -> Iterator[str]:
 def _shell(page: PageTree, text: int) -> Finding | None:
     document = page.document
     scripts = [script for script in document.select("script") if "ld+json" not in (script.attr("type") or "")]
-    inside = sum(len(script.text) for script in scripts)
     if not scripts:
         if text or document.select_one(_SHOWING) or document.select_one("a[href]"):
             return None
         return Finding(Reason.EMPTY_BODY, "the page shows nothing", needs_claim=True)
-    if "javascript" in " ".join(part.text for part in document.select("noscript")).lower():
+    if "javascript" in " ".join(part.text for part in document.select("noscript")[:MAX_NOSCRIPTS]).lower():
         return Finding(Reason.NEEDS_JAVASCRIPT, "the page says that it needs JavaScript", needs_claim=True)
     root = document.select_one(_ROOTS)
     if root is not None and _visible(root) <= BLANK_TEXT:
         return Finding(Reason.NEEDS_JAVASCRIPT, "the element that scripts fill is empty", needs_claim=True)
+    inside = sum(len(script.text) for script in scripts)
     if inside >= max(MIN_SCRIPT, SCRIPT_RATIO * text):
         detail = f"{text:,} characters of text beside {inside:,} of scripts"
         return Finding(Reason.NEEDS_JAVASCRIPT, detail, needs_claim=True)

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from turbohtml import Node
 
+from crawler.engine import diagnosis
 from crawler.engine.diagnosis import challenge, diagnose, wall_behind
-from crawler.engine.errors import Reason
 from crawler.engine.extractor import Extractor
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.page import PageTree
@@ -82,8 +83,30 @@ def test_an_ordinary_page_is_none_of_these(body: bytes) -> None:
     assert found(body) is None
 
 
-def test_deep_nesting_is_walked_without_recursion() -> None:
-    assert found(html("<div>" * 50_000)) == Reason.EMPTY_BODY
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<div>" * 300_000,
+        "<noscript>" * 100_000,
+        "<i></i>" * 250_000,
+        "<script></script>" * 100_000,
+        "<div id=app>" * 100_000 + "<script src=/a.js></script>",
+        "<a>" * 300_000 + "<input type=password>",
+    ],
+    ids=["deep", "noscript", "wide", "scripts", "roots", "links"],
+)
+def test_of_a_hostile_page_little_is_walked(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    walk, walked = diagnosis._texts, 0
+
+    def count(root: Node) -> Iterator[str]:
+        nonlocal walked
+        for text in walk(root):
+            walked += 1
+            yield text
+
+    monkeypatch.setattr(diagnosis, "_texts", count)
+    found(html(body))
+    assert walked <= 2 * (diagnosis.MAX_NODES + 2)
 
 
 @pytest.mark.parametrize(
