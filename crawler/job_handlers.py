@@ -86,6 +86,7 @@ class CrawlJobHandler(JobHandler):
             guard=context.guard,
             lane_run=manager.lane.run_patiently,
             max_depth=prepared.definition.limits.max_depth,
+            max_pages=prepared.definition.limits.max_pages,
             follows_links=request.type != CrawlTask.Type.URLS,
         )
         max_pages = prepared.definition.limits.max_pages

@@ -18,7 +18,7 @@ from django.db import connection
 from django.db.models import Count
 from django.utils import timezone
 
-from . import gone, host_days, rawsql, rule_counts, seeding
+from . import continuation, gone, host_days, rawsql, rule_counts, seeding
 from .checkpoint import PENDING_COLUMNS, CrawlMemory, CrawlScope, Stored, add_seeds, pending_page
 from .engine.errors import Reason
 from .engine.known import KnownHashes
@@ -67,11 +67,12 @@ class DatabaseStorage:
         guard: Callable[[], None],
         lane_run: LaneRun,
         max_depth: int | None = None,
+        max_pages: int | None = None,
         follows_links: bool = True,
     ) -> None:
         """`guard` is called inside each transaction before its first write, and raises when the run is lost.
 
-        `max_depth` is the definition's. `follows_links` is False where given URLs alone are fetched.
+        `max_depth` and `max_pages` are the definition's. `follows_links` is False where given URLs alone are fetched.
         """
         self.task = task
         self._scope = CrawlScope(
@@ -82,6 +83,7 @@ class DatabaseStorage:
             max_depth=max_depth,
             follows_links=follows_links,
         )
+        self._max_pages = max_pages
         self._lane_run = lane_run
         self._memory = CrawlMemory()
         self._portions = Portions()
@@ -89,8 +91,15 @@ class DatabaseStorage:
         self._in_order = asyncio.Lock()
 
     async def open(self, seeds: Sequence[Link], *, room: int) -> Opening:
-        """Begin, or go on with, the crawl: a task that has pages is gone on with."""
-        return await self._lane_run(self._open, seeds, room)
+        """Begin, or go on with, the crawl: a task that has pages is gone on with, and so is one that had to leave some.
+
+        (`continuation` says when.)
+        """
+        before = await self._lane_run(continuation.find, self._scope, max_pages=self._max_pages)
+        if before.task_id is not None:
+            while await self._lane_run(continuation.take_part, self._scope, before.task_id):
+                await asyncio.sleep(PART_PAUSE)
+        return await self._lane_run(self._open, seeds, room, before)
 
     async def window(self, *, room: int, held: Collection[int]) -> Sequence[PendingPage]:
         """At most `room` pages of the frontier, in the order in which they joined it, that are not in `held`."""
@@ -160,11 +169,13 @@ class DatabaseStorage:
             await asyncio.sleep(PART_PAUSE)
         return count
 
-    def _open(self, seeds: Sequence[Link], room: int) -> Opening:
+    def _open(self, seeds: Sequence[Link], room: int, before: continuation.Before) -> Opening:
         task_id = self._scope.task_id
         if connection.vendor == "sqlite":
             rawsql.fetch(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}", [])
         is_resumed = Page.objects.filter(task_id=task_id).exists()
+        if not is_resumed:
+            before = continuation.Before()  # its pages are not there any more
         add_seeds(self._scope, seeds)
         columns = ("reasons", "rules", "hosts", "pages", "run__execution_time", "run__started_at")
         row = CrawlTask.objects.values(*columns).get(pk=task_id)
@@ -176,17 +187,18 @@ class DatabaseStorage:
             hosts=row["hosts"],
             counts_days=host_days.is_counted(),
         )
+        reasons = frozenset(before.reasons + Counter(row["reasons"]))
         waiting = Page.objects.filter(task_id=task_id, state="pending").count()
         pending = self._window(room, set())
         return Opening(
             seen=self._known(),
             pending=pending,
             pending_dropped=waiting - len(pending),
-            pages_done=row["pages"],
+            pages_done=before.pages + row["pages"],
             resumed=is_resumed,
             start_answered=is_resumed and self._has_start_answer(),
-            depth_limited=Reason.DEPTH_LIMIT.value in row["reasons"],
-            reasons=frozenset(row["reasons"]),
+            depth_limited=Reason.DEPTH_LIMIT.value in reasons,
+            reasons=reasons,
             seconds_spent=_seconds_spent(row["run__execution_time"], row["run__started_at"]),
         )
 

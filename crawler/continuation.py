@@ -1,0 +1,71 @@
+"""A crawl goes on with what the one before it had to leave: for the spider's day or hours, or for a host's long rest.
+
+Both are one walk then. The pages of the one before, done and pending, become pages of this one, so that nothing is
+asked for twice, and what is gone is judged by the walk as a whole. That holds as long as nothing came between: another
+crawl of the spider, or an edit, begins anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from . import rawsql
+from .checkpoint import CrawlScope, lock_task
+from .engine.errors import Reason
+from .models import CrawlTask
+
+LEFT_FOR_LATER = frozenset({Reason.DAY_BUDGET.value, Reason.QUIET_HOURS.value, Reason.HOST_REST.value})
+"""Reasons for which pages are left that another time may be asked for."""
+PART = 3_000
+"""Pages that one transaction takes over: a tick must not wait long for the lock."""
+MAX_CRAWLS = 1_000
+"""Of one walk: after so many it begins anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What the crawls before have done of this walk."""
+
+    task_id: int | None = None
+    """The last of them; None where the walk begins."""
+    pages: int = 0
+    """Answers: they count for `max_pages`."""
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+def find(scope: CrawlScope, *, max_pages: int | None) -> Before:
+    """The crawls right before this one that had to leave pages, if this one goes on with them."""
+    if not scope.follows_links:
+        return Before()
+    columns = ("pk", "pages", "reasons", "status", "task_type", "spider_version")
+    tasks = CrawlTask.objects.filter(spider_id=scope.spider_id, pk__lt=scope.task_id).order_by("-pk")
+    last, together, counted = None, 0, Counter[str]()
+    for pk, pages, reasons, status, task_type, version in tasks.values_list(*columns)[:MAX_CRAWLS]:
+        is_whole = status == CrawlTask.Status.COMPLETED and task_type != CrawlTask.Type.URLS
+        if not is_whole or version != scope.spider_version or LEFT_FOR_LATER.isdisjoint(reasons):
+            break
+        last = last or pk
+        together += pages
+        counted.update(reasons)
+    if last is None or (max_pages is not None and together >= max_pages):
+        return Before()
+    return Before(task_id=last, pages=together, reasons=counted)
+
+
+def take_part(scope: CrawlScope, task_id: int) -> int:
+    """Take over some pages of the crawl before; how many. Until there are none; doing it again changes nothing.
+
+    Raises:
+        ClaimLost: from the guard; what was taken over by then stays so, and the next attempt takes the rest.
+    """
+    with transaction.atomic():
+        scope.guard()
+        lock_task(scope.task_id)
+        return rawsql.execute(
+            "UPDATE crawler_page SET task_id = %s WHERE id IN "
+            "(SELECT id FROM crawler_page WHERE task_id = %s ORDER BY id LIMIT %s)",
+            [scope.task_id, task_id, PART],
+        )
