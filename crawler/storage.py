@@ -23,6 +23,7 @@ from .checkpoint import PENDING_COLUMNS, CrawlMemory, CrawlScope, Stored, add_se
 from .engine.errors import Reason
 from .engine.known import KnownHashes
 from .engine.records import Batch, CheckpointAnswer, Link, Opening, PageResult, PendingPage, SitemapMemory
+from .engine.storage import LOOK_CHARACTERS
 from .engine.tally import is_start_answer
 from .item_history import Claim
 from .item_rows import Key
@@ -40,8 +41,6 @@ PART_PAUSE = 0.02
 
 ROWS_AT_ONCE = 10_000
 """Of a long answer, fetched together."""
-WINDOW_CHARACTERS = 16_000_000
-"""Of the URLs that one look into the frontier brings: 2,000 of the longest that there are."""
 LOG_PAGES = 4_000
 """Pages of SQLite's log after which a crawl writes it back into the database itself: half of what others wait for, so
 that it is hardly ever a tick that does."""
@@ -232,7 +231,7 @@ class DatabaseStorage:
                     if row[0] not in held:
                         pages.append(pending_page(row, self._scope.spider_version))
                         characters += len(pages[-1].url)
-                if len(pages) >= room or characters >= WINDOW_CHARACTERS:
+                if len(pages) >= room or characters >= LOOK_CHARACTERS:
                     break
         return pages[:room]
 

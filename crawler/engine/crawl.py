@@ -147,9 +147,14 @@ class Crawl:
         started = self._clock()
         opening = await self._storage.open(start_links(self._definition), room=self._frontier.window)
         self._begin(opening)
+        try:
+            await self._ledger.take_in(opening.pending)
+            if opening.resumed and self._quotas is not None:
+                await self._count_again(self._quotas)
+        except BaseException:
+            self._tidy_up()
+            raise
         spent = opening.seconds_spent
-        if opening.resumed and self._quotas is not None:
-            await self._count_again(self._quotas)
         del opening
         keeper = asyncio.create_task(self._ledger.run(), name="crawl keeper")
         walk = await self._begin_walk()
@@ -186,7 +191,6 @@ class Crawl:
             self._visitor.posts = self._reader.posts = Posts(self._definition.start_posts)
         self._tally.go_on(opening)
         self._ledger.outside = opening.pending_dropped > 0
-        self._frontier.admit(opening.pending)
         if self._tally.answered >= self._max_pages:
             self._reach_page_limit()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from .frontier import Frontier
-from .records import Batch, CheckpointAnswer, Notice, PageResult, Seed, SitemapResult
-from .storage import CrawlStorage
+from .records import Batch, CheckpointAnswer, Notice, PageResult, PendingPage, Seed, SitemapResult
+from .storage import LOOK_CHARACTERS, CrawlStorage
 
+AT_ONCE = 2_000
+"""Pages that the frontier takes in within a few milliseconds."""
 BATCH_CHARACTERS = 16_000_000
 """Of the URLs and items in a batch: it is stored at once though it has few pages. One page may have 10 MB of them."""
 
@@ -161,6 +163,11 @@ class Ledger:
     async def _refill(self) -> None:
         room = self._frontier.room
         pages = await self._storage.window(room=room, held=self._frontier.held)
-        # Fewer than there is room for may be all that there are, or all that may be in memory: the next look tells.
-        self.outside = bool(pages)
-        self._frontier.admit(pages)
+        self.outside = len(pages) >= room or sum(len(page.url) for page in pages) >= LOOK_CHARACTERS
+        await self.take_in(pages)
+
+    async def take_in(self, pages: Sequence[PendingPage]) -> None:
+        """Give the frontier pages, so few at a time that the loop is not held up."""
+        for start in range(0, len(pages), AT_ONCE):
+            self._frontier.admit(pages[start : start + AT_ONCE])
+            await asyncio.sleep(0)

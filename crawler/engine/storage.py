@@ -9,6 +9,9 @@ from typing import Protocol
 
 from .records import Batch, CheckpointAnswer, Link, Opening, PendingPage, SitemapMemory
 
+LOOK_CHARACTERS = 16_000_000
+"""Of the URLs that one look into the frontier brings, about: 2,000 of the longest that there are."""
+
 
 class CrawlStorage(Protocol):
     """Coroutines, called by one task at a time but for `checkpoint`, of which at most two wait."""
@@ -17,14 +20,14 @@ class CrawlStorage(Protocol):
         """Begin, or go on with, the crawl.
 
         Puts `seeds` into the frontier where the task does not know them, and returns at most `room` pending pages,
-        fewer where their URLs are long.
+        fewer where their URLs have `LOOK_CHARACTERS` together.
         """
         ...
 
     async def window(self, *, room: int, held: Collection[int]) -> Sequence[PendingPage]:
         """At most `room` pending pages whose `page_id` is not in `held` (in memory or in flight).
 
-        Fewer where their URLs are long; none only where there is none.
+        Fewer where their URLs have `LOOK_CHARACTERS` together; else only where there are no more.
         """
         ...
 

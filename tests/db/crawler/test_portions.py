@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_long_urls_come_a_few_at_a_time_until_there_are_none(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "WINDOW_CHARACTERS", 8_000)
+    monkeypatch.setattr(storage, "LOOK_CHARACTERS", 8_000)
     monkeypatch.setattr(storage, "ROWS_AT_ONCE", 20)
     crawl = Crawl(make_spider(), lane)
     paths = [f"/{number}{'x' * 2_000}" for number in range(9)]
