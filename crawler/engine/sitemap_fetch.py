@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from math import inf
 
-from .errors import AddressRefused, FetchError, Reason, TimedOut, UrlError, http_reason
+from .errors import AddressRefused, BodyTooLarge, FetchError, Reason, TimedOut, UrlError, http_reason
 from .fetcher import is_retriable_status, retry_after
 from .gate import Gate
 from .records import REDIRECTS, Answer
@@ -109,7 +109,8 @@ class SitemapFetcher:
             try:
                 answer = await self._attempt(guest, url, spool)
             except FetchError as error:
-                failure = SitemapFailed(error.reason, str(error))
+                reason = Reason.SITEMAP_LIMIT if isinstance(error, BodyTooLarge) else error.reason
+                failure = SitemapFailed(reason, str(error))
                 if not error.retriable:
                     raise failure from error
             except (AddressRefused, UrlError) as error:

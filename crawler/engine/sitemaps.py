@@ -32,7 +32,8 @@ MAX_ADDRESS = 8_192
 _SNIFFED = 2_048
 _GZIP = b"\x1f\x8b"
 _BLANKS = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
-_PART = 65_536
+_PART = 16_384
+"""Bytes that are read in one step: a hundred addresses."""
 _FARTHEST = timedelta(hours=12)
 """West of Greenwich: a date without an offset ends last there."""
 
