@@ -4,8 +4,9 @@
 
 Each side is a process and a SQLite file of its own, with the sitemap and the pages on loopback servers in other
 processes. No page but the start page is fetched (the host wants an hour between two), so that nothing else is measured.
-Memory is told beside that of a sitemap with 60,000 addresses, which fills the frontier's window. `lag_ms` is by how much a task that sleeps for 5 ms
-was late, at worst and in 99 of 100 cases: on a machine with other work only the latter says something.
+Memory is told beside that of a sitemap with 60,000 addresses, which fills the frontier's window. `lag_ms` is by how
+much a task that sleeps for 5 ms was late, at worst and in 99 of 100 cases: on a machine with other work only the latter
+says something.
 """
 
 from __future__ import annotations
@@ -101,8 +102,10 @@ async def _crawl(site: str, sitemap: str, addresses: int) -> dict[str, float]:
         return CrawlTask.objects.create(task_id="once", spider=spider, task_type="spider")
 
     task = await manager.lane.run(prepare)
+    spider = task.spider
+    assert spider is not None
     storage = DatabaseStorage(
-        task=task, spider=task.spider, spider_version=1, guard=lambda: None, lane_run=manager.lane.run_patiently
+        task=task, spider=spider, spider_version=1, guard=lambda: None, lane_run=manager.lane.run_patiently
     )
     stopping = asyncio.Event()
     lags: list[float] = []
@@ -141,10 +144,10 @@ async def _stop_when_read(stopping: asyncio.Event, storage: DatabaseStorage) -> 
 
 def measure(addresses: int) -> int:
     sides = {"base": (BASE, ""), "plain": (addresses, ""), "gzip": (addresses, "--zipped")}
-    figures = {}
+    figures: dict[str, dict[str, float]] = {}
     for side, (count, option) in sides.items():
         command = ["benchmarks.sitemaps", "--side", "--addresses", str(count), *filter(None, [option])]
-        figures[side] = in_scratch_database(command, "")
+        figures[side] = dict(in_scratch_database(command, ""))
         print(side, figures[side], file=sys.stderr)
     for side in ("plain", "gzip"):
         figures[side]["grown_megabytes"] = round((figures[side]["peak_bytes"] - figures["base"]["peak_bytes"]) / 1e6, 1)

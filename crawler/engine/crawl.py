@@ -18,6 +18,7 @@ from math import inf
 
 from .budget import Calendar
 from .directives import Directives
+from .ending import judge_ending
 from .frontier import WINDOW, Frontier, Host
 from .gate import Gate, Step
 from .ledger import Ledger
@@ -42,7 +43,7 @@ from .slots import Guest, Slots
 from .spider import SpiderDefinition
 from .storage import CrawlStorage
 from .tally import Tally
-from .traps import Quotas, Traps, quotas_of
+from .traps import Traps, count_visited, quotas_of
 from .visit import DEFAULT_RETRY, Fetchers, PageExtractor, PageFetcher, RetryRule, Visitor
 
 __all__ = ["MAX_CONCURRENCY", "Crawl", "RetryRule"]
@@ -150,14 +151,14 @@ class Crawl:
         try:
             await self._ledger.take_in(opening.pending)
             if opening.resumed and self._quotas is not None:
-                await self._count_again(self._quotas)
+                await count_visited(self._quotas, self._storage)
+            walk = await self._begin_walk()
         except BaseException:
             self._tidy_up()
             raise
         spent = opening.seconds_spent
         del opening
         keeper = asyncio.create_task(self._ledger.run(), name="crawl keeper")
-        walk = await self._begin_walk()
         workers = [asyncio.create_task(self._work(), name=f"crawl worker {n}") for n in range(self._max_concurrency)]
         for task in (keeper, *walk, *workers):
             task.add_done_callback(self._task_ended)
@@ -194,13 +195,6 @@ class Crawl:
         if self._tally.answered >= self._max_pages:
             self._reach_page_limit()
 
-    async def _count_again(self, quotas: Quotas) -> None:
-        after = 0
-        while pages := await self._storage.visited(after=after):
-            for _, url in pages:
-                quotas.count(url)
-            after = pages[-1][0]
-
     async def _begin_walk(self) -> list[asyncio.Task[None]]:
         """The task that reads the sitemaps, where there are any."""
         if not self._definition.sitemaps:
@@ -216,12 +210,7 @@ class Crawl:
             retry=self._retry,
             clock=self._clock,
         )
-
-        async def run() -> None:
-            await walk.run()
-            self._go_on()
-
-        return [asyncio.create_task(run(), name="crawl sitemaps")]
+        return [asyncio.create_task(walk.run(on_done=self._go_on), name="crawl sitemaps")]
 
     async def _until_over(self, spent: float) -> None:
         seconds = self._definition.limits.max_seconds
@@ -268,30 +257,18 @@ class Crawl:
             self._drain.cancel()
 
     async def _conclude(self, seconds: float) -> CrawlOutcome:
-        ending, message = self._ending()
+        ending, message = judge_ending(
+            self._closing,
+            self._limit_message,
+            tally=self._tally,
+            gate=self._gate,
+            traps=self._traps,
+            limits=self._definition.limits,
+            is_left=bool(self._frontier.held) or self._ledger.outside or self._is_walking,
+        )
         if ending is Ending.COMPLETED:
             await self._storage.mark_gone()
         return CrawlOutcome(ending, self._tally.counts, message, seconds)
-
-    def _ending(self) -> tuple[Ending, str]:
-        if self._closing is Ending.STOPPED:
-            return Ending.STOPPED, self._limit_message
-        why_left = self._gate.why_left
-        problem = self._tally.start_problem
-        if not self._tally.has_start and (problem or not self._gate.kept_away):
-            why = problem or self._limit_message or why_left
-            return Ending.FAILED, why or "No start page answered"
-        is_left = bool(self._frontier.held) or self._ledger.outside or self._is_walking
-        if is_left and (self._closing is Ending.LIMITED or why_left):
-            why = "; ".join(filter(None, (self._limit_message, why_left)))
-            return Ending.LIMITED, f"{why}; pages were left in the frontier"
-        if self._tally.is_cut:
-            return Ending.LIMITED, f"Links beyond max_depth = {self._definition.limits.max_depth} were left out"
-        for key in self._tally.limits_met:
-            return Ending.LIMITED, f"Pages beyond {key} = {getattr(self._definition.limits, key)} were left out"
-        if self._traps.is_unsure:
-            return Ending.LIMITED, "Links to pages that are all the same were left out"
-        return Ending.COMPLETED, ""
 
     # -- the workers ----------------------------------------------------------------------------------------------
 

@@ -92,7 +92,7 @@ class SitemapWalk:
         self._reasons: Counter[str] = Counter()
         self.is_done = False
 
-    async def run(self) -> None:
+    async def run(self, *, on_done: Callable[[], None]) -> None:
         """Read them all. What goes wrong with one is counted, named, and holds up no other."""
         named = self._definition.sitemaps
         if named == ("robots",):
@@ -103,6 +103,7 @@ class SitemapWalk:
             for url in named:
                 await self._visit(url, 0)
         self.is_done = True
+        on_done()
 
     def close(self) -> None:
         """Give back the places in the hosts' slots."""

@@ -20,9 +20,10 @@ go on for a while before it is seen again; no page is lost by it.
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 
 from .errors import Reason
 from .records import Notice
@@ -283,6 +284,21 @@ class Quotas:
         if self._per_pattern is not None:
             shape = shape_of(url)
             self._shapes[shape] = self._shapes.get(shape, 0) + 1
+
+
+class Memory(Protocol):
+    """The part of the storage that knows what earlier attempts have fetched."""
+
+    async def visited(self, *, after: int) -> Sequence[tuple[int, str]]: ...
+
+
+async def count_visited(quotas: Quotas, memory: Memory) -> None:
+    """Go on counting where an earlier attempt at the crawl ended."""
+    after = 0
+    while pages := await memory.visited(after=after):
+        for _, url in pages:
+            quotas.count(url)
+        after = pages[-1][0]
 
 
 def quotas_of(limits: Limits) -> Quotas | None:
