@@ -8,7 +8,7 @@ is refused when the expression is read, the second ends with the page's budget o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, cast
 
 import jmespath
@@ -25,6 +25,8 @@ MAX_COPIES = 200
 """How many times over what it starts from an expression may hold in its result."""
 _BETWEEN_LOOKS = 64
 """Steps between two looks at the clock."""
+_LONG_STEPS = {"comparator": 8, "function_expression": 16}
+"""Steps that may read a great part of the document count for so many."""
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 _Node: TypeAlias = Mapping[str, object]
@@ -81,20 +83,18 @@ class _Interpreter(visitor.TreeInterpreter):  # type: ignore[misc]  # the librar
         super().__init__(visitor.Options(custom_functions=_Functions(budget)))
         self._budget = budget
         self._steps = 0
+        self._methods: dict[str, Callable[..., object]] = {}
 
     def visit(self, node: _Node, *args: object, **kwargs: object) -> object:
-        self._steps += 1
-        if not self._steps % _BETWEEN_LOOKS:
+        kind = cast(str, node["type"])
+        self._steps += _LONG_STEPS.get(kind, 1)
+        if self._steps >= _BETWEEN_LOOKS:
+            self._steps = 0
             self._budget.check_time()
-        return super().visit(node, *args, **kwargs)
-
-    def visit_function_expression(self, node: _Node, value: JsonValue) -> object:
-        self._budget.check_time()
-        return super().visit_function_expression(node, value)
-
-    def visit_comparator(self, node: _Node, value: JsonValue) -> object:
-        self._budget.check_time()
-        return super().visit_comparator(node, value)
+        method = self._methods.get(kind)
+        if method is None:
+            method = self._methods[kind] = getattr(self, f"visit_{kind}")
+        return method(node, *args, **kwargs)
 
 
 class _Functions(functions.Functions):  # type: ignore[misc]

@@ -166,6 +166,8 @@ READ_AS_JSON: dict[str, tuple[bytes, str, str]] = {
     "UTF-16 with a mark": ('\ufeff{"v": "ü"}'.encode("utf-16-le"), "application/json", ""),
     "UTF-16 without": ('{"v": "ü"}'.encode("utf-16-be"), "application/json", "utf-8"),
     "UTF-32": ('{"v": "ü"}'.encode("utf-32-le"), "application/json", ""),
+    "UTF-8, whatever the header": (b'{"v": "\xc3\xbc"}', "application/json", "iso-8859-1"),
+    "ISO-2022, which looks like UTF-8": ('{"v": "ü"}'.encode("iso2022_jp_2"), "application/json", "iso-2022-jp-2"),
     "Latin-1 by the header": (b'{"v": "\xfc"}', "application/json", "iso-8859-1"),
     "a charset that is none": (b'{"v": "\xc3\xbc"}', "application/json", "utf-0"),
     "a charset with NUL": (b'{"v": "\xc3\xbc"}', "application/json", "a\0b"),
