@@ -16,6 +16,7 @@ NAMES = (
     "edit_latency",
     "schedule_load",
     "page_cost",
+    "article_text",
     "manners",
     "crawl_vs_scrapy",
     "processes",

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from turbohtml import parse as parse_html
 
 from benchmarks.article_text import score_marks, score_texts
 from crawler.engine.bounds import FULL
@@ -210,3 +211,28 @@ def test_sentences_that_must_be_there_are_and_those_that_must_not_are_not() -> N
     assert score.f1 >= 0.90
     assert score.precision >= 0.89
     assert score.recall >= 0.91
+
+
+@pytest.mark.corpora
+@pytest.mark.parametrize("name", ["debian-faq", "debian-faq-de", "debian-faq-ja", "maint-guide"])
+def test_chapters_of_a_book_are_read_whole_in_any_language(name: str) -> None:
+    """Judged by the plain-text edition of the same book, white space and signs left out on both sides."""
+    folder = corpus("debian-multilang")
+    edition = without_signs((folder / "truth" / f"{name}.txt").read_text(encoding="utf-8", errors="replace"))
+    pages = sorted((folder / "site" / name).rglob("*.html"))
+    assert pages
+    lines: list[str] = []
+    seen = 0
+    for page in pages:
+        body = page.read_bytes()
+        text = read(body)
+        assert text, page.name
+        lines += [line for line in map(without_signs, str(text).splitlines()) if len(line) >= 20]
+        seen += len(without_signs(parse_html(body).find("body").text))  # type: ignore[union-attr]
+    told = sum(line[:200] in edition for line in lines)
+    assert told / len(lines) >= 0.89  # the edition breaks some lines with the numbers of its notes
+    assert sum(map(len, lines)) / seen >= 0.8  # the rest: menus, tables of contents, what is shorter
+
+
+def without_signs(text: str) -> str:
+    return re.sub(r"\W+", "", text)
