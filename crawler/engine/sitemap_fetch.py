@@ -131,6 +131,8 @@ class SitemapFetcher:
         try:
             fetcher = self._fetchers.for_origin(origin_of(url))
             answer = await fetcher.fetch_into(spool, url, max_bytes=MAX_WIRE_BYTES)
+            if spool.problem:
+                raise SitemapFailed(Reason.SITEMAP_LIMIT, f"it could not be kept while it was read: {spool.problem}")
             manners.bytes += answer.wire_bytes
             pause = retry_after(answer, datetime.now(UTC))
             if answer.status_code in OVERLOADED or (pause is not None and is_retriable_status(answer.status_code)):

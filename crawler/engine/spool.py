@@ -15,13 +15,21 @@ class Spool:
     """Takes the pieces of one answer's body in place of a list. A context manager: the file ends with it."""
 
     def __init__(self) -> None:
+        self.problem = ""
+        """Why not all was kept: the disk is full, or there is no folder to write to."""
         self._file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by __exit__
 
     def append(self, data: bytes) -> None:
-        self._file.write(data)
+        if self.problem:
+            return
+        try:
+            self._file.write(data)
+        except OSError as error:  # whoever asked for the body judges it, not the connection that brings it
+            self.problem = str(error)
 
     def clear(self) -> None:
         """Forget what came: the answer is worthless, or is asked for again."""
+        self.problem = ""
         self._file.seek(0)
         self._file.truncate()
 

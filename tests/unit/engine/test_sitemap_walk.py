@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
+import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from crawler.engine import sitemap_walk
+from crawler.engine import sitemap_fetch, sitemap_walk
 from crawler.engine.definition import dump, parse
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import Ending, Notice, PageState, SitemapResult
@@ -194,6 +197,35 @@ async def test_a_sitemap_on_a_refused_address_is_refused_and_counted() -> None:
         await finish(crawler.crawl(definition, storage))
         assert site.seen == []
     assert read(storage)["/s.xml"].reason == "address_refused"
+
+
+@pytest.mark.parametrize("declares_length", [True, False])
+async def test_a_sitemap_that_is_too_large_on_the_wire_is_cut_by_limit(
+    monkeypatch: pytest.MonkeyPatch, declares_length: bool
+) -> None:
+    monkeypatch.setattr(sitemap_fetch, "MAX_WIRE_BYTES", 50_000)
+    body = "<urlset>" + "<url><loc>/a</loc></url>" * 10_000
+    headers = {} if declares_length else {"Content-Encoding": "gzip"}
+    large = Reply(body if declares_length else os.urandom(100_000), headers=headers)
+    async with Site({"/": page(), "/s.xml": large}) as site:
+        storage = MemoryStorage()
+        await crawl_once(make_definition(site.url + "/", sitemaps=[site.url + "/s.xml"]), storage)
+        assert site.asked == {"/": 1, "/s.xml": 1}
+    assert read(storage)["/s.xml"].reason == "sitemap_limit"
+
+
+async def test_a_disk_without_room_fails_the_sitemap_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    large = Reply("<urlset>" + "<url><loc>/a</loc></url>" * 100_000 + "</urlset>")
+    async with Site({"/": page("/b"), "/b": page(), "/s.xml": large, "/t.xml": urlset("/c")}) as site:
+        storage = MemoryStorage()
+        sitemaps = [site.url + "/s.xml", site.url + "/t.xml"]
+        outcome = await crawl_once(make_definition(site.url + "/", sitemaps=sitemaps), storage)
+        assert sorted(site.asked) == ["/", "/b", "/c", "/s.xml", "/t.xml"]
+    assert "could not be kept" in read(storage)["/s.xml"].detail
+    assert outcome.ending is Ending.COMPLETED
 
 
 async def test_what_was_read_before_a_fault_counts_and_the_fault_is_named() -> None:
