@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,20 +10,47 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 from django.utils import timezone
 from pytest_django import Settings
 
+from crawler import seeding
+from crawler.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from crawler.definitions import save_spider
+from crawler.engine.definition import parse
 from crawler.engine.errors import Reason
-from crawler.engine.records import Batch, CheckpointAnswer, Notice, PageResult, Seed, SitemapResult
+from crawler.engine.records import (
+    Batch,
+    CheckpointAnswer,
+    CrawlOutcome,
+    Ending,
+    Notice,
+    PageResult,
+    Seed,
+    SitemapResult,
+)
 from crawler.engine.urls import hash_url
+from crawler.manager import get_manager
 from crawler.models import CrawlTask, Item, Page, TaskFailure, TaskSitemap
+from crawler.storage import DatabaseStorage
 from scheduling.exceptions import ClaimLost
 from scheduling.lanes import Lane
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 
-from .making import ROOM, Crawl, get_item, make_item, make_link, make_spider, make_task, states, url_of, wait
+from .making import (
+    ROOM,
+    Crawl,
+    get_item,
+    make_item,
+    make_link,
+    make_spider,
+    make_task,
+    nobody_else,
+    states,
+    url_of,
+    wait,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -220,3 +248,74 @@ def test_a_spider_with_a_sitemap_is_crawled_twice(settings: Settings, tmp_path: 
     assert (second.status, second.pages_unchanged) == ("completed", 2_501)
     assert second.reasons["lastmod_unchanged"] == 2_501 - second.pages
     assert Item.objects.filter(gone_at=None).count() == 2_501
+
+
+class Crash(Exception):
+    """Stands for what ends a process in the middle of a transaction."""
+
+
+def test_a_crawl_that_dies_among_its_sitemaps_loses_and_doubles_nothing(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CRAWLER_ALLOWED_NETWORKS = [ipaddress.ip_network("127.0.0.0/8")]
+    server = SiteServer(tmp_path)
+    with serve_in_thread(server):
+        names = [f"/s{number}.xml" for number in range(3)]
+        index = "".join(f"<sitemap><loc>{server.url}{name}</loc></sitemap>" for name in names)
+        server.replace("/i.xml", f"<sitemapindex>{index}</sitemapindex>".encode(), content_type="application/xml")
+        paths = [[f"/{letter}/{number}" for number in range(1_050)] for letter in "abc"]
+        for name, named in zip(names, paths, strict=True):
+            urls = "".join(f"<url><loc>{server.url}{path}</loc></url>" for path in named)
+            server.replace(name, f"<urlset>{urls}</urlset>".encode(), content_type="application/xml")
+            for path in named:
+                server.replace(path, f"<h1>{path}</h1>".encode())
+        server.replace("/", b"<h1>home</h1>")
+        items = [{"type": "page", "fields": {"title": {"css": "h1"}}}]
+        start = {"name": "shop", "start_urls": [f"{server.url}/"], "sitemaps": [f"{server.url}/i.xml"], "items": items}
+        task = make_task(save_spider(start), "crawl_spider_1")
+        for deaths in (2, 4):
+            _die_at(deaths, monkeypatch)
+            with pytest.raises(Crash):
+                _attempt(task)
+        monkeypatch.undo()
+        read = set(TaskSitemap.objects.filter(is_whole=True).values_list("url", flat=True))
+        stored = set(Page.objects.exclude(state="pending").values_list("url", flat=True))
+        server.log.clear()
+        assert _attempt(task).ending is Ending.COMPLETED
+        asked = [server.url + logged.target for logged in server.log if logged.target != "/robots.txt"]
+    assert len(asked) == len(set(asked))
+    assert not (read | stored).intersection(asked)
+    task.refresh_from_db()
+    assert (task.pages, task.items_new) == (3 * 1_050 + 1, 3 * 1_050 + 1)
+    assert Page.objects.filter(state="done", depth=0).count() == Item.objects.count() == 3 * 1_050 + 1
+    assert TaskSitemap.objects.filter(is_whole=True).count() == 4
+
+
+def _die_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The transaction of that number does all that it should, and is not committed."""
+    count = iter(range(1, 1_000_000))
+
+    def store_and_die(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> Stored:
+        with transaction.atomic():
+            stored = store_batch(scope, batch, memory)
+            if next(count) == number:
+                raise Crash
+        return stored
+
+    monkeypatch.setattr(seeding, "store_batch", store_and_die)
+
+
+def _attempt(task: CrawlTask) -> CrawlOutcome:
+    """One attempt at a task's crawl, as the handler makes it."""
+    spider = task.spider
+    assert spider is not None
+    definition = parse(spider.definition)
+
+    async def run() -> CrawlOutcome:
+        manager = await get_manager()
+        storage = DatabaseStorage(
+            task=task, spider=spider, spider_version=1, guard=nobody_else, lane_run=manager.lane.run_patiently
+        )
+        return await manager.crawl(definition=definition, storage=storage, stopping=asyncio.Event())
+
+    return asyncio.run(run())
