@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from django.db import connection, transaction
 from django.db.models import F
@@ -122,22 +122,22 @@ def lock_task(task_id: int) -> None:
         list(CrawlTask.objects.select_for_update(no_key=True).filter(pk=task_id).values_list("pk"))
 
 
-def pending_page(row: tuple[object, ...], spider_version: int) -> PendingPage:
+def pending_page(row: tuple[Any, ...], spider_version: int) -> PendingPage:
     """A row of `PENDING_COLUMNS` as the engine wants it."""
     (page_id, url, url_hash, depth, hops, attempts, etag, last_modified, content_hash, version, chain, size) = row
     return PendingPage(
-        page_id=cast(int, page_id),
-        url=cast(str, url),
-        url_hash=cast(int, url_hash),
-        depth=cast(int, depth),
-        hops=cast(int, hops),
-        attempts=cast(int, attempts),
-        etag=cast(str, etag),
-        last_modified=cast(str, last_modified),
-        content_hash=bytes(cast(bytes, content_hash)),
-        may_revalidate=version == spider_version,
-        size=cast("int | None", size) or 0,
-        chain=rawsql.unpack(cast(bytes, chain)),
+        page_id,
+        url,
+        url_hash,
+        depth,
+        hops,
+        attempts,
+        etag,
+        last_modified,
+        bytes(content_hash),
+        version == spider_version,
+        size=size or 0,
+        chain=rawsql.unpack(chain) if chain else (),
     )
 
 
@@ -354,7 +354,8 @@ def join_frontier(scope: CrawlScope, url_hashes: list[int], depth: int) -> list[
 def _reasons(batch: Batch, plan: ItemPlan, links_cut: int) -> Counter[str]:
     reasons = Counter(batch.reasons)
     for result in batch.results:
-        reasons.update(result.reasons)
+        if result.reasons:
+            reasons.update(result.reasons)
         if result.reason:
             reasons[result.reason] += 1
     reasons[Reason.KEY_CONFLICT.value] += plan.conflicts
@@ -374,7 +375,7 @@ def _count(task_id: int, batch: Batch, plan: ItemPlan, others: dict[str, object]
         "items": sum(len(result.items) for result in batch.results),
         "items_new": plan.items_new,
         "items_changed": plan.items_changed,
-        "items_rejected": sum(_rejected(result) for result in batch.results),
+        "items_rejected": sum(_rejected(result) for result in batch.results if result.reasons),
         "items_incomplete": sum(not item.complete for result in batch.results for item in result.items),
         "conflicts": plan.conflicts,
         "requests": sum(result.requests for result in batch.results),

@@ -30,7 +30,7 @@ def add_failures(task_id: int, batch: Batch, known: Counter[str], *, now: dateti
     room = MAX_FAILURES - known.total()
     found = chain(
         (_notice_row(task_id, notice, now) for notice in batch.notices),
-        chain.from_iterable(_failures_of(task_id, result, now) for result in batch.results),
+        chain.from_iterable(_failures_of(task_id, result, now) for result in batch.results if _may_fail(result)),
     )
     if room > 0:
         for row in found:
@@ -51,6 +51,10 @@ def _notice_row(task_id: int, notice: Notice, now: datetime) -> TaskFailure:
         detail=rawsql.text(notice.detail, 500),
         at=now,
     )
+
+
+def _may_fail(result: PageResult) -> bool:
+    return bool(result.reason or result.detail or result.problems or any(item.problems for item in result.items))
 
 
 def _failures_of(task_id: int, result: PageResult, now: datetime) -> Iterator[TaskFailure]:

@@ -10,10 +10,8 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
@@ -26,6 +24,10 @@ from .engine.session import SessionValues
 from .engine.spider import Auth
 from .exceptions import CrawlerError
 from .models import Secret
+
+if TYPE_CHECKING:
+    # Loaded where something is encrypted or read: six megabytes that most processes never need.
+    from cryptography.fernet import MultiFernet
 
 MAX_LENGTH = 8_192
 _NAME = re.compile(r"[a-zA-Z0-9-][a-zA-Z0-9_-]{0,99}")
@@ -54,6 +56,8 @@ def encrypt(value: str) -> bytes:
 
 def decrypt(ciphertext: bytes | memoryview) -> str:
     """Raises `SecretError` where no present key opens it."""
+    from cryptography.fernet import InvalidToken
+
     try:
         return _box().decrypt(bytes(ciphertext)).decode()
     except InvalidToken as error:
@@ -120,6 +124,8 @@ def missing_secrets(definition: SpiderDefinition) -> dict[str, str]:
 
 def rotate() -> int:
     """Encrypt every stored secret with the newest key; how many there are. All or nothing."""
+    from cryptography.fernet import InvalidToken
+
     box = _box()
     with transaction.atomic():
         secrets = list(Secret.objects.select_for_update().order_by("id"))
@@ -193,6 +199,8 @@ def _proxy(value: str | SecretRef, values: Mapping[str, str]) -> Proxy:
 
 
 def _box() -> MultiFernet:
+    from cryptography.fernet import Fernet, MultiFernet
+
     keys: list[str | bytes] = [key.strip() for key in str(settings.FIELD_KEY).split(",") if key.strip()]
     keys.extend(_derived_keys())
     try:
@@ -206,6 +214,9 @@ def _box() -> MultiFernet:
 
 def _derived_keys() -> list[bytes]:
     """Behind FIELD_KEY too, so that setting it for the first time loses nothing."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     return [
         base64.urlsafe_b64encode(
             HKDF(algorithm=SHA256(), length=32, salt=None, info=_INFO).derive(str(secret_key).encode())

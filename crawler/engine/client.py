@@ -53,7 +53,8 @@ class CrawlClient(httpx.AsyncClient):
         """
         loop = asyncio.get_running_loop()
         begin = loop.time()
-        head += encode_headers(tuple(headers.items()))
+        if headers:
+            head += encode_headers(tuple(headers.items()))
         if extra:
             head += encode_headers(tuple(extra.items()))
         if post is None and cookies is None and into is None:

@@ -33,6 +33,11 @@ _BODILESS = frozenset({204, 304})
 """Statuses whose Content-Length speaks of a body that does not come."""
 
 
+_NAMES: dict[bytes, str] = {}
+_MOST_NAMES = 1_000
+_LONGEST_NAME = 60
+
+
 class RawAnswer(NamedTuple):
     status: int
     headers: dict[str, str]
@@ -199,7 +204,7 @@ class Connection(asyncio.Protocol):
         if self._header_lines > MAX_HEADERS or self._header_bytes > MAX_HEADER_BYTES:
             self._failure = ProtocolViolation(f"more than {MAX_HEADERS} headers or {MAX_HEADER_BYTES} bytes of them")
             return
-        key = name.decode("latin-1").lower()
+        key = _NAMES.get(name) or _name(name)
         if key == _SET_COOKIE:
             if self._cookies is not None:
                 self._cookies.append(value.decode("latin-1"))
@@ -347,6 +352,14 @@ class Connection(asyncio.Protocol):
             self._fail(TimedOut(f"silent for {self._read_timeout:g} s", reason=Reason.READ_TIMEOUT))
         else:
             self._arm(min(silent, self._deadline))
+
+
+def _name(name: bytes) -> str:
+    """A header's name in lower-case; remembered, since servers use the same few."""
+    text = name.decode("latin-1").lower()
+    if len(_NAMES) < _MOST_NAMES and len(name) <= _LONGEST_NAME:
+        _NAMES[name] = text
+    return text
 
 
 def _read_location(value: bytes) -> str:

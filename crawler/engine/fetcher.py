@@ -86,6 +86,10 @@ class Fetcher:
         `accept` and `max_bytes` hold for this request in place of the crawl's own; with `post` it is a POST.
         Raises `FetchError` and `AddressRefused`.
         """
+        if accept is None and post is None and not etag and not last_modified:  # most pages
+            return await self._client.fetch(
+                url, headers=self._headers, max_bytes=max_bytes or self._max_bytes, timeouts=self._timeouts
+            )
         headers = self._headers
         if accept is not None:
             headers = {name: value for name, value in headers.items() if name.lower() != "accept"} | {"Accept": accept}

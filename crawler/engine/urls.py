@@ -7,6 +7,7 @@ printable ASCII, so that the string that was hashed is the string that goes out,
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -71,34 +72,32 @@ def hash_url(url: str) -> int:
 
 def split(url: str) -> Target:
     """The parts of a URL that `normalise` returned; nothing is checked again."""
-    scheme, _, rest = url.partition("://")
-    slash = rest.index("/")
-    authority = rest[:slash]
+    slash = url.index("/", 8)
+    return Target(*_split_origin(url[:slash]), url[slash:])
+
+
+@lru_cache(maxsize=4096)
+def _split_origin(origin: str) -> tuple[str, str, int, str]:
+    scheme, _, authority = origin.partition("://")
     host, colon, port = authority.rpartition(":")
     if not colon or authority.endswith("]"):
         host, port = authority, ""
-    return Target(
+    return (
         scheme,
         host[1:-1] if host.startswith("[") else host,
         int(port) if port else _DEFAULT_PORTS[scheme],
         authority,
-        rest[slash:],
     )
 
 
 def host_of(url: str) -> str:
     """The host of a normalised URL, lower-case and in punycode as normalisation leaves it; IPv6 without brackets."""
-    start = url.index("://") + 3
-    end = url.index("/", start)
-    if url[start] == "[":
-        return url[start + 1 : url.index("]", start)]
-    colon = url.find(":", start, end)
-    return url[start : end if colon < 0 else colon]
+    return _split_origin(url[: url.index("/", 8)])[1]
 
 
 def origin_of(url: str) -> str:
     """``scheme://host[:port]`` of a normalised URL, without a slash at the end."""
-    return url[: url.index("/", url.index("://") + 3)]
+    return url[: url.index("/", 8)]
 
 
 def _accept(href: str) -> str:

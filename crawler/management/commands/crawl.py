@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -50,6 +51,8 @@ class Command(BaseCommand):
             job_data = {"type": "urls", "target": url, "spider": spider}
         with plain_errors():
             find_spider(spider)
+            # What is loaded now stays: the collector need not look at it again and again.
+            gc.freeze()
             try:
                 with _progress_bar(spider) as show:
                     run = run_in_foreground("crawl", job_data, wait=wait, on_progress=show)
