@@ -30,6 +30,9 @@ class CrawlClient(httpx.AsyncClient):
             timeout=httpx.Timeout(limits.read, connect=limits.connect),
         )
         self._crawl_transport = transport
+        self._known_headers: Mapping[str, str] = {}
+        self._known_head = b""
+        """Encoded: they are the same for nearly every request."""
 
     async def fetch(
         self,
@@ -53,8 +56,9 @@ class CrawlClient(httpx.AsyncClient):
         """
         loop = asyncio.get_running_loop()
         begin = loop.time()
-        if headers:
-            head += encode_headers(tuple(headers.items()))
+        if headers is not self._known_headers:
+            self._known_headers, self._known_head = headers, encode_headers(tuple(headers.items()))
+        head += self._known_head
         if extra:
             head += encode_headers(tuple(extra.items()))
         if post is None and cookies is None and into is None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
-from turbohtml import Node
+from turbohtml import Element, Node
 
 from .meta import MetaSelector
 from .page import PageTree
 from .patterns import Pattern, Patterns
 from .records import Json
-from .selectors import Found, Selector, compile_css, compile_xpath
+from .selectors import CssSelector, Found, Selector, compile_css, compile_xpath
 from .spider import FieldRule, FieldType
 from .values import converter, fold, is_verbatim
 
@@ -50,6 +51,11 @@ class FieldReader:
         self._asked = Patterns([rule.regex]) if asks_whether and rule.regex is not None else None
         self._pattern = None if asks_whether or rule.regex is None else Pattern(rule.regex)
         self._convert = converter(rule)
+        is_plain = not isinstance(self._selector, CssSelector) or self._selector.is_plain
+        self._wants_text = rule.meta is None and rule.source is None and is_plain and not self._as_html
+        """Whether the text of elements is what is read."""
+        self._is_folded_text = rule.type is FieldType.TEXT and self._pattern is None
+        """Whether that text, folded, is the value."""
 
     def read(self, context: Node, page: PageTree) -> Reading:
         """The field's value within `context`. Raises `ReadingFailed`."""
@@ -62,11 +68,16 @@ class FieldReader:
             text = self._text(match, page)
             if text is None:
                 continue
+            if self._is_folded_text:
+                return Reading(text, len(matches), [])
             unreadable: list[tuple[str, str]] = []
             return Reading(self._value(text, page, unreadable), len(matches), unreadable)
         return Reading(None, len(matches), [])
 
     def _read_all(self, matches: Sequence[Found], page: PageTree) -> Reading:
+        if self._is_folded_text:
+            found = [text for match in matches if (text := self._text(match, page)) is not None]
+            return Reading(cast("list[Json]", found), len(matches), [])
         unreadable: list[tuple[str, str]] = []
         texts = (self._text(match, page) for match in matches)
         values = [self._value(text, page, unreadable) for text in texts if text is not None]
@@ -80,9 +91,15 @@ class FieldReader:
 
     def _text(self, match: Found, page: PageTree) -> str | None:
         """The text that is the match's value: what the regex takes out of it. None: it has no value."""
-        text = self._selector.read(match, page, as_html=self._as_html)
+        text: str | None
+        if self._wants_text and match.__class__ is Element:
+            text = page.text_of(match)
+        else:
+            text = self._selector.read(match, page, as_html=self._as_html)
         if text is None:
             return None
+        if self._is_folded_text:
+            return " ".join(text.split()) or None
         if not self._is_verbatim:
             text = fold(text)
         if text and self._pattern is not None:
