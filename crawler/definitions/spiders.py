@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from crawler.engine.definition import SpiderDefinition, dump, parse
 from crawler.engine.errors import DefinitionError, DefinitionProblem
 from crawler.exceptions import CrawlerError
-from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider, TaskFailure
+from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider, TaskFailure, TaskSitemap
 from scheduling.definitions import record_removal, record_version
 from scheduling.definitions.differences import same
 from scheduling.models import DefinitionVersion, JobRun, ScheduledJob
@@ -162,6 +162,7 @@ def _delete_what_it_found(spider: Spider) -> None:
         Item.objects.filter(spider=spider),
         Page.objects.filter(spider=spider),
         TaskFailure.objects.filter(task__spider=spider),
+        TaskSitemap.objects.filter(task__spider=spider),
         CrawlTask.objects.filter(spider=spider),
     ):
         rows._raw_delete(using)

@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from crawler import seeding
 from crawler.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
-from crawler.definitions import save_spider
+from crawler.definitions import delete_spider, save_spider
 from crawler.engine.definition import parse
 from crawler.engine.errors import Reason
 from crawler.engine.records import (
@@ -197,6 +197,15 @@ def test_a_sitemap_that_was_read_whole_is_remembered_for_its_task(lane: Lane) ->
     memory = wait(crawl.storage.sitemap_memory())
     assert (set(memory.read), memory.trusts_lastmod) == ({11}, True)
     assert not wait(Crawl(spider, lane).storage.sitemap_memory()).read
+
+
+def test_a_spider_goes_with_the_sitemaps_that_its_crawls_read(lane: Lane) -> None:
+    crawl = Crawl(make_spider(), lane)
+    crawl.open()
+    wait(crawl.storage.checkpoint(Batch(sitemaps=[SitemapResult("https://x/s.xml", 11)]), room=ROOM))
+    delete_spider("books")
+    assert not TaskSitemap.objects.exists()
+    assert not CrawlTask.objects.exists()
 
 
 def test_a_sitemap_that_told_lies_is_not_believed_in_the_next_crawl(lane: Lane) -> None:
