@@ -160,17 +160,15 @@ class PageReader:
             and extraction.finding is None
             and self._traps.read(result.page.url, result.content_hash)
         )
+        # Before links are judged: most pages have no reasons yet, and this costs them nothing.
+        failure = _failure_of(result) if extraction.reasons else None
         self.take_links(result, extraction.links, is_echo=is_echo)
         if extraction.refresh:
             self._take_refresh(result, extraction.refresh)
-        reasons = extraction.reasons
-        failure = next((reason for reason in FAILURES if reasons.pop(reason, 0)), None) if reasons else None
         if failure is not None:
             # The last problem is the page's own, and shown as that.
             _give_up(result, failure, extraction.problems.pop().value if extraction.problems else "")
             return is_echo
-        if reasons and reasons.pop(Reason.NOT_HTML, 0):
-            result.reason = Reason.NOT_HTML
         if extraction.finding is not None and self._accept(result, extraction, extraction.finding):
             return is_echo
         result.items = extraction.items
@@ -349,6 +347,14 @@ class PageReader:
         elif self._seen.add(target_hash):
             result.links.append(Link(target, target_hash, page.depth, page.hops + 1))
         return result
+
+
+def _failure_of(result: PageResult) -> Reason | None:
+    """Why the extractor could not read the page to its end. That it is none, as some JSON, is the page's own reason."""
+    reasons = result.reasons
+    if reasons.pop(Reason.NOT_HTML, 0):
+        result.reason = Reason.NOT_HTML
+    return next((reason for reason in FAILURES if reasons.pop(reason, 0)), None)
 
 
 def _give_up(result: PageResult, reason: str, detail: str) -> None:
