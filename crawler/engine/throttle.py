@@ -123,7 +123,8 @@ class Throttle:
         if self._skip and self._is_cut:  # the rest of a burst, begun before the last cut
             self._skip -= 1
             return False
-        limit = self._usual or self.limit
+        # A limit that was not used was not too much: what the host had was.
+        limit = min(self._usual or self.limit, max(active, self._active))
         if limit > 1:
             # A trial beyond what was known to be well goes back to that.
             self._cut(limit, limit - 1 if self._is_trial else limit // 2)
@@ -157,7 +158,7 @@ class Throttle:
         if self.limit == 1 or self._baseline is None:
             self._measured(median)
         elif median > TOLERANCE * self._baseline and median - self._baseline > SLACK:
-            self._slow_down(median, self._baseline / median)
+            self._slow_down(min(self.limit, used), median, self._baseline / median)
             return
         self._is_slow = False
         if self.limit > 1 and self._windows >= REMEASURE:
@@ -172,12 +173,11 @@ class Throttle:
         """A window without load: half of what is known of it, so that one odd window does not count for all."""
         self._baseline = median if self._baseline is None else (self._baseline * median) ** 0.5
 
-    def _slow_down(self, median: float, share: float) -> None:
-        """`share`: the part of our requests that the host worked on, the rest stood in its queue."""
+    def _slow_down(self, limit: int, median: float, share: float) -> None:
+        """`share`: the part of our `limit` requests that the host worked on, the rest stood in its queue."""
         if not self._is_slow:
             self._is_slow = True
             return
-        limit = self.limit
         self._cut(limit, max(1, min(limit - 1, round(limit * share))))
         self._doubt = limit, median * (1 + share) / 2
 

@@ -6,6 +6,8 @@ from math import exp
 from statistics import fmean
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crawler.engine.throttle import FIRST_PATIENCE, MAX_PAUSE, Throttle
 
@@ -104,6 +106,35 @@ def test_pauses_double_up_to_a_minute_where_one_at_a_time_is_too_much() -> None:
     assert pauses[:4] == [0.1, 0.2, 0.4, 0.8]
     assert pauses[-1] == MAX_PAUSE
     assert throttle.limit == 1
+
+
+def test_a_limit_that_was_not_used_is_not_what_was_too_much() -> None:
+    throttle = Throttle()
+    while throttle.limit < 16:
+        throttle.answered(SECONDS, throttle.limit, 16)
+    throttle.refused(2)
+    assert throttle.limit == 1
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.one_of(st.none(), st.floats(0.0, 100.0)), st.integers(1, 100), st.sampled_from([1, 2, 5, 16, 100])
+        ),
+        max_size=400,
+    )
+)
+def test_whatever_comes_the_limits_hold(steps: list[tuple[float | None, int, int]]) -> None:
+    throttle = Throttle()
+    for seconds, active, cap in steps:
+        if seconds is None:
+            throttle.refused(active)
+        else:
+            throttle.answered(seconds, active, cap)
+        assert 1 <= throttle.limit <= 100
+        assert 0.0 <= throttle.pause <= MAX_PAUSE
+        assert not throttle.pause or throttle.limit == 1
+        assert throttle.cuts == 0 or 1 <= throttle.lowest <= 100
 
 
 def test_errors_alone_never_speed_up() -> None:
