@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db import transaction
+from django.utils.dateparse import parse_datetime
 
 from . import rawsql
 from .checkpoint import CrawlScope, lock_task
 from .engine.errors import Reason
+from .engine.politeness import read_hosts
 from .models import CrawlTask
 
 LEFT_FOR_LATER = frozenset({Reason.DAY_BUDGET.value, Reason.QUIET_HOURS.value, Reason.HOST_REST.value})
@@ -34,25 +37,39 @@ class Before:
     pages: int = 0
     """Answers: they count for `max_pages`."""
     reasons: Counter[str] = field(default_factory=Counter)
+    name: str = ""
+    """The task id of the last of them, for people."""
+
+
+def rests(scope: CrawlScope) -> dict[str, datetime]:
+    """Hosts that asked the crawl before for a long rest, and until when: that outlives a process."""
+    tasks = CrawlTask.objects.filter(spider_id=scope.spider_id, pk__lt=scope.task_id).order_by("-pk")
+    stored = tasks.values_list("hosts", flat=True).first()
+    found = {}
+    for origin, manners in read_hosts(stored).items():
+        until = parse_datetime(manners.closed_until) if manners.closed_by == Reason.HOST_REST else None
+        if until is not None and until.tzinfo is not None:
+            found[origin] = until
+    return found
 
 
 def find(scope: CrawlScope, *, max_pages: int | None) -> Before:
     """The crawls right before this one that had to leave pages, if this one goes on with them."""
     if not scope.follows_links:
         return Before()
-    columns = ("pk", "pages", "reasons", "status", "task_type", "spider_version")
+    columns = ("pk", "task_id", "pages", "reasons", "status", "task_type", "spider_version")
     tasks = CrawlTask.objects.filter(spider_id=scope.spider_id, pk__lt=scope.task_id).order_by("-pk")
-    last, together, counted = None, 0, Counter[str]()
-    for pk, pages, reasons, status, task_type, version in tasks.values_list(*columns)[:MAX_CRAWLS]:
+    last, name, together, counted = None, "", 0, Counter[str]()
+    for pk, task_id, pages, reasons, status, task_type, version in tasks.values_list(*columns)[:MAX_CRAWLS]:
         is_whole = status == CrawlTask.Status.COMPLETED and task_type != CrawlTask.Type.URLS
         if not is_whole or version != scope.spider_version or LEFT_FOR_LATER.isdisjoint(reasons):
             break
-        last = last or pk
+        last, name = (pk, task_id) if last is None else (last, name)
         together += pages
         counted.update(reasons)
     if last is None or (max_pages is not None and together >= max_pages):
         return Before()
-    return Before(task_id=last, pages=together, reasons=counted)
+    return Before(task_id=last, pages=together, reasons=counted, name=name)
 
 
 def take_part(scope: CrawlScope, task_id: int) -> int:

@@ -61,13 +61,13 @@ class CrawlJobHandler(JobHandler):
         prepared = await context.effects(_prepare, context.run_id, context.job_id, request)
         if not prepared.definition.session.verify_tls:
             context.log(str(UNVERIFIED))
-        outcome = await self._crawl(context, request, prepared)
+        outcome, goes_on_from = await self._crawl(context, request, prepared)
         if outcome.ending is Ending.STOPPED:
             raise RunStopped(outcome.message)
         data = await context.effects(_result, prepared.task.pk)
         return JobResult(
             success=outcome.ending is not Ending.FAILED,
-            message=_sentence(outcome, data, prepared.definition),
+            message=_sentence(outcome, data, prepared.definition, goes_on_from),
             data=data | {"seconds": round(outcome.seconds, 3)},
         )
 
@@ -77,7 +77,8 @@ class CrawlJobHandler(JobHandler):
         context.log(f"{task_id}: {message}")
         return JobResult(success=True, message=message, data={"task_id": task_id, "children": children})
 
-    async def _crawl(self, context: JobContext, request: CrawlRequest, prepared: Prepared) -> CrawlOutcome:
+    async def _crawl(self, context: JobContext, request: CrawlRequest, prepared: Prepared) -> tuple[CrawlOutcome, str]:
+        """How the crawl went; and the task that had left what it went on with."""
         manager = await get_manager()
         storage = DatabaseStorage(
             task=prepared.task,
@@ -95,7 +96,7 @@ class CrawlJobHandler(JobHandler):
             fraction = None if max_pages is None else min(done.pages / max_pages, 1.0)
             context.progress(fraction, _("%(pages)d pages, %(items)d items") % _shown(done.pages, done.items))
 
-        return await manager.crawl(
+        outcome = await manager.crawl(
             definition=prepared.definition,
             storage=storage,
             stopping=context.stopping,
@@ -103,6 +104,7 @@ class CrawlJobHandler(JobHandler):
             session=prepared.session,
             on_progress=show,
         )
+        return outcome, storage.goes_on_from
 
 
 def _prepare(run_id: int, job_id: str, request: CrawlRequest) -> Prepared:
@@ -135,7 +137,9 @@ def _result(task_id: int) -> dict[str, object]:
     return {"task_id": task.task_id, **counts(task), "errors": task.pages_failed, "reasons": task.reasons}
 
 
-def _sentence(outcome: CrawlOutcome, data: Mapping[str, object], definition: SpiderDefinition) -> str:
+def _sentence(
+    outcome: CrawlOutcome, data: Mapping[str, object], definition: SpiderDefinition, goes_on_from: str
+) -> str:
     unverified = "" if definition.session.verify_tls else str(UNVERIFIED)
     if outcome.ending is Ending.FAILED:
         return f"{outcome.message} {unverified}".rstrip()
@@ -146,7 +150,8 @@ def _sentence(outcome: CrawlOutcome, data: Mapping[str, object], definition: Spi
         "new": data["items_new"],
         "changed": data["items_changed"],
     }
-    return " ".join(part for part in (found, outcome.message, unverified) if part)
+    went_on = _("It went on with what %s had left.") % goes_on_from if goes_on_from else ""
+    return " ".join(part for part in (found, went_on, outcome.message, unverified) if part)
 
 
 def _shown(pages: int, items: int) -> dict[str, int]:

@@ -85,6 +85,8 @@ class DatabaseStorage:
             max_depth=max_depth,
             follows_links=follows_links,
         )
+        self.goes_on_from = ""
+        """Once opened: the task that left the pages with which this one begins."""
         self._max_pages = max_pages
         self._lane_run = lane_run
         self._memory = CrawlMemory()
@@ -179,6 +181,7 @@ class DatabaseStorage:
         is_resumed = Page.objects.filter(task_id=task_id).exists()
         if not is_resumed:
             before = continuation.Before()  # its pages are not there any more
+        self.goes_on_from = before.name
         add_seeds(self._scope, seeds)
         columns = ("reasons", "rules", "hosts", "pages", "run__execution_time", "run__started_at")
         row = CrawlTask.objects.values(*columns).get(pk=task_id)
@@ -203,6 +206,7 @@ class DatabaseStorage:
             depth_limited=Reason.DEPTH_LIMIT.value in reasons,
             reasons=reasons,
             seconds_spent=_seconds_spent(row["run__execution_time"], row["run__started_at"]),
+            rests=continuation.rests(self._scope),
         )
 
     def _known(self) -> KnownHashes:

@@ -191,6 +191,7 @@ class Crawl:
         if self._definition.start_posts or opening.resumed:
             self._visitor.posts = self._reader.posts = Posts(self._definition.start_posts)
         self._tally.go_on(opening)
+        self._gate.keep_rests(opening.rests)
         self._ledger.outside = opening.pending_dropped > 0
         if self._tally.answered >= self._max_pages:
             self._reach_page_limit()

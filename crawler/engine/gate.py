@@ -7,7 +7,7 @@ time: its pages then stay in the frontier, and the crawl ends as limited and say
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 from math import inf
@@ -115,6 +115,13 @@ class Gate:
     def obeys_robots(self) -> bool:
         return self._manners.obey_robots
 
+    def keep_rests(self, rests: Mapping[str, datetime]) -> None:
+        """Leave hosts alone that asked an earlier crawl for it, whatever process that was."""
+        now, wall = self._clock(), self._calendar.now()
+        for origin, until in rests.items():
+            if until > wall:
+                self.frontier.host_at(origin).guest.keep_rest(now + (until - wall).total_seconds())
+
     def forget(self, host: Host) -> None:
         """The frontier has forgotten an idle host."""
         self._politeness.end(host.origin)
@@ -186,8 +193,9 @@ class Gate:
 
     def leave(self, host: Host, now: float) -> None:
         """The host asked for a rest longer than a crawl waits: nothing more of it is asked for in this crawl."""
-        rest = timedelta(seconds=max(0.0, host.guest.slot.blocked_until - now))
-        self._leave(host, Reason.HOST_REST, self._calendar.now() + rest)
+        until = self._calendar.now() + timedelta(seconds=max(0.0, host.guest.slot.blocked_until - now))
+        # Whole seconds, and never too early.
+        self._leave(host, Reason.HOST_REST, (until + timedelta(microseconds=999_999)).replace(microsecond=0))
 
     def quiet(self, now: float) -> tuple[float, str] | None:
         """In quiet hours: when to ask again (infinite: the crawl should end), and the sentence's part that says so."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -308,6 +308,8 @@ class Opening:
     """Those that earlier attempts have counted."""
     seconds_spent: float = 0.0
     """How long earlier attempts of this task took: they count for `max_seconds`."""
+    rests: Mapping[str, datetime] = field(default_factory=dict)
+    """Origins that asked an earlier crawl to be left alone, and until when."""
 
 
 class Ending(StrEnum):

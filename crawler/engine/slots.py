@@ -158,6 +158,10 @@ class Guest:
         slot.settle()
         slot.next_start = max(slot.next_start, slot.last_start + slot.delay)
 
+    def keep_rest(self, until: float) -> None:
+        """The host has asked for rest until then, before this process knew of it."""
+        self.slot.blocked_until = max(self.slot.blocked_until, until)
+
     def must_leave(self, now: float) -> bool:
         """Whether the host asked for a longer rest than any crawl waits for."""
         return self.slot.blocked_until - now > MAX_BACKOFF

@@ -18,6 +18,7 @@ from crawler.engine.budget import Calendar
 from crawler.models import CrawlTask, Item, Page
 from scheduling.lanes import Lane
 from scheduling.runner import run_in_foreground
+from tests.servers.misbehaving import MisbehavingServer
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 
@@ -80,14 +81,16 @@ def asked(site: SiteServer) -> Counter[str]:
 
 def test_a_site_that_is_larger_than_a_day_is_walked_in_several(site: SiteServer, days: Days) -> None:
     save(site, manners={"pages_per_day": 12})
-    pages = []
+    tasks = []
     for _ in range(3):
-        task = crawl()
-        pages.append(task.pages)
+        tasks.append(crawl())
         days.turn()
-    assert pages == [12, 12, 7]
+    task = tasks[-1]
+    assert [each.pages for each in tasks] == [12, 12, 7]
     assert asked(site) == Counter({"/": 1, **{f"/{n}": 1 for n in range(1, PAGES + 1)}})
-    assert task.message == "7 pages, 0 unchanged; 7 items read, 7 new, 0 changed."
+    assert task.message == (
+        f"7 pages, 0 unchanged; 7 items read, 7 new, 0 changed. It went on with what {tasks[1].task_id} had left."
+    )
     assert (Item.objects.filter(gone_at=None).count(), task.items_gone) == (PAGES, 0)
     # The walk is over: the next one begins at the start, and asks for changes only.
     site.log.clear()
@@ -150,6 +153,32 @@ def test_links_that_were_cut_on_another_day_are_not_forgotten(site: SiteServer, 
         days.turn()
     assert "pages were left in the frontier" in messages[0]
     assert messages[-1].endswith("Links beyond max_depth = 4 were left out")
+
+
+def test_a_long_rest_is_kept_by_processes_that_have_not_heard_of_it(days: Days) -> None:
+    """Each crawl of this test has an event loop of its own, and so slots that know nothing of the one before."""
+    server = MisbehavingServer()
+    with serve_in_thread(server):
+        save_spider({"name": "books", "start_urls": [f"{server.url}/retry-after/503?seconds=3600"]})
+        first = crawl()
+        requests = len(server.log)
+        assert first.status == "failed"
+        assert first.hosts[server.url]["closed_by"] == "host_rest"
+        days.now += timedelta(minutes=50)
+        again = crawl()
+        assert again.message == (f"{server.url} asked to be left alone until 2027-01-01 13:00 (Asia/Shanghai)")
+        assert len(server.log) == requests
+        days.now += timedelta(minutes=20)
+        crawl()
+        assert len(server.log) > requests
+
+
+@pytest.mark.parametrize("closed_until", ["", "soon", "2027-01-01", "2027-01-01T00:00:00"])
+def test_a_rest_that_cannot_be_read_is_none(lane: Lane, closed_until: str) -> None:
+    spider = make_spider()
+    hosts = {"https://shop.example": {"closed_by": "host_rest", "closed_until": closed_until}}
+    CrawlTask.objects.filter(pk=Crawl(spider, lane).task.pk).update(hosts=hosts)
+    assert Crawl(spider, lane).open("/").rests == {}
 
 
 def left(crawl: Crawl, *, reason: str = "day_budget", **fields: object) -> None:
