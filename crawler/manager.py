@@ -132,6 +132,8 @@ class CrawlerManager:
             drain_seconds=min(DRAIN_SECONDS, settings.SCHEDULER_DRAIN_SECONDS / 2),
             on_progress=on_progress,
             calendar=host_days.calendar(),
+            # A proxy looks names up itself.
+            prepare=self._guard.prepare if definition.session.proxy is None else None,
         )
         stopper = asyncio.create_task(_stop_when(stopping, crawl), name="crawl stopper")
         try:

@@ -20,8 +20,9 @@ from .budget import Calendar
 from .directives import Directives
 from .ending import judge_ending
 from .frontier import WINDOW, Frontier, Host
-from .gate import Gate, Step
+from .gate import Gate, Prepare, Step
 from .ledger import Ledger
+from .openings import Openings
 from .reading import PageReader, Scope
 from .records import (
     Answer,
@@ -78,8 +79,11 @@ class Crawl:
         on_progress: Callable[[CrawlCounts], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         calendar: Calendar | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
-        """`calendar`: in which days and quiet hours are meant; UTC's where it is not given."""
+        """`calendar`: in which days and quiet hours are meant; UTC's where it is not given. `prepare`
+        (`Guard.prepare`) is called before a host is asked, so that no worker waits for its name.
+        """
         self._definition = definition
         self._scope = scope
         self._storage = storage
@@ -104,6 +108,7 @@ class Crawl:
             quotas=self._quotas,
             calendar=calendar or Calendar(),
             clock=clock,
+            prepare=prepare,
         )
         self._frontier = self._gate.frontier = Frontier(self._join, window=window, forget=self._gate.forget)
         self._visitor = Visitor(
@@ -128,8 +133,9 @@ class Crawl:
             note=self._gate.note,
         )
         self._room = RestRoom(clock)
+        self._openings = Openings(self._gate.open, self._opened)
         self._busy = 0
-        """Workers that do something."""
+        """Workers that do something, and hosts that are opened."""
         self._fetching = 0
         """Of those, the ones whose page may become an answer."""
         self._drain: asyncio.TimerHandle | None = None
@@ -164,12 +170,12 @@ class Crawl:
             task.add_done_callback(self._task_ended)
         try:
             await self._until_over(spent)
-            await _end([*walk, *workers])
+            await _end([*walk, *workers, *self._openings.tasks])
             if self._failure is None:
                 self._ledger.finish()
                 await keeper
         finally:
-            await _end([keeper, *walk, *workers])
+            await _end([keeper, *walk, *workers, *self._openings.tasks])
             self._tidy_up()
         if self._failure is not None:
             raise self._failure
@@ -282,6 +288,8 @@ class Crawl:
                 continue
             host, page = turn
             self._busy += 1
+            if page is None and self._openings.begin(host):
+                continue
             try:
                 if page is None:
                     await self._gate.open(host)
@@ -289,6 +297,11 @@ class Crawl:
                     await self._visit(host, page)
             finally:
                 self._busy -= 1
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        self._busy -= 1
+        self._task_ended(task)
+        self._go_on()
 
     def _next(self) -> tuple[Host, PendingPage | None] | None:
         """What to do next: a page to fetch, or a host whose robots.txt comes first (None for the page)."""

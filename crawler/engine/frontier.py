@@ -46,6 +46,7 @@ class Host:
         "guest",
         "in_flight",
         "in_helper",
+        "is_named",
         "left",
         "origin",
         "pages",
@@ -62,6 +63,8 @@ class Host:
         self.in_flight = 0
         self.left = 0
         """Pages that this crawl does not ask for: they stay in the storage's frontier."""
+        self.is_named = False
+        """Whether its name has been looked up in this crawl."""
         self.in_helper = 0
         """Pages that wait for a helper process or are read there: each holds a worker of the crawl."""
         self.brought = -1

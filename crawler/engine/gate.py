@@ -7,10 +7,11 @@ time: its pages then stay in the frontier, and the crawl ends as limited and say
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 from math import inf
+from typing import TypeAlias
 
 from .budget import MAX_WAIT, Budget, Calendar
 from .errors import Reason
@@ -31,6 +32,10 @@ NOTE_EVERY = 10.0
 """Seconds between two checkpoints that store how the hosts were treated; the last one does so too."""
 MAX_NAMED = 3
 """Hosts that are named in the crawl's last sentence."""
+
+
+Prepare: TypeAlias = Callable[[str], Awaitable[None]]
+"""Looks up the name of an origin's host, and raises nothing."""
 
 
 class Step(Enum):
@@ -57,6 +62,7 @@ class Gate:
         quotas: Quotas | None,
         calendar: Calendar,
         clock: Callable[[], float],
+        prepare: Prepare | None = None,
     ) -> None:
         self._manners = manners
         self.agent = product_token(user_agent)
@@ -68,6 +74,7 @@ class Gate:
         self._quotas = quotas
         self._calendar = calendar
         self._clock = clock
+        self._prepare = prepare
         self._politeness = Politeness()
         self._note_at = clock() + NOTE_EVERY
         self._left: dict[Host, tuple[Reason, datetime]] = {}
@@ -132,6 +139,9 @@ class Gate:
         After OPEN comes `open`; after GO the slot is free.
         """
         budget, frontier = self.budget, self.frontier
+        if not host.is_named and self._prepare is not None:
+            frontier.opening(host)
+            return Step.OPEN
         if budget is not None and not budget.knows(host.origin):
             frontier.opening(host)
             return Step.OPEN
@@ -161,6 +171,11 @@ class Gate:
 
     async def open(self, host: Host) -> None:
         """Learn what `step` wanted to know."""
+        if not host.is_named and self._prepare is not None:
+            await self._prepare(host.origin)
+            host.is_named = True
+            self.frontier.opened(host, host.rules, self._clock())
+            return
         if self.budget is not None and not self.budget.knows(host.origin):
             await self.budget.learn(host.origin)
             self.frontier.opened(host, host.rules, self._clock())

@@ -7,14 +7,15 @@ resolver that changes its mind in between gains nothing.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TypeAlias
 
 from .errors import AddressRefused, DnsError
+from .names import ThreadedResolver
+from .urls import host_of
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -57,29 +58,21 @@ _REFUSED_V6 = {
     IPv6Network("fec0::/10"): "site-local",
     IPv6Network("ff00::/8"): "multicast",
 }
+_NOTHING: tuple[float, tuple[str, ...]] = (0.0, ())
+STALE = 20.0
+"""Times an answer's life for which it may be used while it is asked for again. Whatever it says is checked anew."""
+STALE_WAIT = 0.2
+"""Seconds that are waited for the new answer."""
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
 
 
-class ThreadedResolver:
-    """`getaddrinfo` in threads of its own, so that slow names wait for nobody but each other."""
-
-    def __init__(self, threads: int = 16) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="dns")
-
-    async def __call__(self, host: str, port: int) -> Sequence[str]:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, _lookup, host, port)
-
-    def close(self) -> None:
-        """Lets running look-ups end by themselves; they cannot be interrupted."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-
 class Guard:
     """Resolves names and lets only those addresses through that the public can reach, or that are allowed by name.
 
-    `timeout` bounds one look-up in seconds. Answers are kept for `ttl` seconds, failures for a sixth of that.
+    `timeout` bounds one look-up in seconds. Answers are kept for `ttl` seconds, failures for a sixth of that, and each
+    name is looked up once at a time. An answer that is checked is checked at each connection, however old it is.
     """
 
     def __init__(
@@ -89,10 +82,9 @@ class Guard:
         *,
         timeout: float = 10.0,
         ttl: float = 30.0,
-        threads: int = 16,
     ) -> None:
         self._allowed = tuple(allowed_networks)
-        self._own_resolver = ThreadedResolver(threads) if resolver is None else None
+        self._own_resolver = ThreadedResolver() if resolver is None else None
         self._resolver: Resolver = resolver or self._own_resolver or ThreadedResolver()
         self._timeout = timeout
         self._ttl = ttl
@@ -127,6 +119,13 @@ class Guard:
             )
         return usable
 
+    async def prepare(self, origin: str) -> None:
+        """Look the host of `origin` up, so that who connects to it next need not wait. Raises nothing."""
+        host = host_of(f"{origin}/")
+        if not _is_literal(host):
+            with suppress(DnsError):  # it is kept, and told to who connects
+                await self._addresses(host, 0)
+
     def close(self) -> None:
         for task in self._running.values():
             task.cancel()
@@ -138,16 +137,21 @@ class Guard:
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
         now = asyncio.get_running_loop().time()
-        known = self._answers.get(host)
-        if known and known[0] > now:
-            if isinstance(known[1], DnsError):
-                raise DnsError(str(known[1]))
-            return known[1]
+        until, answer = self._answers.get(host, _NOTHING)
+        if until > now:
+            if isinstance(answer, DnsError):
+                raise DnsError(str(answer))
+            return answer
         task = self._running.get(host)
         if task is None:
             task = asyncio.create_task(self._look_up(host, port))
             self._running[host] = task
             task.add_done_callback(lambda done: self._forget(host, done))
+        if answer and not isinstance(answer, DnsError) and until + self._ttl * STALE > now:
+            # RFC 8767: a name that was known goes on with its old addresses while its servers are slow to confirm them.
+            await asyncio.wait({task}, timeout=STALE_WAIT)
+            if not task.done():
+                return answer
         # Shielded: the one look-up serves all who ask for this host, and outlives whoever gives up first.
         return await asyncio.shield(task)
 
@@ -240,9 +244,3 @@ def _parses(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _lookup(host: str, port: int) -> Sequence[str]:
-    # Bytes keep Python's IDNA codec, which knows only the rules of 2003, away from a name that is ASCII already.
-    found = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))

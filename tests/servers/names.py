@@ -103,6 +103,8 @@ def _answer(data: bytes, end: int, *, code: int, found: list[tuple[int, bytes]] 
     records = found or []
     header = data[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(records), 0, 0)
     question = data[12 : end + 4]
-    return header + question + b"".join(
-        b"\xc0\x0c" + struct.pack("!HHIH", _A, 1, ttl, len(address)) + address for ttl, address in records
+    return (
+        header
+        + question
+        + b"".join(b"\xc0\x0c" + struct.pack("!HHIH", _A, 1, ttl, len(address)) + address for ttl, address in records)
     )

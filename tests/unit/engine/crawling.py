@@ -46,6 +46,7 @@ class Crawler:
     slots: Slots = field(default_factory=Slots)
     robots: Robots = field(default_factory=lambda: Robots(retry_delay=0.01))
     calendar: Calendar = field(default_factory=Calendar)
+    guard: Guard | None = None
 
     def crawl(
         self,
@@ -87,14 +88,16 @@ class Crawler:
             drain_seconds=drain_seconds,
             on_progress=on_progress,
             calendar=self.calendar,
+            prepare=None if self.guard is None else self.guard.prepare,
         )
 
 
 @asynccontextmanager
-async def make_crawler(*, allow_loopback: bool = True) -> AsyncIterator[Crawler]:
-    guard = Guard(LOOPBACK if allow_loopback else ())
+async def make_crawler(*, allow_loopback: bool = True, guard: Guard | None = None) -> AsyncIterator[Crawler]:
+    """`guard` in place of one that asks this machine's resolver, and allows loopback or not."""
+    guard = guard or Guard(LOOPBACK if allow_loopback else ())
     client = CrawlClient(CrawlTransport(guard))
-    crawler = Crawler(client)
+    crawler = Crawler(client, guard=guard)
     try:
         yield crawler
     finally:

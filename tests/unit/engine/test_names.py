@@ -1,0 +1,175 @@
+"""Slow names: looked up by blocking questions to a real name server, as the system's resolver asks them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from crawler.engine.crawl import RetryRule
+from crawler.engine.errors import DnsError
+from crawler.engine.guard import Guard
+from crawler.engine.memory import MemoryStorage
+from crawler.engine.names import Lookup, ThreadedResolver
+from tests.servers.names import Name, NameServer
+from tests.unit.engine.crawling import LOOPBACK, finish, make_crawler, make_definition
+from tests.unit.engine.site import Site, page
+
+WAIT = 5.0
+"""Seconds that a question waits for its answer."""
+
+
+def asking(server: NameServer) -> Lookup:
+    """What `getaddrinfo` does, of this server: a question by UDP, and a thread that waits."""
+    port = server.port
+
+    def lookup(host: str, _port: int) -> Sequence[str]:
+        question = struct.pack("!HHHHHH", 7, 0x0100, 1, 0, 0, 0)
+        question += b"".join(bytes([len(label)]) + label.encode() for label in host.split(".")) + b"\0\0\1\0\1"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+            asker.settimeout(WAIT)
+            asker.sendto(question, ("127.0.0.1", port))
+            answer = asker.recv(512)
+        if answer[3] & 15:
+            raise OSError(f"code {answer[3] & 15}")
+        return [socket.inet_ntoa(answer[-4:])] if answer[7] else []
+
+    return lookup
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_two_hundred_lost_names_hold_up_no_other_name_and_no_other_page() -> None:
+    """Half of the pages are on hosts whose names nobody answers for: what the others cost is counted in turns."""
+    lost = {f"h{number}.lost.test": Name(delay=-1) for number in range(200)}
+    async with (
+        NameServer(lost | {f"h{number}.quick.test": Name("127.0.0.1") for number in range(20)}) as server,
+        Site() as site,
+    ):
+        links = [f"http://{name}:{site.port}/" for name in server.names]
+        site.pages = {"/hub": page(*links), "/": page(*(f"/{n}" for n in range(20)))}
+        site.pages |= {f"/{number}": page() for number in range(20)}
+        resolver = ThreadedResolver(lookup=asking(server))
+        guard = Guard(LOOPBACK, resolver, timeout=WAIT)
+        storage = MemoryStorage()
+        definition = make_definition(
+            f"http://127.0.0.1:{site.port}/hub", allowed_domains=["127.0.0.1", "lost.test", "quick.test"]
+        )
+        async with make_crawler(guard=guard) as crawler:
+            crawl = crawler.crawl(definition, storage, retry=RetryRule(times=0))
+            running = asyncio.create_task(crawl.run())
+            # All pages of the twenty hosts are there while not one of the two hundred names has been given up.
+            await until(lambda: sum(site.asked.values()) == 1 + 20 * 21)
+            assert len(server.asked) == 220
+            assert max(server.asked.values()) == 1
+            assert not any(result.reason for result in storage.pages.values())
+            crawl.request_stop()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        resolver.close()
+
+
+async def test_a_name_server_that_fails_is_told_from_one_that_does_not_know() -> None:
+    async with NameServer(
+        {"failing.test": Name(fails=True), "empty.test": Name(), "ok.test": Name("127.0.0.1")}
+    ) as server:
+        guard = Guard(LOOPBACK, ThreadedResolver(lookup=asking(server)))
+        for host, why in (("failing.test", "code 2"), ("unknown.test", "code 3"), ("empty.test", "no address")):
+            with pytest.raises(DnsError, match=why):
+                await guard.resolve(host, 80)
+        assert await guard.resolve("ok.test", 80) == ["127.0.0.1"]
+        guard.close()
+
+
+async def test_pages_on_names_without_an_address_are_counted_and_the_rest_is_crawled() -> None:
+    async with NameServer({"ok.test": Name("127.0.0.1")}) as server, Site() as site:
+        site.pages = {
+            "/": page(*(f"http://gone{number}.test:{site.port}/" for number in range(30)), "/a"),
+            "/a": page(),
+        }
+        storage = MemoryStorage()
+        definition = make_definition(
+            f"http://ok.test:{site.port}/", allowed_domains=["test"], manners={"obey_robots": False}
+        )
+        async with make_crawler(guard=Guard(LOOPBACK, ThreadedResolver(lookup=asking(server)))) as crawler:
+            outcome = await finish(crawler.crawl(definition, storage, retry=RetryRule(times=1, delay=0.01)))
+    assert (outcome.counts.pages_done, outcome.counts.reasons["dns_error"]) == (2, 30)
+
+
+async def test_names_that_were_slow_leave_half_of_the_threads_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crawler.engine.names.SLOW_SECONDS", 0.02)
+    gate = threading.Event()
+
+    def lookup(host: str, port: int) -> Sequence[str]:
+        if host.startswith("slow"):
+            time.sleep(0.03)
+            gate.wait(5)
+        return ["127.0.0.1"]
+
+    resolver = ThreadedResolver(threads=4, lookup=lookup)
+    gate.set()
+    await asyncio.gather(*(resolver(f"slow{number}", 80) for number in range(8)))
+    gate.clear()
+    waiting = [asyncio.create_task(resolver(f"slow{number}", 80)) for number in range(8)]
+    await asyncio.sleep(0)
+    for number in range(20):
+        assert await asyncio.wait_for(resolver(f"quick{number}", 80), 2) == ["127.0.0.1"]
+    assert not any(task.done() for task in waiting)
+    gate.set()
+    assert len(await asyncio.gather(*waiting)) == 8
+    assert resolver.threads <= 4
+    resolver.close()
+
+
+async def test_a_name_that_is_given_up_and_asked_for_again_holds_one_thread() -> None:
+    gate = threading.Event()
+    asked: list[str] = []
+
+    def lookup(host: str, port: int) -> Sequence[str]:
+        asked.append(host)
+        gate.wait(5)
+        return ["8.8.8.8"]
+
+    resolver = ThreadedResolver(lookup=lookup)
+    guard = Guard(resolver=resolver, timeout=0.05, ttl=0.0)
+    for _ in range(4):
+        with pytest.raises(DnsError, match="no answer within"):
+            await guard.resolve("slow.test", 80)
+    assert (asked, resolver.threads) == (["slow.test"], 1)
+    gate.set()
+    await until(lambda: not resolver._running)
+    assert await guard.resolve("slow.test", 80) == ["8.8.8.8"]
+    guard.close()
+    resolver.close()
+
+
+async def test_a_known_name_goes_on_with_its_addresses_while_it_is_slow_to_confirm_them() -> None:
+    gate = threading.Event()
+    gate.set()
+    answers = [["8.8.8.8"], ["10.0.0.1"]]
+
+    def lookup(host: str, port: int) -> Sequence[str]:
+        gate.wait(5)
+        return answers.pop(0)
+
+    resolver = ThreadedResolver(lookup=lookup)
+    guard = Guard(resolver=resolver, ttl=0.05)
+    assert await guard.resolve("known.test", 80) == ["8.8.8.8"]
+    await asyncio.sleep(0.06)
+    gate.clear()
+    assert await guard.resolve("known.test", 80) == ["8.8.8.8"]
+    gate.set()
+    await until(lambda: not answers)
+    with pytest.raises(Exception, match=r"leads to 10\.0\.0\.1"):
+        await guard.resolve("known.test", 80)
+    guard.close()
+    resolver.close()
