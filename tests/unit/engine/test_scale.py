@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 import pytest
 
-from crawler.engine import frontier, gate, ledger, robots
+from crawler.engine import frontier, gate, ledger, openings, robots
 from crawler.engine.client import CrawlClient
 from crawler.engine.guard import Guard
 from crawler.engine.memory import MemoryStorage
@@ -73,7 +73,7 @@ async def test_a_crawl_over_many_hosts_keeps_little_of_those_that_it_is_through_
     # Who was forgotten with its rules and has pages again is asked for them again.
     assert max(asked.values()) == 2
     assert set(looked_up.values()) == {1}
-    assert open_at_once <= 50 + 64
+    assert open_at_once <= 50 + 64 + openings.MOST
     # Those with pages in memory, and those that are remembered though they have none.
     assert known_at_once <= 200 + IDLE + 64
     assert kept <= 1_000 + known_at_once
