@@ -37,14 +37,14 @@ _CELLS = frozenset(("td", "th", "li", "dt", "dd", "pre"))
 """Whose texts may be short and yet belong to an article."""
 
 _ASIDE_WORDS = """
-    addthis adsense advert advertisement advertising authorbio authorbox banner bio breadcrumb breadcrumbs
-    byline caption captions comment commentlist comments consent cookie cookies copyright credit credits
-    crosslinks dateline disclaimer disclosure disqus footer gdpr infobox latest masthead metadata modal mostread
-    nav navbar navbox navigation newsletter noprint outbrain pager pagination popup postmeta printonly promo
-    promos promotion published ratings readmore recommend recommendations recommended related relatedposts
-    replies reply respond seealso share sharebar sharedaddy shares sharing sidebar signup social socials sponsor
-    sponsored subscribe subscription taboola taglist teaser teasers ticker timestamp toolbar topics trending
-    upsell widget widgets
+    addthis adsense advert advertisement advertising author authorbio authorbox banner bio breadcrumb
+    breadcrumbs byline caption captions comment commentlist comments consent cookie cookies copyright credit
+    credits crosslinks dateline disclaimer disclosure disqus footer gallery gdpr image img infobox latest
+    masthead metadata modal mostread nav navbar navbox navigation newsletter noprint notice outbrain pager
+    pagination popup postmeta printonly promo promos promotion published ratings readmore recommend
+    recommendations recommended related relatedposts replies reply respond seealso share sharebar sharedaddy
+    shares sharing sidebar signup social socials source sponsor sponsored subscribe subscription taboola taglist
+    teaser teasers ticker timestamp toolbar topics trending upsell widget widgets
 """
 _ASIDE = frozenset(_ASIDE_WORDS.split())
 """Words in names of boxes that are no part of the text around them."""
@@ -75,9 +75,9 @@ _UNDER_HEADLINE = 1.5
 _MOST_OF_PAGE = 0.4
 """A box with so much of a page's sentences is its text, whatever its name."""
 
-_LONG = 60
+_LONG = 80
 """Characters of a text that is taken for sentences even without a stop at its end."""
-_SENTENCE = 25
+_SENTENCE = 30
 _LABEL = 40
 _LEAD = 50
 _SHORT = 400

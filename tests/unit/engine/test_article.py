@@ -195,9 +195,9 @@ def test_the_text_is_what_people_marked_as_the_article() -> None:
     truth = json.loads((folder / "truth" / "ground-truth.json").read_text(encoding="utf-8"))
     pages = {name: (folder / "site" / f"{name}.html").read_bytes() for name in truth}
     score = score_texts([(truth[name]["articleBody"], str(read(body) or "")) for name, body in pages.items()])
-    assert score.f1 >= 0.96
-    assert score.precision >= 0.94
-    assert score.recall >= 0.97
+    assert score.f1 >= 0.965
+    assert score.precision >= 0.95
+    assert score.recall >= 0.975
 
 
 @pytest.mark.corpora
@@ -208,9 +208,9 @@ def test_sentences_that_must_be_there_are_and_those_that_must_not_are_not() -> N
     score = score_marks(
         [(entry, str(read((folder / "site" / name).read_bytes()) or "")) for name, entry in marks.items()]
     )
-    assert score.f1 >= 0.90
-    assert score.precision >= 0.89
-    assert score.recall >= 0.91
+    assert score.f1 >= 0.915
+    assert score.precision >= 0.91
+    assert score.recall >= 0.92
 
 
 @pytest.mark.corpora
