@@ -86,8 +86,11 @@ class Budget:
         return cls(manners, calendar, storage)
 
     def quiet_until(self, now: float) -> datetime | None:
-        """The end of the quiet hours that hold now. `now` is monotonic; the wall clock is read once a minute."""
-        if now >= self._look_at:
+        """The end of the quiet hours that hold now. `now` is monotonic; the wall clock is read once a minute.
+
+        (In quiet hours each time: who waits for their end must not find the old one after a step of the clock.)
+        """
+        if now >= self._look_at or (self._quiet_until is not None and self._calendar.now() >= self._quiet_until):
             self._look(now)
         return self._quiet_until
 

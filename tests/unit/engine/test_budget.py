@@ -198,6 +198,14 @@ async def test_the_wall_clock_is_read_once_a_minute() -> None:
     assert MAX_WAIT == 300.0
 
 
+async def test_a_step_of_the_clock_over_their_end_is_seen_at_once() -> None:
+    wall = NOON.replace(hour=20, minute=10)
+    budget = Budget(Manners(quiet_hours=("20:00-21:00",)), Calendar(SHANGHAI, lambda: wall), MemoryStorage())
+    assert budget.quiet_until(100.0) == NOON.replace(hour=21)
+    wall = NOON.replace(hour=21, minute=5)
+    assert budget.quiet_until(100.1) is None
+
+
 async def test_quiet_hours_begin_to_the_minute() -> None:
     wall = NOON.replace(hour=19, minute=59, second=30)
     budget = Budget(Manners(quiet_hours=("20:00-21:00",)), Calendar(SHANGHAI, lambda: wall), MemoryStorage())
