@@ -20,6 +20,9 @@ ENOUGH = 10
 """Pages or items of the crawl before: what falls from fewer says nothing."""
 
 
+_LEAVING = (Reason.DAY_BUDGET, Reason.QUIET_HOURS, Reason.HOST_REST)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """With the newest crawl of the same spider that completed before."""
@@ -79,7 +82,7 @@ def compare(task: CrawlTask) -> Comparison | None:
     )
     if before is None:
         return None
-    sentences = _falls(task, before)
+    sentences = [] if _is_part(task) or _is_part(before) else _falls(task, before)
     is_bad = bool(sentences)
     if is_bad and None not in (task.spider_version, before.spider_version):
         if task.spider_version != before.spider_version:
@@ -95,6 +98,14 @@ def compare(task: CrawlTask) -> Comparison | None:
         sentences=tuple(sentences),
         is_bad=is_bad,
     )
+
+
+def _is_part(task: CrawlTask) -> bool:
+    """Whether the crawl left pages for another time, and so says nothing of how many there are.
+
+    The next one goes on with these, and is no measure either: it is compared with this.
+    """
+    return "Stopped at" in task.message or any(reason in task.reasons for reason in _LEAVING)
 
 
 def _falls(task: CrawlTask, before: CrawlTask) -> list[str]:

@@ -283,6 +283,18 @@ def test_items_are_compared_only_where_all_pages_were_read() -> None:
     assert comparison.sentences[0] == "2 items, where the crawl before found 100."
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"reasons": {"day_budget": 90}}, {"message": "Stopped at max_pages = 10; pages were left in the frontier"}],
+)
+def test_a_crawl_that_left_pages_for_later_is_compared_with_none(fields: dict[str, object]) -> None:
+    spider = make_spider()
+    completed(spider, "crawl_1", pages=100, items=100)
+    part = completed(spider, "crawl_2", pages=10, items=10, **fields)
+    rest = completed(spider, "crawl_3", pages=4, items=4)
+    assert [explain(task).verdict for task in (part, rest)] == [Verdict.LIMITED, Verdict.WELL]
+
+
 def test_pages_that_a_sitemap_calls_unchanged_count_as_pages() -> None:
     spider = make_spider()
     completed(spider, "crawl_1", pages=100, items=100)
