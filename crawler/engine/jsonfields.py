@@ -40,6 +40,9 @@ class ValueReader(ABC, Generic[_Context_contra, _Page]):
     One for a crawl; holds nothing of a page.
     """
 
+    _simplifies = False
+    """Whether something stands for a match: `_simplified`."""
+
     def __init__(self, rule: FieldRule) -> None:
         self.name = rule.name
         self._many = rule.many
@@ -72,7 +75,7 @@ class ValueReader(ABC, Generic[_Context_contra, _Page]):
             return Reading([] if self._many else None, 0, [(error.expression, f"not to be evaluated here: {error}")])
         if not matches and (complaint := self._complaint(page)) is not None:
             return Reading([] if self._many else None, 0, [complaint])
-        if not self._as_json:
+        if self._simplifies and not self._as_json:
             matches = [self._simplified(match) for match in matches]
         if self._asked is not None:
             return self._read_whether(self._asked, matches, page)

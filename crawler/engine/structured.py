@@ -160,6 +160,8 @@ def _local(kind: str) -> str:
 class StructuredReader(ValueReader[Node, PageTree]):
     """A field of JSON-LD or microdata. It is the page's, within `each` too."""
 
+    _simplifies = True
+
     def __init__(self, rule: FieldRule) -> None:
         super().__init__(rule)
         self._is_jsonld = rule.jsonld is not None

@@ -392,6 +392,27 @@ async def test_an_answer_that_is_not_json_fails_its_page_and_replaces_nothing() 
     assert [(item.data, item.versions) for item in storage.items.values()] == [({"v": "1"}, [])]
 
 
+async def test_an_answer_of_ten_megabytes_is_read_whole() -> None:
+    text = "Long enough that it is worth its place in the list, and plain enough that nobody minds. " * 2
+    books = [{"id": number, "title": text, "author": {"name": "Jane"}, "price": 26.10} for number in range(40_000)]
+    body = json.dumps({"books": books, "next": "/end"}).encode()
+    assert 9_000_000 < len(body) < 10_485_760
+    fields = {
+        "id": {"json": "id", "type": "integer"},
+        "author": {"json": "author.name"},
+        "price": {"json": "price", "type": "decimal"},
+    }
+    rule = {"type": "book", "each_json": "books", "key": ["id"], "fields": fields}
+    headers = {"Content-Type": "application/json"}
+    storage = MemoryStorage()
+    async with Site({"/": Reply(body, headers=headers), "/end": Reply("{}", headers=headers)}) as site:
+        definition = make_definition(site.url + "/", items=[rule], follow=[{"json": "next"}])
+        outcome = await crawl_once(definition, storage)
+    assert (outcome.counts.pages, outcome.counts.items, outcome.counts.reasons) == (2, 40_000, {})
+    assert max(item.data["id"] for item in storage.items.values()) == 39_999  # type: ignore[type-var]
+    assert {item.data["price"] for item in storage.items.values()} == {"26.1"}
+
+
 async def test_json_without_rules_for_it_is_counted_as_no_page() -> None:
     storage = MemoryStorage()
     async with Site({"/": Reply("{}", headers={"Content-Type": "application/json"})}) as site:
