@@ -390,7 +390,7 @@ CAUSES: tuple[Cause, ...] = (
         Severity.AS_ASKED,
         _("Not a web page"),
         _("The answer is a picture, a file or another type that is not read."),
-        _("Deny such addresses in follow, so that they are not fetched. JSON answers are read by each_json."),
+        _("Deny such addresses in follow, so that they are not fetched; JSON is read by each_json."),
         Reason.NOT_HTML,
     ),
     _cause(
