@@ -17,7 +17,7 @@ from .budget import MAX_WAIT, Budget, Calendar
 from .errors import Reason
 from .frontier import Frontier, Host
 from .politeness import HostManners, Politeness
-from .reading import Scope, refused
+from .reading import Scope, failed, refused
 from .records import Batch, CheckpointAnswer, PageResult, PendingPage
 from .robots import ALLOW_ALL, Robots, RobotsRules, product_token
 from .slots import Guest, Slots
@@ -201,6 +201,8 @@ class Gate:
             over = self._quotas.refuse(page.url) if self._quotas is not None and not page.attempts else None
             return None if over is None else refused(page, *over)
         if rules.problem:
+            if rules.reason is not Reason.ROBOTS_UNREACHABLE:
+                return failed(page, rules.reason, rules.problem)  # the host itself is away
             host.guest.manners.robots_unreachable += 1
             return refused(page, rules.reason, rules.problem)
         host.guest.manners.robots_refused += 1

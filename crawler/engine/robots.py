@@ -5,6 +5,7 @@
 | 2xx                                | its rules; at most the first 500 KiB            |
 | 4xx, or more than five redirects   | all allowed                                     |
 | 5xx, no answer, too big to be read | all refused for now; asked again after a minute |
+| no name, no connection, no TLS     | the same, under the host's own reason           |
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ MAX_KEPT_BYTES = 32_000_000
 """Of their files, which take about three times as much once they are read: who has ten thousand names with half a
 megabyte of rules each gets no gigabytes of memory."""
 
+_NO_HOST = frozenset(
+    {Reason.DNS_ERROR, Reason.CONNECT_ERROR, Reason.CONNECT_TIMEOUT, Reason.TLS_ERROR, Reason.PROXY_ERROR}
+)
+"""Nothing of the host can be had: that it is the robots.txt which failed first says nothing."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 _COMPATIBLE = re.compile(r"compatible;\s*([A-Za-z0-9_-]+)", re.IGNORECASE)
 
@@ -45,6 +51,16 @@ class RobotsFetcher(TypingProtocol):
     """The part of `Fetcher` that robots.txt needs."""
 
     async def fetch(self, url: str, *, max_bytes: int | None = None) -> Answer: ...
+
+
+class _RedirectFailed(FetchError):
+    """What robots.txt was redirected to, on another host, cannot be had."""
+
+    reason = Reason.ROBOTS_UNREACHABLE
+
+    def __init__(self, message: str, *, retriable: bool = True) -> None:
+        super().__init__(message)
+        self.retriable = retriable
 
 
 FetcherFor: TypeAlias = Callable[[str], RobotsFetcher]
@@ -183,8 +199,8 @@ class Robots:
                 return RobotsRules(None, expires_at=self._clock() + TTL_UNREACHABLE)
             except FetchError as error:
                 problem = f"{url}: {error}"
-                # The proxy is the spider's own affair, and no fault of the host.
-                reason = error.reason if isinstance(error, ProxyFailed) else Reason.ROBOTS_UNREACHABLE
+                # A host that cannot be reached at all, or a proxy, is not a matter of its robots.txt.
+                reason = error.reason if error.reason in _NO_HOST else Reason.ROBOTS_UNREACHABLE
                 if not error.retriable:
                     break
                 continue
@@ -205,7 +221,12 @@ class Robots:
             except AddressRefused as error:
                 if url == first:
                     raise
-                raise FetchError(f"redirected to {url}: {error}") from error
+                raise _RedirectFailed(f"redirected to {url}: {error}") from error
+            except FetchError as error:
+                if origin_of(url) == origin_of(first) or isinstance(error, ProxyFailed):
+                    raise
+                # The host itself answered: it is its robots.txt that cannot be read.
+                raise _RedirectFailed(f"redirected to {url}: {error}", retriable=error.retriable) from error
             location = answer.headers.get("location", "")
             if answer.status_code not in REDIRECTS or not location:
                 return answer

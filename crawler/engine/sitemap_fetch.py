@@ -67,7 +67,7 @@ class SitemapFetcher:
             if self._gate.obeys_robots:
                 guest.obey(known.crawl_delay(self._gate.agent))
         if known.problem:
-            raise SitemapFailed(Reason.ROBOTS_UNREACHABLE, known.problem)
+            raise SitemapFailed(known.reason, known.problem)
         return known
 
     async def fetch(self, url: str, spool: Spool) -> Answer:

@@ -177,11 +177,32 @@ async def test_a_server_error_refuses_everything_for_now(status: int) -> None:
     assert f"/robots.txt answered {status}" in outcome.message
 
 
-async def test_no_answer_refuses_everything_for_now() -> None:
+async def test_a_host_that_is_away_is_told_as_such_and_not_as_a_fault_of_its_robots_txt() -> None:
     async with Site() as site:
         url = site.url
-    outcome = await crawl_once(make_definition(url + "/"), MemoryStorage())
+    storage = MemoryStorage()
+    outcome = await crawl_once(make_definition(url + "/", "http://nowhere.invalid/"), storage)
+    assert outcome.counts.reasons == {"connect_error": 1, "dns_error": 1}
+    assert (outcome.counts.pages_failed, outcome.counts.pages_refused) == (2, 0)
+    assert page_of(storage, "http://nowhere.invalid/").state is PageState.FAILED
+
+
+async def test_a_host_without_tls_is_told_as_such() -> None:
+    async def answer_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer_plainly, "127.0.0.1", 0) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        outcome = await crawl_once(make_definition(url), MemoryStorage())
+    assert outcome.counts.reasons == {"tls_error": 1}
+
+
+async def test_a_redirect_of_robots_txt_to_a_host_that_is_away_is_no_word_about_the_host_itself() -> None:
+    async with site_with(redirect("http://nowhere.invalid/robots.txt")) as site:
+        outcome = await crawl_once(make_definition(site.url + "/"), MemoryStorage())
     assert outcome.counts.reasons == {"robots_unreachable": 1}
+    assert "redirected to http://nowhere.invalid/robots.txt" in outcome.message
 
 
 async def test_one_bad_moment_does_not_refuse_the_site() -> None:
