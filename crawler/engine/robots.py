@@ -6,6 +6,11 @@
 | 4xx, or more than five redirects   | all allowed                                     |
 | 5xx, no answer, too big to be read | all refused for now; asked again after a minute |
 | no name, no connection, no TLS     | the same, under the host's own reason           |
+| 429                                | the same (as Google reads it): "too many" is no |
+|                                    | "there is none"                                 |
+
+Where the host says when it may be asked again (Retry-After), it is not asked before: for as long as `MAX_PATIENCE` the
+crawl waits, beyond that all is refused until then.
 """
 
 from __future__ import annotations
@@ -14,11 +19,13 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from math import inf
 from typing import Protocol as TypingProtocol
 from typing import TypeAlias
 
 from .errors import AddressRefused, FetchError, ProxyFailed, Reason, UrlError
+from .fetcher import retry_after
 from .records import REDIRECTS, Answer
 from .robotstxt import RobotsText, read, target_of
 from .urls import origin_of, resolve
@@ -32,6 +39,8 @@ ATTEMPTS = 3
 TTL = 3_600.0
 """Seconds for which rules hold. (The RFC allows a day; an owner who forbids something should not wait so long.)"""
 TTL_UNREACHABLE = 60.0
+MAX_PATIENCE = 5.0
+"""Seconds: a longer Retry-After is not waited for, since who waits for it holds a worker of the crawl."""
 MAX_KEPT = 10_000
 """Origins remembered; the oldest go first."""
 MAX_KEPT_BYTES = 32_000_000
@@ -189,9 +198,11 @@ class Robots:
     async def _fetch(self, url: str, fetcher_for: FetcherFor) -> RobotsRules:
         problem = ""
         reason = Reason.ROBOTS_UNREACHABLE
+        pause = 0.0
         for attempt in range(ATTEMPTS):
             if attempt:
-                await asyncio.sleep(self._retry_delay * 2 ** (attempt - 1))
+                await asyncio.sleep(max(pause, self._retry_delay * 2 ** (attempt - 1)))
+            pause = 0.0
             try:
                 answer = await self._follow(url, fetcher_for)
             except AddressRefused:
@@ -204,13 +215,17 @@ class Robots:
                 if not error.retriable:
                     break
                 continue
-            if answer is None or 300 <= answer.status_code < 500:
+            if answer is None or (300 <= answer.status_code < 500 and answer.status_code != 429):
                 return RobotsRules(None, expires_at=self._clock() + self._ttl)
             if answer.status_code < 300:
                 return RobotsRules.parse(answer.body, expires_at=self._clock() + self._ttl)
             problem = f"{url} answered {answer.status_code}"
             reason = Reason.ROBOTS_UNREACHABLE
-        return RobotsRules(None, problem=problem, reason=reason, expires_at=self._clock() + TTL_UNREACHABLE)
+            pause = retry_after(answer, datetime.now(UTC)) or 0.0
+            if pause > MAX_PATIENCE:
+                break
+        expires_at = self._clock() + max(TTL_UNREACHABLE, pause)
+        return RobotsRules(None, problem=problem, reason=reason, expires_at=expires_at)
 
     async def _follow(self, url: str, fetcher_for: FetcherFor) -> Answer | None:
         """The answer at the end of at most five redirects; None where they lead nowhere."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from math import inf
 
+import pytest
+
+from crawler.engine import frontier as frontier_module
 from crawler.engine.frontier import Frontier, Host
 from crawler.engine.records import PendingPage
 from crawler.engine.robots import ALLOW_ALL
@@ -137,3 +140,50 @@ def test_nothing_of_a_host_is_given_out_while_its_rules_are_fetched() -> None:
     assert frontier.next_host(0.0) is None
     frontier.opened(host, ALLOW_ALL, 1.0)
     assert len(start_all(frontier, 1.0)) == 2
+
+
+def test_pages_of_a_host_that_is_left_stay_held_and_take_no_room() -> None:
+    frontier = make_frontier(window=10)
+    frontier.admit([*make_pages("a.example", 6), *make_pages("b.example", 2, first=10)])
+    assert frontier.room == 2
+    host = frontier.host_at("http://a.example")
+    frontier.leave(host)
+    assert (frontier.queued, host.left, frontier.left, frontier.room) == (2, 6, 6, 8)
+    frontier.admit([*make_pages("a.example", 3, first=20), *make_pages("a.example", 6)])
+    assert (frontier.queued, host.left, frontier.room) == (2, 9, 8)
+    assert start_all(frontier, 0.0) == ["http://b.example/0", "http://b.example/1"]
+    assert not frontier.ready
+
+
+def test_a_host_that_is_left_comes_back_by_no_way() -> None:
+    frontier = make_frontier(concurrency=1)
+    frontier.admit(make_pages("a.example", 3))
+    host = frontier.next_host(0.0)
+    assert host is not None
+    page = frontier.take(host)
+    host.guest.take(0.0)
+    frontier.settle(host, 0.0)
+    frontier.return_later(page, 5.0)
+    frontier.leave(host)
+    host.guest.release(1.0)
+    frontier.freed(host, 1.0)
+    assert not frontier.wake(host)
+    frontier.opened(host, ALLOW_ALL, 1.0)
+    assert frontier.next_host(10.0) is None
+    assert (frontier.waiting, host.left, host.pages) == (0, 3, type(host.pages)())
+
+
+def test_hosts_that_are_forgotten_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frontier_module, "MAX_IDLE_HOSTS", 2)
+    forgotten: list[str] = []
+    slots = Slots()
+
+    def join(host: Host) -> Guest:
+        host.rules = ALLOW_ALL
+        return slots.join(host.origin, concurrency=1, delay=0.0, wake=lambda: None, now=0.0)
+
+    frontier = Frontier(join, forget=lambda host: forgotten.append(host.origin))
+    for number in range(4):
+        frontier.admit([make_page(f"http://{number}.example/", number + 1)])
+        start_all(frontier, 0.0)
+    assert forgotten == ["http://2.example", "http://3.example"]

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import re
+import time
 from itertools import pairwise
 from math import inf
 from typing import TypedDict, cast
@@ -164,7 +165,28 @@ async def test_a_client_error_allows_everything(status: int) -> None:
         assert set(site.asked) == {"/", "/a", "/private/b"}
 
 
-@pytest.mark.parametrize("status", [500, 502, 503])
+@pytest.mark.parametrize("status", [429, 503])
+async def test_robots_txt_is_not_asked_for_again_before_its_retry_after_is_over(status: int) -> None:
+    answers = [Reply("", status, {"Retry-After": "1"}), Reply("User-agent: *\nDisallow: /private/")]
+    async with site_with(lambda _: answers.pop(0)) as site:
+        outcome = await crawl_once(make_definition(site.url + "/"), MemoryStorage())
+        first, second = site.times("/robots.txt")
+    assert second - first >= 0.99
+    assert outcome.ending is Ending.COMPLETED
+
+
+async def test_a_long_retry_after_of_robots_txt_is_kept_by_all_crawls() -> None:
+    async with site_with(Reply("", 503, {"Retry-After": "3600"})) as site, make_crawler() as crawler:
+        for _ in range(2):
+            outcome = await finish(crawler.crawl(make_definition(site.url + "/"), MemoryStorage()))
+            assert outcome.counts.reasons == {"robots_unreachable": 1}
+        assert [seen.path for seen in site.seen] == ["/robots.txt"]
+        rules = crawler.robots.known(site.url)
+        assert rules is not None
+        assert rules.expires_at - time.monotonic() > 3_500
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
 async def test_a_server_error_refuses_everything_for_now(status: int) -> None:
     storage = MemoryStorage()
     async with site_with(Reply("", status)) as site:
