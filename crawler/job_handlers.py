@@ -14,13 +14,14 @@ from scheduling.contract import JobContext, JobHandler, JobResult, RunStopped, r
 
 from .crawl_data import CrawlRequest, check_request, read_request
 from .engine.definition import parse
+from .engine.errors import DefinitionError
 from .engine.records import CrawlCounts, CrawlOutcome, Ending
 from .engine.session import SessionValues
 from .engine.spider import Limits, SpiderDefinition
 from .fan_out import fan_out
 from .manager import get_manager
 from .models import CrawlTask, Spider
-from .secrets import resolve_headers, resolve_session
+from .secrets import SecretError, resolve_headers, resolve_session
 from .storage import DatabaseStorage
 from .tasks import counts, take_task
 
@@ -58,7 +59,12 @@ class CrawlJobHandler(JobHandler):
         request = read_request(context.job_data)
         if request.is_fan_out:
             return await self._fan_out(context, request)
-        prepared = await context.effects(_prepare, context.run_id, context.job_id, request)
+        # A transaction of its own: what is wrong with the spider is told of a task that is there.
+        task = await context.effects(take_task, context.run_id, context.job_id, request)
+        try:
+            prepared = await context.effects(_prepare, task, request)
+        except (SecretError, DefinitionError) as error:
+            return JobResult(success=False, message=str(error), exception=error)
         if not prepared.definition.session.verify_tls:
             context.log(str(UNVERIFIED))
         outcome, goes_on_from = await self._crawl(context, request, prepared)
@@ -107,9 +113,8 @@ class CrawlJobHandler(JobHandler):
         return outcome, storage.goes_on_from
 
 
-def _prepare(run_id: int, job_id: str, request: CrawlRequest) -> Prepared:
-    """Find or make the run's task, and read its spider. Raises what is wrong with the spider's document or secrets."""
-    task = take_task(run_id, job_id, request)
+def _prepare(task: CrawlTask, request: CrawlRequest) -> Prepared:
+    """Read the task's spider. Raises `DefinitionError`, `SecretError`: what is wrong with its document or secrets."""
     spider = Spider.objects.get(name=request.spider)
     if task.spider_version != spider.version:
         CrawlTask.objects.filter(pk=task.pk).update(spider_version=spider.version)

@@ -22,6 +22,7 @@ from crawler.definitions import load, parse_file, save_spider
 from crawler.engine.definition import parse
 from crawler.engine.errors import DefinitionError
 from crawler.engine.records import Batch, CrawlOutcome, Ending
+from crawler.explaining import explain
 from crawler.manager import get_manager
 from crawler.models import CrawlTask, Item, Page, Secret, TaskFailure
 from crawler.preview import preview
@@ -118,9 +119,10 @@ def test_a_missing_secret_is_warned_of_at_loading_and_fails_the_crawl_by_name(si
     places = {warning.place for warning in load(parse_file(text, source="s.json")).warnings}
     assert {f"spiders[0].session.{place}" for place in ("auth.bearer", "proxy", "set_cookies.a")} <= places
     assert set(missing_secrets(parse(make_document(site, session=session))).values()) == {"token", "office", "c"}
-    run = run_in_foreground("crawl", {"type": "spider", "target": "s"})
-    assert run.state == "failed"
-    assert all(f'"{name}"' in run.message for name in ("c", "office", "token"))
+    run, task = crawl()
+    assert (run.state, task.status) == ("failed", "failed")
+    assert run.message == 'no secret is stored under "c", "office", "token"; set it in the admin' == task.message
+    assert explain(task).sentence == f"The crawl failed: {task.message}"
     with pytest.raises(DefinitionError, match=r'session: no secret is stored under "c", "office", "token"'):
         preview(make_document(site, session=session), site.url)
     assert site.seen == []
