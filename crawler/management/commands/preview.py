@@ -12,6 +12,7 @@ from typing import cast
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from crawler import definitions
+from crawler.causes import cause_of
 from crawler.engine.definition import SpiderDefinition, parse
 from crawler.management.plain import find_spider, plain_errors, printable
 from crawler.models import Spider
@@ -73,7 +74,7 @@ def describe(found: dict[str, object]) -> Iterator[str]:
     status = "no answer" if found["status_code"] is None else f"{found['status_code']} {found['content_type']}"
     yield f"{found['final_url']}: {status}, {found['bytes']:,} bytes in {found['seconds']} s"
     if found["reason"]:
-        yield f"Not read: {found['reason']} {found['detail']}".rstrip()
+        yield from _not_read(str(found["reason"]), str(found["detail"]))
         return
     if found["notice"]:
         yield f"Note: {found['notice']}"
@@ -84,6 +85,14 @@ def describe(found: dict[str, object]) -> Iterator[str]:
     yield from _describe_links(
         cast("list[dict[str, object]]", found["links"]), cast("dict[str, int]", found["refused"])
     )
+
+
+def _not_read(reason: str, detail: str) -> Iterator[str]:
+    """What a crawl's account says of such a page."""
+    cause = cause_of(reason)
+    yield f"Not read: {reason} {detail}".rstrip()
+    yield f"  {cause.title}: {cause.what}"
+    yield f"  What to do: {cause.remedy}"
 
 
 def _describe_item(item: dict[str, object]) -> Iterator[str]:

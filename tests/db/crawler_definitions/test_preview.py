@@ -169,3 +169,12 @@ def test_a_wrong_file_is_refused_with_its_lines(tmp_path: Path) -> None:
     path.write_text('spiders:\n  - name: a\n    start_urls: ["https://a.example/"]\n    folow: []\n')
     with pytest.raises(CommandError, match=r"wrong\.yaml:4: spiders\[0\]\.folow: unknown key"):
         run(str(path), "https://a.example/")
+
+
+def test_the_command_says_what_to_do_about_a_page_that_is_not_read(site: SiteServer, tmp_path: Path) -> None:
+    file = tmp_path / "s.json"
+    file.write_text(json.dumps({"spiders": [site_spider(site.url)]}))
+    shown, code = run(str(file), f"{site.url}/nowhere")
+    assert code == 1
+    assert "Not read: http_404\n  Pages that are gone: " in shown
+    assert "\n  What to do: " in shown
