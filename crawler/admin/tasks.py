@@ -57,6 +57,10 @@ class CrawlTaskAdmin(ReadOnlyAdmin[CrawlTask]):
             context |= _account(obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CrawlTask]:
+        # Each may be a hundred kilobytes, and a list shows neither.
+        return super().get_queryset(request).defer("hosts", "rules")
+
     @admin.display(description=gettext_lazy("task"), ordering="id")
     def named(self, task: CrawlTask) -> SafeString:
         subject = task.spider.name if task.spider else task.get_task_type_display()

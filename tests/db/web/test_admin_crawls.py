@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 import yaml
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from knox.models import AuthToken
 from rest_framework.test import APIClient
@@ -304,3 +306,10 @@ def test_the_page_of_a_run_tells_how_its_crawl_went(web: Client) -> None:
     assert f'href="{TASKS}{task.pk}/change/"' in page
     other = web.get(f"/admin/scheduling/jobrun/{make_run(state='succeeded').pk}/change/").content.decode()
     assert "What is missing" not in other
+
+
+def test_a_list_of_crawls_reads_no_report_of_theirs(web: Client) -> None:
+    make_task(make_spider(), hosts={"https://shop.example": {"requests": 7}})
+    with CaptureQueriesContext(connection) as queries:
+        assert web.get(TASKS).status_code == 200
+    assert not [query["sql"] for query in queries if '"crawler_crawltask"."hosts"' in query["sql"]]
