@@ -1,0 +1,145 @@
+"""Answers as nobody should send them, for hypothesis: what goes over the wire, byte for byte."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import brotli
+import zstandard
+from hypothesis import strategies as st
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server writes, in these pieces, and whether it closes the connection behind it."""
+
+    pieces: tuple[bytes, ...]
+    closes: bool
+
+
+_ODD_TEXT = st.text(st.characters(max_codepoint=255), max_size=40).map(lambda text: text.encode("latin-1"))
+_ODD_BYTES = st.binary(max_size=60)
+_NUMBERS = st.sampled_from([b"0", b"-1", b"5", b"99999999999999999999", b"1e9", b"0x10", b" 7 ", b"NaN", b"+3", b""])
+
+TOKENS = st.sampled_from(
+    [
+        *(b"<p>", b"</p>", b"<div>", b"<a href='/%d'>", b'<a href="', b"<table><tr><td>", b"<b a=1>", b"</b>", b"<!--"),
+        *(b"-->", b"<script>", b"</script>", b"<template>", b"<svg><g>", b"<math>", b"<select>", b"<option>", b"<li>"),
+        *(b"<base href='http://127.0.0.1:1/'>", b"<base href=x>", b"<meta charset=utf-16>", b"<meta charset='"),
+        *(b"<meta http-equiv=refresh content='0;url=/r'>", b"<meta name=robots content=nofollow>", b"<title>"),
+        *(b"<link rel=canonical href=/c>", b"<form action=/login><input type=password>", b"<textarea>", b"<plaintext>"),
+        *(b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"&#0;", b"&#xd800;", b"&#x110000;", b"&amp", b"\x1b$B", b"+ADw-"),
+        *(b"{", b"}", b"[", b"]", b'"a":', b"1e999", b"\\ud800", b'"', b",", b"null", b"]]>", b"<?xml version='1.0'?>"),
+        *(b"<script type='application/ld+json'>", b"<rss><channel><item><link>", b"<feed><entry><link href=/f>"),
+        *(b"2027-01-31", b"1.234,56", b"\xe2\x80\xae", b"=cmd|' /C calc'!A0", b"x" * 300, b" " * 50, b"\r\n", b"\t"),
+    ]
+)
+BODIES = st.lists(st.one_of(TOKENS, TOKENS, TOKENS, _ODD_BYTES), max_size=60).map(b"".join)
+
+_COUNTED = {
+    "plain": lambda body: body,
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "br": lambda body: bytes(brotli.compress(body, quality=1)),
+    "zstd": zstandard.ZstdCompressor().compress,
+}
+CODINGS: dict[str, Callable[[bytes], bytes]] = _COUNTED
+
+_NAMES = st.sampled_from(
+    [
+        *(b"Content-Type", b"Content-Encoding", b"Content-Length", b"Transfer-Encoding", b"Connection", b"Location"),
+        *(b"Retry-After", b"Set-Cookie", b"ETag", b"Last-Modified", b"Link", b"X-Robots-Tag", b"Refresh", b"Upgrade"),
+        *(b"content-TYPE", b"X-Odd", b"", b"X Odd", b"Date", b"Keep-Alive", b"Trailer", b"Content-Location"),
+    ]
+)
+_VALUES = st.one_of(
+    _ODD_TEXT,
+    _NUMBERS,
+    st.sampled_from(
+        [
+            *(b"text/html", b"text/html; charset=utf-16", b'text/html; charset="', b"application/json", b"image/png"),
+            *(b"application/rss+xml; charset=koi8-r", b"text/html; charset=x-user-defined", b"text/xml", b"a/b/c;;;=="),
+            *(b"gzip", b"br, gzip", b"zstd", b"deflate,deflate,deflate,deflate,deflate,deflate", b"lzma", b"identity"),
+            *(
+                b"chunked",
+                b"gzip, chunked",
+                b"close",
+                b"keep-alive",
+                b"upgrade",
+                b"/next",
+                b"//127.0.0.2/x",
+                b"http://",
+            ),
+            *(b"file:///etc/passwd", b"?", b"#", b"javascript:1", b"\xff\xfe", b"Wed, 21 Oct 2099 07:28:00 GMT"),
+            *(
+                b"a=b; domain=.com; path=/",
+                b"=; expires=x",
+                b"nofollow, noindex",
+                b"<http://x/>; rel=canonical",
+                b'W/"x"',
+            ),
+            *(b"0; url=/refreshed", b"h2c", b"a" * 5000),
+        ]
+    ),
+)
+_HEADERS = st.lists(st.tuples(_NAMES, _VALUES), max_size=8)
+_STATUS = st.one_of(
+    st.sampled_from(
+        [b"200 OK"] * 6 + [b"301 Moved", b"302 Found", b"304 Not Modified", b"404 Gone", b"429 Slow", b"503 No"]
+    ),
+    st.sampled_from(
+        [b"100 Go on", b"101 Switch", b"103 Hints", b"204 None", b"206 Part", b"999 Odd", b"20 x", b"", b"-200 x"]
+    ),
+    st.integers(100, 999).map(lambda number: b"%d \xc3\xa4" % number),
+    _ODD_TEXT,
+)
+_VERSIONS = st.sampled_from([b"HTTP/1.1 "] * 8 + [b"HTTP/1.0 ", b"HTTP/2 ", b"HTTP/0.9 ", b"http/1.1 ", b"", b"ICY "])
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> Answer:
+    """From answers that are right in all but their content to rubbish."""
+    body = draw(BODIES)
+    headers = draw(_HEADERS)
+    for coding in draw(st.lists(st.sampled_from(sorted(CODINGS)), max_size=2)):
+        body = CODINGS[coding](body)
+        if coding != "plain":
+            headers.append((b"Content-Encoding", coding.encode()))
+    body = body[: draw(st.integers(0, len(body)))] if draw(st.integers(0, 4)) == 0 else body
+    framing = draw(st.sampled_from(["length", "length", "length", "chunks", "chunks", "none", "wrong"]))
+    if framing == "length":
+        headers.append((b"Content-Length", b"%d" % len(body)))
+    elif framing == "wrong":
+        headers.append((b"Content-Length", draw(_NUMBERS)))
+    elif framing == "chunks":
+        headers.append((b"Transfer-Encoding", b"chunked"))
+        body = draw(_chunked(body))
+    if draw(st.booleans()):
+        headers.append((b"Content-Type", b"text/html"))
+    newline = draw(st.sampled_from([b"\r\n"] * 8 + [b"\n", b"\r"]))
+    head = draw(_VERSIONS) + draw(_STATUS) + newline
+    head += b"".join(name + draw(st.sampled_from([b": "] * 9 + [b""])) + value + newline for name, value in headers)
+    whole = head + newline + body
+    cuts = sorted(draw(st.lists(st.integers(0, len(whole)), max_size=6)))
+    pieces = tuple(whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True))
+    return Answer(pieces, closes=framing in ("none", "wrong") or draw(st.integers(0, 3)) == 0)
+
+
+@st.composite
+def _chunked(draw: st.DrawFn, body: bytes) -> bytes:
+    chunked = b""
+    while body:
+        size = draw(st.integers(1, max(1, len(body))))
+        piece, body = body[:size], body[size:]
+        length = draw(
+            st.sampled_from(
+                [b"%x" % size] * 12 + [b'%X;ext="x"' % size, b"0%x" % size, b"-1", b"ffffffffffffffff1", b"zz"]
+            )
+        )
+        chunked += length + b"\r\n" + piece + draw(st.sampled_from([b"\r\n"] * 12 + [b"\n", b"", b"xx"]))
+    return chunked + draw(
+        st.sampled_from([b"0\r\n\r\n"] * 8 + [b"0\r\nX-Trailer: 1\r\n\r\n", b"0\r\n", b"", b"00\r\n\r\n"])
+    )
