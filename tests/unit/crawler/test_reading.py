@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.definitions.problems import InvalidDefinitions
-from crawler.definitions.reading import MAX_CHARACTERS, read
+from crawler.definitions.reading import MAX_CHARACTERS, MISREAD, read
 
 
 def refused(text: str, source: str = "") -> list[str]:
@@ -142,16 +142,17 @@ def test_json_has_lines_too() -> None:
     assert read('{\n  "jobs": [\n    {"a": 1}\n  ]\n}').line_of("jobs[0].a") == 3
 
 
+# What PyYAML writes plain and the reader refuses on purpose; our own dump puts it in quotes.
+texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs", "Cc"])).filter(
+    lambda text: not any(pattern.match(text) for pattern in MISREAD)
+)
 plain = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(10**30), 10**30)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs", "Cc"])),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs", "Cc"])), inner, max_size=4)
-    ),
+    | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=20,
 )
 
