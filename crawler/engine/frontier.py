@@ -25,8 +25,9 @@ WINDOW = 50_000
 one slow host may fill the window while those of others wait."""
 WINDOW_CHARACTERS = 32_000_000
 """Of the URLs in memory: with 8,192 each, 50,000 would take 400 MB. No more are taken in while there are so many."""
-MAX_IDLE_HOSTS = 10_000
-"""Hosts without a page that are remembered with their rules."""
+MAX_IDLE_HOSTS = 1_000
+"""Hosts that are known together before those without a page are forgotten. (Their rules are in `Robots` for a while.)
+"""
 MANY_HOSTS = 250
 
 

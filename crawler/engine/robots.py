@@ -20,9 +20,11 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from hashlib import blake2b
 from math import inf
 from typing import Protocol as TypingProtocol
 from typing import TypeAlias
+from weakref import WeakValueDictionary
 
 from .errors import AddressRefused, FetchError, ProxyFailed, Reason, UrlError
 from .fetcher import retry_after
@@ -41,7 +43,7 @@ TTL = 3_600.0
 TTL_UNREACHABLE = 60.0
 MAX_PATIENCE = 5.0
 """Seconds: a longer Retry-After is not waited for, since who waits for it holds a worker of the crawl."""
-MAX_KEPT = 10_000
+MAX_KEPT = 50_000
 """Origins remembered; the oldest go first."""
 MAX_KEPT_BYTES = 32_000_000
 """Of their files, which take about three times as much once they are read: who has ten thousand names with half a
@@ -115,7 +117,7 @@ class RobotsRules:
         if len(body) > MAX_BYTES:
             # The line that the limit cuts is dropped: half of `Disallow: /private` may forbid the whole site.
             body = body[: body.rfind(b"\n", 0, MAX_BYTES) + 1]
-        text = read(body)
+        text = _read_once(body)
         if not text.groups and not text.sitemaps:
             return cls(None, expires_at=expires_at)
         return cls(text, expires_at=expires_at, size=len(body))
@@ -136,6 +138,18 @@ class RobotsRules:
     def sitemaps(self) -> tuple[str, ...]:
         """What the file's Sitemap lines name, as written."""
         return () if self._text is None else self._text.sitemaps
+
+
+_texts: WeakValueDictionary[bytes, RobotsText] = WeakValueDictionary()
+"""By their digests, as long as anybody's rules are these: the hosts of one owner mostly have the same file."""
+
+
+def _read_once(body: bytes) -> RobotsText:
+    digest = blake2b(body, digest_size=16).digest()
+    text = _texts.get(digest)
+    if text is None:
+        text = _texts[digest] = read(body)
+    return text
 
 
 ALLOW_ALL = RobotsRules(None)

@@ -95,7 +95,7 @@ class Group:
         return allowed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class RobotsText:
     """One file: the groups by crawler (lower-case), and the sitemaps that it names."""
 

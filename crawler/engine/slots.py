@@ -8,7 +8,6 @@ and gets a value back, so that a test needs no patience.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from math import inf
 
@@ -223,8 +222,9 @@ class Slot:
         self.strikes = 0
         self.throttle: Throttle | None = None
         self.guests: list[Guest] = []
-        self.line: deque[Guest] = deque()
-        """Guests that wait, first come first served; kept only while the slot is shared."""
+        self.line: list[Guest] = []
+        """Guests that wait, first come first served; kept only while the slot is shared: there are few, and slots are
+        many."""
 
     def back_off(self, now: float, seconds: float | None = None) -> float:
         """Rest for `seconds` where the host named them, else for 1, 2, 4 … seconds. Gives the end."""

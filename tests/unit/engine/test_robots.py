@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import math
 import re
 import time
 from itertools import pairwise
@@ -374,3 +375,11 @@ def test_a_pattern_of_many_asterisks_takes_no_time() -> None:
     rules = RobotsRules.parse(f"User-agent: *\nDisallow: {pattern}\n".encode())
 
     assert rules.allows("http://a.example/" + "a" * 8_000, "test")
+
+
+def test_hosts_with_the_same_file_share_its_rules() -> None:
+    body = b"User-agent: *\nDisallow: /private/\n"
+    one, other = RobotsRules.parse(body), RobotsRules.parse(body, expires_at=5.0)
+    assert one._text is other._text
+    assert RobotsRules.parse(body + b"Disallow: /more\n")._text is not one._text
+    assert (one.expires_at, other.expires_at) == (math.inf, 5.0)
