@@ -63,6 +63,8 @@ STALE = 20.0
 """Times an answer's life for which it may be used while it is asked for again. Whatever it says is checked anew."""
 STALE_WAIT = 0.2
 """Seconds that are waited for the new answer."""
+MAX_ANSWERS = 10_000
+"""Names whose addresses are remembered; the oldest answers go first."""
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
@@ -180,8 +182,10 @@ class Guard:
         return error
 
     def _keep(self, now: float, host: str, answer: Sequence[str] | DnsError, seconds: float) -> None:
-        if len(self._answers) >= 10_000:
-            self._answers = {name: kept for name, kept in self._answers.items() if kept[0] > now}
+        if len(self._answers) >= MAX_ANSWERS:
+            fresh = [(name, kept) for name, kept in self._answers.items() if kept[0] > now]
+            # A tenth is free then, so that this is not done again with each name of a wide crawl.
+            self._answers = dict(fresh[-MAX_ANSWERS * 9 // 10 :])
         self._answers[host] = (now + seconds, answer)
 
 

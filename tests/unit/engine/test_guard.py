@@ -282,3 +282,22 @@ def test_networks_of_both_families_may_be_allowed_at_once() -> None:
 
 async def _fails(host: str, port: int) -> Sequence[str]:
     raise AssertionError(f"{host} was looked up")
+
+
+async def test_the_answers_that_are_remembered_are_bounded_and_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crawler.engine.guard.MAX_ANSWERS", 20)
+    asked: list[str] = []
+
+    async def resolver(host: str, port: int) -> Sequence[str]:
+        asked.append(host)
+        return ["93.184.216.34"]
+
+    guard = Guard(resolver=resolver)
+    names = [f"h{number}.example" for number in range(70)]
+    for name in names:
+        await guard.resolve(name, 80)
+        assert len(guard._answers) <= 20
+    for name in names[-10:]:
+        await guard.resolve(name, 80)
+    assert asked == names
+    guard.close()
