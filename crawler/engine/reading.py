@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from hashlib import blake2b
-from types import MappingProxyType
 from typing import Protocol
 
 from .diagnosis import challenge, wall_behind
@@ -139,17 +137,18 @@ class PageReader:
             extracted=True,
         )
 
-    def absorb(
-        self, result: PageResult, extraction: Extraction, headers: Mapping[str, str] = MappingProxyType({})
-    ) -> bool:
+    def hear(self, extraction: Extraction, answer: Answer) -> None:
+        """What the answer's headers ask, on top of what the page itself does. Comes before `absorb`."""
+        if self._directives is not None:
+            _hear(self._directives.of_headers(answer.headers, answer.url), extraction)
+
+    def absorb(self, result: PageResult, extraction: Extraction) -> bool:
         """Take over what the extractor found: items as they are, links judged.
 
         Where it gave up half-way, or the page is a wall or a shell in the page's place, the links that it found are
         followed, but nothing that is stored is replaced. Says whether the page is an echo of others, as `take_links`
         wants to know it of further links.
         """
-        if self._directives is not None:
-            _hear(self._directives.of_headers(headers, result.page.url), extraction)
         if extraction.canonical and self._gives_place(result, extraction):
             _drop_items(extraction)
         result.problems = extraction.problems
@@ -365,7 +364,6 @@ def _give_up(result: PageResult, reason: str, detail: str) -> None:
 
 
 def _hear(asked: Asked, extraction: Extraction) -> None:
-    """What the headers ask, on top of what the page itself does."""
     if asked.nofollow and extraction.links:
         extraction.reasons[Reason.NOFOLLOW] += len(extraction.links)
         extraction.links = []

@@ -180,12 +180,13 @@ class Visitor:
         except Exception as error:  # a page that breaks the extractor must not end the crawl of all others
             logger.exception("Extraction failed", extra={"action": "extraction_failed", "url": page.url})
             return _unread(page, answer, Reason.EXTRACTION_ERROR, f"{type(error).__name__}: {error}")
+        reader.hear(extraction, answer)
         links = extraction.links
         if len(links) <= MANY_LINKS:
-            reader.absorb(result, extraction, answer.headers)
+            reader.absorb(result, extraction)
             return result
         extraction.links = []
-        is_echo = reader.absorb(result, extraction, answer.headers)
+        is_echo = reader.absorb(result, extraction)
         for start in range(0, len(links), MANY_LINKS):
             reader.take_links(result, links[start : start + MANY_LINKS], is_echo=is_echo)
             await asyncio.sleep(0)

@@ -11,6 +11,7 @@ from crawler.engine.memory import MemoryStorage
 from crawler.engine.page import PageTree
 from crawler.engine.records import Ending, Extraction, PageState
 from crawler.engine.spider import Manners
+from crawler.engine.visit import MANY_LINKS
 
 from .crawling import USER_AGENT, crawl_once, make_definition, page_of
 from .site import Reply, Site, page, redirect
@@ -162,6 +163,14 @@ async def test_nofollow_of_a_page_and_of_an_answer_end_the_walk_there() -> None:
     assert outcome.counts.reasons["nofollow"] == 2
     assert outcome.ending is Ending.COMPLETED
     assert len(storage.items) == 3
+
+
+async def test_a_header_holds_for_pages_of_very_many_links_too() -> None:
+    links = "".join(f"<a href=/{number}>x</a>" for number in range(MANY_LINKS + 500))
+    async with Site({"/": html("", links, X_Robots_Tag="nofollow")}) as site:
+        outcome = await crawl_once(make_definition(site.url + "/"), MemoryStorage())
+        assert site.asked == {"/": 1}
+    assert outcome.counts.reasons["nofollow"] == MANY_LINKS + 500
 
 
 async def test_pages_that_say_noindex_give_no_items_where_that_is_obeyed() -> None:
