@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import resource
 import sqlite3
 import sys
 import time
@@ -55,24 +57,38 @@ class Store:
 class Alone:
     """The crawl without the start of its process: from `begin` (before the first request) to `end` (the last commit).
 
-    `end` prints the line that `benchmarks.crawl_sides` reads.
+    `end` prints the line that `benchmarks.crawl_sides` reads. Processes that the crawl has started are counted with it.
     """
 
     def begin(self) -> None:
-        self._seconds, self._cpu_seconds = time.perf_counter(), time.process_time()
+        self._seconds, self._cpu_seconds = time.perf_counter(), _usage()[0]
 
     def end(self) -> None:
-        seconds, cpu_seconds = time.perf_counter() - self._seconds, time.process_time() - self._cpu_seconds
-        print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_bytes": peak_bytes()}), flush=True)
+        seconds = time.perf_counter() - self._seconds
+        cpu_seconds, peak_bytes = _usage()
+        told = {"seconds": seconds, "cpu_seconds": cpu_seconds - self._cpu_seconds, "peak_bytes": peak_bytes}
+        print(json.dumps(told), flush=True)
 
 
-def peak_bytes() -> int:
+def _usage() -> tuple[float, int]:
+    """CPU seconds and peak bytes of this process and of those that it has started and that still run."""
+    seconds, peak = time.process_time(), _peak_bytes("self")
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == os.getpid():
+                seconds += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+                peak += _peak_bytes(status.parent.name)
+        except OSError:
+            continue  # it has ended
+    return seconds, peak
+
+
+def _peak_bytes(process: str) -> int:
     """Of this program alone: what `getrusage` says begins with the size of the process that started it."""
-    status = Path("/proc/self/status")
+    status = Path("/proc") / process / "status"
     if status.exists():
         return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024  # type: ignore[index]
-    import resource
-
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -39,7 +39,8 @@ _BREAK_TAGS = """
 """
 BREAKS = frozenset(_BREAK_TAGS.split())
 _UNREAD = frozenset({"script", "style", "template"})
-_INTERRUPTING = ",".join(sorted(BREAKS | _UNREAD))
+_INTERRUPTS = BREAKS | _UNREAD
+_INTERRUPTING = ",".join(sorted(_INTERRUPTS))
 
 
 class ReadingFailed(Exception):
@@ -126,7 +127,7 @@ class PageTree(Budget):
 
     def text_of(self, node: Node) -> str:
         """All text in the node but that of scripts, styles and templates inside it; blanks where blocks meet."""
-        if node.select_one("*") is None or node.select_one(_INTERRUPTING) is None:
+        if _is_one_line(node) or node.select_one(_INTERRUPTING) is None:
             return self.charge(node.text)
         return "".join(self._pieces(node))
 
@@ -196,6 +197,17 @@ class PageTree(Budget):
             return resolve(base.attr("href") or "", self.url)
         except UrlError:
             return self.url
+
+
+def _is_one_line(node: Node) -> bool:
+    """Whether nothing interrupts the node's text, as far as a look at its children can tell: as in most headings."""
+    count = len(node)
+    if count > 4:
+        return False
+    for child in node:
+        if isinstance(child, Element) and (child.tag in _INTERRUPTS or child.select_one("*") is not None):
+            return False
+    return True
 
 
 def _check_size(document: Document, bounds: Bounds) -> None:
