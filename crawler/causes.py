@@ -243,7 +243,7 @@ CAUSES: tuple[Cause, ...] = (
         "out_of_scope",
         Severity.AS_ASKED,
         _("Links to other sites"),
-        _("Links that lead outside of allowed_domains were not followed."),
+        _("Links and redirects that lead outside of allowed_domains were not followed."),
         _("If pages are missing, add their host to allowed_domains."),
         Reason.OUT_OF_SCOPE,
     ),
@@ -384,6 +384,13 @@ CAUSES: tuple[Cause, ...] = (
         _("An item rule took the page by its address, but its selectors found nothing there."),
         _("Open an example in the preview: correct each or the fields' selectors, or narrow match."),
         Reason.NOTHING_MATCHED,
+    ),
+    _cause(
+        "idle_rule",
+        Severity.WATCH,
+        _("Rules that took no page"),
+        _("An item rule was tried on no page: its match is in no address that was read, or no answer was JSON."),
+        _("Compare match with the addresses of the pages that should give items, and see that follow leads to them."),
     ),
     _cause(
         "not_html",

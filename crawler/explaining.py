@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from .causes import BY_KEY, Cause, Severity, cause_of
 from .comparison import Comparison, compare, last_reading, pages_of
 from .engine.errors import Reason
-from .explanation import FEW, Example, Explanation, Found, Unit, Verdict, percent
+from .explanation import FEW, Example, Explanation, Found, Unit, Verdict, amount, percent
 from .models import CrawlTask, Page, TaskFailure
 from .rule_findings import RuleFinding, empty_fields, find
 
@@ -76,10 +76,8 @@ _LEFT = frozenset({"day_budget", "quiet_hours", "host_rest"})
 """Causes that count pages which the crawl has not been through with: they are no share of the others."""
 _LIMITS = {"max_pages": "limit_pages", "max_seconds": "limit_time"}
 _STOPPED = re.compile(rf"Stopped at ({'|'.join(_LIMITS)}) =")
-_CUTS = frozenset(
-    {"limit_depth", "limit_pages", "limit_time", "limit_host", "limit_pattern", "day_budget", "quiet_hours"}
-)
-"""Causes that mean the crawl ended by a limit of its own."""
+_CUTS = frozenset({"limit_depth", "limit_pages", "limit_time", "limit_host", "limit_pattern", *_LEFT})
+"""Causes that mean the crawl ended by a limit of its own, or of its host."""
 
 
 def _causes(task: CrawlTask) -> Iterable[Found]:
@@ -124,7 +122,7 @@ def _found(
     part = min(count / whole, 1.0) if whole else None
     return Found(
         cause=cause,
-        severity=Severity.TROUBLE if is_blamed else _severity(cause, part),
+        severity=Severity.TROUBLE if is_blamed else _severity(task, cause, part),
         count=count,
         unit=unit,
         # An item has many values: how many there were in all is not known.
@@ -135,7 +133,10 @@ def _found(
     )
 
 
-def _severity(cause: Cause, share: float | None) -> Severity:
+def _severity(task: CrawlTask, cause: Cause, share: float | None) -> Severity:
+    is_barren = not task.items and not task.pages_unchanged
+    if is_barren and (cause.key == "idle_rule" or (cause.key == "not_html" and share is not None and share > MANY)):
+        return Severity.TROUBLE
     if cause.severity is Severity.TROUBLE and share is not None and share < FEW:
         return Severity.WATCH
     if cause.key == "not_found" and share is not None and share > MANY:
@@ -166,7 +167,7 @@ def _blamed(task: CrawlTask) -> set[str]:
 
 def _limits(task: CrawlTask) -> Iterable[Found]:
     """The limit that ended the crawl: what is left of its frontier was not fetched."""
-    if task.status != Status.COMPLETED or task.spider_id is None:
+    if task.status not in (Status.COMPLETED, Status.FAILED) or task.spider_id is None:
         return
     stopped = _STOPPED.search(task.message)
     if stopped is not None:
@@ -237,19 +238,23 @@ def _sentence(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) -> s
 
 
 def _of_verdict(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) -> str:
-    values = {"pages": f"{pages_of(task):,}", "items": f"{task.items:,}", "same": f"{task.pages_unchanged:,}"}
+    values = {
+        "pages": amount(Unit.PAGES, pages_of(task)),
+        "items": amount(Unit.ITEMS, task.items),
+        "same": f"{task.pages_unchanged:,}",
+    }
     if verdict is Verdict.WAITING:
         return task.message or _("The crawl has not begun.")
     if verdict is Verdict.RUNNING:
-        return _("The crawl is at work: %(pages)s pages and %(items)s items so far.") % values
+        return _("The crawl is at work: %(pages)s and %(items)s so far.") % values
     if verdict is Verdict.CANCELLED:
-        return _("The crawl was cancelled after %(pages)s pages and %(items)s items.") % values
+        return _("The crawl was cancelled after %(pages)s and %(items)s.") % values
     if verdict is Verdict.FAILED:
         return _failed(task, causes)
     if verdict is Verdict.LIMITED:
         limit = next(found for found in causes if found.cause.key in _CUTS)
         values["limit"] = str(limit.cause.title)
-        return _("%(limit)s: %(pages)s pages were read, %(items)s items found.") % values
+        return _("%(limit)s: %(pages)s read, %(items)s found.") % values
     if verdict is Verdict.LACKING:
         return _lacking(task, causes, values)
     return _well(task, causes, values)
@@ -264,10 +269,10 @@ def _well(task: CrawlTask, causes: tuple[Found, ...], values: dict[str, str]) ->
 
 def _of_pages(task: CrawlTask, values: dict[str, str]) -> str:
     if task.pages_unchanged and pages_of(task) == task.pages_unchanged:
-        return _("All is well: %(pages)s pages, all as they were.") % values
+        return _("All is well: %(pages)s, all as they were.") % values
     if task.pages_unchanged:
-        return _("All is well: %(pages)s pages, %(same)s of them as they were, and %(items)s items read.") % values
-    return _("All is well: %(pages)s pages and %(items)s items.") % values
+        return _("All is well: %(pages)s, %(same)s of them as they were, and %(items)s read.") % values
+    return _("All is well: %(pages)s and %(items)s.") % values
 
 
 def _failed(task: CrawlTask, causes: tuple[Found, ...]) -> str:
@@ -283,11 +288,11 @@ def _failed(task: CrawlTask, causes: tuple[Found, ...]) -> str:
 def _lacking(task: CrawlTask, causes: tuple[Found, ...], values: dict[str, str]) -> str:
     worst = causes[0] if causes and causes[0].severity is Severity.TROUBLE else None
     if worst is None:
-        return _("%(pages)s pages and %(items)s items: far fewer than the crawl before.") % values
+        return _("%(pages)s and %(items)s: far fewer than the crawl before.") % values
     values["title"] = str(worst.cause.title)
     if worst.share is None:
-        return _("%(pages)s pages and %(items)s items, but something is missing: %(title)s.") % values
+        return _("%(pages)s and %(items)s, but something is missing: %(title)s.") % values
     values["share"] = percent(worst.share)
     if not task.items and not task.pages_unchanged:
-        return _("%(pages)s pages and not one item: %(title)s (%(share)s).") % values
-    return _("%(pages)s pages and %(items)s items, but something is missing: %(title)s (%(share)s).") % values
+        return _("%(pages)s and not one item: %(title)s (%(share)s).") % values
+    return _("%(pages)s and %(items)s, but something is missing: %(title)s (%(share)s).") % values

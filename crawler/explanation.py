@@ -69,14 +69,7 @@ class Found:
     @property
     def amount(self) -> str:
         """``312 pages (92%)``, in the active language."""
-        words = {
-            Unit.PAGES: ngettext("%(count)s page", "%(count)s pages", self.count),
-            Unit.LINKS: ngettext("%(count)s link", "%(count)s links", self.count),
-            Unit.ITEMS: ngettext("%(count)s item", "%(count)s items", self.count),
-            Unit.SITEMAPS: ngettext("%(count)s sitemap", "%(count)s sitemaps", self.count),
-            Unit.VALUES: ngettext("%(count)s value", "%(count)s values", self.count),
-        }
-        text = words[self.unit] % {"count": f"{self.count:,}"}
+        text = amount(self.unit, self.count)
         return text if self.share is None else f"{text} ({percent(self.share)})"
 
     def to_json(self) -> dict[str, Json]:
@@ -121,6 +114,18 @@ class Explanation:
             "causes": [found.to_json() for found in self.causes],
             "comparison": None if self.comparison is None else self.comparison.to_json(),
         }
+
+
+def amount(unit: Unit, count: int) -> str:
+    """``312 pages``, in the active language."""
+    words = {
+        Unit.PAGES: ngettext("%(count)s page", "%(count)s pages", count),
+        Unit.LINKS: ngettext("%(count)s link", "%(count)s links", count),
+        Unit.ITEMS: ngettext("%(count)s item", "%(count)s items", count),
+        Unit.SITEMAPS: ngettext("%(count)s sitemap", "%(count)s sitemaps", count),
+        Unit.VALUES: ngettext("%(count)s value", "%(count)s values", count),
+    }
+    return words[unit] % {"count": f"{count:,}"}
 
 
 def percent(share: float) -> str:

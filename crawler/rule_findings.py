@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from . import rule_counts
 from .engine.errors import Reason
-from .models import CrawlTask, Item
+from .models import CrawlTask, Item, Page
 from .rule_counts import RuleCount
 
 SAMPLE = 500
@@ -35,15 +35,33 @@ def find(task: CrawlTask) -> list[RuleFinding]:
     """What the rules of one spider's crawl missed; empty for a crawl of several spiders."""
     walls = sum(task.reasons.get(reason, 0) for reason in _WALLS)
     rules = rule_counts.read(task.rules)
-    if not rules:
-        return []
     keys = _keys(task)
+    idle = _idle(task, [kind for kind in keys if kind not in rules])
+    if not rules:
+        return idle
     has_claim = Reason.NOTHING_MATCHED in task.reasons
-    return [
+    return idle + [
         finding
         for kind, rule in rules.items()
         for finding in _of_rule(kind, rule, walls=walls, keys=keys.get(kind, []), has_claim=has_claim)
     ]
+
+
+def _idle(task: CrawlTask, kinds: list[str]) -> list[RuleFinding]:
+    """Rules that were tried on no page. Nothing is known of them where pages were unchanged, and so not read."""
+    if task.status != CrawlTask.Status.COMPLETED or not kinds or task.pages_unchanged:
+        return []
+    if task.spider is None or task.spider_version != task.spider.version:
+        return []
+    if task.task_type == CrawlTask.Type.URLS and task.rules:
+        return []
+    pages = Page.objects.filter(task=task, state="done", reason="").count()
+    if not pages:
+        return []
+    text = _("“%(type)s” was tried on none of the %(pages)s pages that were read.")
+    sentences = [text % {"type": kind, "pages": f"{pages:,}"} for kind in kinds]
+    # The same pages for each of them: they are counted once.
+    return [RuleFinding("idle_rule", 0 if place else pages, told) for place, told in enumerate(sentences)]
 
 
 def _of_rule(kind: str, rule: RuleCount, *, walls: int, keys: list[str], has_claim: bool) -> Iterator[RuleFinding]:

@@ -76,6 +76,8 @@ class SitemapFetcher:
         for _ in range(MAX_HOPS + 1):
             answer = await self._fetch(url, spool)
             if answer.status_code not in REDIRECTS:
+                if answer.status_code in (404, 410):
+                    raise SitemapFailed(Reason.SITEMAP_INVALID, "there is nothing at this address", answer.status_code)
                 if not 200 <= answer.status_code < 300:
                     raise SitemapFailed(http_reason(answer.status_code), "", answer.status_code)
                 return answer

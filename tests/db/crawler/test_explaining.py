@@ -147,8 +147,23 @@ def test_a_limit_is_no_fault(site: SiteServer) -> None:
     rule = {**RULE, "fields": {"name": {"css": ".name"}}}
     explanation = crawl(site, items=[rule], limits={"max_pages": 5})
     assert explanation.verdict is Verdict.LIMITED
-    assert explanation.sentence == "Page limit reached: 5 pages were read, 4 items found."
+    assert explanation.sentence == "Page limit reached: 5 pages read, 4 items found."
     assert causes(explanation)["limit_pages"].count == 8
+
+
+def test_a_rule_that_takes_no_page_is_no_crawl_that_went_well(site: SiteServer) -> None:
+    nowhere, named = {**RULE, "match": "/product/"}, {"type": "page", "fields": {"name": {"css": ".name"}}}
+    explanation = crawl(site, items=[nowhere])
+    assert explanation.sentence == "13 pages and not one item: Rules that took no page (100%)."
+    assert causes(explanation)["idle_rule"].details == ("“lamp” was tried on none of the 13 pages that were read.",)
+    beside = crawl(site, items=[nowhere, named])
+    assert (beside.verdict, causes(beside)["idle_rule"].severity) == (Verdict.WELL, Severity.WATCH)
+
+
+def test_a_crawl_that_found_nothing_but_files_did_not_go_well(site: SiteServer) -> None:
+    site.replace("/", b"%PDF-1.4", content_type="application/pdf")
+    explanation = crawl(site)
+    assert explanation.sentence == "1 page and not one item: Not a web page (100%)."
 
 
 def test_half_a_site_that_is_gone_is_told_beside_the_crawl_before(site: SiteServer) -> None:
@@ -242,6 +257,17 @@ def test_a_page_is_the_example_where_no_failure_was_kept() -> None:
         spider=spider, task=task, url=url_of("/x"), url_hash=1, state="failed", status_code=500, reason="http_500"
     )
     assert [example.url for example in causes(explain(task))["server_error"].examples] == [url_of("/x")]
+
+
+def test_the_limit_before_which_no_page_answered_is_a_cause() -> None:
+    task = make_task(make_spider(), "slow", status="failed", message="Stopped at max_seconds = 4")
+    assert list(causes(explain(task))) == ["limit_time"]
+
+
+def test_a_host_that_wants_a_long_rest_limits_a_crawl() -> None:
+    explanation = explain(completed(make_spider(), pages=1, items=1, reasons={"host_rest": 1}))
+    assert explanation.verdict is Verdict.LIMITED
+    assert explanation.sentence == "The host asked for a long rest: 1 page read, 1 item found."
 
 
 def test_a_crawl_of_several_spiders_is_explained_with_examples_of_all() -> None:

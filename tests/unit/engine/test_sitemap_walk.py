@@ -172,7 +172,7 @@ async def test_sitemaps_are_fetched_with_manners_redirects_and_retries() -> None
         "/loop.xml": "redirect_loop",
         "/away.xml": "out_of_scope",
         "/closed.xml": "robots_disallowed",
-        "/gone.xml": "http_410",
+        "/gone.xml": "sitemap_invalid",
     }
     assert outcome.ending is Ending.COMPLETED
 
