@@ -9,11 +9,15 @@ import time
 import zlib
 from collections.abc import Callable
 from email.utils import formatdate
+from html import escape
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import brotli
 import zstandard
 
+from .bombs import bomb as pieces_of_bomb
 from .exchange import PAGE, Exchange, fault
+from .hostile_html import PAGES
 
 BOMB_BYTES = 64 * 1024 * 1024
 
@@ -138,6 +142,34 @@ async def bomb(exchange: Exchange) -> bool:
     for coding in names.split(","):
         body = CODINGS[coding](body)
     exchange.answer(body, content_encoding=names.replace("raw-", ""))
+    return True
+
+
+@fault("great-bomb")
+async def great_bomb(exchange: Exchange) -> None:
+    """``/great-bomb/gzip,br?bytes=10737418240``: so many zeros, coded in this order, without a length."""
+    exchange.send(f"HTTP/1.1 200 OK\r\nContent-Encoding: {exchange.argument}\r\n\r\n".encode())
+    for piece in pieces_of_bomb(exchange.argument.split(","), int(exchange.number("bytes", 10 << 30))):
+        exchange.send(piece)
+        await exchange.writer.drain()
+
+
+@fault("html")
+async def html(exchange: Exchange) -> bool:
+    """``/html/NAME``: one of `hostile_html.PAGES`."""
+    page = PAGES.get(unquote(exchange.argument))
+    if page is None:
+        exchange.answer(status=404)
+    else:
+        exchange.answer(page())
+    return True
+
+
+@fault("links")
+async def links(exchange: Exchange) -> bool:
+    """``/links?to=/a&to=…``: a page that leads to each."""
+    targets = [value for name, value in parse_qsl(urlsplit(exchange.target).query) if name == "to"]
+    exchange.answer("".join(f"<p><a href='{escape(target)}'>x</a>" for target in targets).encode())
     return True
 
 

@@ -1,0 +1,97 @@
+"""A crawl in a process of its own that watches itself: `python -m tests.unit.engine.watched URL [URL …]`.
+
+Prints JSON: `reasons` by path, `done` (paths), `grown` (bytes that the process was bigger at its biggest than after its
+first crawl), `longest` (processor seconds of the loop's longest turn), `seconds` that the crawl took.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import sys
+import threading
+import time
+from urllib.parse import unquote, urlsplit
+
+import psutil
+
+from crawler.engine.crawl import RetryRule
+from crawler.engine.fetcher import Timeouts
+from crawler.engine.memory import MemoryStorage
+from crawler.engine.parsing import Helpers
+from crawler.engine.records import PageState
+from tests.unit.engine.crawling import make_crawler, make_definition
+
+TIMEOUTS = Timeouts(connect=5.0, read=1.5, total=3.0)
+
+
+class Watch:
+    """Looks at the process's size from a thread, and at each turn of the loop from within."""
+
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self.begin = self.biggest = self._process.memory_info().rss
+        self.longest = 0.0
+        self._turn = 0.0
+
+    def start(self) -> None:
+        self._thread.start()
+        self._turn = time.thread_time()
+        asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def stop(self) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._is_over.wait(0.002):
+            self.biggest = max(self.biggest, self._process.memory_info().rss)
+
+    def _next_turn(self) -> None:
+        now = time.thread_time()
+        self.longest = max(self.longest, now - self._turn)
+        if not self._is_over.is_set():
+            # A turn of a loop that waits costs nothing: this one is asked for again when there was something to do.
+            asyncio.get_running_loop().call_later(0.001, self._again)
+
+    def _again(self) -> None:
+        self._turn = time.thread_time()
+        asyncio.get_running_loop().call_soon(self._next_turn)
+
+
+async def main(urls: list[str]) -> dict[str, object]:
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(urls[0]))
+    async with make_crawler() as crawler:
+        await crawler.helpers.close()
+        crawler.helpers = Helpers(cpu_seconds=0.3)
+        await crawler.crawl(make_definition(f"{origin}/ok"), MemoryStorage(), timeouts=TIMEOUTS).run()
+        gc.collect()
+        gc.freeze()
+        watch = Watch()
+        watch.start()
+        storage = MemoryStorage()
+        definition = make_definition(
+            *urls,
+            manners={"obey_robots": False},
+            limits={"max_depth": 0},
+            follow=[{"xpath": "//a[preceding::a]/@href"}, {}],
+        )
+        begin = time.monotonic()
+        await crawler.crawl(definition, storage, timeouts=TIMEOUTS, retry=RetryRule(times=0)).run()
+        seconds = time.monotonic() - begin
+        watch.stop()
+    paths = {page.url.removeprefix(origin): page for page in storage.pages.values()}
+    return {
+        "reasons": {unquote(path): page.reason for path, page in paths.items() if page.reason},
+        "done": [unquote(path) for path, page in paths.items() if page.state is PageState.DONE],
+        "grown": watch.biggest - watch.begin,
+        "longest": watch.longest,
+        "seconds": seconds,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(main(sys.argv[1:]))))
