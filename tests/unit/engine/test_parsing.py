@@ -184,7 +184,7 @@ from crawler.engine.parsing import Helpers, PageParser
 from tests.unit.engine.test_parsing import HANGING, URL
 
 async def main():
-    helpers = Helpers(cpu_seconds=0.5)
+    helpers = Helpers(cpu_seconds=3.0)
     busy, idle = (PageParser(parse(HANGING), helpers) for _ in range(2))
     hanging = asyncio.create_task(busy.extract(URL, b"<p>" * 3_000, "", "text/html"))
     await idle.extract(URL, b"<p>" * 300, "", "text/html")
