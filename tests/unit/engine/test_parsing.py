@@ -188,6 +188,8 @@ async def main():
     busy, idle = (PageParser(parse(HANGING), helpers) for _ in range(2))
     hanging = asyncio.create_task(busy.extract(URL, b"<p>" * 3_000, "", "text/html"))
     await idle.extract(URL, b"<p>" * 300, "", "text/html")
+    while len(helpers.pids) < 2:
+        await asyncio.sleep(0.01)
     print(*helpers.pids, flush=True)
     await hanging
 
