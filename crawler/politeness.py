@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from .engine.politeness import OTHERS, HostManners, finite, merged, read_hosts
 from .engine.records import Json
 from .engine.slots import MAX_ROBOTS_DELAY
+from .host_days import calendar
 from .models import CrawlTask
 
 
@@ -73,15 +75,14 @@ def _describe(host: str, manners: HostManners) -> HostReport:
 
 
 def _requests(manners: HostManners) -> Iterator[str]:
-    values = {
-        "requests": f"{manners.requests:,}",
-        "rate": f"{manners.peak_rate:,}",
-        "at_once": f"{manners.peak_concurrency:,}",
-    }
-    if manners.requests:
-        yield _("%(requests)s requests, at most %(rate)s in a second and %(at_once)s at once.") % values
-    else:
+    if not manners.requests:
         yield _("No page was asked for.")
+        return
+    asked = ngettext("%(count)s request", "%(count)s requests", manners.requests) % {"count": f"{manners.requests:,}"}
+    if manners.robots_requests:
+        asked = _("%(asked)s and %(robots)s for robots.txt") % {"asked": asked, "robots": manners.robots_requests}
+    values = {"asked": asked, "rate": f"{manners.peak_rate:,}", "at_once": f"{manners.peak_concurrency:,}"}
+    yield _("%(asked)s, at most %(rate)s in a second and %(at_once)s at once.") % values
 
 
 def _delay(manners: HostManners) -> Iterator[str]:
@@ -111,8 +112,12 @@ def _rests(manners: HostManners) -> Iterator[str]:
         )
         yield text % {"count": f"{manners.rests:,}", "seconds": _seconds(manners.rested)}
     if manners.retry_after:
-        values = {"count": f"{manners.retry_after:,}", "longest": _seconds(manners.longest_retry_after)}
-        yield _("Retry-After was kept: named %(count)s times, the longest %(longest)s s.") % values
+        text = ngettext(
+            "Retry-After was named once, and kept: %(longest)s s.",
+            "Retry-After was named %(count)s times, and kept: the longest %(longest)s s.",
+            manners.retry_after,
+        )
+        yield text % {"count": f"{manners.retry_after:,}", "longest": _seconds(manners.longest_retry_after)}
 
 
 def _throttle(manners: HostManners) -> Iterator[str]:
@@ -124,7 +129,12 @@ def _throttle(manners: HostManners) -> Iterator[str]:
         "lowest": f"{finite(manners.throttle_lowest) or limit:.2g}",
         "cuts": f"{manners.throttle_cuts:,}",
     }
-    yield _("The adaptive throttle slowed down %(cuts)s times, to %(lowest)s at once; last %(limit)s.") % values
+    text = ngettext(
+        "The adaptive throttle slowed down once, to %(lowest)s at once; last %(limit)s.",
+        "The adaptive throttle slowed down %(cuts)s times, to %(lowest)s at once; last %(limit)s.",
+        manners.throttle_cuts,
+    )
+    yield text % values
 
 
 def _robots(manners: HostManners) -> Iterator[str]:
@@ -147,8 +157,13 @@ def _closed(manners: HostManners) -> Iterator[str]:
         "day_budget": _("pages_per_day is used up"),
         "host_rest": _("the host asked for a long rest (Retry-After)"),
     }
-    values = {"why": why.get(manners.closed_by, manners.closed_by), "until": manners.closed_until}
+    values = {"why": why.get(manners.closed_by, manners.closed_by), "until": _moment(manners.closed_until)}
     yield _("Its other pages were left: %(why)s; from %(until)s on it may be asked again.") % values
+
+
+def _moment(written: str) -> str:
+    moment = parse_datetime(written)
+    return written if moment is None else calendar().shown(moment)
 
 
 def _seconds(value: float) -> str:

@@ -161,6 +161,10 @@ def _read_category(spider: Section) -> str:
 def _read_sitemaps(spider: Section) -> tuple[str, ...]:
     if spider.document.get("sitemaps") == "robots":
         return ("robots",)
+    if isinstance(spider.document.get("sitemaps"), str):
+        said = shown(spider.document["sitemaps"])
+        spider.error("sitemaps", f"{said} is not a list; put it in [ ], or write sitemaps: robots")
+        return ()
     urls: dict[str, None] = {}
     for place, value in spider.entries("sitemaps"):
         text = checked_text(value, place, spider.problems)

@@ -106,7 +106,7 @@ def _accept(href: str) -> str:
         raise _scheme_refused(href, scheme)
     href = href.partition("#")[0]
     if "@" in href and "@" in origin_of(href):
-        raise UrlError(f"{_shown(_without_userinfo(href))} carried a user name or password; put credentials in headers")
+        raise UrlError(f"{_shown(_without_userinfo(href))} carried a user name or password; put them into session.auth")
     if len(href) > MAX_URL_LENGTH:
         raise UrlError(f"{_shown(href)} is {len(href)} characters long; at most {MAX_URL_LENGTH} are fetched")
     return href

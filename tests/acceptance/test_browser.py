@@ -89,7 +89,7 @@ def see_account(page: Page, spider: str) -> None:
     page.goto("/admin/crawler/crawltask/")
     page.locator("#result_list tbody tr", has_text=spider).filter(has_text="Completed").last.locator("th a").click()
     expect(page.locator(".ll-note").first).to_contain_text("pages and 100 items")
-    expect(page.locator("section", has_text="Manners").last).to_contain_text("requests, at most")
+    expect(page.locator("section", has_text="Manners").last).to_contain_text("for robots.txt, at most")
     assert barriers_everywhere(page, page.url) == []
 
 

@@ -89,7 +89,7 @@ def test_a_crawl_keeps_how_it_treated_its_hosts(site: SiteServer) -> None:
     assert told.figures["robots_requests"] == 1
     assert told.figures["peak_concurrency"] == 2
     assert told.figures["bytes"] == task.bytes > 0
-    assert told.sentences[0].startswith("21 requests, at most ")
+    assert told.sentences[0].startswith("21 requests and 1 for robots.txt, at most ")
 
 
 def test_what_a_304_saves_is_what_the_page_took_before(site: SiteServer) -> None:
@@ -216,7 +216,8 @@ def test_pages_per_day_holds_over_spiders_and_crawls(site: SiteServer, monkeypat
     assert Page.objects.filter(task=task, state="pending").count() == 6
     (told,) = report(task).hosts
     assert told.sentences[-1] == (
-        "Its other pages were left: pages_per_day is used up; from 2027-01-01T16:00:00+00:00 on it may be asked again."
+        "Its other pages were left: pages_per_day is used up; from 2027-01-02 00:00 (Asia/Shanghai) on it may be "
+        "asked again."
     )
     crawl("others")
     assert asked(site) == 18

@@ -54,13 +54,28 @@ def test_the_report_names_each_figure_and_says_it_in_sentences() -> None:
         "robots.txt asks for 86,400 s between requests; longer than 60 s is not waited.",
         "Answers 429 (too many requests): 3; 503 (overloaded): 0.",
         "The whole host was left alone 2 times, for 31.5 s together.",
-        "Retry-After was kept: named 1 times, the longest 30 s.",
+        "Retry-After was named once, and kept: 30 s.",
         "Pages left alone because robots.txt forbids them: 7.",
         "Unchanged since the last crawl (304): 5 pages, 123,456 bytes saved.",
     )
     assert told.total.figures["requests"] == 1_236
     assert set(told.to_json()) == {"total", "hosts"}
     json.dumps(told.to_json(), allow_nan=False)
+
+
+def test_one_is_told_as_one_and_moments_on_the_clock_of_the_installation() -> None:
+    manners = HostManners(requests=1, robots_requests=1, peak_rate=2, peak_concurrency=1)
+    manners.throttle_limit = manners.throttle_lowest = 1
+    manners.throttle_cuts = 1
+    manners.closed_by, manners.closed_until = "day_budget", "2027-01-01T16:00:00+00:00"
+    (told,) = report(with_hosts(make_task(make_spider(), "crawl_1"), a=manners)).hosts
+    assert told.sentences == (
+        "1 request and 1 for robots.txt, at most 2 in a second and 1 at once.",
+        "The adaptive throttle slowed down once, to 1 at once; last 1.",
+        "Its other pages were left: pages_per_day is used up; from 2027-01-02 00:00 (Asia/Shanghai) on it may be "
+        "asked again.",
+    )
+    assert told.figures["closed_until"] == "2027-01-01T16:00:00+00:00"
 
 
 def test_a_crawl_of_several_spiders_reports_what_its_children_did() -> None:

@@ -79,7 +79,10 @@ REFUSED = {
     "sitemap that is no URL": (make_document(sitemaps=["/s.xml"]), "sitemaps[0]: '/s.xml' is not a valid URL"),
     "sitemap of another scheme": (make_document(sitemaps=["ftp://a/s.xml"]), "sitemaps[0]: 'ftp://a/s.xml': scheme"),
     "sitemap that is a number": (make_document(sitemaps=[5]), "sitemaps[0]: 5 is not a text; put it in quotes"),
-    "sitemaps without a list": (make_document(sitemaps="https://a/s.xml"), "is not a list; put it in [ ]"),
+    "sitemaps without a list": (
+        make_document(sitemaps="https://a/s.xml"),
+        "is not a list; put it in [ ], or write sitemaps: robots",
+    ),
     "robots in a list": (make_document(sitemaps=["robots"]), "sitemaps[0]: robots stands alone, in place of a list"),
     "unknown canonical": (
         make_document(manners={"canonical": "obey"}),
