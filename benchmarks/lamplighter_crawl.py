@@ -28,6 +28,8 @@ def measure_alone() -> None:
 
 
 if __name__ == "__main__":
+    # The tools of development bring rich and click, with which httpx loads its command line; users have neither.
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]
     os.environ["DJANGO_SETTINGS_MODULE"] = "crawlproject.settings"
     measure_alone()
     from django.core.management import execute_from_command_line
