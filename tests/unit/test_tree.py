@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NOT_OURS = {".git", ".venv", ".demo", "__pycache__", "node_modules", "data"}
+NOT_OURS = {".git", ".venv", ".demo", ".cache", "__pycache__", "node_modules", "data"}
 LARGEST = 2_000_000
 """Bytes; what is larger was not written by hand."""
 
