@@ -165,6 +165,8 @@ class SpiderAdmin(LampAdmin[Spider]):
             raise TypeError("A spider is saved from its own form.")
         saved = definitions.save_spider(form.document, user=request.user if isinstance(request.user, User) else None)
         obj.pk, obj.name = saved.pk, saved.name
+        for warning in definitions.warnings(form.document):
+            self.message_user(request, str(warning), messages.WARNING)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Without Django's own deletion, which would go round the write path and its checks."""

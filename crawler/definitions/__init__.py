@@ -17,6 +17,7 @@ from .spiders import (
     dump_spider,
     restore_spider_version,
     save_spider,
+    warnings,
 )
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "restore_spider_version",
     "save_spider",
     "to_yaml",
+    "warnings",
 ]

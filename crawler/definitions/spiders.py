@@ -9,10 +9,11 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crawler.engine.definition import SpiderDefinition, dump, parse
+from crawler.engine.definition import SpiderDefinition, dump, parse, parse_with_warnings
 from crawler.engine.errors import DefinitionError, DefinitionProblem
 from crawler.exceptions import CrawlerError
 from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider, TaskFailure, TaskSitemap
+from crawler.secrets import missing_secrets
 from scheduling.definitions import record_removal, record_version
 from scheduling.definitions.differences import same
 from scheduling.models import DefinitionVersion, JobRun, ScheduledJob
@@ -36,6 +37,16 @@ class SpiderNotFound(CrawlerError):
 
 class SpiderInUse(CrawlerError):
     """A spider that cannot be deleted now: the message says what stands in the way."""
+
+
+def warnings(document: Mapping[str, object]) -> list[DefinitionProblem]:
+    """What a valid document may, but probably should not say; and the secrets that it names and nobody has stored."""
+    definition, found = parse_with_warnings(document)
+    found.extend(
+        DefinitionProblem(place, f'no secret is stored under "{name}" yet; set it in the admin')
+        for place, name in missing_secrets(definition).items()
+    )
+    return found
 
 
 def save_spider(

@@ -100,6 +100,18 @@ def test_a_name_that_is_taken_is_refused(web: Client) -> None:
     assert Spider.objects.get().category == "shops"
 
 
+def test_what_is_probably_not_meant_is_said_when_a_spider_is_saved(web: Client) -> None:
+    document = spider_document(session={"verify_tls": False, "auth": {"bearer": {"secret": "token"}}})
+    answer = web.post(f"{SPIDERS}add/", {"text": yaml.safe_dump(document)}, follow=True)
+    assert Spider.objects.get().name == "books"
+    said = [str(message) for message in answer.context["messages"] if message.level_tag == "warning"]
+    assert said == [
+        "session.verify_tls: false: certificates are not checked, anybody on the way can read and change what is "
+        "fetched",
+        'session.auth.bearer: no secret is stored under "token" yet; set it in the admin',
+    ]
+
+
 def test_a_spider_keeps_its_name(web: Client) -> None:
     spider = make_spider()
     answer = web.post(f"{SPIDERS}{spider.pk}/change/", {"text": yaml.safe_dump(spider_document(name="other"))})
