@@ -21,6 +21,7 @@ from django.utils import timezone
 from . import rawsql
 from .checkpoint import CrawlScope, lock_task
 from .item_history import (
+    UNKNOWN_FAILURES,
     UNKNOWN_REFUSALS,
     UNKNOWN_STATUSES,
     Claim,
@@ -36,7 +37,8 @@ PART = 1_000
 _GIVES = "p.state IN ('done', 'unchanged')"
 _UNKNOWN = (
     "(p.state = 'pending' OR (p.state = 'failed' AND (p.status_code IS NULL OR p.status_code < 400 "
-    f"OR p.status_code >= 500 OR p.status_code IN ({', '.join(map(str, UNKNOWN_STATUSES))}))) "
+    f"OR p.status_code >= 500 OR p.status_code IN ({', '.join(map(str, UNKNOWN_STATUSES))}) "
+    f"OR p.reason IN ({', '.join(map(repr, UNKNOWN_FAILURES))}))) "
     f"OR (p.state = 'refused' AND p.reason IN ({', '.join(repr(reason) for reason in UNKNOWN_REFUSALS)})))"
 )
 _NOT_REACHED = "(p.task_id IS NULL OR p.task_id <> %s)"

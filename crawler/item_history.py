@@ -30,6 +30,8 @@ MAX_CLAIMS = 20_000
 
 UNKNOWN_STATUSES = (408, 425, 429)
 """Client errors that say "not now", not "not there"."""
+UNKNOWN_FAILURES = (Reason.BOT_WALL.value,)
+"""Failures that say nothing of the page, whatever their status: something stood in its place."""
 UNKNOWN_REFUSALS = (
     Reason.ROBOTS_UNREACHABLE.value,
     Reason.PROXY_ERROR.value,
@@ -60,7 +62,7 @@ def standing(state: str, status_code: int | None, reason: str) -> Standing:
         return Standing.LEFT
     if state == PageState.FAILED:
         is_absent = status_code is not None and 400 <= status_code < 500 and status_code not in UNKNOWN_STATUSES
-        return Standing.LEFT if is_absent else Standing.UNKNOWN
+        return Standing.LEFT if is_absent and reason not in UNKNOWN_FAILURES else Standing.UNKNOWN
     if state == PageState.REFUSED and reason not in UNKNOWN_REFUSALS:
         return Standing.LEFT
     return Standing.UNKNOWN

@@ -59,9 +59,15 @@ def store(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> tuple[Stored,
 def read_memory(scope: CrawlScope) -> SitemapMemory:
     """What this task has read, and whether the crawl before found a sitemap that tells lies."""
     read = TaskSitemap.objects.filter(task_id=scope.task_id, is_whole=True).values_list("url_hash", flat=True)
-    before = CrawlTask.objects.filter(spider_id=scope.spider_id, pk__lt=scope.task_id).order_by("-pk")
-    reasons = before.values_list("reasons", flat=True).first() or {}
-    return SitemapMemory(frozenset(read), Reason.LASTMOD_WRONG.value not in reasons)
+    crawls = CrawlTask.objects.filter(spider_id=scope.spider_id, pk__lte=scope.task_id).exclude(
+        task_type=CrawlTask.Type.URLS  # those read no sitemap
+    )
+    # An earlier attempt at this very crawl may have found a lie, too.
+    lied = any(
+        Reason.LASTMOD_WRONG.value in reasons
+        for reasons in crawls.order_by("-pk").values_list("reasons", flat=True)[:2]
+    )
+    return SitemapMemory(frozenset(read), not lied)
 
 
 def _plant(scope: CrawlScope, seeds: Sequence[Seed]) -> Planted:
@@ -93,6 +99,8 @@ def _resting(scope: CrawlScope, seeds: Sequence[Seed], planted: Planted) -> dict
     condition, hashes = rawsql.among("url_hash", list(claims))
     rows = rawsql.fetch(
         "SELECT id FROM crawler_page WHERE spider_id = %s AND extracted_version = %s AND state IN (%s, %s) "
+        # A page without a hash leads on by what is no stored link (a refresh): it is read each time.
+        "AND length(content_hash) > 0 "
         f"AND (task_id IS NULL OR task_id <> %s) AND {condition}",
         [scope.spider_id, scope.spider_version, *_RESTING, scope.task_id, hashes],
     )

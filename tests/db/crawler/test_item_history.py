@@ -278,6 +278,8 @@ def test_a_page_that_is_read_in_vain_gives_its_items_up_one_by_one(lane: Lane) -
         (PageState.FAILED, 503, "http_503", Standing.UNKNOWN),
         (PageState.FAILED, None, "connect_error", Standing.UNKNOWN),
         (PageState.FAILED, 200, "body_truncated", Standing.UNKNOWN),
+        (PageState.FAILED, 403, "http_403", Standing.LEFT),
+        (PageState.FAILED, 403, "bot_wall", Standing.UNKNOWN),
         (PageState.REFUSED, None, "robots_disallowed", Standing.LEFT),
         (PageState.REFUSED, None, "robots_unreachable", Standing.UNKNOWN),
         (PageState.REFUSED, None, "proxy_error", Standing.UNKNOWN),

@@ -217,6 +217,26 @@ def test_a_sitemap_that_told_lies_is_not_believed_in_the_next_crawl(lane: Lane) 
     assert wait(Crawl(spider, lane).storage.sitemap_memory()).trusts_lastmod is True
 
 
+def test_a_lie_is_remembered_by_the_next_attempt_and_over_crawls_of_given_urls(lane: Lane) -> None:
+    spider = make_spider()
+    crawl = Crawl(spider, lane)
+    CrawlTask.objects.filter(pk=crawl.task.pk).update(reasons={Reason.LASTMOD_WRONG.value: 1})
+    assert wait(crawl.storage.sitemap_memory()).trusts_lastmod is False
+    CrawlTask.objects.create(task_id="given", spider=spider, task_type="urls")
+    assert wait(Crawl(spider, lane).storage.sitemap_memory()).trusts_lastmod is False
+
+
+def test_a_page_that_sends_its_readers_on_never_rests(lane: Lane) -> None:
+    """Where it leads is no stored link: at rest it would hide that page, and its items would be gone."""
+    first = Crawl(make_spider(), lane)
+    first_crawl(first)
+    Page.objects.filter(url=url_of("/a")).update(etag="", content_hash=b"")  # as the reader leaves such pages
+    crawl = Crawl(first.spider, lane)
+    crawl.open()
+    answer = plant(crawl, seed("/a"), seed("/b"))
+    assert ([page.url for page in answer.pending], answer.rested) == ([url_of("/a")], 1)
+
+
 def test_while_a_sitemap_could_not_be_read_nothing_behind_it_is_gone(lane: Lane) -> None:
     spider = make_spider()
     first_crawl(Crawl(spider, lane))
