@@ -2,12 +2,13 @@
 
 Both are one walk then. The pages of the one before, done and pending, become pages of this one, so that nothing is
 asked for twice, and what is gone is judged by the walk as a whole. That holds as long as nothing came between: another
-crawl of the spider, or an edit, begins anew.
+crawl of the spider, or an edit, begins anew; and so does a crawl after one that asked resting hosts in vain.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -57,12 +58,14 @@ def find(scope: CrawlScope, *, max_pages: int | None) -> Before:
     """The crawls right before this one that had to leave pages, if this one goes on with them."""
     if not scope.follows_links:
         return Before()
-    columns = ("pk", "task_id", "pages", "reasons", "status", "task_type", "spider_version")
+    columns = ("pk", "task_id", "pages", "reasons", "status", "task_type", "spider_version", "hosts")
     tasks = CrawlTask.objects.filter(spider_id=scope.spider_id, pk__lt=scope.task_id).order_by("-pk")
     last, name, together, counted = None, "", 0, Counter[str]()
-    for pk, task_id, pages, reasons, status, task_type, version in tasks.values_list(*columns)[:MAX_CRAWLS]:
+    for pk, task_id, pages, reasons, status, task_type, version, hosts in tasks.values_list(*columns)[:MAX_CRAWLS]:
         is_whole = status == CrawlTask.Status.COMPLETED and task_type != CrawlTask.Type.URLS
         if not is_whole or version != scope.spider_version or LEFT_FOR_LATER.isdisjoint(reasons):
+            break
+        if _asked_in_vain(pages, reasons, hosts):
             break
         last, name = (pk, task_id) if last is None else (last, name)
         together += pages
@@ -70,6 +73,14 @@ def find(scope: CrawlScope, *, max_pages: int | None) -> Before:
     if last is None or (max_pages is not None and together >= max_pages):
         return Before()
     return Before(task_id=last, pages=together, reasons=counted, name=name)
+
+
+def _asked_in_vain(pages: int, reasons: Mapping[str, int], hosts: object) -> bool:
+    """Whether a crawl got nothing from the hosts whose rest was over: all that they said was to rest again. One such
+    host may say so for ever; what the spider has elsewhere must not wait for it."""
+    if pages or LEFT_FOR_LATER.intersection(reasons) != {Reason.HOST_REST.value}:
+        return False
+    return any(manners.requests for manners in read_hosts(hosts).values())
 
 
 def take_part(scope: CrawlScope, task_id: int) -> int:

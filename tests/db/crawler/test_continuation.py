@@ -242,6 +242,27 @@ def test_only_what_manners_left_is_gone_on_with(lane: Lane, fields: dict[str, ob
     assert len(opening.pending) == (2 if goes_on else 1)
 
 
+@pytest.mark.parametrize(
+    ("pages", "requests", "goes_on"), [(0, 2, False), (1, 2, True), (0, 0, True)], ids=["vain", "progress", "not asked"]
+)
+def test_a_host_that_always_asks_for_rest_does_not_keep_all_others_from_being_crawled(
+    lane: Lane, *, pages: int, requests: int, goes_on: bool
+) -> None:
+    spider = make_spider()
+    first = Crawl(spider, lane)
+    first.open("/")
+    first.store(first.read("/", links=["/1", "/2"]))
+    left(first, reason="host_rest", pages=1)
+    second = Crawl(spider, lane)
+    assert second.open("/").resumed
+    left(second, reason="host_rest", pages=pages, hosts={"https://resting.example": {"requests": requests}})
+    opening = Crawl(spider, lane).open("/")
+    assert (opening.resumed, [page.url for page in opening.pending] == ["https://shop.example/"]) == (
+        goes_on,
+        not goes_on,
+    )
+
+
 def test_given_urls_take_nothing_over(lane: Lane) -> None:
     spider = make_spider()
     first = Crawl(spider, lane)
