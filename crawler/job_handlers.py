@@ -71,10 +71,11 @@ class CrawlJobHandler(JobHandler):
         if outcome.ending is Ending.STOPPED:
             raise RunStopped(outcome.message)
         data = await context.effects(_result, prepared.task.pk)
+        notes = _notes(outcome, prepared.definition, goes_on_from)
         return JobResult(
             success=outcome.ending is not Ending.FAILED,
-            message=_sentence(outcome, data, prepared.definition, goes_on_from),
-            data=data | {"seconds": round(outcome.seconds, 3)},
+            message=_sentence(outcome, data, notes),
+            data=data | {"seconds": round(outcome.seconds, 3), "notes": notes},
         )
 
     async def _fan_out(self, context: JobContext, request: CrawlRequest) -> JobResult:
@@ -142,12 +143,17 @@ def _result(task_id: int) -> dict[str, object]:
     return {"task_id": task.task_id, **counts(task), "errors": task.pages_failed, "reasons": task.reasons}
 
 
-def _sentence(
-    outcome: CrawlOutcome, data: Mapping[str, object], definition: SpiderDefinition, goes_on_from: str
-) -> str:
+def _notes(outcome: CrawlOutcome, definition: SpiderDefinition, goes_on_from: str) -> str:
+    """What no count says: what ended the crawl, until when a host is closed, what was not checked."""
+    went_on = _("It went on with what %s had left.") % goes_on_from if goes_on_from else ""
     unverified = "" if definition.session.verify_tls else str(UNVERIFIED)
+    told = f"{outcome.message}." if outcome.message and unverified else outcome.message
+    return " ".join(part for part in (went_on, told, unverified) if part)
+
+
+def _sentence(outcome: CrawlOutcome, data: Mapping[str, object], notes: str) -> str:
     if outcome.ending is Ending.FAILED:
-        return f"{outcome.message} {unverified}".rstrip()
+        return notes
     found = _("%(pages)d pages, %(same)d unchanged; %(items)d items read, %(new)d new, %(changed)d changed.") % {
         "pages": data["pages"],
         "same": data["pages_unchanged"],
@@ -155,8 +161,7 @@ def _sentence(
         "new": data["items_new"],
         "changed": data["items_changed"],
     }
-    went_on = _("It went on with what %s had left.") % goes_on_from if goes_on_from else ""
-    return " ".join(part for part in (found, went_on, outcome.message, unverified) if part)
+    return f"{found} {notes}".rstrip()
 
 
 def _shown(pages: int, items: int) -> dict[str, int]:

@@ -84,6 +84,7 @@ def summary(run: JobRun, task: CrawlTask | None) -> dict[str, object]:
         "seconds": round((ended - begun).total_seconds(), 3) if ended and begun else 0.0,
         "reasons": task.reasons if task else {},
         "message": run.message or run.error,
+        "notes": result.get("notes", "") if isinstance(result := run.data, dict) else "",
         "run": run.pk,
         "task_id": task.task_id if task else None,
     }
@@ -97,9 +98,10 @@ def sentence(result: dict[str, object]) -> str:
         f"{result['pages']:,} pages, {result['items']:,} items ({result['items_new']:,} new, "
         f"{result['items_changed']:,} changed), {result['errors']:,} errors, {result['bytes']:,} bytes"
     )
-    first = str(result["message"]).strip().partition("\n")[0]
+    told = result["notes"] if result["status"] == "completed" else result["message"]
+    first = str(told).strip().partition("\n")[0]
     lines = f"{str(result['status']).capitalize()} in {result['seconds']} s: {counts}."
-    return lines + (f" Reasons: {listed}." if listed else "") + (f" {first}" if result["status"] != "completed" else "")
+    return lines + (f" Reasons: {listed}." if listed else "") + (f" {first}" if first else "")
 
 
 @contextmanager

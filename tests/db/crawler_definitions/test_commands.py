@@ -127,7 +127,7 @@ def test_a_crawl_prints_one_object_last(site: SiteServer) -> None:
     assert found == {
         "status": "completed", "pages": 3, "items": 2, "items_new": 2, "items_changed": 0, "errors": 0,
         "bytes": sum(len(page) for page in sent(site)), "reasons": CrawlTask.objects.get().reasons,
-        "message": run_row.message, "run": run_row.pk, "task_id": CrawlTask.objects.get().task_id,
+        "message": run_row.message, "notes": "", "run": run_row.pk, "task_id": CrawlTask.objects.get().task_id,
     }  # fmt: skip
     assert found["reasons"]["unreadable_value"] == 1
     assert [cause["key"] for cause in causes] == ["unreadable_value", "no_url", "out_of_scope"]

@@ -82,6 +82,15 @@ def test_a_crawl_ends_with_its_causes_in_plain_words(site: SiteServer) -> None:
     assert lines[-1].startswith("All of it: manage.py explaincrawl crawl_")
 
 
+def test_a_crawl_that_was_cut_says_so_at_its_end(site: SiteServer) -> None:
+    save_spider({**site_spider(site.url), "limits": {"max_pages": 1}, "session": {"verify_tls": False}})
+    first = run("crawl", "books")[0].splitlines()[0]
+    assert first.endswith(
+        "Stopped at max_pages = 1; pages were left in the frontier. "
+        "TLS certificates were not checked: the spider says session.verify_tls = false."
+    )
+
+
 def test_a_crawl_without_a_fault_ends_with_its_figures(site: SiteServer) -> None:
     site.replace("/", b"<p>Books</p><a href=/book/1>1</a>")
     save_spider(site_spider(site.url))
