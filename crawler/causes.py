@@ -318,6 +318,7 @@ CAUSES: tuple[Cause, ...] = (
         _("The site makes up addresses without end, for example a calendar that never stops; such links were cut."),
         _("Look at the pattern in the examples: deny it in follow if it leads to nothing, and nothing is missing."),
         Reason.TRAP,
+        Reason.SAME_CONTENT,
     ),
     _cause(
         "sitemap",

@@ -19,6 +19,7 @@ from math import inf
 from .budget import Calendar
 from .directives import Directives
 from .ending import judge_ending
+from .errors import Reason
 from .frontier import WINDOW, Frontier, Host
 from .gate import Gate, Prepare, Step
 from .ledger import Ledger
@@ -197,6 +198,7 @@ class Crawl:
         if self._definition.start_posts or opening.resumed:
             self._visitor.posts = self._reader.posts = Posts(self._definition.start_posts)
         self._tally.go_on(opening)
+        self._traps.is_unsure = Reason.SAME_CONTENT in opening.reasons
         self._gate.keep_rests(opening.rests)
         self._ledger.outside = opening.pending_dropped > 0
         if self._tally.answered >= self._max_pages:

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     NOFOLLOW = "nofollow"
     CANONICAL = "canonical"  # another page stands for it
     TRAP = "trap"
+    SAME_CONTENT = "same_content"  # a trap too, but its pages may after all be others
     SITEMAP_INVALID = "sitemap_invalid"
     SITEMAP_LIMIT = "sitemap_limit"
     LASTMOD_UNCHANGED = "lastmod_unchanged"  # a page was not asked for: its sitemap says that it has not changed

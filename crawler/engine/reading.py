@@ -279,8 +279,9 @@ class PageReader:
         return hashes
 
     def _add_link(self, result: PageResult, url: str, url_hash: int) -> None:
-        if self._traps is not None and self._traps.cuts(url, self._seen):
-            result.reasons[Reason.TRAP] += 1
+        trap = None if self._traps is None else self._traps.cuts(url, self._seen)
+        if trap is not None:
+            result.reasons[trap] += 1
         else:
             result.links.append(Link(url, url_hash, result.page.depth + 1))
 

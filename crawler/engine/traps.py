@@ -123,13 +123,13 @@ class Traps:
         fresh, self._fresh = self._fresh, []
         return fresh
 
-    def cuts(self, url: str, seen: Container[int]) -> bool:
-        """Whether a normalised URL that is not in `seen` leads into a trap."""
+    def cuts(self, url: str, seen: Container[int]) -> Reason | None:
+        """Why a normalised URL that is not in `seen` is left out: it leads into a trap, or may do so."""
         kind = self._kind(url, seen)
         if not kind:
-            return False
+            return None
         self._name(kind, shape_of(url), url)
-        return True
+        return Reason.SAME_CONTENT if kind == "same content" else Reason.TRAP
 
     def read(self, url: str, content_hash: bytes) -> bool:
         """A page was read: what it holds tells a shape whose URLs all mean the same.

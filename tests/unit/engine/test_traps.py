@@ -284,6 +284,24 @@ async def test_an_endless_site_is_crawled_to_its_end_and_its_traps_are_named() -
     assert outcome.counts.pages < 2_000
 
 
+async def test_a_crawl_that_goes_on_remembers_that_it_is_not_sure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has not seen everything: nothing may be called gone, whichever attempt left links out."""
+    monkeypatch.setattr(module, "SAME_IN_A_ROW", 10)
+    monkeypatch.setattr(module, "SUSPECT_AFTER", 5)
+    async with Site() as site, make_crawler() as crawler:
+        rooms = {f"/room/{number}": page() for number in range(60)}
+        site.pages = {"/": page(*rooms, "/more"), **rooms, "/more": page(*(f"/room/{n}" for n in range(1000, 1100)))}
+        for number in range(1000, 1100):
+            site.pages[f"/room/{number}"] = page()
+        definition = make_definition(site.url + "/", manners={"concurrency_per_host": 1})
+        storage = MemoryStorage()
+        whole = await finish(crawler.crawl(definition, storage))
+        assert whole.ending is Ending.LIMITED
+        # As after a kill right before the end: all pages are through, and their results stored.
+        again = await finish(crawler.crawl(definition, storage))
+    assert (again.ending, again.message) == (whole.ending, whole.message)
+
+
 async def test_a_page_that_answers_at_every_path_below_it_is_left_after_some_echoes() -> None:
     """The trap that is met most: links without a slash in front, on a server that takes any path."""
     nav = page("news/", "shop/", "about/", "help/", "jobs/", "/real/")
