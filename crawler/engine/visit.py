@@ -168,7 +168,7 @@ class Visitor:
         if self._detours is not None:
             back = self._detours.end_of(result, answer)
             if back is not None:
-                self._frontier.return_later(back, self._clock())
+                self._frontier.ask_again(back, self._clock())
         if not result.extracted or result.reason:
             return result
         try:

@@ -143,6 +143,28 @@ async def test_a_page_that_sends_us_round_for_a_cookie_is_read_in_the_end(detour
             storage.begin()
 
 
+async def test_a_page_that_is_not_read_again_after_its_detour_is_left_and_not_gone() -> None:
+    def guarded(seen: Seen) -> Reply:
+        if "ok=1" in seen.headers.get("cookie", ""):
+            return Reply(status=503, headers={"Retry-After": "3600"}) if is_tired else page(text="in")
+        return redirect("/check")
+
+    is_tired = False
+    storage = MemoryStorage()
+    rule = {"type": "page", "fields": {"text": {"css": "p"}}}
+    async with Site({"/other": page(text="other"), "/guarded": guarded}) as site, make_crawler() as crawler:
+        site.pages["/check"] = setting("ok=1; Path=/", to="/guarded")
+        site.pages["/"] = page("/guarded", "/other")
+        definition = make_definition(site.url + "/", session=COOKIES, items=[rule])
+        first = await finish(crawler.crawl(definition, storage, checkpoint_pages=1))
+        assert first.ending is Ending.COMPLETED
+        is_tired = True
+        storage.begin()
+        outcome = await finish(crawler.crawl(definition, storage, checkpoint_pages=1))
+    assert outcome.ending is Ending.LIMITED
+    assert not any(item.gone for item in storage.items.values())
+
+
 async def test_a_detour_that_brings_no_cookie_is_a_loop() -> None:
     async with Site({"/": redirect("/check"), "/check": redirect("/")}) as site:
         outcome = await crawl_once(make_definition(site.url + "/", session=COOKIES), MemoryStorage())
