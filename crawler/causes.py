@@ -95,7 +95,7 @@ CAUSES: tuple[Cause, ...] = (
         Severity.TROUBLE,
         _("The host was too slow"),
         _("The host did not answer, or did not finish its answer, in the time allowed."),
-        _("Crawl it more gently: lower manners.concurrency_per_host, or set manners.delay."),
+        _("See whether an example is slow in a browser, too: then wait; else crawl more gently: set manners.delay."),
         Reason.CONNECT_TIMEOUT,
         Reason.READ_TIMEOUT,
         Reason.TOTAL_TIMEOUT,
@@ -124,7 +124,7 @@ CAUSES: tuple[Cause, ...] = (
         Severity.AS_ASKED,
         _("Closed by robots.txt"),
         _("The site's robots.txt asks crawlers to leave these pages alone, and they were left alone."),
-        _("Deny them in follow, so that they are not counted; ask the site's owner if you need them."),
+        _("Deny them in follow, or ask the site's owner; if the site is yours, set manners.obey_robots: false."),
         Reason.ROBOTS_DISALLOWED,
     ),
     _cause(

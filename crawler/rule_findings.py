@@ -56,7 +56,7 @@ def _idle(task: CrawlTask, kinds: list[str]) -> list[RuleFinding]:
     if task.task_type == CrawlTask.Type.URLS and task.rules:
         return []
     pages = Page.objects.filter(task=task, state="done", reason="").count()
-    if not pages:
+    if not 0 < pages <= task.pages:  # a crawl that goes on with what another left has the pages of that one, too
         return []
     text = _("“%(type)s” was tried on none of the %(pages)s pages that were read.")
     sentences = [text % {"type": kind, "pages": f"{pages:,}"} for kind in kinds]

@@ -160,6 +160,12 @@ def test_a_rule_that_takes_no_page_is_no_crawl_that_went_well(site: SiteServer) 
     assert (beside.verdict, causes(beside)["idle_rule"].severity) == (Verdict.WELL, Severity.WATCH)
 
 
+def test_a_rule_that_the_crawl_before_has_tried_is_not_idle_where_a_crawl_goes_on(site: SiteServer) -> None:
+    for _day in range(2):
+        explanation = crawl(site, manners={"pages_per_day": 5})
+        assert set(causes(explanation)) == {"day_budget"}
+
+
 def test_a_crawl_that_found_nothing_but_files_did_not_go_well(site: SiteServer) -> None:
     site.replace("/", b"%PDF-1.4", content_type="application/pdf")
     explanation = crawl(site)
