@@ -203,7 +203,8 @@ class Extractor:
             if isinstance(page, PageTree) and self._directives.obeys_links:
                 self._leave_nofollow(page, links, asked, extraction)
             extraction.links = list(links.taken)
-            extraction.reasons.update(links.refused)
+            if links.refused:
+                extraction.reasons.update(links.refused)
             return self._extract_items(page, readers, extraction)
         except ReadingFailed as error:
             _note_failure(extraction, Reason.EXTRACTION_ERROR, str(error))

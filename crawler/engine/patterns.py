@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import re2
 
 from .bounds import longest_text
+
+_UNANCHORED = re2._Anchor.UNANCHORED
 
 
 def _options() -> re2.Options:
@@ -18,23 +20,24 @@ def _options() -> re2.Options:
 class Pattern:
     """One expression, searched for a text to take. Raises `ValueError`, with reason and remedy, if it is refused."""
 
-    __slots__ = ("_compiled", "_group", "longest")
+    __slots__ = ("_compiled", "_group", "_match", "longest")
 
     def __init__(self, expression: str) -> None:
         try:
             self._compiled = re2.compile(expression, options=_options())
         except re2.error as error:
             raise ValueError(_explain(error)) from error
+        self._match: Callable[[object, bytes, int, int], Sequence[tuple[int, int]]] = self._compiled._regexp.Match
         self._group = 1 if self._compiled.groups else 0
         self.longest = longest_text(self._compiled.programsize)
         """Characters that take no time to be searched: linear time may still be seconds."""
 
     def take(self, text: str) -> str | None:
         """The first group of the first match, or all of the match where there is no group. None: no such thing."""
-        # Given text, the library counts the characters before the match; bytes it takes as they are.
-        match = self._compiled.search(text.encode("utf-8", "replace"))
-        taken: bytes | None = None if match is None else match.group(self._group)
-        return None if taken is None else taken.decode("utf-8", "replace")
+        # The library's own `search` counts the characters before the match and makes objects of it.
+        raw = text.encode("utf-8", "replace")
+        start, end = self._match(_UNANCHORED, raw, 0, len(raw))[self._group]
+        return None if start < 0 else raw[start:end].decode("utf-8", "replace")
 
 
 class Patterns:

@@ -1,0 +1,44 @@
+"""Most links are joined without the URL library: they must mean what it says."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.engine.errors import UrlError
+from crawler.engine.links import Resolver
+from crawler.engine.urls import resolve
+
+BASES = st.sampled_from(
+    [
+        "http://h.example/",
+        "http://h.example/a/b/c.html?x=1/2",
+        "https://h.example:8080/a/",
+        "http://[::1]/x/y",
+    ]
+)
+PARTS = ["..", "/", "//", "a", "b.html", "?", "x=1&y=2", ".", "./", "../", "#f", "%20", "~u", "-", "é", " ", "\t", "c:"]
+HREFS = st.lists(st.sampled_from(PARTS), max_size=6).map("".join)
+
+
+@given(BASES, st.lists(HREFS, max_size=5))
+def test_links_mean_what_the_standard_says(base: str, hrefs: list[str]) -> None:
+    expected: dict[str, None] = {}
+    for href in hrefs:
+        try:
+            expected[resolve(href.partition("#")[0], base)] = None
+        except UrlError:
+            continue
+    resolver = Resolver()
+    refused: dict[str, int] = {}
+    assert list(resolver.resolve(base, hrefs, refused)) == list(expected)
+    # Out of its memory too, and nothing of one page is left for another one.
+    assert list(resolver.resolve(base, hrefs, refused)) == list(expected)
+    assert list(resolver.resolve(base.partition("?")[0], ["", "#x"], refused)) == [base.partition("?")[0]]
+
+
+def test_each_link_that_is_no_url_is_counted_once() -> None:
+    refused: dict[str, int] = {}
+    hrefs = ["mailto:a@b.example", "mailto:a@b.example", "javascript:void(0)", "http://[", "ok"]
+    assert list(Resolver().resolve("http://h.example/", hrefs, refused)) == ["http://h.example/ok"]
+    assert refused == {"scheme_refused": 2, "invalid_url": 1}
