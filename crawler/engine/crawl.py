@@ -218,6 +218,7 @@ class Crawl:
             seen=self._frontier.seen,
             retry=self._retry,
             clock=self._clock,
+            on_quiet=self._room.wake_one,  # a worker then finds that it is quiet, and ends the crawl
         )
         return [asyncio.create_task(walk.run(on_done=self._go_on), name="crawl sitemaps")]
 

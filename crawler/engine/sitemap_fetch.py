@@ -44,13 +44,16 @@ class SitemapFetcher:
         may_fetch: Callable[[str, str], bool],
         retry: RetryRule,
         clock: Callable[[], float],
+        on_quiet: Callable[[], None] = lambda: None,
     ) -> None:
-        """`may_fetch` judges where a redirect leads: the URL, and the one that led there."""
+        """`may_fetch` judges where a redirect leads: the URL, and the one that led there. `on_quiet` is called where
+        quiet hours end the crawl."""
         self._fetchers = fetchers
         self._gate = gate
         self._may_fetch = may_fetch
         self._retry = retry
         self._clock = clock
+        self._on_quiet = on_quiet
         self._guests: dict[str, Guest] = {}
         self._awake = asyncio.Event()
 
@@ -164,6 +167,8 @@ class SitemapFetcher:
             if not until:
                 guest.take(now)
                 return guest
+            if quiet is not None and until == inf:
+                self._on_quiet()
             if guest.must_leave(now):
                 raise SitemapFailed(Reason.HOST_REST, "the host asked for a longer rest than a crawl waits for")
             nap = _LONGEST_NAP if until == inf else min(until - now, _LONGEST_NAP)

@@ -75,10 +75,14 @@ class SitemapWalk:
         retry: RetryRule,
         clock: Callable[[], float],
         wall: Callable[[], float] = time.time,
+        on_quiet: Callable[[], None] = lambda: None,
     ) -> None:
-        """`seen` is the frontier's own. `wall` gives seconds since 1970."""
+        """`seen` is the frontier's own. `wall` gives seconds since 1970. `on_quiet` is called where quiet hours end the
+        crawl."""
         self._definition = definition
-        self._fetcher = SitemapFetcher(fetchers, gate, may_fetch=self._may_fetch, retry=retry, clock=clock)
+        self._fetcher = SitemapFetcher(
+            fetchers, gate, may_fetch=self._may_fetch, retry=retry, clock=clock, on_quiet=on_quiet
+        )
         self._scope = scope
         self._planter = planter
         self._memory = memory

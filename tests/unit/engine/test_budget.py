@@ -16,7 +16,7 @@ from crawler.engine.slots import host_key
 from crawler.engine.spider import Manners
 
 from .crawling import Crawler, finish, make_crawler, make_definition
-from .site import Site, page
+from .site import Reply, Site, page
 from .test_crawl import Gate, binary_tree, flaky
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -105,7 +105,7 @@ async def test_further_attempts_count() -> None:
 
 async def test_a_day_that_ends_during_the_crawl_gives_new_pages() -> None:
     async with Site(binary_tree(6)) as site, make_crawler() as crawler:
-        wall = at(crawler, datetime(2027, 1, 1, 23, 59, 59, 950_000, tzinfo=SHANGHAI))
+        wall = at(crawler, datetime(2027, 1, 1, 23, 59, 59, 500_000, tzinfo=SHANGHAI))
         gate = Gate(page("/2", "/3"))
         site.pages["/1"] = gate
         running = asyncio.create_task(run(crawler, MemoryStorage(), site.url + "/", pages_per_day=2))
@@ -169,6 +169,29 @@ async def test_a_crawl_that_comes_into_quiet_hours_finishes_what_is_under_way_an
     assert outcome.ending is Ending.LIMITED
     assert outcome.counts.pages == 2
     assert outcome.counts.reasons == {"quiet_hours": 2}
+
+
+async def test_quiet_hours_that_begin_among_the_sitemaps_end_the_crawl() -> None:
+    """All workers rest meanwhile: nobody but the walk meets the quiet hours."""
+    empty = "<?xml version='1.0'?><urlset></urlset>"
+    async with Site({"/": page(), "/late.xml": Reply(empty)}) as site, make_crawler() as crawler:
+        wall = at(crawler, datetime(2027, 1, 1, 7, 59, 59, 500_000, tzinfo=SHANGHAI))
+        gate = Gate(Reply(empty))
+        site.pages["/slow.xml"] = gate
+        definition = make_definition(
+            site.url + "/",
+            sitemaps=[f"{site.url}/slow.xml", f"{site.url}/late.xml"],
+            manners={"obey_robots": False, "quiet_hours": ["08:00-20:00"]},
+        )
+        running = asyncio.create_task(finish(crawler.crawl(definition, MemoryStorage(), checkpoint_seconds=0.01)))
+        await gate.arrived.wait()
+        while wall().hour == 7:
+            await asyncio.sleep(0.01)
+        gate.open()
+        outcome = await running
+        assert site.asked == {"/": 1, "/slow.xml": 1}
+    assert outcome.ending is Ending.LIMITED
+    assert outcome.message.startswith("Stopped at quiet_hours until 2027-01-01 20:00")
 
 
 async def test_a_crawl_waits_for_quiet_hours_that_are_nearly_over() -> None:
