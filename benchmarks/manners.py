@@ -36,7 +36,7 @@ from .crawl_sides import served
 from .measuring import closing_line, median
 from .sites import SITES
 
-LOOPBACK = (ipaddress.ip_network("127.0.0.1/32"),)
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 SHOP_PAGES = 1_159
 CAPACITY = 4
 SECONDS = 0.05

@@ -263,6 +263,7 @@ def main() -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--corpus", help="name of a corpus, for example shop")
     source.add_argument("--folder", type=Path, help="a folder with manifest.json, or a tree of files")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--no-validators", action="store_true", help="no ETag, no Last-Modified, no 304")
@@ -270,7 +271,12 @@ def main() -> None:
     options = parser.parse_args()
     folder = find(options.corpus) / "site" if options.corpus else options.folder
     server = SiteServer(
-        folder, port=options.port, delay=options.delay, validators=not options.no_validators, keep_log=False
+        folder,
+        host=options.host,
+        port=options.port,
+        delay=options.delay,
+        validators=not options.no_validators,
+        keep_log=False,
     )
     if options.log:
         with options.log.open("a", buffering=1, encoding="utf-8") as server.log_file:
