@@ -14,6 +14,8 @@ from .engine.budget import Calendar, requests_by_host
 from .engine.records import Batch
 from .models import HostDay, Spider
 
+MAX_HOST = 300
+"""Characters of a name that are stored: DNS has 253."""
 KEPT_DAYS = 7
 """Older rows go when the first page of a new day is counted."""
 
@@ -38,13 +40,14 @@ def count(batch: Batch, now: datetime) -> dict[str, tuple[int, int]]:
 
     The hosts are written in one order, so that two checkpoints never wait for one another.
     """
-    own = requests_by_host(batch.results)
+    # No host has so long a name, so none was asked; cut to what is stored, two of them might be one.
+    own = {host: pages for host, pages in requests_by_host(batch.results).items() if len(host) <= MAX_HOST}
     if not own:
         return {}
     day = batch.day or now.astimezone(calendar().zone).date()
     columns = (("host", "text"), ("pages", "integer"))
     together: dict[str, int] = {}
-    rows: list[rawsql.Row] = [(rawsql.text(host, 300), own[host]) for host in sorted(own)]
+    rows: list[rawsql.Row] = [(rawsql.text(host), own[host]) for host in sorted(own)]
     for part in rawsql.chunks(rows, len(columns)):
         with_rows, params = rawsql.with_rows(columns, part)
         stored = rawsql.fetch(

@@ -176,6 +176,16 @@ def test_old_days_go_when_a_new_one_begins(lane: Lane) -> None:
     assert set(HostDay.objects.values_list("host", flat=True)) == {"kept.example", HOST}
 
 
+def test_hosts_with_names_that_are_too_long_for_any_host_stop_no_checkpoint() -> None:
+    """A page may link to them. They differ only beyond what is stored."""
+    urls = [f"http://{'a.' * 160}{number}.example/" for number in range(3)]
+    pages = [PendingPage(number, url, number, 0) for number, url in enumerate(urls)]
+    results = [PageResult(page, PageState.FAILED, None, "dns_error") for page in pages]
+    with transaction.atomic():
+        assert host_days.count(Batch(results=results, day=DAY), datetime.now(UTC)) == {}
+    assert not HostDay.objects.exists()
+
+
 def test_checkpoints_of_many_processes_lose_no_page() -> None:
     """Each adds the same hosts, in the opposite order of its pages."""
     if connection.vendor == "sqlite":
