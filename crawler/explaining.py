@@ -200,6 +200,10 @@ def _examples(task: CrawlTask, counted: Mapping[str, Counter[str]]) -> dict[str,
         of_cause = examples.setdefault(cause_of(reason).key, [])
         if len(of_cause) < MAX_EXAMPLES and all(url != example.url for example in of_cause):
             of_cause.append(Example(url, status_code, detail))
+    if "idle_rule" in counted:
+        # What its match could be compared with.
+        read = Page.objects.filter(task=task, state="done", reason="").order_by("-id").values_list("url", "status_code")
+        examples["idle_rule"] = [Example(url, status_code, "") for url, status_code in read[:MAX_EXAMPLES]]
     lacking = [reason for key, reasons in counted.items() if key not in examples for reason in reasons]
     if lacking and task.spider_id is not None:
         # The first thousand failures left no room for it.

@@ -155,6 +155,8 @@ def test_a_rule_that_takes_no_page_is_no_crawl_that_went_well(site: SiteServer) 
     nowhere, named = {**RULE, "match": "/product/"}, {"type": "page", "fields": {"name": {"css": ".name"}}}
     explanation = crawl(site, items=[nowhere])
     assert explanation.sentence == "13 pages and not one item: Rules that took no page (100%)."
+    assert all("/lamp/" in example.url for example in causes(explanation)["idle_rule"].examples)
+    assert len(causes(explanation)["idle_rule"].examples) == 3
     assert causes(explanation)["idle_rule"].details == ("“lamp” was tried on none of the 13 pages that were read.",)
     beside = crawl(site, items=[nowhere, named])
     assert (beside.verdict, causes(beside)["idle_rule"].severity) == (Verdict.WELL, Severity.WATCH)
