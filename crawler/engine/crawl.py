@@ -240,6 +240,7 @@ class Crawl:
             return
         self._closing = ending
         self._limit_message = message
+        self._openings.cancel()
         if self._busy:
             self._drain = asyncio.get_running_loop().call_later(self._drain_seconds, self._over.set)
         else:

@@ -30,6 +30,11 @@ class Openings:
         task.add_done_callback(self._ended)
         return True
 
+    def cancel(self) -> None:
+        """No page of these hosts is asked for any more. Who waits for the same name or file elsewhere goes on."""
+        for task in self.tasks:
+            task.cancel()
+
     async def _open(self, host: Host) -> None:
         await self._open_host(host)
 

@@ -16,6 +16,7 @@ from crawler.engine.errors import DnsError
 from crawler.engine.guard import Guard
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.names import Lookup, ThreadedResolver
+from crawler.engine.records import Ending
 from tests.servers.names import Name, NameServer
 from tests.unit.engine.crawling import LOOPBACK, finish, make_crawler, make_definition
 from tests.unit.engine.site import Site, page
@@ -72,9 +73,10 @@ async def test_two_hundred_lost_names_hold_up_no_other_name_and_no_other_page() 
             assert len(server.asked) == 220
             assert max(server.asked.values()) == 1
             assert not any(result.reason for result in storage.pages.values())
+            # And nobody waits for them at the end.
             crawl.request_stop()
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            outcome = await asyncio.wait_for(running, WAIT / 2)
+            assert (outcome.ending, outcome.counts.pages_done) == (Ending.STOPPED, 1 + 20 * 21)
         resolver.close()
 
 
