@@ -17,7 +17,7 @@ from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 from tests.spiders import differences, quotes_spider, quotes_truth, shop_spider, shop_truth
 
-from .browser import barriers_everywhere, browsing, make_first_administrator, save
+from .browser import PHONE, barriers_everywhere, browsing, make_first_administrator, save
 from .product import Product, wait_for
 from .web import site_of
 
@@ -135,7 +135,9 @@ def test_a_wrong_spider_is_refused_in_its_form_with_the_place(product: Product) 
         save(page)
         expect(page).to_have_url(re.compile(r"/admin/crawler/spider/add/$"))
         expect(page.locator(".field-text .errorlist")).to_contain_text("items[0].fields.title.css")
-        # What was typed is still there to be mended.
+        # What was typed is still there to be mended, and to be seen on a phone.
+        page.set_viewport_size(PHONE)
+        assert page.locator("#id_text").evaluate("area => area.clientHeight") > PHONE["height"] / 3
         assert json.loads(page.input_value("#id_text")) == wrong
         assert product.one("SELECT count(*) FROM crawler_spider") == 0
         assert product.one(SPIDER_VERSIONS) == 0
