@@ -128,15 +128,21 @@ _LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 def _write_sitemaps(task_id: int, results: Sequence[SitemapResult]) -> None:
     now = timezone.now()
-    for result in results:
-        TaskSitemap.objects.update_or_create(
-            task_id=task_id,
-            url_hash=result.url_hash,
-            defaults={
-                "url": rawsql.text(result.url),
-                "addresses": result.addresses,
-                "is_whole": result.is_whole,
-                "reason": rawsql.text(result.reason, 50),
-                "at": now,
-            },
-        )
+    once = {result.url_hash: result for result in results}
+    TaskSitemap.objects.bulk_create(
+        [
+            TaskSitemap(
+                task_id=task_id,
+                url_hash=url_hash,
+                url=rawsql.text(result.url),
+                addresses=result.addresses,
+                is_whole=result.is_whole,
+                reason=rawsql.text(result.reason, 50),
+                at=now,
+            )
+            for url_hash, result in once.items()
+        ],
+        update_conflicts=True,
+        unique_fields=["task", "url_hash"],
+        update_fields=["url", "addresses", "is_whole", "reason", "at"],
+    )

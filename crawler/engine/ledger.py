@@ -70,7 +70,8 @@ class Ledger:
     @property
     def _has_unsaved(self) -> bool:
         batch = self._filling
-        return bool(batch.results or batch.seeds or batch.sitemaps)
+        # Who planted waits for the commit, even where nothing of it was in scope.
+        return bool(batch.results or batch.seeds or batch.sitemaps) or self._planted is not None
 
     @property
     def needs_refill(self) -> bool:

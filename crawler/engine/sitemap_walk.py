@@ -37,6 +37,8 @@ BATCH = 1_000
 """Addresses that are handed over together."""
 MAX_SITEMAPS = 50_000
 """Of one crawl."""
+ACCOUNTS = 100
+"""Sitemaps of an index that are told to the storage together at most."""
 MAX_LEVELS = 5
 """Indexes in indexes."""
 MARGIN = 3_600.0
@@ -160,13 +162,18 @@ class SitemapWalk:
         except SitemapFailed as error:
             failure = error
         is_whole = failure is None
-        for child in children:
+        for number, child in enumerate(children, 1):
+            if len(self._visited) >= MAX_SITEMAPS:
+                failure, is_whole = failure or _too_many(), False
+                break
             is_whole = await self._visit_child(child, url, level + 1) and is_whole
+            if number % ACCOUNTS == 0:
+                await self._planter.plant([], Counter())
         return self._record(url, addresses, failure, is_whole=is_whole)
 
     def _check_limits(self, level: int) -> None:
         if len(self._visited) > MAX_SITEMAPS:
-            raise SitemapFailed(Reason.SITEMAP_LIMIT, f"a crawl reads at most {MAX_SITEMAPS:,} sitemaps")
+            raise _too_many()
         if level > MAX_LEVELS:
             raise SitemapFailed(Reason.SITEMAP_LIMIT, f"indexes are nested more than {MAX_LEVELS} deep")
 
@@ -184,10 +191,13 @@ class SitemapWalk:
             await self._hand_over()
         if reader.problem is not None:
             raise SitemapFailed(*reader.problem)
+        if len(children) > MAX_SITEMAPS:
+            raise _too_many()
         return addresses
 
     async def _visit_child(self, url: str, parent: str, level: int) -> bool:
         if not self._may_fetch(url, parent):
+            self._visited.add(hash_url(url))
             return self._record(url, 0, SitemapFailed(Reason.OUT_OF_SCOPE, f"named by {parent}"))
         return await self._visit(url, level)
 
@@ -216,7 +226,8 @@ class SitemapWalk:
                 self._reasons[error.reason] += 1
                 continue
             if entry.is_sitemap:
-                children[url] = None
+                if len(children) <= MAX_SITEMAPS:  # one more than are read, to know that there are
+                    children[url] = None
                 continue
             pages += 1
             reason = self._scope.judge(url, 0)
@@ -247,3 +258,7 @@ class SitemapWalk:
             else Seed(link, lastmod + MARGIN, now - TRUSTED_FOR * (link.url_hash % _SHARES + 1) / _SHARES)
             for link, lastmod in found
         ]
+
+
+def _too_many() -> SitemapFailed:
+    return SitemapFailed(Reason.SITEMAP_LIMIT, f"a crawl reads at most {MAX_SITEMAPS:,} sitemaps")

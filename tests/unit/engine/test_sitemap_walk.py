@@ -137,6 +137,36 @@ async def test_indexes_nested_without_end_and_too_many_sitemaps_are_cut(monkeypa
     assert "indexes are nested more than 5 deep" in details
 
 
+async def test_a_late_sitemap_that_names_nothing_in_scope_lets_the_crawl_end() -> None:
+    async def late(_: Seen) -> Reply:
+        await asyncio.sleep(0.3)  # all pages are through and stored
+        return urlset("https://elsewhere.example/", "https://elsewhere.example/x")
+
+    async with Site({"/": page(), "/s.xml": late}) as site, make_crawler() as crawler:
+        storage = MemoryStorage()
+        definition = make_definition(site.url + "/", sitemaps=[site.url + "/s.xml"])
+        outcome = await finish(crawler.crawl(definition, storage, checkpoint_pages=1, checkpoint_seconds=0.01))
+    assert outcome.ending is Ending.COMPLETED
+    assert sum(batch.reasons["out_of_scope"] for batch in storage.checkpoints) == 2
+
+
+@pytest.mark.parametrize("child", ["/{}.xml", "https://elsewhere.example/{}.xml"], ids=["own", "out of scope"])
+async def test_an_index_of_very_many_sitemaps_makes_no_account_of_each(
+    monkeypatch: pytest.MonkeyPatch, child: str
+) -> None:
+    """A million of them stand in 50 MB: each a row of the task, all of them written in one transaction."""
+    monkeypatch.setattr(sitemap_walk, "MAX_SITEMAPS", 250)
+    monkeypatch.setattr(sitemap_walk, "ACCOUNTS", 20)
+    pages: dict[str, Reply | Handler] = {"/": page(), "/i.xml": index(*(child.format(n) for n in range(2_000)))}
+    async with Site(pages) as site:
+        storage = MemoryStorage()
+        await crawl_once(make_definition(site.url + "/", sitemaps=[site.url + "/i.xml"]), storage)
+    found = read(storage)
+    assert len(found) <= 251
+    assert (found["/i.xml"].reason, found["/i.xml"].is_whole) == ("sitemap_limit", False)
+    assert max(len(batch.sitemaps) for batch in storage.checkpoints) <= 21
+
+
 async def test_sitemaps_are_fetched_with_manners_redirects_and_retries() -> None:
     tries = iter([Reply("", 503), Reply("", 503)])
     pages: dict[str, Reply | Handler] = {
