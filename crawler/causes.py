@@ -394,6 +394,13 @@ CAUSES: tuple[Cause, ...] = (
         _("Compare match with the addresses of the pages that should give items, and see that follow leads to them."),
     ),
     _cause(
+        "nothing_followed",
+        Severity.WATCH,
+        _("No link was followed"),
+        _("The rules of follow found no link that may be followed on any page, so only the first pages were read."),
+        _("Open an example in the preview: it shows each link and the rule that decided; correct the rule's selector."),
+    ),
+    _cause(
         "not_html",
         Severity.AS_ASKED,
         _("Not a web page"),

@@ -18,7 +18,7 @@ from .comparison import Comparison, compare, last_reading, pages_of
 from .engine.errors import Reason
 from .explanation import FEW, Example, Explanation, Found, Unit, Verdict, amount, percent
 from .models import CrawlTask, Page, TaskFailure
-from .rule_findings import RuleFinding, empty_fields, find
+from .rule_findings import RuleFinding, empty_fields, find, follows_nothing
 
 __all__ = ["Example", "Explanation", "Found", "Unit", "Verdict", "explain"]
 
@@ -91,6 +91,8 @@ def _causes(task: CrawlTask) -> Iterable[Found]:
     blamed = _blamed(task)
     for key, reasons in counted.items():
         yield _found(task, BY_KEY[key], reasons, findings, examples.get(key, ()), is_blamed=key in blamed)
+    if follows_nothing(task) and not counted.keys() & _LEFT:
+        yield _nothing_followed(task)
     yield from _limits(task)
     yield from _empty(task)
 
@@ -165,6 +167,20 @@ def _blamed(task: CrawlTask) -> set[str]:
     return {cause_of(reason).key for reason in pages.values_list("reason", flat=True)[:100]}
 
 
+def _nothing_followed(task: CrawlTask) -> Found:
+    cause = BY_KEY["nothing_followed"]
+    read = _read_pages(task)
+    return Found(
+        cause=cause, severity=cause.severity, count=task.pages, unit=Unit.PAGES, share=None, examples=tuple(read)
+    )
+
+
+def _read_pages(task: CrawlTask) -> list[Example]:
+    """Some that were read, for people to look at."""
+    read = Page.objects.filter(task=task, state="done", reason="").order_by("-id").values_list("url", "status_code")
+    return [Example(url, status_code, "") for url, status_code in read[:MAX_EXAMPLES]]
+
+
 def _limits(task: CrawlTask) -> Iterable[Found]:
     """The limit that ended the crawl: what is left of its frontier was not fetched."""
     if task.status not in (Status.COMPLETED, Status.FAILED) or task.spider_id is None:
@@ -201,9 +217,7 @@ def _examples(task: CrawlTask, counted: Mapping[str, Counter[str]]) -> dict[str,
         if len(of_cause) < MAX_EXAMPLES and all(url != example.url for example in of_cause):
             of_cause.append(Example(url, status_code, detail))
     if "idle_rule" in counted:
-        # What its match could be compared with.
-        read = Page.objects.filter(task=task, state="done", reason="").order_by("-id").values_list("url", "status_code")
-        examples["idle_rule"] = [Example(url, status_code, "") for url, status_code in read[:MAX_EXAMPLES]]
+        examples["idle_rule"] = _read_pages(task)  # what its match could be compared with
     lacking = [reason for key, reasons in counted.items() if key not in examples for reason in reasons]
     if lacking and task.spider_id is not None:
         # The first thousand failures left no room for it.

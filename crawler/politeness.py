@@ -129,6 +129,9 @@ def _throttle(manners: HostManners) -> Iterator[str]:
         "lowest": f"{finite(manners.throttle_lowest) or limit:.2g}",
         "cuts": f"{manners.throttle_cuts:,}",
     }
+    if not manners.throttle_cuts:
+        yield _("The adaptive throttle had no reason to slow down; last %(limit)s at once.") % values
+        return
     text = ngettext(
         "The adaptive throttle slowed down once, to %(lowest)s at once; last %(limit)s.",
         "The adaptive throttle slowed down %(cuts)s times, to %(lowest)s at once; last %(limit)s.",

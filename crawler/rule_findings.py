@@ -47,6 +47,18 @@ def find(task: CrawlTask) -> list[RuleFinding]:
     ]
 
 
+def follows_nothing(task: CrawlTask) -> bool:
+    """Whether the crawl has rules for links, and none took one. Nobody knows where pages were unchanged."""
+    if task.status != CrawlTask.Status.COMPLETED or task.task_type != CrawlTask.Type.SPIDER or task.pages_unchanged:
+        return False
+    if not task.pages or task.spider is None or task.spider_version != task.spider.version:
+        return False
+    document = task.spider.definition
+    if not document.get("follow") or (document.get("limits") or {}).get("max_depth") == 0:
+        return False
+    return not Page.objects.filter(task=task, depth__gt=0).exists()
+
+
 def _idle(task: CrawlTask, kinds: list[str]) -> list[RuleFinding]:
     """Rules that were tried on no page. Nothing is known of them where pages were unchanged, and so not read."""
     if task.status != CrawlTask.Status.COMPLETED or not kinds or task.pages_unchanged:

@@ -168,6 +168,16 @@ def test_a_rule_that_the_crawl_before_has_tried_is_not_idle_where_a_crawl_goes_o
         assert set(causes(explanation)) == {"day_budget"}
 
 
+def test_rules_for_links_that_found_none_are_worth_a_look(site: SiteServer) -> None:
+    rule = {"type": "page", "fields": {"title": {"css": "h1"}}}
+    explanation = crawl(site, items=[rule], follow=[{"css": "a.nowhere"}])
+    assert explanation.sentence == "All is well: 1 page and 1 item. Worth a look: No link was followed."
+    assert [example.url for example in causes(explanation)["nothing_followed"].examples] == [f"{site.url}/"]
+    well: tuple[dict[str, object], ...] = ({"follow": []}, {"limits": {"max_depth": 0}}, {})
+    for sections in well:
+        assert "nothing_followed" not in causes(crawl(site, items=[rule], **sections))
+
+
 def test_a_crawl_that_found_nothing_but_files_did_not_go_well(site: SiteServer) -> None:
     site.replace("/", b"%PDF-1.4", content_type="application/pdf")
     explanation = crawl(site)

@@ -78,6 +78,12 @@ def test_one_is_told_as_one_and_moments_on_the_clock_of_the_installation() -> No
     assert told.figures["closed_until"] == "2027-01-01T16:00:00+00:00"
 
 
+def test_a_throttle_that_slowed_nothing_down_says_so() -> None:
+    manners = HostManners(requests=2, throttle_limit=2, throttle_lowest=2)
+    (told,) = report(with_hosts(make_task(make_spider(), "crawl_1"), a=manners)).hosts
+    assert told.sentences[1:] == ("The adaptive throttle had no reason to slow down; last 2 at once.",)
+
+
 def test_a_crawl_of_several_spiders_reports_what_its_children_did() -> None:
     parent = make_task(None, "crawl_all")
     for name in ("one", "two"):
