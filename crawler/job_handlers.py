@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from django.utils.translation import gettext as _
@@ -35,7 +35,7 @@ class Prepared:
     task: CrawlTask
     spider: Spider
     definition: SpiderDefinition
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     session: SessionValues
 
 

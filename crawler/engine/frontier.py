@@ -165,6 +165,7 @@ class Frontier:
         if host.place is not _Place.NOWHERE:
             return
         if not host.pages:
+            host.guest.stand_aside(now)
             if len(self._hosts) > MAX_IDLE_HOSTS and not host.in_flight:
                 host.guest.leave(now)
                 del self._hosts[host.origin]

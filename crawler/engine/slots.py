@@ -94,6 +94,11 @@ class Guest:
         if slot.line:
             slot.give_turn(self, now)
 
+    def stand_aside(self, now: float) -> None:
+        """The crawl has nothing to ask the host for now: whoever waits behind it need not wait for it."""
+        if self.slot.line:
+            self.slot.give_turn(self, now)
+
     def release(self, now: float) -> None:
         """A request that was taken is through."""
         slot = self.slot

@@ -14,8 +14,10 @@ from crawler.engine.slots import Guest, Slots
 from crawler.engine.urls import hash_url
 
 
-def make_frontier(*, window: int = 100, concurrency: int = 2, delay: float = 0.0) -> Frontier:
-    slots = Slots()
+def make_frontier(
+    *, window: int = 100, concurrency: int = 2, delay: float = 0.0, slots: Slots | None = None
+) -> Frontier:
+    slots = Slots() if slots is None else slots
 
     def join(host: Host) -> Guest:
         def wake() -> None:
@@ -70,6 +72,27 @@ def test_a_host_with_a_full_slot_is_not_looked_at_until_it_is_free() -> None:
     host.guest.release(1.0)
     frontier.freed(host, 1.0)
     assert start_all(frontier, 1.0) == ["http://a.example/1"]
+
+
+def test_a_crawl_that_runs_out_of_pages_in_line_leaves_the_line() -> None:
+    """Else each request of the others at the host would wait for a turn that nobody takes."""
+    slots = Slots()
+    one, other = make_frontier(concurrency=1, slots=slots), make_frontier(concurrency=1, slots=slots)
+    first, second = make_pages("a.example", 2)
+    one.admit([first])
+    assert start_all(one, 0.0) == [first.url]
+    other.admit([first])
+    assert start_all(other, 0.0) == []
+    one.admit([second])
+    (host,) = one.hosts()
+    host.guest.release(1.0)
+    one.freed(host, 1.0)
+    # Its turn comes, and robots.txt forbids its only page: nothing is asked for.
+    refused = other.next_host(1.0)
+    assert refused is not None
+    other.take(refused)
+    other.settle(refused, 1.0)
+    assert start_all(one, 1.0) == [second.url]
 
 
 def test_a_delayed_host_comes_back_by_the_clock() -> None:
