@@ -17,8 +17,8 @@ from .causes import BY_KEY, Cause, Severity, cause_of
 from .comparison import Comparison, compare, last_reading, pages_of
 from .engine.errors import Reason
 from .explanation import FEW, Example, Explanation, Found, Unit, Verdict, amount, percent
-from .models import CrawlTask, Page, TaskFailure
-from .rule_findings import RuleFinding, empty_fields, find, follows_nothing
+from .models import CrawlTask, Item, Page, TaskFailure
+from .rule_findings import RuleFinding, empty_fields, find, follows_nothing, still_idle
 
 __all__ = ["Example", "Explanation", "Found", "Unit", "Verdict", "explain"]
 
@@ -103,8 +103,24 @@ def _standing(task: CrawlTask) -> dict[str, Found]:
     if base is None:
         return {}
     told = _("So it was found by crawl %(task)s: the pages have not changed since.") % {"task": base.task_id}
-    found = (each for each in _causes(base) if each.cause.key in _OF_CONTENT)
-    return {each.cause.key: replace(each, details=(*each.details, told)) for each in found}
+    found = {each.cause.key: each for each in _causes(base) if each.cause.key in _OF_CONTENT}
+    idle = still_idle(base)
+    if idle:
+        found["idle_rule"] = _still_idle(task, idle)
+    return {key: replace(each, details=(*each.details, told)) for key, each in found.items()}
+
+
+def _still_idle(task: CrawlTask, kinds: list[str]) -> Found:
+    cause = BY_KEY["idle_rule"]
+    has_items = Item.objects.filter(spider=task.spider_id).exists()
+    return Found(
+        cause=cause,
+        severity=Severity.WATCH if has_items else Severity.TROUBLE,
+        count=pages_of(task),
+        unit=Unit.PAGES,
+        share=1.0,
+        details=tuple(_("“%(type)s” was tried on no page.") % {"type": kind} for kind in kinds),
+    )
 
 
 def _found(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from . import rule_counts
+from .continuation import LEFT_FOR_LATER
 from .engine.errors import Reason
 from .models import CrawlTask, Item, Page
 from .rule_counts import RuleCount
@@ -48,15 +49,16 @@ def find(task: CrawlTask) -> list[RuleFinding]:
 
 
 def follows_nothing(task: CrawlTask) -> bool:
-    """Whether the crawl has rules for links, and none took one. Nobody knows where pages were unchanged."""
-    if task.status != CrawlTask.Status.COMPLETED or task.task_type != CrawlTask.Type.SPIDER or task.pages_unchanged:
+    """Whether the crawl has rules for links, and none took one: known as long as no later crawl has its pages."""
+    if task.status != CrawlTask.Status.COMPLETED or task.task_type != CrawlTask.Type.SPIDER:
         return False
-    if not task.pages or task.spider is None or task.spider_version != task.spider.version:
+    if task.spider is None or task.spider_version != task.spider.version:
         return False
     document = task.spider.definition
     if not document.get("follow") or (document.get("limits") or {}).get("max_depth") == 0:
         return False
-    return not Page.objects.filter(task=task, depth__gt=0).exists()
+    pages = Page.objects.filter(task=task)
+    return pages.filter(depth=0, state__in=("done", "unchanged")).exists() and not pages.filter(depth__gt=0).exists()
 
 
 def _idle(task: CrawlTask, kinds: list[str]) -> list[RuleFinding]:
@@ -74,6 +76,17 @@ def _idle(task: CrawlTask, kinds: list[str]) -> list[RuleFinding]:
     sentences = [text % {"type": kind, "pages": f"{pages:,}"} for kind in kinds]
     # The same pages for each of them: they are counted once.
     return [RuleFinding("idle_rule", 0 if place else pages, told) for place, told in enumerate(sentences)]
+
+
+def still_idle(base: CrawlTask) -> list[str]:
+    """Types of items whose rules `base` tried on no page, whose pages a later crawl has found unchanged."""
+    if base.spider is None or base.spider_version != base.spider.version:
+        return []
+    before = CrawlTask.objects.filter(spider=base.spider_id, pk__lt=base.pk).order_by("-pk")
+    left = before.values_list("reasons", flat=True).first() or {}
+    if not LEFT_FOR_LATER.isdisjoint(left):  # what rules took then is not known here
+        return []
+    return [kind for kind in _keys(base) if kind not in rule_counts.read(base.rules)]
 
 
 def _of_rule(kind: str, rule: RuleCount, *, walls: int, keys: list[str], has_claim: bool) -> Iterator[RuleFinding]:

@@ -158,6 +158,8 @@ def test_a_rule_that_takes_no_page_is_no_crawl_that_went_well(site: SiteServer) 
     assert all("/lamp/" in example.url for example in causes(explanation)["idle_rule"].examples)
     assert len(causes(explanation)["idle_rule"].examples) == 3
     assert causes(explanation)["idle_rule"].details == ("“lamp” was tried on none of the 13 pages that were read.",)
+    again = crawl(site, items=[nowhere])
+    assert (again.verdict, list(causes(again))) == (Verdict.LACKING, ["idle_rule"])
     beside = crawl(site, items=[nowhere, named])
     assert (beside.verdict, causes(beside)["idle_rule"].severity) == (Verdict.WELL, Severity.WATCH)
 
@@ -173,6 +175,10 @@ def test_rules_for_links_that_found_none_are_worth_a_look(site: SiteServer) -> N
     explanation = crawl(site, items=[rule], follow=[{"css": "a.nowhere"}])
     assert explanation.sentence == "All is well: 1 page and 1 item. Worth a look: No link was followed."
     assert [example.url for example in causes(explanation)["nothing_followed"].examples] == [f"{site.url}/"]
+    first = CrawlTask.objects.get()
+    again = crawl(site, items=[rule], follow=[{"css": "a.nowhere"}])
+    assert again.sentence == "All is well: 1 page, all as they were. Worth a look: No link was followed."
+    assert "nothing_followed" not in causes(explain(first))  # its pages are those of the second one now
     well: tuple[dict[str, object], ...] = ({"follow": []}, {"limits": {"max_depth": 0}}, {})
     for sections in well:
         assert "nothing_followed" not in causes(crawl(site, items=[rule], **sections))
