@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -49,10 +49,12 @@ _Rule: TypeAlias = tuple[int, bool, tuple[str, ...], bool]
 
 @dataclass(slots=True)
 class Group:
-    """The rules for one crawler, those of all its groups together."""
+    """Rules that belong together: of one crawler, or of several that stand above them."""
 
     delay: float | None = None
     """Seconds between two requests; None where nothing is said."""
+    _is_rate: bool = False
+    """Whether `delay` is a Request-rate's: a Crawl-delay comes before it."""
     _prefixes: dict[str, bool] = field(default_factory=dict)
     """Patterns without an asterisk, and whether they allow."""
     _lengths: list[int] = field(default_factory=list)
@@ -77,6 +79,18 @@ class Group:
         self._lengths = sorted(set(map(len, self._prefixes)), reverse=True)
         self._wild.sort(key=lambda rule: (rule[0], rule[1]), reverse=True)
 
+    def wait(self, seconds: float | None, *, is_rate: bool) -> None:
+        """Take in what is said of the time between two requests."""
+        if seconds is not None and (self.delay is None or not is_rate):
+            self.delay, self._is_rate = seconds, is_rate
+
+    def join(self, other: Group) -> None:
+        """Take in all of another group's rules; `settle` follows."""
+        for pattern, allows in other._prefixes.items():
+            self._prefixes[pattern] = allows or self._prefixes.get(pattern, False)
+        self._wild.extend(other._wild)
+        self.wait(other.delay, is_rate=other._is_rate)
+
     def allows(self, target: str) -> bool:
         """Whether the longest rule that fits `target` (path and query) allows it. None fits: allowed."""
         length, allowed = 0, True
@@ -99,35 +113,54 @@ class Group:
 class RobotsText:
     """One file: the groups by crawler (lower-case), and the sitemaps that it names."""
 
-    groups: dict[str, Group]
+    groups: dict[str, list[Group]]
+    """Those that speak of a crawler. Each is kept once, however many crawlers stand above it: half a megabyte holds
+    20,000 names over 20,000 rules."""
     sitemaps: tuple[str, ...] = ()
     """As written; may be relative."""
 
     def group(self, agent: str) -> Group | None:
         """What holds for the crawler of this product token: its own rules, or else everybody's."""
-        return self.groups.get(agent.lower()) or self.groups.get(ANYBODY)
+        name = agent.lower()
+        if name not in self.groups:
+            name = ANYBODY
+        groups = self.groups.get(name)
+        if groups is None:
+            return None
+        if len(groups) != 1:
+            whole = Group()
+            for group in groups:
+                whole.join(group)
+            whole.settle()
+            groups[:] = [whole]
+        return groups[0]
 
 
 def read(body: bytes) -> RobotsText:
     """Read a file; what is no rule is passed over."""
-    groups: dict[str, Group] = {}
+    groups: dict[str, list[Group]] = {}
+    own: dict[str, Group] = {}
     sitemaps: list[str] = []
-    current: list[Group] = []
+    names: dict[str, None] = {}
+    current = Group()
     is_open = False
     for key, value in _lines(body):
         if key == "sitemap":
             sitemaps.append(value)
         elif key == "agent":
             if not is_open:
-                current = []
+                names = {}
             is_open = True
             name = _agent(value)
             if name:
-                current.append(groups.setdefault(name, Group()))
-        elif current:
+                names[name] = None
+                groups.setdefault(name, [])
+        elif names:
+            if is_open:
+                current = _begin(names, groups, own)
             is_open = False
             _apply(current, key, value)
-    for group in groups.values():
+    for group in {id(group): group for several in groups.values() for group in several}.values():
         group.settle()
     return RobotsText(groups, tuple(sitemaps))
 
@@ -164,18 +197,33 @@ def _agent(value: str) -> str:
     return named[0].lower() if named else ""
 
 
-def _apply(groups: list[Group], key: str, value: str) -> None:
-    for group in groups:
-        if key == "allow":
-            group.add(value, allows=True)
-            directory, slash, file = value.rpartition("/")
-            if slash and file.startswith("index.htm"):
-                group.add(f"{directory}/$", allows=True)  # the directory is the same page
-        elif key == "disallow":
-            group.add(value, allows=False)
-        elif group.delay is None or key == "delay":
-            seconds = _seconds(value) if key == "delay" else _rate(value)
-            group.delay = group.delay if seconds is None else seconds
+def _begin(names: Iterable[str], groups: dict[str, list[Group]], own: dict[str, Group]) -> Group:
+    """The group that the rules below these names go to. What is said to one crawler alone stands in one group, so that
+    a file of many small ones takes no more memory than its rules."""
+    first, *others = names
+    if others:
+        group = Group()
+    elif first in own:
+        return own[first]
+    else:
+        group = own[first] = Group()
+    for name in (first, *others):
+        groups[name].append(group)
+    return group
+
+
+def _apply(group: Group, key: str, value: str) -> None:
+    if key == "allow":
+        group.add(value, allows=True)
+        directory, slash, file = value.rpartition("/")
+        if slash and file.startswith("index.htm"):
+            group.add(f"{directory}/$", allows=True)  # the directory is the same page
+    elif key == "disallow":
+        group.add(value, allows=False)
+    elif key == "delay":
+        group.wait(_seconds(value), is_rate=False)
+    else:
+        group.wait(_rate(value), is_rate=True)
 
 
 def _seconds(value: str) -> float | None:
