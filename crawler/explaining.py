@@ -120,6 +120,7 @@ def _still_idle(task: CrawlTask, kinds: list[str]) -> Found:
         unit=Unit.PAGES,
         share=1.0,
         details=tuple(_("“%(type)s” was tried on no page.") % {"type": kind} for kind in kinds),
+        examples=tuple(_read_pages(task)),
     )
 
 
@@ -193,8 +194,8 @@ def _nothing_followed(task: CrawlTask) -> Found:
 
 def _read_pages(task: CrawlTask) -> list[Example]:
     """Some that were read, for people to look at."""
-    read = Page.objects.filter(task=task, state="done", reason="").order_by("-id").values_list("url", "status_code")
-    return [Example(url, status_code, "") for url, status_code in read[:MAX_EXAMPLES]]
+    pages = Page.objects.filter(task=task, state__in=("done", "unchanged"), reason="").order_by("-id")
+    return [Example(url, code, "") for url, code in pages.values_list("url", "status_code")[:MAX_EXAMPLES]]
 
 
 def _limits(task: CrawlTask) -> Iterable[Found]:

@@ -16,6 +16,10 @@ FEW = 0.01
 """Trouble with a smaller share than this is worth a look, and no alarm."""
 
 
+LEAST = 0.0005
+"""What would be shown as nothing."""
+
+
 class Verdict(StrEnum):
     """How a crawl stands, in one word."""
 
@@ -130,4 +134,6 @@ def amount(unit: Unit, count: int) -> str:
 
 def percent(share: float) -> str:
     """``92%``; ``0.4%`` where it is little."""
+    if 0 < share < LEAST:
+        return "<0.1%"
     return f"{share:.0%}" if share >= FEW else f"{share:.1%}"

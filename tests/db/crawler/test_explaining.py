@@ -13,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from crawler.causes import Severity
 from crawler.definitions import save_spider
 from crawler.explaining import Explanation, Found, Unit, Verdict, explain
+from crawler.explanation import percent
 from crawler.models import CrawlTask, Item, Page, Spider, TaskFailure
 from scheduling.runner import run_in_foreground
 from tests.servers.serving import serve_in_thread
@@ -160,6 +161,7 @@ def test_a_rule_that_takes_no_page_is_no_crawl_that_went_well(site: SiteServer) 
     assert causes(explanation)["idle_rule"].details == ("“lamp” was tried on none of the 13 pages that were read.",)
     again = crawl(site, items=[nowhere])
     assert (again.verdict, list(causes(again))) == (Verdict.LACKING, ["idle_rule"])
+    assert len(causes(again)["idle_rule"].examples) == 3
     beside = crawl(site, items=[nowhere, named])
     assert (beside.verdict, causes(beside)["idle_rule"].severity) == (Verdict.WELL, Severity.WATCH)
 
@@ -178,6 +180,7 @@ def test_rules_for_links_that_found_none_are_worth_a_look(site: SiteServer) -> N
     first = CrawlTask.objects.get()
     again = crawl(site, items=[rule], follow=[{"css": "a.nowhere"}])
     assert again.sentence == "All is well: 1 page, all as they were. Worth a look: No link was followed."
+    assert causes(again)["nothing_followed"].examples[0].url == f"{site.url}/"
     assert "nothing_followed" not in causes(explain(first))  # its pages are those of the second one now
     well: tuple[dict[str, object], ...] = ({"follow": []}, {"limits": {"max_depth": 0}}, {})
     for sections in well:
@@ -389,3 +392,8 @@ def test_a_few_unreadable_values_are_no_alarm(count: int, severity: Severity) ->
 def test_what_is_worth_a_look_is_named_in_the_sentence() -> None:
     explanation = explain(completed(make_spider(), pages=900, items=900, reasons={"http_404": 3}))
     assert explanation.sentence == "All is well: 900 pages and 900 items. Worth a look: Pages that are gone."
+
+
+@pytest.mark.parametrize(("share", "shown"), [(0.92, "92%"), (0.004, "0.4%"), (0.0001, "<0.1%"), (0.0, "0.0%")])
+def test_a_share_is_never_shown_as_nothing(share: float, shown: str) -> None:
+    assert percent(share) == shown
