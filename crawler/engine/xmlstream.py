@@ -90,6 +90,8 @@ class XmlStream:
         self._fed = 0
         self._parser = parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
+        # Else a DTD may give each of a hundred thousand elements an attribute of half a megabyte.
+        parser.specified_attributes = True
         parser.buffer_size = 16_384
         parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
         parser.StartElementHandler = self._open
