@@ -22,8 +22,8 @@ from typing import NamedTuple
 from turbohtml import parse
 
 from benchmarks.measuring import PEERS, closing_line, peer_python
-from crawler.engine.article import ArticleReader
-from crawler.engine.page import PageTree
+from crawler.engine.pages.article import ArticleReader
+from crawler.engine.pages.page import PageTree
 from crawler.engine.spider import FieldRule, FieldType
 from tests.servers.corpora import find
 

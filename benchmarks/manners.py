@@ -16,19 +16,19 @@ import ipaddress
 import time
 from statistics import fmean
 
-from crawler.engine.client import CrawlClient
 from crawler.engine.crawl import Crawl
-from crawler.engine.definition import parse
-from crawler.engine.extractor import Extractor
-from crawler.engine.fetcher import Fetcher
-from crawler.engine.guard import Guard
+from crawler.engine.documents.definition import parse
+from crawler.engine.fetching.client import CrawlClient
+from crawler.engine.fetching.fetcher import Fetcher
+from crawler.engine.fetching.guard import Guard
+from crawler.engine.fetching.transport import CrawlTransport
+from crawler.engine.manners.robots import Robots
+from crawler.engine.manners.slots import Slots
 from crawler.engine.memory import MemoryStorage
+from crawler.engine.pages.extractor import Extractor
 from crawler.engine.records import Extraction
-from crawler.engine.robots import Robots
 from crawler.engine.scope import Scope
-from crawler.engine.slots import Slots
 from crawler.engine.spider import SpiderDefinition
-from crawler.engine.transport import CrawlTransport
 from tests.servers.capacity import CapacityServer
 from tests.servers.serving import serve_in_thread
 

@@ -83,7 +83,7 @@ def crawl(addresses: int, *, zipped: bool) -> dict[str, float]:
 async def _crawl(site: str, sitemap: str, addresses: int) -> dict[str, float]:
     from django.conf import settings
 
-    from crawler.engine.definition import parse
+    from crawler.engine.documents.definition import parse
     from crawler.manager import close_manager, get_manager
     from crawler.models import CrawlTask, Page, Spider
     from crawler.storage import DatabaseStorage

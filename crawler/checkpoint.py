@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from . import host_days, rawsql, rule_counts
 from .engine.errors import Reason
-from .engine.politeness import merged
+from .engine.manners.politeness import merged
 from .engine.records import Batch, Link, PageResult, PageState, PendingPage
 from .failures import add_failures
 from .item_history import Claims, ItemPlan, Standing, plan_items, standing

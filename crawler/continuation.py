@@ -18,7 +18,7 @@ from django.utils.dateparse import parse_datetime
 from . import rawsql
 from .checkpoint import CrawlScope, lock_task
 from .engine.errors import Reason
-from .engine.politeness import read_hosts
+from .engine.manners.politeness import read_hosts
 from .models import CrawlTask
 
 LEFT_FOR_LATER = frozenset({Reason.DAY_BUDGET.value, Reason.QUIET_HOURS.value, Reason.HOST_REST.value})

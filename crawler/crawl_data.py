@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from scheduling.exceptions import InvalidJobData
 
-from .engine.definition import parse
+from .engine.documents.definition import parse
 from .engine.errors import DefinitionError, UrlError
 from .engine.scope import Scope
 from .engine.urls import normalise

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from . import rawsql
-from .engine.budget import Calendar, requests_by_host
+from .engine.manners.budget import Calendar, requests_by_host
 from .engine.records import Batch
 from .models import HostDay, Spider
 

@@ -17,24 +17,24 @@ from django.conf import settings
 from scheduling.lanes import Lane
 
 from . import host_days
-from .engine.client import CrawlClient
-from .engine.cookies import load_suffixes
 from .engine.crawl import Crawl
 from .engine.errors import AddressRefused, FetchError, ReadingEnded, Reason, UrlError
-from .engine.extractor import Explanation
-from .engine.fetcher import Fetcher
-from .engine.guard import Guard, Resolver
-from .engine.parsing import Helpers, PageParser
+from .engine.fetching.client import CrawlClient
+from .engine.fetching.cookies import load_suffixes
+from .engine.fetching.fetcher import Fetcher
+from .engine.fetching.guard import Guard, Resolver
+from .engine.fetching.redirects import MAX_HOPS
+from .engine.fetching.requests import KEEPS_METHOD, post_at
+from .engine.fetching.session import MAX_CHECKS, CookieCheck, SessionValues, make_fetcher, open_client
+from .engine.fetching.transport import CrawlTransport
+from .engine.manners.robots import Robots, product_token
+from .engine.manners.slots import Slots
+from .engine.pages.extractor import Explanation
+from .engine.pages.parsing import Helpers, PageParser
 from .engine.records import REDIRECTS, Answer, CrawlCounts, CrawlOutcome
-from .engine.redirects import MAX_HOPS
-from .engine.requests import KEEPS_METHOD, post_at
-from .engine.robots import Robots, product_token
 from .engine.scope import Scope
-from .engine.session import MAX_CHECKS, CookieCheck, SessionValues, make_fetcher, open_client
-from .engine.slots import Slots
 from .engine.spider import SpiderDefinition
 from .engine.storage import CrawlStorage
-from .engine.transport import CrawlTransport
 from .engine.urls import normalise, origin_of, resolve
 from .engine.visit import Fetchers
 

@@ -9,9 +9,9 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from .engine.politeness import OTHERS, HostManners, finite, merged, read_hosts
+from .engine.manners.politeness import OTHERS, HostManners, finite, merged, read_hosts
+from .engine.manners.slots import MAX_ROBOTS_DELAY
 from .engine.records import Json
-from .engine.slots import MAX_ROBOTS_DELAY
 from .host_days import calendar
 from .models import CrawlTask
 
@@ -22,7 +22,7 @@ class HostReport:
 
     host: str
     figures: Mapping[str, Json]
-    """Every figure of `engine.politeness.HostManners` by its name; None for what never happened."""
+    """Every figure of `engine.manners.politeness.HostManners` by its name; None for what never happened."""
     sentences: tuple[str, ...]
     """The same for people, what did not happen left out."""
 

@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from .engine.definition import SpiderDefinition, parse
+from .engine.documents.definition import SpiderDefinition, parse
 from .engine.errors import DefinitionError, DefinitionProblem, UrlError, http_reason
-from .engine.extractor import Explanation, ItemExplanation
-from .engine.session import SessionValues
+from .engine.fetching.session import SessionValues
+from .engine.pages.extractor import Explanation, ItemExplanation
 from .engine.urls import normalise
 from .manager import CrawlerManager, FetchedPage
 from .secrets import SecretError, resolve_headers, resolve_session

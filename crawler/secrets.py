@@ -16,11 +16,11 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
-from .engine.definition import SecretRef, Session, SpiderDefinition
-from .engine.proxy import Proxy, ProxyError, parse_proxy
-from .engine.read_session import cookie_problem
-from .engine.requests import Post, form_secrets
-from .engine.session import SessionValues
+from .engine.documents.definition import SecretRef, Session, SpiderDefinition
+from .engine.documents.read_session import cookie_problem
+from .engine.fetching.proxy import Proxy, ProxyError, parse_proxy
+from .engine.fetching.requests import Post, form_secrets
+from .engine.fetching.session import SessionValues
 from .engine.spider import Auth
 from .exceptions import CrawlerError
 from .models import Secret

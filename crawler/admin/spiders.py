@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy
 from crawler import definitions
 from crawler.definitions import InvalidDefinitions
 from crawler.definitions.reading import read
-from crawler.engine.definition import parse
+from crawler.engine.documents.definition import parse
 from crawler.engine.errors import DefinitionError
 from crawler.exceptions import CrawlerError
 from crawler.models import CrawlTask, Item, Page, Spider

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from crawler.engine.definition import SpiderDefinition, dump, parse_with_warnings
-from crawler.engine.document import Problems, Section, as_section, shown
+from crawler.engine.documents.definition import SpiderDefinition, dump, parse_with_warnings
+from crawler.engine.documents.document import Problems, Section, as_section, shown
 from crawler.engine.errors import DefinitionError, DefinitionProblem
 from scheduling.definitions.differences import join
 

@@ -9,7 +9,7 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crawler.engine.definition import SpiderDefinition, dump, parse, parse_with_warnings
+from crawler.engine.documents.definition import SpiderDefinition, dump, parse, parse_with_warnings
 from crawler.engine.errors import DefinitionError, DefinitionProblem
 from crawler.exceptions import CrawlerError
 from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider, TaskFailure, TaskSitemap

@@ -16,14 +16,17 @@ import time
 from collections.abc import Callable
 from math import inf
 
-from .budget import Calendar
-from .directives import Directives
 from .ending import judge_ending
 from .errors import Reason
+from .fetching.requests import Posts, start_links
 from .frontier import WINDOW, Frontier, Host
-from .gate import Gate, Prepare, Step
 from .ledger import Ledger
-from .openings import Openings
+from .manners.budget import Calendar
+from .manners.gate import Gate, Prepare, Step
+from .manners.openings import Openings
+from .manners.robots import Robots
+from .manners.slots import Guest, Slots
+from .pages.directives import Directives
 from .reading import PageReader, Scope
 from .records import (
     Answer,
@@ -37,11 +40,8 @@ from .records import (
     PageState,
     PendingPage,
 )
-from .requests import Posts, start_links
 from .rest import RestRoom
-from .robots import Robots
-from .sitemap_walk import SitemapWalk
-from .slots import Guest, Slots
+from .sitemap.walk import SitemapWalk
 from .spider import SpiderDefinition
 from .storage import CrawlStorage
 from .tally import Tally

@@ -3,8 +3,8 @@ for once more, though each URL is else fetched once."""
 
 from __future__ import annotations
 
-from .cookies import CookieJar
 from .errors import Reason, UrlError
+from .fetching.cookies import CookieJar
 from .records import Answer, PageResult, PageState, PendingPage
 from .urls import hash_url, resolve
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .gate import Gate
+from .manners.gate import Gate
 from .records import Ending
 from .spider import Limits
 from .tally import Tally

@@ -15,9 +15,9 @@ from itertools import count
 from math import inf
 
 from .known import KnownHashes
+from .manners.robots import RobotsRules
+from .manners.slots import Guest
 from .records import PendingPage
-from .robots import RobotsRules
-from .slots import Guest
 from .urls import origin_of
 
 WINDOW = 50_000

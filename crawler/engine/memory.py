@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from .budget import requests_by_host
 from .errors import Reason
 from .known import KnownHashes
-from .politeness import HostManners
+from .manners.budget import requests_by_host
+from .manners.politeness import HostManners
 from .records import (
     Batch,
     CheckpointAnswer,

@@ -6,14 +6,14 @@ import struct
 from hashlib import blake2b
 from typing import Protocol
 
-from .diagnosis import challenge, wall_behind
-from .directives import Asked, Directives
 from .errors import Reason, UrlError, http_reason
-from .feeds import is_json_feed
+from .fetching.redirects import MAX_HOPS, Redirects
+from .fetching.requests import KEEPS_METHOD, Posts
 from .known import KnownHashes
+from .pages.diagnosis import challenge, wall_behind
+from .pages.directives import Asked, Directives
+from .pages.feeds import is_json_feed
 from .records import REDIRECTS, Answer, Extraction, Finding, Link, PageResult, PageState, PendingPage
-from .redirects import MAX_HOPS, Redirects
-from .requests import KEEPS_METHOD, Posts
 from .traps import Traps
 from .urls import hash_url, resolve
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from .politeness import HostManners
+    from .manners.politeness import HostManners
 
 from .known import KnownHashes
 

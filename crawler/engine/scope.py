@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Collection
 
 from .errors import Reason
-from .patterns import Patterns
+from .pages.patterns import Patterns
 from .spider import FollowRule, SpiderDefinition
 from .urls import host_of
 

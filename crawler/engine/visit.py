@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, Self
 
-from .cookies import CookieJar
 from .detours import Detours
 from .errors import AddressRefused, FetchError, ReadingEnded, Reason, TimedOut, UrlError
-from .fetcher import is_retriable_status, retry_after
+from .fetching.cookies import CookieJar
+from .fetching.fetcher import is_retriable_status, retry_after
+from .fetching.requests import TURNED_AWAY, BodyForgotten, Post, Posts, was_never_sent
+from .fetching.spool import Spool
 from .frontier import Frontier, Host
+from .manners.slots import MAX_BACKOFF
 from .reading import PageReader, failed, refused
 from .records import Answer, CrawlCounts, Extraction, PageResult, PendingPage
-from .requests import TURNED_AWAY, BodyForgotten, Post, Posts, was_never_sent
-from .slots import MAX_BACKOFF
 from .spider import SecretRef, SpiderDefinition
-from .spool import Spool
 from .urls import origin_of
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from django.db.models import QuerySet
 
-from crawler.engine.definition import parse
+from crawler.engine.documents.definition import parse
 from crawler.engine.errors import DefinitionError
 from crawler.engine.records import Json
 from crawler.engine.spider import FieldType, ItemRule

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from crawler import definitions
 from crawler.causes import cause_of
-from crawler.engine.definition import SpiderDefinition, parse
+from crawler.engine.documents.definition import SpiderDefinition, parse
 from crawler.management.plain import find_spider, plain_errors, printable
 from crawler.models import Spider
 from crawler.preview import preview

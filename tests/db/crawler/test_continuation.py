@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from crawler import continuation, host_days
 from crawler.definitions import save_spider
-from crawler.engine.budget import Calendar
+from crawler.engine.manners.budget import Calendar
 from crawler.models import CrawlTask, Item, Page
 from scheduling.lanes import Lane
 from scheduling.runner import run_in_foreground

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from crawler import seeding
 from crawler.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from crawler.definitions import save_spider
-from crawler.engine.definition import parse
+from crawler.engine.documents.definition import parse
 from crawler.engine.records import Batch, CrawlOutcome, Ending
 from crawler.manager import get_manager
 from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider, TaskFailure

@@ -19,7 +19,7 @@ from pytest_django import Settings
 from crawler import seeding
 from crawler.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from crawler.definitions import load, parse_file, save_spider
-from crawler.engine.definition import parse
+from crawler.engine.documents.definition import parse
 from crawler.engine.errors import DefinitionError
 from crawler.engine.records import Batch, CrawlOutcome, Ending
 from crawler.explaining import explain

@@ -15,7 +15,7 @@ import pytest
 from pytest_django import Settings
 
 from crawler.definitions import save_spider
-from crawler.engine.definition import parse
+from crawler.engine.documents.definition import parse
 from crawler.engine.errors import UrlError
 from crawler.fan_out import COUNTS
 from crawler.manager import CrawlerManager, FetchedPage, close_manager, get_manager

@@ -17,10 +17,10 @@ from pytest_django import Settings
 
 from crawler import host_days
 from crawler.definitions import save_spider
-from crawler.engine.budget import Calendar
-from crawler.engine.politeness import HostManners
+from crawler.engine.manners.budget import Calendar
+from crawler.engine.manners.politeness import HostManners
+from crawler.engine.manners.slots import host_key
 from crawler.engine.records import Batch, PageResult, PageState, PendingPage
-from crawler.engine.slots import host_key
 from crawler.host_days import KEPT_DAYS, pages_on
 from crawler.models import CrawlTask, HostDay, Page, Spider
 from crawler.politeness import report

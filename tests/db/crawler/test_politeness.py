@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from crawler.engine.politeness import HostManners, merged
+from crawler.engine.manners.politeness import HostManners, merged
 from crawler.models import CrawlTask
 from crawler.politeness import report
 

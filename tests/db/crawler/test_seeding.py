@@ -17,7 +17,7 @@ from pytest_django import Settings
 from crawler import seeding
 from crawler.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from crawler.definitions import delete_spider, save_spider
-from crawler.engine.definition import parse
+from crawler.engine.documents.definition import parse
 from crawler.engine.errors import Reason
 from crawler.engine.records import (
     Batch,

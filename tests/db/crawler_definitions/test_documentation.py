@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from crawler.definitions import load, parse_file
-from crawler.engine.definition import NOT_IN_DOCUMENT, FieldType, Limits, Manners, Session, SpiderDefinition
-from crawler.engine.item_rules import FIELD_KEYS, ITEM_KEYS
+from crawler.engine.documents.definition import NOT_IN_DOCUMENT, FieldType, Limits, Manners, Session, SpiderDefinition
+from crawler.engine.documents.item_rules import FIELD_KEYS, ITEM_KEYS
 from crawler.engine.spider import Auth, BasicAuth
 from crawler.secrets import set_secret
 from scheduling.definitions.documents import KEYS, POLICIES

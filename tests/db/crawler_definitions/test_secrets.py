@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from crawler import secrets
-from crawler.engine.definition import Manners, SecretRef, SpiderDefinition
+from crawler.engine.documents.definition import Manners, SecretRef, SpiderDefinition
 from crawler.models import Secret
 
 pytestmark = pytest.mark.django_db

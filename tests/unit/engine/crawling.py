@@ -8,22 +8,22 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from crawler.engine.budget import Calendar
-from crawler.engine.client import CrawlClient
 from crawler.engine.crawl import Crawl, RetryRule
-from crawler.engine.definition import parse
-from crawler.engine.fetcher import Timeouts
-from crawler.engine.guard import Guard
+from crawler.engine.documents.definition import parse
+from crawler.engine.fetching.client import CrawlClient
+from crawler.engine.fetching.fetcher import Timeouts
+from crawler.engine.fetching.guard import Guard
+from crawler.engine.fetching.session import SessionValues, make_fetcher
+from crawler.engine.fetching.transport import CrawlTransport
+from crawler.engine.manners.budget import Calendar
+from crawler.engine.manners.robots import Robots
+from crawler.engine.manners.slots import Slots
 from crawler.engine.memory import MemoryStorage, StoredPage
-from crawler.engine.parsing import Helpers, PageParser
+from crawler.engine.pages.parsing import Helpers, PageParser
 from crawler.engine.records import CrawlCounts, CrawlOutcome
-from crawler.engine.robots import Robots
 from crawler.engine.scope import Scope
-from crawler.engine.session import SessionValues, make_fetcher
-from crawler.engine.slots import Slots
 from crawler.engine.spider import SpiderDefinition
 from crawler.engine.storage import CrawlStorage
-from crawler.engine.transport import CrawlTransport
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 USER_AGENT = "Lamplighter/0.1 (+https://lamplighter.example/)"

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
 
-from crawler.engine.client import CrawlClient
-from crawler.engine.guard import Guard, Resolver
-from crawler.engine.transport import CrawlTransport, Timeouts
+from crawler.engine.fetching.client import CrawlClient
+from crawler.engine.fetching.guard import Guard, Resolver
+from crawler.engine.fetching.transport import CrawlTransport, Timeouts
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
 QUICK = Timeouts(connect=5, read=5, total=10)

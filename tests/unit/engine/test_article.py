@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from turbohtml import parse as parse_html
 
 from benchmarks.article_text import score_marks, score_texts
-from crawler.engine.bounds import FULL
-from crawler.engine.definition import dump, parse
+from crawler.engine.documents.definition import dump, parse
 from crawler.engine.errors import DefinitionError, Reason
-from crawler.engine.extractor import Extractor
+from crawler.engine.pages.bounds import FULL
+from crawler.engine.pages.extractor import Extractor
 from tests.servers.corpora import corpus
 
 URL = "https://news.example/a"

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.engine.body import Decoder, codings
 from crawler.engine.errors import BodyTooLarge, BodyTruncated, BodyUndecodable
+from crawler.engine.fetching.body import Decoder, codings
 from tests.servers.answer_faults import CODINGS
 from tests.servers.corpora import corpus
 

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from crawler.engine.budget import MAX_WAIT, Budget, Calendar
+from crawler.engine.manners.budget import MAX_WAIT, Budget, Calendar
+from crawler.engine.manners.slots import host_key
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import CrawlOutcome, Ending, PageState
-from crawler.engine.slots import host_key
 from crawler.engine.spider import Manners
 
 from .crawling import Crawler, finish, make_crawler, make_definition

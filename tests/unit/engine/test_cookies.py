@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.engine import cookies
-from crawler.engine.cookies import CookieJar, header
+from crawler.engine.fetching import cookies
+from crawler.engine.fetching.cookies import CookieJar, header
 
 SHOP = "https://www.shop.example/a/b?q"
 NOW = 1_800_000_000.0

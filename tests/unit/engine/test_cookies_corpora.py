@@ -8,8 +8,8 @@ from typing import TypedDict, cast
 
 import pytest
 
-from crawler.engine.cookie_dates import parse_date
-from crawler.engine.cookies import CookieJar, is_public_suffix, site_of
+from crawler.engine.fetching.cookie_dates import parse_date
+from crawler.engine.fetching.cookies import CookieJar, is_public_suffix, site_of
 from crawler.engine.urls import host_of, normalise
 from tests.servers.corpora import Case, cases
 

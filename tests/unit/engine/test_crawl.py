@@ -11,10 +11,10 @@ from itertools import pairwise
 
 import pytest
 
-from crawler.engine import parsing
 from crawler.engine.crawl import RetryRule
-from crawler.engine.fetcher import Timeouts
+from crawler.engine.fetching.fetcher import Timeouts
 from crawler.engine.memory import MemoryStorage
+from crawler.engine.pages import parsing
 from crawler.engine.records import Batch, CheckpointAnswer, CrawlCounts, Ending, Link, Opening, PageState
 from crawler.engine.rest import RestRoom
 

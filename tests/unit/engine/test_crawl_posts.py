@@ -7,12 +7,12 @@ import json
 
 import pytest
 
-from crawler.engine.definition import SpiderDefinition
+from crawler.engine.documents.definition import SpiderDefinition
 from crawler.engine.errors import Reason
+from crawler.engine.fetching.requests import Post
+from crawler.engine.fetching.session import SessionValues
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import Ending, PageState
-from crawler.engine.requests import Post
-from crawler.engine.session import SessionValues
 from crawler.engine.urls import hash_url
 from tests.servers.misbehaving import MisbehavingServer
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from crawler.engine.fetching.redirects import MAX_HOPS
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import Ending, PageState
-from crawler.engine.redirects import MAX_HOPS
 
 from .crawling import crawl_once, finish, make_crawler, make_definition, page_of
 from .site import Handler, Reply, Site, page, redirect

@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from crawler.engine.client import CrawlClient
 from crawler.engine.errors import Reason
-from crawler.engine.fetcher import Fetcher
-from crawler.engine.guard import Guard
+from crawler.engine.fetching.client import CrawlClient
+from crawler.engine.fetching.fetcher import Fetcher
+from crawler.engine.fetching.guard import Guard
+from crawler.engine.fetching.session import SessionValues
+from crawler.engine.fetching.transport import CrawlTransport
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import CrawlOutcome, Ending, PageState
-from crawler.engine.session import SessionValues
 from crawler.engine.spider import SpiderDefinition
-from crawler.engine.transport import CrawlTransport
 from crawler.engine.visit import Fetchers
 
 from .crawling import crawl_once, finish, make_crawler, make_definition, page_of

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.engine.definition import FieldType, SecretRef, dump, parse, parse_with_warnings
+from crawler.engine.documents.definition import FieldType, SecretRef, dump, parse, parse_with_warnings
 from crawler.engine.errors import DefinitionError
-from crawler.engine.transport import _OURS as HEADERS_OF_THE_TRANSPORT
+from crawler.engine.fetching.transport import _OURS as HEADERS_OF_THE_TRANSPORT
 
 MINIMAL: dict[str, object] = {"name": "books", "start_urls": ["https://shop.example/"]}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.engine.definition import SecretRef, Session, dump, parse, parse_with_warnings
+from crawler.engine.documents.definition import SecretRef, Session, dump, parse, parse_with_warnings
 from crawler.engine.errors import DefinitionError
-from crawler.engine.requests import Post, encode_form, encode_json
+from crawler.engine.fetching.requests import Post, encode_form, encode_json
 from crawler.engine.spider import Auth, BasicAuth, StartPost
 
 URL = "https://shop.example/"

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from turbohtml import Node
 
-from crawler.engine import diagnosis
-from crawler.engine.diagnosis import challenge, diagnose, wall_behind
-from crawler.engine.extractor import Extractor
 from crawler.engine.memory import MemoryStorage
-from crawler.engine.page import PageTree
+from crawler.engine.pages import diagnosis
+from crawler.engine.pages.diagnosis import challenge, diagnose, wall_behind
+from crawler.engine.pages.extractor import Extractor
+from crawler.engine.pages.page import PageTree
 from crawler.engine.records import CrawlOutcome, Ending, PageState
 from tests.servers.corpora import corpus
 from tests.servers.sites import SiteServer

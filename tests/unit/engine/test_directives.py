@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.engine.definition import dump, parse
-from crawler.engine.directives import Asked, Directives
-from crawler.engine.extractor import Extractor
+from crawler.engine.documents.definition import dump, parse
 from crawler.engine.memory import MemoryStorage
-from crawler.engine.page import PageTree
+from crawler.engine.pages.directives import Asked, Directives
+from crawler.engine.pages.extractor import Extractor
+from crawler.engine.pages.page import PageTree
 from crawler.engine.records import Ending, Extraction, PageState
 from crawler.engine.spider import Manners
 from crawler.engine.visit import MANY_LINKS

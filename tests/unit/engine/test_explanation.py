@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from crawler.engine.definition import parse
+from crawler.engine.documents.definition import parse
 from crawler.engine.errors import Reason
-from crawler.engine.extractor import Explanation, Extractor, FieldExplanation
+from crawler.engine.pages.extractor import Explanation, Extractor, FieldExplanation
 from tests.spiders import saved_pages, shop_spider
 
 URL = "http://shop.example/list"

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from crawler.engine.definition import parse
+from crawler.engine.documents.definition import parse
 from crawler.engine.errors import Reason
-from crawler.engine.extractor import Extractor
+from crawler.engine.pages.extractor import Extractor
 from crawler.engine.records import Extraction, Json
 from crawler.engine.urls import hash_url
 

@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from crawler.engine.feeds import feed_links
 from crawler.engine.memory import MemoryStorage
+from crawler.engine.pages.feeds import feed_links
 from tests.servers.corpora import corpus
 
 from .crawling import crawl_once, make_definition

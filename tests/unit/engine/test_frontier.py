@@ -8,9 +8,9 @@ import pytest
 
 from crawler.engine import frontier as frontier_module
 from crawler.engine.frontier import Frontier, Host
+from crawler.engine.manners.robots import ALLOW_ALL
+from crawler.engine.manners.slots import Guest, Slots
 from crawler.engine.records import PendingPage
-from crawler.engine.robots import ALLOW_ALL
-from crawler.engine.slots import Guest, Slots
 from crawler.engine.urls import hash_url
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crawler.engine.crawl import RetryRule
-from crawler.engine.fetcher import Timeouts
+from crawler.engine.fetching.fetcher import Timeouts
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import PageState
 from tests.unit.engine.answers import Answer, answers

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 import pytest
 
 from crawler.engine.errors import AddressRefused, DnsError, UrlError
-from crawler.engine.guard import Guard
+from crawler.engine.fetching.guard import Guard
 from crawler.engine.urls import host_of, normalise
 from tests.servers.corpora import cases, corpus
 from tests.unit.engine.network import resolves_to
@@ -285,7 +285,7 @@ async def _fails(host: str, port: int) -> Sequence[str]:
 
 
 async def test_the_answers_that_are_remembered_are_bounded_and_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crawler.engine.guard.MAX_ANSWERS", 20)
+    monkeypatch.setattr("crawler.engine.fetching.guard.MAX_ANSWERS", 20)
     asked: list[str] = []
 
     async def resolver(host: str, port: int) -> Sequence[str]:

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from crawler.engine.bounds import FULL, Bounds
-from crawler.engine.definition import parse
+from crawler.engine.documents.definition import parse
 from crawler.engine.errors import DefinitionError, Reason
-from crawler.engine.extractor import Extractor
+from crawler.engine.pages.bounds import FULL, Bounds
+from crawler.engine.pages.extractor import Extractor
 from crawler.engine.records import Extraction
 from tests.servers.corpora import Case, cases
 from tests.servers.hostile_html import PAGES

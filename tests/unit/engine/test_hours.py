@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from crawler.engine.hours import QuietHours, read_hours
+from crawler.engine.manners.hours import QuietHours, read_hours
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -14,10 +14,10 @@ import pytest
 
 from crawler.engine.crawl import RetryRule
 from crawler.engine.errors import AddressRefused, FetchError, UrlError
-from crawler.engine.fetcher import Timeouts
-from crawler.engine.guard import Guard
+from crawler.engine.fetching.fetcher import Timeouts
+from crawler.engine.fetching.guard import Guard
+from crawler.engine.fetching.names import ThreadedResolver
 from crawler.engine.memory import MemoryStorage
-from crawler.engine.names import ThreadedResolver
 from crawler.engine.urls import host_of, normalise
 from tests.servers.corpora import cases, corpus
 from tests.servers.names import Name, NameServer

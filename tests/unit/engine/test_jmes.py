@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.engine.bounds import FULL
-from crawler.engine.jmes import Expression, ExpressionFailed, JsonValue
-from crawler.engine.page import Budget, ReadingFailed
+from crawler.engine.pages.bounds import FULL
+from crawler.engine.pages.jmes import Expression, ExpressionFailed, JsonValue
+from crawler.engine.pages.page import Budget, ReadingFailed
 
 BOOK: JsonValue = {
     "title": "Emma",

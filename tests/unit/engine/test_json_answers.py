@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.engine.definition import dump, parse
+from crawler.engine.documents.definition import dump, parse
 from crawler.engine.errors import DefinitionError, Reason
-from crawler.engine.extractor import Extractor
 from crawler.engine.memory import MemoryStorage
+from crawler.engine.pages.extractor import Extractor
 from crawler.engine.records import Ending, Extraction, Json, PageState
 from tests.servers.corpora import corpus
 from tests.servers.sites import SiteServer

@@ -7,8 +7,8 @@ from typing import TypedDict, cast
 
 import pytest
 
-from crawler.engine.definition import parse
-from crawler.engine.extractor import Extractor
+from crawler.engine.documents.definition import parse
+from crawler.engine.pages.extractor import Extractor
 from tests.servers.corpora import Case, cases
 
 DIFFERS = {

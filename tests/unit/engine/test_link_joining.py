@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.engine.errors import UrlError
-from crawler.engine.links import Resolver
+from crawler.engine.pages.links import Resolver
 from crawler.engine.urls import resolve
 
 BASES = st.sampled_from(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.engine.definition import parse
+from crawler.engine.documents.definition import parse
 from crawler.engine.errors import Reason
-from crawler.engine.extractor import Extractor
-from crawler.engine.links import Resolver, html_links
-from crawler.engine.page import PageTree
+from crawler.engine.pages.extractor import Extractor
+from crawler.engine.pages.links import Resolver, html_links
+from crawler.engine.pages.page import PageTree
 from crawler.engine.records import Extraction
 from crawler.engine.spider import FollowRule
 from crawler.engine.urls import resolve
@@ -153,7 +153,7 @@ def test_remembered_links_mean_the_same_on_every_page_of_a_folder(page: str) -> 
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crawler.engine.links._REMEMBERED", 10)
+    monkeypatch.setattr("crawler.engine.pages.links._REMEMBERED", 10)
     reader = html_links([FollowRule(allow=("/1",))])
     for number in range(50):
         html = "".join(f"<a href=/{number}{link}>" for link in range(10))

@@ -9,11 +9,11 @@ from itertools import pairwise
 
 import pytest
 
-from crawler.engine.budget import Calendar
+from crawler.engine.manners.budget import Calendar
+from crawler.engine.manners.robots import Robots
+from crawler.engine.manners.slots import MAX_BACKOFF, MAX_ROBOTS_DELAY
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import CrawlOutcome, Ending, PageState
-from crawler.engine.robots import Robots
-from crawler.engine.slots import MAX_BACKOFF, MAX_ROBOTS_DELAY
 
 from .crawling import Crawler, finish, make_crawler, make_definition, page_of
 from .site import Handler, Reply, Seen, Site, page

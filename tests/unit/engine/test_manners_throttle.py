@@ -6,8 +6,8 @@ from statistics import fmean
 
 import pytest
 
+from crawler.engine.manners.politeness import HostManners
 from crawler.engine.memory import MemoryStorage
-from crawler.engine.politeness import HostManners
 from crawler.engine.records import CrawlOutcome, Ending
 from tests.servers.capacity import CapacityServer
 

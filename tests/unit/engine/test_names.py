@@ -13,9 +13,9 @@ import pytest
 
 from crawler.engine.crawl import RetryRule
 from crawler.engine.errors import DnsError
-from crawler.engine.guard import Guard
+from crawler.engine.fetching.guard import Guard
+from crawler.engine.fetching.names import Lookup, ThreadedResolver
 from crawler.engine.memory import MemoryStorage
-from crawler.engine.names import Lookup, ThreadedResolver
 from crawler.engine.records import Ending
 from tests.servers.names import Name, NameServer
 from tests.unit.engine.crawling import LOOPBACK, finish, make_crawler, make_definition
@@ -108,7 +108,7 @@ async def test_pages_on_names_without_an_address_are_counted_and_the_rest_is_cra
 
 
 async def test_names_that_were_slow_leave_half_of_the_threads_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crawler.engine.names.SLOW_SECONDS", 0.02)
+    monkeypatch.setattr("crawler.engine.fetching.names.SLOW_SECONDS", 0.02)
     gate = threading.Event()
 
     def lookup(host: str, port: int) -> Sequence[str]:

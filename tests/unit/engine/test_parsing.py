@@ -13,12 +13,12 @@ from collections.abc import AsyncIterator, Callable
 import psutil
 import pytest
 
-from crawler.engine import parsing
-from crawler.engine.definition import parse
+from crawler.engine.documents.definition import parse
 from crawler.engine.errors import ReadingEnded, Reason
-from crawler.engine.extractor import Extractor
-from crawler.engine.frames import read_record
-from crawler.engine.parsing import Helpers, PageParser
+from crawler.engine.pages import parsing
+from crawler.engine.pages.extractor import Extractor
+from crawler.engine.pages.frames import read_record
+from crawler.engine.pages.parsing import Helpers, PageParser
 from crawler.engine.records import Extraction
 from tests.servers.hostile_html import PAGES
 from tests.unit.engine.test_hostile_pages import URL
@@ -87,8 +87,8 @@ WORSE = b"<p>" + b"".join(b"<b a=%d>" % n for n in range(500)) + b"</p>" + b"<p>
 
 MEASURING = """
 import gc, json, time
-from crawler.engine.definition import parse
-from crawler.engine.parsing import Helpers, PageParser
+from crawler.engine.documents.definition import parse
+from crawler.engine.pages.parsing import Helpers, PageParser
 from tests.unit.engine.test_parsing import HANGING, PAGES, PLAIN, URL, WORSE
 from tests.unit.engine.test_hostile_pages import SPIDER
 
@@ -179,8 +179,8 @@ async def test_a_helper_that_dies_is_replaced(helpers: Helpers) -> None:
 
 PARENT = """
 import asyncio, sys
-from crawler.engine.definition import parse
-from crawler.engine.parsing import Helpers, PageParser
+from crawler.engine.documents.definition import parse
+from crawler.engine.pages.parsing import Helpers, PageParser
 from tests.unit.engine.test_parsing import HANGING, URL
 
 async def main():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.engine.patterns import Pattern, Patterns
+from crawler.engine.pages.patterns import Pattern, Patterns
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 
-from crawler.engine.politeness import MAX_HOSTS, OTHERS, HostManners, Politeness, merged, read_hosts
+from crawler.engine.manners.politeness import MAX_HOSTS, OTHERS, HostManners, Politeness, merged, read_hosts
 
 
 def make_manners(requests: int = 0, **figures: object) -> HostManners:

@@ -12,15 +12,15 @@ from ipaddress import ip_network
 import pytest
 import trustme
 
-from crawler.engine import proxy_transport
-from crawler.engine.client import CrawlClient
 from crawler.engine.errors import AddressRefused, DnsError, FetchError, ProxyFailed, Reason, TlsFailed
-from crawler.engine.guard import Guard
-from crawler.engine.proxy import Proxy, ProxyError, parse_proxy
-from crawler.engine.proxy_transport import ProxyTransport
+from crawler.engine.fetching import proxy_transport
+from crawler.engine.fetching.client import CrawlClient
+from crawler.engine.fetching.guard import Guard
+from crawler.engine.fetching.proxy import Proxy, ProxyError, parse_proxy
+from crawler.engine.fetching.proxy_transport import ProxyTransport
+from crawler.engine.fetching.requests import Post
+from crawler.engine.fetching.transport import Timeouts
 from crawler.engine.records import Answer
-from crawler.engine.requests import Post
-from crawler.engine.transport import Timeouts
 from tests.servers.misbehaving import PAGE, MisbehavingServer
 from tests.servers.proxies import ProxyServer
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from crawler.engine.definition import parse
-from crawler.engine.extractor import Extractor
+from crawler.engine.documents.definition import parse
+from crawler.engine.pages.extractor import Extractor
 from crawler.engine.records import ItemRecord
 from tests.servers.corpora import corpus
 from tests.spiders import (

@@ -6,13 +6,13 @@ from typing import TypedDict, cast
 
 import pytest
 
-from crawler.engine.definition import parse
+from crawler.engine.documents.definition import parse
+from crawler.engine.fetching.requests import Post, Posts
 from crawler.engine.known import KnownHashes
-from crawler.engine.page import PageTree
+from crawler.engine.pages.page import PageTree
+from crawler.engine.pages.refresh import refresh_target
 from crawler.engine.reading import PageReader
 from crawler.engine.records import Answer, PageState, PendingPage
-from crawler.engine.refresh import refresh_target
-from crawler.engine.requests import Post, Posts
 from crawler.engine.scope import Scope
 from crawler.engine.spider import StartPost
 from crawler.engine.urls import hash_url, normalise

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.engine.extractor import Extractor
 from crawler.engine.memory import MemoryStorage
-from crawler.engine.page import PageTree
+from crawler.engine.pages.extractor import Extractor
+from crawler.engine.pages.page import PageTree
+from crawler.engine.pages.refresh import refresh_target
 from crawler.engine.records import Ending
-from crawler.engine.refresh import refresh_target
 
 from .crawling import crawl_once, make_definition
 from .site import Reply, Site, page

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crawler.engine.manners.robots import MAX_BYTES, RobotsRules, product_token
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import Ending, PageState
-from crawler.engine.robots import MAX_BYTES, RobotsRules, product_token
 from crawler.engine.urls import normalise
 from tests.servers.corpora import Case, cases, corpus
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.engine import robotstxt
-from crawler.engine.robots import RobotsRules
+from crawler.engine.manners import robotstxt
+from crawler.engine.manners.robots import RobotsRules
 
 
 def test_many_names_above_many_rules_cost_no_more_than_their_sum(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Collection, Sequence
 
 import pytest
 
-from crawler.engine import frontier, gate, ledger, openings, robots
-from crawler.engine.client import CrawlClient
-from crawler.engine.guard import Guard
+from crawler.engine import frontier, ledger
+from crawler.engine.fetching.client import CrawlClient
+from crawler.engine.fetching.guard import Guard
+from crawler.engine.fetching.transport import CrawlTransport
+from crawler.engine.manners import gate, openings, robots
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import Ending, PendingPage
-from crawler.engine.transport import CrawlTransport
 
 from .crawling import LOOPBACK, Crawler, finish, make_crawler, make_definition
 from .site import Reply, Seen, Site, page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.engine.definition import parse
+from crawler.engine.documents.definition import parse
 from crawler.engine.errors import Reason
 from crawler.engine.scope import Scope, covers
 

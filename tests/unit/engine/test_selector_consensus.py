@@ -10,9 +10,9 @@ from typing import TypedDict, cast
 import pytest
 from turbohtml import Element
 
-from crawler.engine.page import PageTree
-from crawler.engine.selectors import compile_css, compile_xpath
-from crawler.engine.values import fold
+from crawler.engine.pages.page import PageTree
+from crawler.engine.pages.selectors import compile_css, compile_xpath
+from crawler.engine.pages.values import fold
 from tests.servers.corpora import Case, cases, corpus
 
 COMPARED = 60

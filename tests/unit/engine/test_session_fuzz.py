@@ -8,13 +8,13 @@ from contextlib import suppress
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crawler.engine.cookie_dates import parse_date
-from crawler.engine.cookies import MAX_PER_SITE, MAX_SENT, MAX_SITE_BYTES, CookieJar, header
-from crawler.engine.definition import dump, parse
+from crawler.engine.documents.definition import dump, parse
 from crawler.engine.errors import DefinitionError
-from crawler.engine.page import PageTree
-from crawler.engine.proxy import ProxyError, parse_proxy
-from crawler.engine.refresh import refresh_target
+from crawler.engine.fetching.cookie_dates import parse_date
+from crawler.engine.fetching.cookies import MAX_PER_SITE, MAX_SENT, MAX_SITE_BYTES, CookieJar, header
+from crawler.engine.fetching.proxy import ProxyError, parse_proxy
+from crawler.engine.pages.page import PageTree
+from crawler.engine.pages.refresh import refresh_target
 
 BYTES = st.text(st.characters(max_codepoint=255), max_size=200)
 """As headers are read: each byte a character."""

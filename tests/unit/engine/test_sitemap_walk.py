@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from crawler.engine import sitemap_fetch, sitemap_walk
-from crawler.engine.definition import dump, parse
+from crawler.engine.documents.definition import dump, parse
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import Ending, Notice, PageState, SitemapResult
+from crawler.engine.sitemap import fetching as sitemap_fetch
+from crawler.engine.sitemap import walk as sitemap_walk
 
 from .crawling import crawl_once, finish, make_crawler, make_definition, page_of
 from .site import Handler, Reply, Seen, Site, page, redirect

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.engine.errors import Reason
-from crawler.engine.sitemaps import MAX_BYTES, Entry, SitemapReader, read_lastmod
+from crawler.engine.sitemap.reader import MAX_BYTES, Entry, SitemapReader, read_lastmod
 from tests.servers.corpora import corpus
 
 URL = "https://site.example/sitemap.xml"

@@ -7,8 +7,8 @@ from math import inf
 
 import pytest
 
-from crawler.engine import slots as slots_module
-from crawler.engine.slots import MAX_ROBOTS_DELAY, TURN, Guest, Slots
+from crawler.engine.manners import slots as slots_module
+from crawler.engine.manners.slots import MAX_ROBOTS_DELAY, TURN, Guest, Slots
 
 
 def join(

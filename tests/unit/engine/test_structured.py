@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.engine.bounds import FULL
-from crawler.engine.definition import dump, parse
+from crawler.engine.documents.definition import dump, parse
 from crawler.engine.errors import DefinitionError, Reason
-from crawler.engine.extractor import Extractor
+from crawler.engine.pages.bounds import FULL
+from crawler.engine.pages.extractor import Extractor
 from crawler.engine.records import Extraction, Json
 from tests.servers.corpora import Case, cases, corpus
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.engine.throttle import FIRST_PATIENCE, MAX_PAUSE, Throttle
+from crawler.engine.manners.throttle import FIRST_PATIENCE, MAX_PAUSE, Throttle
 
 from .throttled import Queueing, RateLimited, Refusing, SimulatedHost, adaptive, simulate, wavering
 

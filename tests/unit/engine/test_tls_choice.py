@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trustme
 
-from crawler.engine.client import CrawlClient
 from crawler.engine.errors import TlsFailed
-from crawler.engine.guard import Guard
-from crawler.engine.proxy import parse_proxy
-from crawler.engine.session import open_client
-from crawler.engine.transport import CrawlTransport, Timeouts
+from crawler.engine.fetching.client import CrawlClient
+from crawler.engine.fetching.guard import Guard
+from crawler.engine.fetching.proxy import parse_proxy
+from crawler.engine.fetching.session import open_client
+from crawler.engine.fetching.transport import CrawlTransport, Timeouts
 from tests.servers.misbehaving import PAGE, MisbehavingServer
 from tests.servers.proxies import ProxyServer
 

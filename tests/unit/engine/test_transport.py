@@ -10,7 +10,6 @@ from ipaddress import ip_network
 import pytest
 import trustme
 
-from crawler.engine.client import CrawlClient
 from crawler.engine.errors import (
     AddressRefused,
     BodyTooLarge,
@@ -25,9 +24,10 @@ from crawler.engine.errors import (
     TimedOut,
     TlsFailed,
 )
-from crawler.engine.guard import Guard
+from crawler.engine.fetching.client import CrawlClient
+from crawler.engine.fetching.guard import Guard
+from crawler.engine.fetching.transport import Timeouts, encode_headers
 from crawler.engine.records import Answer
-from crawler.engine.transport import Timeouts, encode_headers
 from crawler.engine.urls import normalise
 from tests.servers.misbehaving import PAGE, MisbehavingServer
 from tests.unit.engine.network import LOOPBACK, QUICK, make_client, resolves_to

@@ -11,7 +11,7 @@ from hashlib import blake2b
 import pytest
 
 from crawler.engine import traps as module
-from crawler.engine.definition import dump, parse
+from crawler.engine.documents.definition import dump, parse
 from crawler.engine.errors import Reason
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import Ending, Notice, PageState

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.engine.charsets import UNICODE, with_query_in
 from crawler.engine.errors import Reason, UrlError
+from crawler.engine.pages.charsets import UNICODE, with_query_in
 from crawler.engine.urls import MAX_URL_LENGTH, hash_url, host_of, normalise, origin_of, resolve, split
 from tests.servers.corpora import cases, corpus
 

@@ -10,7 +10,7 @@ from itertools import count
 from math import inf
 from typing import Protocol
 
-from crawler.engine.slots import Guest, Slots
+from crawler.engine.manners.slots import Guest, Slots
 
 
 class SimulatedHost(Protocol):

@@ -1,0 +1,1 @@
+"""A spider's document: read into frozen values, judged, and written back."""

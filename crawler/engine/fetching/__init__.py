@@ -1,0 +1,1 @@
+"""From a URL to an answer: connections, the guard, bodies, cookies, proxies."""

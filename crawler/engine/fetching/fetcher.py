@@ -1,0 +1,154 @@
+"""One attempt at one page. Retries, redirects, slots and robots are the crawl loop's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from copy import copy
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+
+from crawler.engine.records import Answer
+
+from .body import ACCEPT_ENCODING
+from .cookies import CookieJar
+from .requests import Post
+from .spool import Spool
+from .transport import MAX_BYTES, Timeouts
+
+__all__ = ["Fetcher", "Timeouts", "is_retriable_status", "retry_after"]
+
+DEFAULT_ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+_RETRIABLE = frozenset({408, 429, 500, 502, 503, 504, 522, 524})
+_LONGEST_WAIT = 86_400.0
+
+
+class FetchClient(Protocol):
+    """`client.CrawlClient`, or `session.CookieClient` around it."""
+
+    async def fetch(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        max_bytes: int,
+        timeouts: Timeouts,
+        extra: Mapping[str, str] | None = None,
+        post: Post | None = None,
+        into: Spool | None = None,
+    ) -> Answer: ...
+
+
+class Fetcher:
+    """Fetches pages for one crawl: its client, its headers, its limits."""
+
+    def __init__(
+        self,
+        client: FetchClient,
+        *,
+        user_agent: str,
+        headers: Mapping[str, str] | None = None,
+        timeouts: Timeouts | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self._client = client
+        self._timeouts = timeouts or Timeouts()
+        self._max_bytes = max_bytes
+        own = {"User-Agent": user_agent, "Accept": DEFAULT_ACCEPT, "Accept-Encoding": ACCEPT_ENCODING}
+        given = dict(headers or {})
+        taken = {name.lower() for name in given}
+        self._headers = {name: value for name, value in own.items() if name.lower() not in taken} | given
+        self.jar: CookieJar | None = None
+        """What servers set, where that is kept."""
+
+    @property
+    def user_agent(self) -> str:
+        """What the requests say, which is also what robots.txt is asked about."""
+        return next(value for name, value in self._headers.items() if name.lower() == "user-agent")
+
+    def without(self, names: Collection[str]) -> Fetcher:
+        """The same, but never sending the headers of these (lower-case) names: for origins they are not meant for."""
+        fetcher = copy(self)
+        fetcher._headers = {name: value for name, value in self._headers.items() if name.lower() not in names}
+        return fetcher
+
+    async def fetch(
+        self,
+        url: str,
+        *,
+        etag: str = "",
+        last_modified: str = "",
+        accept: str | None = None,
+        max_bytes: int | None = None,
+        post: Post | None = None,
+    ) -> Answer:
+        """The answer for a normalised URL, whatever its status; the body whole and decompressed.
+
+        `accept` and `max_bytes` hold for this request in place of the crawl's own; with `post` it is a POST.
+        Raises `FetchError` and `AddressRefused`.
+        """
+        if accept is None and post is None and not etag and not last_modified:  # most pages
+            return await self._client.fetch(
+                url, headers=self._headers, max_bytes=max_bytes or self._max_bytes, timeouts=self._timeouts
+            )
+        headers = self._headers
+        if accept is not None:
+            headers = {name: value for name, value in headers.items() if name.lower() != "accept"} | {"Accept": accept}
+        extra = {}
+        if etag and etag.isprintable():
+            extra["If-None-Match"] = etag
+        if last_modified and last_modified.isprintable():
+            extra["If-Modified-Since"] = last_modified
+        if post is not None:
+            headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+            if post.content_type:
+                extra["Content-Type"] = post.content_type
+            return await self._client.fetch(
+                url,
+                headers=headers,
+                extra=extra,
+                max_bytes=max_bytes or self._max_bytes,
+                timeouts=self._timeouts,
+                post=post,
+            )
+        return await self._client.fetch(
+            url, headers=headers, extra=extra, max_bytes=max_bytes or self._max_bytes, timeouts=self._timeouts
+        )
+
+    async def fetch_into(self, spool: Spool, url: str, *, max_bytes: int) -> Answer:
+        """The answer for a normalised URL, its body empty: `spool` has it, as it came over the wire.
+
+        Raises `FetchError` and `AddressRefused`.
+        """
+        return await self._client.fetch(
+            url, headers=self._headers, max_bytes=max_bytes, timeouts=self._timeouts, into=spool
+        )
+
+
+def is_retriable_status(status: int) -> bool:
+    """Whether the server says that it might answer better later."""
+    return status in _RETRIABLE
+
+
+def retry_after(answer: Answer, now: datetime) -> float | None:
+    """Seconds that the server asks us to wait, at most a day; None where it does not say.
+
+    A date is counted from the answer's own `Date` where it has one: what is meant is a span, and the server's clock may
+    differ from ours. Else from `now` (aware).
+    """
+    value = answer.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdecimal():
+        return min(float(value[:9]), _LONGEST_WAIT)
+    moment = _read_date(value)
+    if moment is None:
+        return None
+    sent = _read_date(answer.headers.get("date", "")) or now
+    return min(max((moment - sent).total_seconds(), 0.0), _LONGEST_WAIT)
+
+
+def _read_date(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):  # a year of twenty digits is no number of C
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

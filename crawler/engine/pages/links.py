@@ -1,0 +1,287 @@
+"""The links of a page: found by the follow rules' selectors, normalised, taken by the first rule that wants them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeAlias, TypeVar, cast
+
+from turbohtml import Element, XPath
+
+from crawler.engine.errors import Reason, UrlError
+from crawler.engine.scope import LinkRule
+from crawler.engine.spider import FollowRule
+from crawler.engine.urls import MAX_URL_LENGTH, origin_of, resolve
+
+from .charsets import UNICODE, with_query_in
+from .page import PageTree
+from .selectors import CssSelector, Found, Selector, compile_css, compile_xpath
+
+_EVERY_LINK = XPath("//a/@href")
+_EVERY_LINK_CSS = ("a[href]", "a")
+_NOFOLLOW = ':is([rel~="nofollow" i], [rel~="ugc" i], [rel~="sponsored" i])'
+_A_NOFOLLOW, _AREA_NOFOLLOW = f"a{_NOFOLLOW}", f"area{_NOFOLLOW}"
+_REMEMBERED = 50_000
+"""Links and verdicts kept: a site's menus stand on every page."""
+_REMEMBERED_LENGTH = 300
+"""Characters of such a link: longer ones are no menus, and hostile pages could fill gigabytes with them."""
+_MOST_FOLDERS = 500
+
+Resolved: TypeAlias = "dict[str, str]"
+"""Links to URLs; an empty string where the link is no URL to be fetched."""
+
+_SEGMENT = r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*"
+_PLAIN = re.compile(rf"(/|(?:\.\./)*)((?:{_SEGMENT}/)*(?:{_SEGMENT})?(?:\?[A-Za-z0-9_=&.~-]*)?)", re.ASCII)
+"""A link within the site of which nothing is to be encoded or normalised but the steps up at its beginning: most links
+are so, and joined here in a tenth of the time."""
+
+
+@dataclass(slots=True)
+class Links:
+    """What the follow rules make of a page."""
+
+    taken: dict[str, int]
+    """Normalised URL to the rule's number, in the order in which they were found."""
+    left: dict[str, int]
+    """URLs that a rule's selector found and no rule took, to the last rule that said no."""
+    refused: Counter[str]
+    """Strings that are no URL to be fetched, by reason."""
+    nofollow: dict[str, int] = field(default_factory=dict)
+    """URLs that a rule would have taken, to its number, but every link to them on the page says nofollow."""
+
+
+class Resolver:
+    """Normalised URLs of links, remembered over the pages of a crawl.
+
+    A link that begins with neither ``?`` nor ``#`` means the same on every page of a folder, so that a site's menus
+    are resolved once for each of its folders. What all links of a page mean is then looked up without a step of Python
+    for each.
+    """
+
+    def __init__(self) -> None:
+        self._folders: dict[str, Resolved] = {}
+        self._count = 0
+
+    def resolve(self, base: str, hrefs: Iterable[str], refused: MutableMapping[str, int]) -> dict[str, None]:
+        """The URLs that `hrefs` mean on a page, each once in their order; `refused` counts the others by reason."""
+        if self._count > _REMEMBERED or len(self._folders) > _MOST_FOLDERS:
+            self._folders.clear()
+            self._count = 0
+        path = _folder(base)
+        folder = self._folders.get(path)
+        if folder is None:
+            folder = self._folders[path] = {}
+        # What stands behind "#" is the reader's affair. Without it the same few links are left on most pages.
+        once = dict.fromkeys([href.partition("#")[0] if "#" in href else href for href in hrefs])
+        passing = [href for href in once if href not in folder and not self._learn(folder, base, path, href)]
+        urls: dict[str, None] = dict.fromkeys(map(folder.__getitem__, once))
+        if "" in urls:
+            del urls[""]
+            for href in once:
+                if not folder[href]:
+                    reason = _reason(href, base)
+                    refused[reason] = refused.get(reason, 0) + 1
+        for href in passing:
+            del folder[href]
+        return urls
+
+    def _learn(self, folder: Resolved, base: str, path: str, href: str) -> bool:
+        """Put what `href` means into `folder`. Whether it may stay there for other pages."""
+        folder[href] = _resolve(base, path, href) if href else base
+        if 0 < len(href) <= _REMEMBERED_LENGTH and href[0] not in "? \t\r\n\f":
+            self._count += 1
+            return True
+        return False
+
+
+def _resolve(base: str, path: str, href: str) -> str:
+    """An empty string where the link is no URL to be fetched."""
+    plain = _PLAIN.fullmatch(href)
+    if plain is not None and (plain[1] or (plain[2] and plain[2][0] != "?")) and not path.endswith("//"):
+        if plain[1] == "/":
+            path = origin_of(path) + "/"
+        for _ in range(len(plain[1]) // 3):
+            above = path.rfind("/", 0, -1) + 1
+            if path[above - 2] == "/":  # of "://": the root's folder is the root
+                break
+            path = path[:above]
+        url = path + plain[2]
+        if len(url) <= MAX_URL_LENGTH:
+            return url
+    try:
+        return resolve(href, base)
+    except UrlError:
+        return ""
+
+
+def _reason(href: str, base: str) -> Reason:
+    try:
+        resolve(href, base)
+    except UrlError as error:
+        return error.reason
+    raise AssertionError(href)
+
+
+def _folder(base: str) -> str:
+    path = base.partition("?")[0]
+    return path[: path.rindex("/") + 1]
+
+
+class Page(Protocol):
+    @property
+    def base(self) -> str:
+        """What its links are resolved against."""
+        ...
+
+
+_Page_contra = TypeVar("_Page_contra", bound=Page, contravariant=True)
+
+
+class Finder(Protocol[_Page_contra]):
+    """Finds the strings on a page that are to be links; `refused` counts what is found and can be none."""
+
+    def __call__(self, page: _Page_contra, refused: Counter[str]) -> Iterable[str]: ...
+
+
+class LinkReader(Generic[_Page_contra]):
+    """Finds the links that a crawl follows. One for a crawl."""
+
+    def __init__(
+        self, rules: Sequence[FollowRule], groups: Iterable[tuple[Finder[_Page_contra], tuple[int, ...]]]
+    ) -> None:
+        """`groups`: how strings are found for some of the rules, and the numbers of these."""
+        self.rules = tuple(map(LinkRule, rules))
+        self._groups = tuple(groups)
+        self._resolver = Resolver()
+        self._verdicts: dict[tuple[int, str], int] = {}
+
+    def read(self, page: _Page_contra) -> Links:
+        """Every link of the page, once: rule by rule, in document order where rules share a selector.
+
+        Raises `ReadingFailed`.
+        """
+        links = Links({}, {}, Counter())
+        for number, (find, members) in enumerate(self._groups):
+            urls = self._resolver.resolve(page.base, find(page, links.refused), links.refused)
+            if not links.taken and self.rules[members[0]].takes_all:
+                links.taken = dict.fromkeys(urls, members[0])
+                continue
+            for url in urls:
+                if url in links.taken:
+                    continue
+                verdict = self._verdict(number, members, url)
+                if verdict >= 0:
+                    links.taken[url] = verdict
+                else:
+                    links.left[url] = members[-1]
+        if links.left:
+            links.left = {url: number for url, number in links.left.items() if url not in links.taken}
+        return links
+
+    def leave_nofollow(self, page: PageTree, links: Links) -> None:
+        """Take out of `links` what only links with ``rel=nofollow`` (``ugc``, ``sponsored``) lead to.
+
+        Where the same page stands behind an ordinary link too, that one is followed.
+        """
+        document = page.document
+        # Tag by tag: the tree has an index of tags, and walks through all of itself for a list of selectors.
+        marked = document.select(_A_NOFOLLOW) if links.taken else []
+        if links.taken and document.find("area") is not None:
+            marked += document.select(_AREA_NOFOLLOW)
+        if not marked:
+            return
+        ignored: Counter[str] = Counter()
+        suspects = self._resolver.resolve(page.base, _attributes(marked), ignored).keys() & links.taken.keys()
+        if not suspects:
+            return
+        others = set(document.select("a[href], area[href]")).difference(marked)
+        endorsed = self._resolver.resolve(page.base, _attributes(others), ignored)
+        for url in [url for url in links.taken if url in suspects and url not in endorsed]:
+            links.nofollow[url] = links.taken.pop(url)
+
+    def _verdict(self, group: int, members: Sequence[int], url: str) -> int:
+        """The number of the first rule of the group that takes `url`, or -1."""
+        known = self._verdicts.get((group, url))
+        if known is not None:
+            return known
+        verdict = next((number for number in members if self.rules[number].objection(url) is None), -1)
+        if len(url) <= _REMEMBERED_LENGTH:
+            if len(self._verdicts) >= _REMEMBERED:
+                self._verdicts.clear()
+            self._verdicts[group, url] = verdict
+        return verdict
+
+
+def html_links(rules: Sequence[FollowRule]) -> LinkReader[PageTree]:
+    """The links of HTML and XML pages."""
+    return LinkReader(rules, _group(rules))
+
+
+def reads_feeds(rules: Sequence[FollowRule]) -> bool:
+    """Whether a rule looks everywhere: such rules take the entries' links of a feed."""
+    return any(rule.json is None and _selector(rule) is None for rule in rules)
+
+
+def _group(rules: Sequence[FollowRule]) -> Iterator[tuple[Finder[PageTree], tuple[int, ...]]]:
+    """Neighbouring rules with one selector, so that a page is searched once for them."""
+    pending: list[int] = []
+    for number, rule in enumerate(rules):
+        if rule.json is not None:
+            continue
+        if pending and (rule.css, rule.xpath) != (rules[pending[-1]].css, rules[pending[-1]].xpath):
+            yield _finder(rules[pending[-1]]), tuple(pending)
+            pending = []
+        pending.append(number)
+    if pending:
+        yield _finder(rules[pending[-1]]), tuple(pending)
+
+
+def _finder(rule: FollowRule) -> Finder[PageTree]:
+    selector = _selector(rule)
+    if selector is None:
+        return _every_link
+
+    def find(page: PageTree, refused: Counter[str]) -> Iterable[str]:
+        matches = selector.find(page.document, page)
+        page.check_links(len(matches))
+        return _encoded(page, _strings(selector, matches, page))
+
+    return find
+
+
+def _encoded(page: PageTree, hrefs: Iterable[str]) -> Iterable[str]:
+    encoding = (page.document.encoding or "utf-8").lower()
+    return hrefs if encoding in UNICODE else (with_query_in(encoding, href) for href in hrefs)
+
+
+def _selector(rule: FollowRule) -> Selector | None:
+    """None: every ``a[href]``, which is read without building its elements."""
+    if rule.css is not None:
+        return None if rule.css.strip() in _EVERY_LINK_CSS else compile_css(rule.css)
+    return None if rule.xpath is None else compile_xpath(rule.xpath)
+
+
+def _every_link(page: PageTree, refused: Counter[str]) -> Iterable[str]:
+    if page.entries is not None:
+        return page.entries
+    found = cast("list[str]", _EVERY_LINK(page.document))  # attributes are nothing else
+    page.check_links(len(found))
+    return _encoded(page, found)
+
+
+def _attributes(elements: Iterable[Element]) -> Iterator[str]:
+    for element in elements:
+        href = element.attr("href")
+        if href is not None:
+            yield href
+
+
+def _strings(selector: Selector, matches: Sequence[Found], page: PageTree) -> Iterator[str]:
+    wants_element = not isinstance(selector, CssSelector) or selector.is_plain
+    for match in matches:
+        href_of = match.attr if wants_element and isinstance(match, Element) else None
+        value = selector.read(match, page) if href_of is None else href_of("href")
+        if value is not None:
+            yield value

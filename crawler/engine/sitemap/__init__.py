@@ -1,0 +1,1 @@
+"""What sitemaps name: fetched, read as they come, handed to the frontier."""
