@@ -30,7 +30,7 @@ packages-dev:
 	$(install) requirements.txt requirements-dev.txt
 
 test: packages-dev
-	$(pytest) tests/unit -m "not soak" -n auto
+	$(pytest) tests/unit -m "not soak" -n $(WORKERS)
 	$(pytest) tests/db tests/acceptance -m "not soak" -n $(WORKERS)
 	$(python) -m tests.postgres $(pytest) tests/db tests/acceptance -m "not soak and not browser and not frame" -n $(WORKERS)
 

@@ -24,15 +24,17 @@ from dataclasses import dataclass
 from math import inf
 from typing import TypeVar
 
-INLINE_BYTES = 524_288
-"""A bigger body is not read in the loop. The worst of this size takes 15 ms to parse."""
+INLINE_BYTES = 2_097_152
+"""A bigger body is not read in the loop. Most of this size take 10 ms to parse, one endless line or attribute too."""
+TAGS_AN_ELEMENT = 4
+"""A body with more ``<`` for each element that may be read is not even parsed: two are what elements have."""
 INLINE_SECONDS = 0.03
 """Of processor time, looked at between two selectors."""
-INLINE_ELEMENTS = 20_000
-"""So that one selector takes 2 ms, at worst 12."""
+INLINE_ELEMENTS = 30_000
+"""So that one selector takes 3 ms, at worst 18."""
 INLINE_NARROW = 5_000
 """Elements where a spider's XPaths look at siblings or ancestors, of which no element of the page has many."""
-INLINE_LINKS = 10_000
+INLINE_LINKS = 12_000
 INLINE_CHARACTERS = 4_000_000
 """That all values of one page hold together."""
 INLINE_MEMORY = 24 * 1024 * 1024

@@ -16,7 +16,7 @@ from turbohtml import Document, Element, Node, Text, XPath, parse
 from crawler.engine.errors import UrlError
 from crawler.engine.urls import resolve
 
-from .bounds import FULL, INLINE_MEMORY, UNMEASURED_BYTES, Bounds, MemoryBound, Outgrown
+from .bounds import FULL, INLINE_MEMORY, TAGS_AN_ELEMENT, UNMEASURED_BYTES, Bounds, MemoryBound, Outgrown
 from .charsets import codec_of, decoded
 
 _BETWEEN_LOOKS = 64
@@ -32,6 +32,8 @@ _MOST_BROAD = 3
 """A narrow page has no element with 257 children, at most three with 65, and 39 levels: all pairs of siblings and of
 ancestors are then some 20 million."""
 _MEMORY = MemoryBound(INLINE_MEMORY)
+_MARKUP_BYTES = 131_072
+"""Of a body whose tags are counted before it is parsed."""
 
 _BREAK_TAGS = """
     address article aside blockquote body br caption center dd details dialog dir div dl dt fieldset figcaption figure
@@ -111,9 +113,13 @@ class PageTree(Budget):
         super().__init__(bounds)
         self.url = url
         """The final one, normalised."""
-        self.document = _parse_within(body, charset) if bounds.is_hasty else _parse(body, charset)
         if bounds.is_hasty:
+            if len(body) > _MARKUP_BYTES and body.count(b"<") > TAGS_AN_ELEMENT * bounds.elements:
+                raise Outgrown
+            self.document = _parse_within(body, charset)
             _check_size(self.document, bounds)
+        else:
+            self.document = _parse(body, charset)
         root = self.document.root
         self.root: Sequence[Element] = () if root is None else (root,)
         self._templates = self._empty_templates()

@@ -107,7 +107,7 @@ async def test_nothing_of_a_host_is_asked_for_before_its_retry_after_is_over(sta
     sent = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     headers = {
         "seconds": {"Retry-After": "1"},
-        "date": {"Retry-After": format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)},
+        "date": {"Retry-After": format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)},
         "date by a clock that is an hour late": {
             "Date": format_datetime(sent, usegmt=True),
             "Retry-After": format_datetime(sent + timedelta(seconds=1), usegmt=True),

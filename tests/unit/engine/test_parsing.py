@@ -33,7 +33,7 @@ BIG = (
     b"<title>Big</title>"
     + b"".join(b"<p>%d<a href=/%d>x</a>" % (n, n) for n in range(4_000))
     + b"<!--"
-    + b"x" * 500_000
+    + b"x" * 2_100_000
 )
 """More than half a MiB of a real page's kind."""
 HANGING = PLAIN | {
