@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 from django.db import connection, transaction
 from django.db.models import F
@@ -25,10 +25,7 @@ from .failures import add_failures
 from .item_history import Claims, ItemPlan, Standing, plan_items, standing
 from .item_rows import write_items
 from .models import CrawlTask
-
-PENDING_COLUMNS = (
-    "id, url, url_hash, depth, hops, attempts, etag, last_modified, content_hash, extracted_version, chain, size"
-)
+from .pending import PENDING_COLUMNS, go_back, pending_page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +83,8 @@ def store_batch(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> Stored:
         plan = plan_items(batch.results, spider_id=scope.spider_id, task_id=scope.task_id, claims=memory.claims)
         _write_pages(scope, batch.results, plan, now)
         walked, links_cut = _walk_stored_links(scope, batch.results)
-        pending = [*add_links(scope, list(_links_of(batch.results)), now), *walked]
+        back = go_back(batch.results, scope.spider_id, scope.task_id, scope.spider_version)
+        pending = [*back, *add_links(scope, list(_links_of(batch.results)), now), *walked]
         write_items(plan.known, plan.freed, spider_id=scope.spider_id, task_id=scope.task_id, now=now)
         reasons = _reasons(batch, plan, links_cut)
         rules = rule_counts.count(batch.results)
@@ -120,25 +118,6 @@ def lock_task(task_id: int) -> None:
     """Take the task's row before any page, where the database locks rows."""
     if connection.features.has_select_for_update:
         list(CrawlTask.objects.select_for_update(no_key=True).filter(pk=task_id).values_list("pk"))
-
-
-def pending_page(row: tuple[Any, ...], spider_version: int) -> PendingPage:
-    """A row of `PENDING_COLUMNS` as the engine wants it."""
-    (page_id, url, url_hash, depth, hops, attempts, etag, last_modified, content_hash, version, chain, size) = row
-    return PendingPage(
-        page_id,
-        url,
-        url_hash,
-        depth,
-        hops,
-        attempts,
-        etag,
-        last_modified,
-        bytes(content_hash),
-        version == spider_version,
-        size=size or 0,
-        chain=rawsql.unpack(chain) if chain else (),
-    )
 
 
 # --- pages ------------------------------------------------------------------------------------------------------------

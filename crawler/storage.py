@@ -19,7 +19,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from . import continuation, gone, host_days, rawsql, rule_counts, seeding
-from .checkpoint import PENDING_COLUMNS, CrawlMemory, CrawlScope, Stored, add_seeds, pending_page
+from .checkpoint import CrawlMemory, CrawlScope, Stored, add_seeds
 from .engine.errors import Reason
 from .engine.known import KnownHashes
 from .engine.records import Batch, CheckpointAnswer, Link, Opening, PageResult, PendingPage, SitemapMemory
@@ -28,6 +28,7 @@ from .engine.tally import is_start_answer
 from .item_history import Claim
 from .item_rows import Key
 from .models import CrawlTask, Page, Spider, TaskFailure
+from .pending import PENDING_COLUMNS, pending_page
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -232,13 +232,6 @@ class Frontier:
         """Try `page` again, not before `at`."""
         heappush(self._later, (at, next(self._tie), page))
 
-    def ask_again(self, page: PendingPage, at: float) -> None:
-        """As `return_later`, for a page whose first result may be stored by now: it is held anew."""
-        if page.page_id not in self.held:
-            self.held.add(page.page_id)
-            self.characters += len(page.url)
-        self.return_later(page, at)
-
     def release(self, pages: Collection[PendingPage]) -> None:
         """Pages whose results are stored are not held any more."""
         self.held.difference_update(page.page_id for page in pages)

@@ -162,6 +162,8 @@ class MemoryStorage:
                 else:
                     joined += self._join_stored(page)
                 self._keep_items(page)
+            if result.detour:
+                joined += self._go_back(result.detour)
         planted = self._plant(batch.seeds)
         joined += planted.joined
         cut += planted.cut
@@ -235,6 +237,16 @@ class MemoryStorage:
             if page.task != self.task:
                 joined.append(self._put(page, link.depth, link.hops, chain))
         return joined
+
+    def _go_back(self, detour: tuple[int, ...]) -> list[StoredPage]:
+        """The page that sent us round for a cookie is pending again; those on the way are this crawl's no more."""
+        first, *others = (self.pages[url_hash] for url_hash in detour)
+        for page in others:
+            page.task = 0
+        if first.task != self.task or first.state is not PageState.REDIRECTED:
+            return []
+        first.extracted_version = 0
+        return [self._put(first, first.depth, first.hops, first.chain)]
 
     def _join_stored(self, parent: StoredPage) -> list[StoredPage]:
         """An unchanged page's links join the frontier as if they had been extracted anew."""

@@ -166,9 +166,7 @@ class Visitor:
         """What the answer means for its page, extracted where it is to be."""
         result = reader.judge(page, answer)
         if self._detours is not None:
-            back = self._detours.end_of(result, answer)
-            if back is not None:
-                self._frontier.ask_again(back, self._clock())
+            self._detours.judge(result, answer)
         if not result.extracted or result.reason:
             return result
         try:

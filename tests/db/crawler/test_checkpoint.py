@@ -10,11 +10,12 @@ from django.db.models import Count
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from crawler.checkpoint import PENDING_COLUMNS, CrawlMemory, CrawlScope, add_seeds, pending_page, store_batch
+from crawler.checkpoint import CrawlMemory, CrawlScope, add_seeds, store_batch
 from crawler.engine.errors import Reason
 from crawler.engine.records import Batch, PageResult, PageState, ValueProblem
 from crawler.engine.urls import hash_url
 from crawler.models import CrawlTask, Item, Page, TaskFailure
+from crawler.pending import PENDING_COLUMNS, pending_page
 from crawler.rawsql import fetch, pack, unpack
 from scheduling.exceptions import ClaimLost
 from scheduling.lanes import Lane

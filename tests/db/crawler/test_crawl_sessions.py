@@ -331,6 +331,54 @@ def test_a_crawl_that_dies_finds_its_bodies_again(site: Site, monkeypatch: pytes
     assert {method for method, asked_for in again if asked_for != "/next"} == {"POST"}
 
 
+def make_gated(site: Site) -> dict[str, object]:
+    """A page that is shown only to whom went round for a cookie."""
+
+    def gated(seen: Seen) -> Reply:
+        return page(text="in") if "ok=1" in seen.headers.get("cookie", "") else redirect("/check")
+
+    site.pages = {"/": page("/in"), "/in": gated, "/check": redirect("/set")}
+    site.pages["/set"] = Reply(status=302, headers={"Location": "/in", "Set-Cookie": "ok=1; Path=/"})
+    rule = {"type": "hit", "match": "/in$", "fields": {"text": {"css": "p"}}}
+    manners = {"concurrency_per_host": 1}
+    return make_document(site, session={"cookies": True}, items=[rule], manners=manners)
+
+
+@pytest.mark.parametrize("lives", range(1, 5))
+def test_a_crawl_that_dies_on_its_way_round_for_a_cookie_calls_nothing_gone(
+    site: Site, monkeypatch: pytest.MonkeyPatch, lives: int
+) -> None:
+    spider = save_spider(make_gated(site))
+    assert attempt(make_task(spider, "crawl_spider_1")).ending is Ending.COMPLETED
+    assert Item.objects.get().gone_at is None
+    task = make_task(spider, "crawl_spider_2")
+    count = iter(range(100))
+
+    def store_and_die(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> Stored:
+        with transaction.atomic():
+            if next(count) == lives:
+                raise Crash
+            return store_batch(scope, batch, memory)
+
+    monkeypatch.setattr(seeding, "store_batch", store_and_die)
+    with pytest.raises(Crash):
+        attempt(task)
+    monkeypatch.undo()
+    assert attempt(task).ending is Ending.COMPLETED
+    assert (Page.objects.get(url__endswith="/in").state, Item.objects.get().gone_at) == ("done", None)
+
+
+def test_a_host_that_rests_when_we_come_back_with_its_cookie_is_asked_at_the_next_crawl(site: Site) -> None:
+    spider = save_spider(make_gated(site))
+    attempt(make_task(spider, "crawl_spider_1"))
+    gated = site.pages["/in"]
+    assert callable(gated)
+    tired = Reply(status=503, headers={"Retry-After": "3600"})
+    site.pages["/in"] = lambda seen: tired if "ok=1" in seen.headers.get("cookie", "") else gated(seen)
+    assert attempt(make_task(spider, "crawl_spider_2")).ending is Ending.LIMITED
+    assert Page.objects.get(url__endswith="/in").state == "pending"
+
+
 def attempt(task: CrawlTask) -> CrawlOutcome:
     spider = task.spider
     assert spider is not None

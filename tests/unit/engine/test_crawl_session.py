@@ -14,7 +14,7 @@ from crawler.engine.fetching.guard import Guard
 from crawler.engine.fetching.session import SessionValues
 from crawler.engine.fetching.transport import CrawlTransport
 from crawler.engine.memory import MemoryStorage
-from crawler.engine.records import CrawlOutcome, Ending, PageState
+from crawler.engine.records import Batch, CheckpointAnswer, CrawlOutcome, Ending, PageState
 from crawler.engine.spider import SpiderDefinition
 from crawler.engine.visit import Fetchers
 
@@ -163,6 +163,55 @@ async def test_a_page_that_is_not_read_again_after_its_detour_is_left_and_not_go
         outcome = await finish(crawler.crawl(definition, storage, checkpoint_pages=1))
     assert outcome.ending is Ending.LIMITED
     assert not any(item.gone for item in storage.items.values())
+
+
+class Dying(MemoryStorage):
+    """Its process dies after so many checkpoints."""
+
+    def __init__(self, lives: int) -> None:
+        super().__init__()
+        self.lives = lives
+
+    async def checkpoint(self, batch: Batch, *, room: int) -> CheckpointAnswer:
+        self.lives -= 1
+        if self.lives < 0:
+            raise ConnectionAbortedError
+        return await super().checkpoint(batch, room=room)
+
+
+@pytest.mark.parametrize("lives", range(1, 6))
+async def test_a_crawl_that_goes_on_without_its_cookies_goes_round_again(lives: int) -> None:
+    def guarded(seen: Seen) -> Reply:
+        return page(text=seen.path) if "ok=1" in seen.headers.get("cookie", "") else redirect(f"/check{seen.path}")
+
+    storage = Dying(999)
+    rule = {"type": "page", "fields": {"text": {"css": "p"}}}
+    async with Site({"/": page("/one", "/two", text="/"), "/one": guarded, "/two": guarded}) as site:
+        for name in ("/one", "/two"):
+            site.pages[f"/check{name}"] = redirect(f"/set{name}")
+            site.pages[f"/set{name}"] = setting("ok=1; Path=/", to=name)
+        definition = make_definition(site.url + "/", session=COOKIES, items=[rule])
+        for attempt in (999, lives, 999):
+            storage.lives = attempt
+            async with make_crawler() as crawler:
+                crawl = crawler.crawl(definition, storage, checkpoint_pages=1, max_concurrency=1)
+                if attempt == lives:
+                    with pytest.raises(ConnectionAbortedError):
+                        await finish(crawl)
+                else:
+                    outcome = await finish(crawl)
+                    assert outcome.ending is Ending.COMPLETED
+                    assert {name: page_of(storage, site.url + name).state for name in ("/one", "/two")} == {
+                        "/one": PageState.DONE,
+                        "/two": PageState.DONE,
+                    }
+                    assert {item.data["text"] for item in storage.items.values() if not item.gone} == {
+                        "/",
+                        "/one",
+                        "/two",
+                    }
+            if attempt == 999 and storage.task == 1:
+                storage.begin()
 
 
 async def test_a_detour_that_brings_no_cookie_is_a_loop() -> None:
