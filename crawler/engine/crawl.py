@@ -194,6 +194,7 @@ class Crawl:
             seen=opening.seen,
             directives=self._directives,
             traps=self._traps,
+            may_ask=self._gate.may_ask,
         )
         if self._definition.start_posts or opening.resumed:
             self._visitor.posts = self._reader.posts = Posts(self._definition.start_posts)

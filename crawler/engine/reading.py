@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Protocol
 
@@ -99,7 +100,10 @@ class PageReader:
         seen: KnownHashes,
         directives: Directives | None = None,
         traps: Traps | None = None,
+        may_ask: Callable[[str], bool | None] = lambda url: True,
     ) -> None:
+        """`may_ask`: whether robots.txt lets us ask for a URL in scope; None where that is not known."""
+        self._may_ask = may_ask
         self._scope = scope
         self._traps = traps
         self._directives = directives
@@ -202,17 +206,19 @@ class PageReader:
             Reason.EXTRACTION_ERROR in extraction.reasons
             or target.rstrip("/") == page.url.rstrip("/")  # often written wrongly, and redirected back
             or self._scope.judge(target, page.depth) is not None
+            or (may_ask := self._may_ask(target)) is False
             or self._redirects.end_at(page, target_hash)
         ):
             return False
+        if self._seen.add(target_hash):
+            result.links.append(Link(target, target_hash, page.depth, page.hops + 1))
+        if may_ask is None:
+            return False  # another host's page, of which nobody knows that it will be read
         self._redirects.remember(page, target_hash)
         result.state = PageState.REDIRECTED
         result.extracted = False
         result.reason = Reason.CANONICAL
         result.redirected_to = target
-        if target_hash not in self._seen:
-            self._seen.add(target_hash)
-            result.links.append(Link(target, target_hash, page.depth, page.hops + 1))
         return True
 
     def _take_refresh(self, result: PageResult, target: str) -> None:
@@ -368,6 +374,8 @@ def _hear(asked: Asked, extraction: Extraction) -> None:
     if asked.nofollow and extraction.links:
         extraction.reasons[Reason.NOFOLLOW] += len(extraction.links)
         extraction.links = []
+    if asked.nofollow:
+        extraction.refresh = ""
     if asked.noindex:
         extraction.noindex = True
         _drop_items(extraction)

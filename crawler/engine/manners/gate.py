@@ -20,6 +20,7 @@ from crawler.engine.records import Batch, CheckpointAnswer, PageResult, PendingP
 from crawler.engine.spider import Manners
 from crawler.engine.storage import CrawlStorage
 from crawler.engine.traps import Quotas
+from crawler.engine.urls import origin_of
 from crawler.engine.visit import Fetchers
 
 from .budget import MAX_WAIT, Budget, Calendar
@@ -118,6 +119,13 @@ class Gate:
     async def rules(self, origin: str) -> RobotsRules:
         """A host's robots.txt, whether or not the spider obeys it."""
         return await self._robots.rules(origin, self._fetchers.for_origin)
+
+    def may_ask(self, url: str) -> bool | None:
+        """Whether its host's robots.txt allows `url`, or the spider does not obey that; None where it is not known."""
+        if not self._manners.obey_robots:
+            return True
+        rules = self._robots.known(origin_of(url))
+        return None if rules is None else rules.allows(url, self.agent)
 
     @property
     def obeys_robots(self) -> bool:

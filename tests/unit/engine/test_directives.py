@@ -151,11 +151,12 @@ def test_the_preview_says_what_a_page_gives_up() -> None:
 async def test_nofollow_of_a_page_and_of_an_answer_end_the_walk_there() -> None:
     pages = {
         "/": page("/meta", "/header", "/other"),
-        "/meta": html("<meta name=robots content=nofollow>", "<a href=/x>x</a>"),
-        "/header": html("", "<a href=/y>y</a>", X_Robots_Tag="nofollow"),
         "/other": html("", "<a href=/z>z</a>", X_Robots_Tag="otherbot: nofollow"),
         "/z": page(),
     }
+    refresh = "<meta http-equiv=refresh content='0; url=/sent'>"
+    pages["/meta"] = html("<meta name=robots content=nofollow>" + refresh, "<a href=/x>x</a>")
+    pages["/header"] = html(refresh, "<a href=/y>y</a>", X_Robots_Tag="nofollow")
     storage = MemoryStorage()
     async with Site(pages) as site:
         outcome = await crawl_once(make_definition(site.url + "/", items=[ITEM]), storage)
@@ -233,6 +234,33 @@ async def test_a_page_gives_its_place_to_its_canonical_page() -> None:
     assert outcome.ending is Ending.COMPLETED
     assert outcome.counts.reasons["canonical"] == outcome.counts.pages_redirected == 3
     assert len(ignoring.items) == 6
+
+
+@pytest.mark.parametrize("robots", ["Disallow: /private", "Disallow: /private/book$"])
+async def test_a_canonical_page_that_may_not_be_asked_for_takes_no_items_away(robots: str) -> None:
+    pages = {
+        "/": canonical("/private/book", "/page", "/other"),
+        "/page": html("", "", Link="</private/book>; rel=canonical"),
+        "/robots.txt": Reply(f"User-agent: *\n{robots}"),
+    }
+    storage = MemoryStorage()
+    async with Site(pages) as site, Site({"/": html()}) as other:
+        site.pages["/other"] = canonical(other.url + "/")
+        document = {"items": [ITEM], "allowed_domains": ["127.0.0.1"]}
+        await crawl_once(make_definition(site.url + "/", **document), storage)
+        assert len(storage.items) == 3
+        storage.begin(version=2)
+        manners = {"canonical": "follow"}
+        outcome = await crawl_once(make_definition(site.url + "/", **document, manners=manners), storage)
+        assert outcome.ending is Ending.COMPLETED
+        assert not any(item.gone for item in storage.items.values()), "of the other host no rules are known"
+        assert other.asked == {"/": 1}
+        assert "robots_disallowed" not in outcome.counts.reasons
+        storage.begin(version=3)
+        manners = {"canonical": "follow", "obey_robots": False}
+        await crawl_once(make_definition(site.url + "/", **document, manners=manners), storage)
+        for path in ("/", "/other"):
+            assert page_of(storage, site.url + path).state is PageState.REDIRECTED
 
 
 async def test_canonicals_in_a_circle_mean_nothing() -> None:
