@@ -91,7 +91,7 @@ def product_token(user_agent: str) -> str:
 class RobotsRules:
     """What one origin allows."""
 
-    __slots__ = ("_text", "expires_at", "problem", "reason", "size")
+    __slots__ = ("_text", "expires_at", "is_there", "problem", "reason", "size")
 
     def __init__(
         self,
@@ -101,8 +101,11 @@ class RobotsRules:
         reason: Reason = Reason.ROBOTS_UNREACHABLE,
         expires_at: float = inf,
         size: int = 0,
+        is_there: bool = False,
     ) -> None:
         self._text = text
+        self.is_there = is_there
+        """Whether there is a file. What is allowed without one is known; what it would name is not."""
         self.size = size
         """Bytes of the file."""
         self.problem = problem
@@ -120,8 +123,8 @@ class RobotsRules:
             body = body[: body.rfind(b"\n", 0, MAX_BYTES) + 1]
         text = _read_once(body)
         if not text.groups and not text.sitemaps:
-            return cls(None, expires_at=expires_at)
-        return cls(text, expires_at=expires_at, size=len(body))
+            return cls(None, expires_at=expires_at, is_there=True)
+        return cls(text, expires_at=expires_at, size=len(body), is_there=True)
 
     def allows(self, url: str, agent: str) -> bool:
         """Whether the crawler that robots.txt knows as `agent` may fetch `url`; never while unreachable."""

@@ -144,8 +144,9 @@ class SitemapWalk:
             except UrlError as error:
                 self._record(address, 0, SitemapFailed(error.reason, str(error)))
         if not rules.sitemaps:
-            nothing = SitemapFailed(Reason.SITEMAP_INVALID, "robots.txt names no sitemap")
-            self._record(address, 0, nothing, is_whole=True)
+            why = "robots.txt names no sitemap" if rules.is_there else "there is no robots.txt to name sitemaps"
+            # A file that is away for a moment may have named the only way to many pages.
+            self._record(address, 0, SitemapFailed(Reason.SITEMAP_INVALID, why), is_whole=rules.is_there)
         return list(urls)
 
     async def _visit(self, url: str, level: int) -> bool:

@@ -246,7 +246,7 @@ async def test_a_canonical_page_that_may_not_be_asked_for_takes_no_items_away(ro
     storage = MemoryStorage()
     async with Site(pages) as site, Site({"/": html()}) as other:
         site.pages["/other"] = canonical(other.url + "/")
-        document = {"items": [ITEM], "allowed_domains": ["127.0.0.1"]}
+        document: dict[str, object] = {"items": [ITEM], "allowed_domains": ["127.0.0.1"]}
         await crawl_once(make_definition(site.url + "/", **document), storage)
         assert len(storage.items) == 3
         storage.begin(version=2)
@@ -257,8 +257,8 @@ async def test_a_canonical_page_that_may_not_be_asked_for_takes_no_items_away(ro
         assert other.asked == {"/": 1}
         assert "robots_disallowed" not in outcome.counts.reasons
         storage.begin(version=3)
-        manners = {"canonical": "follow", "obey_robots": False}
-        await crawl_once(make_definition(site.url + "/", **document, manners=manners), storage)
+        careless = {**manners, "obey_robots": False}
+        await crawl_once(make_definition(site.url + "/", **document, manners=careless), storage)
         for path in ("/", "/other"):
             assert page_of(storage, site.url + path).state is PageState.REDIRECTED
 

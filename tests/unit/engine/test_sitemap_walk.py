@@ -87,7 +87,9 @@ async def test_robots_txt_names_the_sitemaps() -> None:
     ("answer", "reason", "is_whole"),
     [
         (robots("User-agent: *", "Disallow:"), "sitemap_invalid", True),
-        (Reply("not here", 404), "sitemap_invalid", True),
+        (robots(""), "sitemap_invalid", True),
+        (Reply("not here", 404), "sitemap_invalid", False),
+        (Reply("", 302, headers={"Location": "/robots.txt"}), "sitemap_invalid", False),
         (Reply("no", 500), "robots_unreachable", False),
     ],
 )
