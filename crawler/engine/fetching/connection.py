@@ -250,7 +250,8 @@ class Connection(asyncio.Protocol):
                 raise BodyTooLarge(f"more than {self._max_bytes} bytes, compressed")
             self._decoder.feed(data)
         except FetchError as error:
-            self._failure = error
+            # Its frames hold the decoder, and that its megabytes, until the garbage is collected.
+            self._failure = error.with_traceback(None)
 
     def on_message_complete(self) -> None:
         if self._status < 200:
@@ -309,7 +310,7 @@ class Connection(asyncio.Protocol):
     def _fail(self, error: FetchError) -> None:
         waiter, self._waiter = self._waiter, None
         self._body = []
-        self._decoder = None
+        self._decoder = self._failure = None
         self.abort()
         if waiter is not None and not waiter.done():
             waiter.set_exception(error)
