@@ -6,9 +6,11 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 from django.conf import settings
+from waitress import wasyncore
 from waitress.server import create_server
 
 
@@ -67,10 +69,13 @@ class WebServer:
         self._thread.start()
 
     def close(self) -> None:
-        self._server.close()
+        """End the answers that are under way, then the loop with its sockets, in its own thread."""
         self._server.task_dispatcher.shutdown(cancel_pending=True, timeout=5)
         if self._thread is not None:
+            # waitress has no other way to end its loop.
+            self._server.trigger.pull_trigger(partial(wasyncore.close_all, self._server._map))
             self._thread.join(timeout=5)
+        self._server.close()
 
 
 def stop_on_sigterm() -> None:
