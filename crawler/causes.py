@@ -168,6 +168,13 @@ CAUSES: tuple[Cause, ...] = (
         Reason.BOT_WALL,
     ),
     _cause(
+        "legal",
+        Severity.TROUBLE,
+        _("Refused for legal reasons"),
+        _("The site may not, or will not, show these pages where the crawler is (451)."),
+        _("Ask the site's owner, crawl from a country that is served (session.proxy), or deny these in follow."),
+    ),
+    _cause(
         "overloaded",
         Severity.TROUBLE,
         _("The host asked for rest"),
@@ -487,7 +494,7 @@ OTHER = _cause(
 BY_KEY: Mapping[str, Cause] = {cause.key: cause for cause in (*CAUSES, OTHER)}
 _BY_REASON: Mapping[str, Cause] = {str(reason): cause for cause in CAUSES for reason in cause.reasons}
 
-_BLOCKED = frozenset({403, 406, 444, 451, 456, 498, 999})
+_BLOCKED = frozenset({403, 406, 444, 456, 498, 999})
 _OVERLOADED = frozenset({420, 429, 503, 509, 529, 598, 599})
 _GONE = frozenset({404, 410})
 _TOO_SLOW = frozenset({408, 504, 522, 524})
@@ -508,6 +515,7 @@ def _cause_of_status(status: int) -> str:
     families = (
         ("login", frozenset({401})),
         ("blocked", _BLOCKED),
+        ("legal", frozenset({451})),
         ("overloaded", _OVERLOADED),
         ("not_found", _GONE),
         ("timeout", _TOO_SLOW),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
@@ -18,6 +18,7 @@ from .engine.errors import DefinitionError
 from .engine.fetching.session import SessionValues
 from .engine.records import CrawlCounts, CrawlOutcome, Ending
 from .engine.spider import Limits, SpiderDefinition
+from .explanation import Unit, amount
 from .fan_out import fan_out
 from .manager import get_manager
 from .models import CrawlTask, Spider
@@ -101,7 +102,7 @@ class CrawlJobHandler(JobHandler):
 
         def show(done: CrawlCounts) -> None:
             fraction = None if max_pages is None else min(done.pages / max_pages, 1.0)
-            context.progress(fraction, _("%(pages)d pages, %(items)d items") % _shown(done.pages, done.items))
+            context.progress(fraction, f"{amount(Unit.PAGES, done.pages)}, {amount(Unit.ITEMS, done.items)}")
 
         outcome = await manager.crawl(
             definition=prepared.definition,
@@ -154,15 +155,11 @@ def _notes(outcome: CrawlOutcome, definition: SpiderDefinition, goes_on_from: st
 def _sentence(outcome: CrawlOutcome, data: Mapping[str, object], notes: str) -> str:
     if outcome.ending is Ending.FAILED:
         return notes
-    found = _("%(pages)d pages, %(same)d unchanged; %(items)d items read, %(new)d new, %(changed)d changed.") % {
-        "pages": data["pages"],
+    found = _("%(pages)s, %(same)d unchanged; %(items)s read, %(new)d new, %(changed)d changed.") % {
+        "pages": amount(Unit.PAGES, cast(int, data["pages"])),
         "same": data["pages_unchanged"],
-        "items": data["items"],
+        "items": amount(Unit.ITEMS, cast(int, data["items"])),
         "new": data["items_new"],
         "changed": data["items_changed"],
     }
     return f"{found} {notes}".rstrip()
-
-
-def _shown(pages: int, items: int) -> dict[str, int]:
-    return {"pages": pages, "items": items}

@@ -111,6 +111,8 @@ class PageReader:
         self._seen = seen
         self._memo: dict[str, int | Reason] = {}
         self._redirects = Redirects()
+        self._walls: set[int] = set()
+        """Where start pages were sent to in place of themselves: each is counted there, and gives links alone."""
         self.posts: Posts | None = None
         """See `Visitor.posts`."""
 
@@ -153,7 +155,7 @@ class PageReader:
         followed, but nothing that is stored is replaced. Says whether the page is an echo of others, as `take_links`
         wants to know it of further links.
         """
-        if extraction.canonical and self._gives_place(result, extraction):
+        if result.page.url_hash in self._walls or (extraction.canonical and self._gives_place(result, extraction)):
             _drop_items(extraction)
         result.problems = extraction.problems
         result.reasons = extraction.reasons
@@ -346,6 +348,7 @@ class PageReader:
             _give_up(result, wall, f"redirected to {target}")
             if page.depth > 0:
                 return result
+            self._walls.add(target_hash)
         reason = self._scope.judge(target, page.depth)
         if reason is not None:
             result.reason = wall or reason

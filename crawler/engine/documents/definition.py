@@ -238,10 +238,12 @@ def _read_manners(manners: Section) -> Manners:
 
 
 def _read_canonical(manners: Section) -> str:
-    canonical = manners.text("canonical") or "ignore"
+    canonical = manners.document.get("canonical")
+    if canonical is None:
+        return "ignore"
     if canonical not in ("ignore", "follow"):
         manners.error("canonical", f'{shown(canonical)} is not known; write "ignore" or "follow"')
-    return canonical
+    return str(canonical)
 
 
 def _read_headers(headers: Section) -> dict[str, str | SecretRef]:

@@ -80,8 +80,8 @@ class Section:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
-            hint = "; take the quotes off" if isinstance(value, str) else ""
-            self.error(key, f"{shown(value)} is not a number{hint}")
+            hint = "take the quotes off" if _is_quoted_number(value) else f"give {least} to {most}"
+            self.error(key, f"{shown(value)} is not a number; {hint}")
             return None
         # NaN compares false with everything: this form refuses it.
         if not least <= value <= most or (isinstance(value, float) and math.isnan(value)):
@@ -157,6 +157,13 @@ def _problem(place: str, message: str) -> DefinitionProblem:
 
 def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _is_quoted_number(value: object) -> bool:
+    try:
+        return isinstance(value, str) and math.isfinite(float(value))
+    except ValueError:
+        return False
 
 
 def _quoted_hint(value: object) -> str:

@@ -15,7 +15,7 @@ from crawler.explaining import explain
 from crawler.management.plain import find_spider, plain_errors, printable
 from crawler.management.telling import closing
 from crawler.models import CrawlTask
-from scheduling.exceptions import RunBusy, RunStopped
+from scheduling.exceptions import InvalidJobData, RunBusy, RunStopped
 from scheduling.models import JobRun
 from scheduling.runner import run_in_foreground
 
@@ -56,6 +56,9 @@ class Command(BaseCommand):
             try:
                 with _progress_bar(spider) as show:
                     run = run_in_foreground("crawl", job_data, wait=wait, on_progress=show)
+            except InvalidJobData as error:
+                place = "--url" if error.place.startswith("target") and url else error.place
+                raise CommandError(f"{place}: {error.message}", returncode=2) from error
             except RunBusy as error:
                 message = f'spider "{spider}" is being crawled by run #{error.run_id}; --wait waits for its end'
                 raise CommandError(message, returncode=1) from error
@@ -95,13 +98,19 @@ def sentence(result: dict[str, object]) -> str:
     reasons = result["reasons"]
     listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items()) if isinstance(reasons, dict) else ""
     counts = (
-        f"{result['pages']:,} pages, {result['items']:,} items ({result['items_new']:,} new, "
-        f"{result['items_changed']:,} changed), {result['errors']:,} errors, {result['bytes']:,} bytes"
+        f"{_several(result, 'pages')}, {_several(result, 'items')} ({result['items_new']:,} new, "
+        f"{result['items_changed']:,} changed), {_several(result, 'errors')}, {_several(result, 'bytes')}"
     )
     told = result["notes"] if result["status"] == "completed" else result["message"]
     first = str(told).strip().partition("\n")[0]
     lines = f"{str(result['status']).capitalize()} in {result['seconds']} s: {counts}."
     return lines + (f" Reasons: {listed}." if listed else "") + (f" {first}" if first else "")
+
+
+def _several(result: dict[str, object], name: str) -> str:
+    """``1 page``, ``2,000 pages``."""
+    count = result[name]
+    return f"{count:,} {name.removesuffix('s') if count == 1 else name}"
 
 
 @contextmanager

@@ -159,6 +159,8 @@ def test_given_urls_are_read_alone(site: SiteServer) -> None:
     assert code == 0
     assert "/" not in site.targets()
     assert Item.objects.count() == 2
+    assert ": 1 page, 1 item (0 new, 0 changed), 0 errors, " in run("crawl", "books", "--url", f"{site.url}/book/1")[0]
+    assert JobRun.objects.latest("pk").message == "1 page, 0 unchanged; 1 item read, 0 new, 0 changed."
 
 
 @pytest.mark.django_db(transaction=True)
@@ -197,8 +199,8 @@ def test_a_busy_spider_is_refused_naming_the_run() -> None:
     ("arguments", "message"),
     [
         (["boks"], 'There is no spider "boks". Did you mean "books"?'),
-        (["books", "--url", "https://else.example/"], "target[0]: https://else.example/ is outside the domains"),
-        (["books", "--url", "nope"], "target[0]: "),
+        (["books", "--url", "https://else.example/"], "--url: https://else.example/ is outside the domains"),
+        (["books", "--url", "https://x.example", "--url", "nope"], "--url: "),
     ],
 )
 def test_wrong_usage_of_crawl_is_said_and_nothing_is_recorded(arguments: list[str], message: str) -> None:

@@ -36,6 +36,7 @@ def test_each_status_that_is_an_error_has_a_cause() -> None:
         (408, "timeout"),
         (410, "not_found"),
         (429, "overloaded"),
+        (451, "legal"),
         (500, "server_error"),
         (503, "overloaded"),
         (520, "server_error"),

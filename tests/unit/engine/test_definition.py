@@ -154,6 +154,13 @@ REFUSED = {
     "endless delay": (make_document(manners={"delay": float("inf")}), "manners.delay: inf is out of range"),
     "delay true": (make_document(manners={"delay": True}), "manners.delay: true is not a number"),
     "delay in quotes": (make_document(manners={"delay": "1"}), '"1" is not a number; take the quotes off'),
+    "pages in words": (make_document(limits={"max_pages_per_pattern": "many"}), '"many" is not a number; give 1 to '),
+    "canonical true": (make_document(manners={"canonical": True}), 'true is not known; write "ignore" or "follow"'),
+    "canonical in words": (
+        make_document(manners={"canonical": "yes"}),
+        '"yes" is not known; write "ignore" or "follow"',
+    ),
+    "canonical empty": (make_document(manners={"canonical": ""}), '"" is not known; write "ignore" or "follow"'),
     "manners that are a list": (make_document(manners=[]), "manners: [] is not a mapping"),
     "no pages a day": (make_document(manners={"pages_per_day": 0}), "manners.pages_per_day: 0 is out of range"),
     "half a page a day": (make_document(manners={"pages_per_day": 0.5}), "0.5 is out of range"),

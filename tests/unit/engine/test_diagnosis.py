@@ -321,6 +321,16 @@ async def test_a_start_page_with_a_box_to_log_in_is_no_wall_where_it_leads_on(
     assert outcome.counts.pages == links + 1
 
 
+async def test_a_login_in_a_start_pages_place_is_one_wall_and_no_item() -> None:
+    rule = {"type": "form", "match": "lamp", "fields": {"title": {"css": "h1", "required": True}}}
+    for login in (LOGIN, Reply(html("<h1>Log in</h1><a href=/lamp/2>2</a>"), headers=LOGIN.headers)):
+        pages = {"/": redirect("/login?next=/lamp/1"), "/login?next=/lamp/1": login, "/lamp/2": page(text="no heading")}
+        outcome, storage, _ = await crawled(pages, items=[rule])
+        assert outcome.counts.reasons["login_wall"] == 1
+        assert not storage.items
+    assert outcome.counts.pages == 2, "what the login links to is followed"
+
+
 async def test_a_page_in_the_place_of_json_is_told_of() -> None:
     rule = {
         "type": "lamp",
