@@ -23,7 +23,7 @@ from .checkpoint import CrawlMemory, CrawlScope, Stored, add_seeds
 from .engine.errors import Reason
 from .engine.known import KnownHashes
 from .engine.records import Batch, CheckpointAnswer, Link, Opening, PageResult, PendingPage, SitemapMemory
-from .engine.storage import LOOK_CHARACTERS
+from .engine.storage import LOOK_CHARACTERS, never
 from .engine.tally import is_start_answer
 from .item_history import Claim
 from .item_rows import Key
@@ -95,7 +95,7 @@ class DatabaseStorage:
         # Checkpoints may wait side by side; each batch is stored whole before the next begins.
         self._in_order = asyncio.Lock()
 
-    async def open(self, seeds: Sequence[Link], *, room: int) -> Opening:
+    async def open(self, seeds: Sequence[Link], *, room: int, stopping: Callable[[], bool] = never) -> Opening:
         """Begin, or go on with, the crawl: a task that has pages is gone on with, and so is one that had to leave some.
 
         (`continuation` says when.)
@@ -104,6 +104,8 @@ class DatabaseStorage:
         if before.task_id is not None:
             while await self._lane_run(continuation.take_part, self._scope, before.task_id):
                 await asyncio.sleep(PART_PAUSE)
+                if stopping():
+                    return Opening(KnownHashes(), [], pending_dropped=0, pages_done=0, resumed=False)
         return await self._lane_run(self._open, seeds, room, before)
 
     async def window(self, *, room: int, held: Collection[int]) -> Sequence[PendingPage]:

@@ -153,7 +153,9 @@ class Crawl:
         Raises what the storage raises, and defects of ours; what happens to single pages is counted instead.
         """
         started = self._clock()
-        opening = await self._storage.open(start_links(self._definition), room=self._frontier.window)
+        opening = await self._storage.open(
+            start_links(self._definition), room=self._frontier.window, stopping=lambda: self._closing is not None
+        )
         self._begin(opening)
         try:
             await self._ledger.take_in(opening.pending)

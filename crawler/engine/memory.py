@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -26,6 +26,7 @@ from .records import (
     Seed,
     SitemapMemory,
 )
+from .storage import never
 from .tally import is_start_answer
 
 
@@ -117,7 +118,7 @@ class MemoryStorage:
         self._found_lies = False
         self.sitemaps_read = set()
 
-    async def open(self, seeds: Sequence[Link], *, room: int) -> Opening:
+    async def open(self, seeds: Sequence[Link], *, room: int, stopping: Callable[[], bool] = never) -> Opening:
         resumed = self._opened == self.task
         self._opened = self.task
         self._join(seeds)

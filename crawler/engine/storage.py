@@ -3,7 +3,7 @@ tests and previews."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
 from typing import Protocol
 
@@ -13,14 +13,20 @@ LOOK_CHARACTERS = 16_000_000
 """Of the URLs that one look into the frontier brings, about: 2,000 of the longest that there are."""
 
 
+def never() -> bool:
+    """For who does not stop."""
+    return False
+
+
 class CrawlStorage(Protocol):
     """Coroutines, called by one task at a time but for `checkpoint`, of which at most two wait."""
 
-    async def open(self, seeds: Sequence[Link], *, room: int) -> Opening:
+    async def open(self, seeds: Sequence[Link], *, room: int, stopping: Callable[[], bool] = never) -> Opening:
         """Begin, or go on with, the crawl.
 
         Puts `seeds` into the frontier where the task does not know them, and returns at most `room` pending pages,
-        fewer where their URLs have `LOOK_CHARACTERS` together.
+        fewer where their URLs have `LOOK_CHARACTERS` together. Where it takes long, it asks now and then whether the
+        crawl is `stopping`, and then returns an empty opening: another attempt goes on with what is done by then.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections import Counter
 from collections.abc import Iterator
@@ -14,15 +15,19 @@ from pytest_django import Settings
 
 from crawler import continuation, host_days
 from crawler.definitions import save_spider
+from crawler.engine.documents.definition import parse
 from crawler.engine.manners.budget import Calendar
-from crawler.models import CrawlTask, Item, Page
+from crawler.engine.records import CrawlOutcome, Ending
+from crawler.manager import get_manager
+from crawler.models import CrawlTask, Item, Page, Spider
+from crawler.storage import DatabaseStorage
 from scheduling.lanes import Lane
 from scheduling.runner import run_in_foreground
 from tests.servers.misbehaving import MisbehavingServer
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 
-from .making import Crawl, make_spider, wait
+from .making import Crawl, make_spider, make_task, nobody_else, wait
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -97,6 +102,38 @@ def test_a_site_that_is_larger_than_a_day_is_walked_in_several(site: SiteServer,
     task = crawl()
     assert next(iter(asked(site))) == "/"
     assert task.pages_unchanged == 12
+
+
+def test_a_crawl_that_is_stopped_while_it_takes_over_goes_on_with_the_rest(
+    site: SiteServer, days: Days, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(site, manners={"pages_per_day": 12})
+    before = crawl()
+    days.turn()
+    spider = Spider.objects.get()
+    monkeypatch.setattr(continuation, "PART", 2)
+    task = make_task(spider, "crawl_spider_9", spider_version=spider.version)
+
+    async def attempt(stopping: asyncio.Event) -> CrawlOutcome:
+        manager = await get_manager()
+        storage = DatabaseStorage(
+            task=task,
+            spider=spider,
+            spider_version=spider.version,
+            guard=nobody_else,
+            lane_run=manager.lane.run_patiently,
+        )
+        return await manager.crawl(definition=parse(spider.definition), storage=storage, stopping=stopping)
+
+    stopped = asyncio.Event()
+    stopped.set()
+    site.log.clear()
+    assert asyncio.run(attempt(stopped)).ending is Ending.STOPPED
+    assert Page.objects.filter(task=task).count() == 2
+    assert not asked(site)
+    assert asyncio.run(attempt(asyncio.Event())).ending is Ending.LIMITED
+    assert not Page.objects.filter(task=before).exists()
+    assert (asked(site).total(), "/" in asked(site)) == (12, False)
 
 
 def test_what_is_gone_is_judged_by_the_whole_walk(site: SiteServer, days: Days) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import pairwise
@@ -17,6 +17,7 @@ from crawler.engine.memory import MemoryStorage
 from crawler.engine.pages import parsing
 from crawler.engine.records import Batch, CheckpointAnswer, CrawlCounts, Ending, Link, Opening, PageState
 from crawler.engine.rest import RestRoom
+from crawler.engine.storage import never
 
 from .crawling import crawl_once, finish, make_crawler, make_definition, page_of
 from .site import Handler, Reply, Seen, Site, page, redirect
@@ -323,8 +324,8 @@ async def test_max_seconds_ends_a_crawl_that_takes_longer() -> None:
 
 async def test_max_seconds_does_not_begin_anew_when_a_crawl_goes_on() -> None:
     class Resumed(MemoryStorage):
-        async def open(self, seeds: Sequence[Link], *, room: int) -> Opening:
-            return replace(await super().open(seeds, room=room), seconds_spent=59.9)
+        async def open(self, seeds: Sequence[Link], *, room: int, stopping: Callable[[], bool] = never) -> Opening:
+            return replace(await super().open(seeds, room=room, stopping=stopping), seconds_spent=59.9)
 
     async def slow(_: Seen) -> Reply:
         await asyncio.sleep(0.05)
@@ -512,8 +513,8 @@ async def test_a_small_window_walks_the_whole_site() -> None:
 
 async def test_an_opening_may_leave_all_pages_to_the_window() -> None:
     class Reluctant(MemoryStorage):
-        async def open(self, seeds: Sequence[Link], *, room: int) -> Opening:
-            opening = await super().open(seeds, room=room)
+        async def open(self, seeds: Sequence[Link], *, room: int, stopping: Callable[[], bool] = never) -> Opening:
+            opening = await super().open(seeds, room=room, stopping=stopping)
             return replace(opening, pending=[], pending_dropped=len(opening.pending))
 
     async with Site(binary_tree(3)) as site:
