@@ -9,8 +9,10 @@ ports = @PYTHON="$(PYTHON)" VENV="$(VENV)" sh .make/ports.sh
 install = @PYTHON="$(PYTHON)" VENV="$(VENV)" sh .make/install.sh
 # `make test` reads no `.env`, and leaves the address of the servers that it starts to the tests.
 pytest = $(python) -m pytest
-# Most of what the process tests do is wait for processes: two workers a core keep the machine busy.
-WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+# Many tests wait, for processes or for servers that are slow on purpose: more workers than cores keep the machine busy.
+CORES = $(shell getconf _NPROCESSORS_ONLN)
+WORKERS ?= $(shell echo $$((2 * $(CORES))))
+UNIT_WORKERS ?= $(shell echo $$((3 * $(CORES))))
 
 .PHONY: run demo test check bench soak lock clean messages packages-dev
 .DEFAULT_GOAL := run
@@ -30,9 +32,9 @@ packages-dev:
 	$(install) requirements.txt requirements-dev.txt
 
 test: packages-dev
-	$(pytest) tests/unit -m "not soak" -n $(WORKERS)
+	$(pytest) tests/unit -m "not soak" -n $(UNIT_WORKERS)
 	$(pytest) tests/db tests/acceptance -m "not soak" -n $(WORKERS)
-	$(python) -m tests.postgres $(pytest) tests/db tests/acceptance -m "not soak and not browser and not frame" -n $(WORKERS)
+	$(python) -m tests.postgres $(pytest) tests/db tests/acceptance -m "not soak and not browser and not frame and not any_database" -n $(WORKERS)
 
 check: packages-dev
 	$(VENV)/bin/ruff check .

@@ -30,6 +30,7 @@ MANY = 0.2
 """Dead links with a greater share are trouble."""
 
 Status = CrawlTask.Status
+_PLACES = {key: place for place, key in enumerate(BY_KEY)}
 
 
 def explain(task: CrawlTask) -> Explanation:
@@ -169,9 +170,10 @@ def _pages(task: CrawlTask) -> int:
     return pages_of(task) + task.pages_redirected + task.pages_refused + unanswered
 
 
-def _weight(found: Found) -> tuple[int, float, int]:
+def _weight(found: Found) -> tuple[int, float, int, int]:
+    """Of equal ones the order of the causes decides: a database may give the counts in any order."""
     order = list(Severity).index(found.severity)
-    return order, -(found.share or 0.0), -found.count
+    return order, -(found.share or 0.0), -found.count, _PLACES[found.cause.key]
 
 
 def _blamed(task: CrawlTask) -> set[str]:

@@ -17,7 +17,7 @@ from tests.servers.sites import SiteServer
 from .product import Product, wait_for
 from .web import site_of
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.any_database]
 
 SETTING = "CRAWLER_ALLOWED_NETWORKS"
 DISGUISES = {

@@ -12,7 +12,7 @@ from tests.servers.sites import SiteServer
 from .product import Product, wait_for
 from .web import site_of
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.any_database]
 
 ONCE: dict[str, object] = {"type": "date", "run_date": "2026-01-01T00:00:00"}
 """Due at once, however late."""
