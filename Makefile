@@ -55,8 +55,8 @@ soak: packages-dev
 	exit $$status
 
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes -q requirements.in -o requirements.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes -q requirements-dev.in -o requirements-dev.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras -q requirements.in -o requirements.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras -q requirements-dev.in -o requirements-dev.txt
 
 messages: packages-dev
 	SECRET_KEY=messages ENV_FILE=/dev/null $(python) manage.py makemessages --locale zh_Hans --no-location --no-obsolete \
