@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from .engine.errors import Reason
+from .engine.errors import LEFT_FOR_LATER, Reason
 from .engine.records import Json
 from .models import CrawlTask
 
@@ -18,9 +18,6 @@ MOST_BETWEEN = 100
 """Crawls since then that are looked at."""
 ENOUGH = 10
 """Pages or items of the crawl before: what falls from fewer says nothing."""
-
-
-_LEAVING = (Reason.DAY_BUDGET, Reason.QUIET_HOURS, Reason.HOST_REST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +102,7 @@ def _is_part(task: CrawlTask) -> bool:
 
     The next one goes on with these, and is no measure either: it is compared with this.
     """
-    return "Stopped at" in task.message or any(reason in task.reasons for reason in _LEAVING)
+    return "Stopped at" in task.message or not LEFT_FOR_LATER.isdisjoint(task.reasons)
 
 
 def _falls(task: CrawlTask, before: CrawlTask) -> list[str]:

@@ -17,12 +17,10 @@ from django.utils.dateparse import parse_datetime
 
 from . import rawsql
 from .checkpoint import CrawlScope, lock_task
-from .engine.errors import Reason
+from .engine.errors import LEFT_FOR_LATER, Reason
 from .engine.manners.politeness import read_hosts
 from .models import CrawlTask
 
-LEFT_FOR_LATER = frozenset({Reason.DAY_BUDGET.value, Reason.QUIET_HOURS.value, Reason.HOST_REST.value})
-"""Reasons for which pages are left that another time may be asked for."""
 PART = 3_000
 """Pages that one transaction takes over: a tick must not wait long for the lock."""
 MAX_CRAWLS = 1_000
@@ -78,7 +76,7 @@ def find(scope: CrawlScope, *, max_pages: int | None) -> Before:
 def _asked_in_vain(pages: int, reasons: Mapping[str, int], hosts: object) -> bool:
     """Whether a crawl got nothing from the hosts whose rest was over: all that they said was to rest again. One such
     host may say so for ever; what the spider has elsewhere must not wait for it."""
-    if pages or LEFT_FOR_LATER.intersection(reasons) != {Reason.HOST_REST.value}:
+    if pages or LEFT_FOR_LATER.intersection(reasons) != {Reason.HOST_REST}:
         return False
     return any(manners.requests for manners in read_hosts(hosts).values())
 

@@ -13,14 +13,13 @@ from dataclasses import replace
 
 from django.utils.translation import gettext as _
 
-from .causes import BY_KEY, Cause, Severity, cause_of
-from .comparison import Comparison, compare, last_reading, pages_of
-from .engine.errors import Reason
-from .explanation import FEW, Example, Explanation, Found, Unit, Verdict, amount, percent
+from .causes import BY_KEY, Cause, Severity, Unit, cause_of
+from .comparison import compare, last_reading, pages_of
+from .engine.errors import NO_ANSWER
+from .explanation import FEW, Example, Explanation, Found
 from .models import CrawlTask, Item, Page, TaskFailure
 from .rule_findings import RuleFinding, empty_fields, find, follows_nothing, still_idle
-
-__all__ = ["Example", "Explanation", "Found", "Unit", "Verdict", "explain"]
+from .verdict import LEFT, sentence_of, verdict_of
 
 MAX_EXAMPLES = 3
 """Pages that are named a cause."""
@@ -31,6 +30,10 @@ MANY = 0.2
 
 Status = CrawlTask.Status
 _PLACES = {key: place for place, key in enumerate(BY_KEY)}
+_OF_CONTENT = frozenset({"missing_required", "missing_key", "unreadable_value", "nothing_matched", "javascript"})
+"""Causes that lie in the pages themselves, and so stay while these are unchanged."""
+_LIMITS = {"max_pages": "limit_pages", "max_seconds": "limit_time"}
+_STOPPED = re.compile(rf"Stopped at ({'|'.join(_LIMITS)}) =")
 
 
 def explain(task: CrawlTask) -> Explanation:
@@ -38,47 +41,15 @@ def explain(task: CrawlTask) -> Explanation:
     own = {found.cause.key: found for found in _causes(task)}
     causes = tuple(sorted({**_standing(task), **own}.values(), key=_weight))
     comparison = compare(task)
-    verdict = _verdict(task, causes, comparison)
+    verdict = verdict_of(task, causes, comparison)
     return Explanation(
         task_id=task.task_id,
         status=task.status,
         verdict=verdict,
-        sentence=_sentence(task, verdict, causes),
+        sentence=sentence_of(task, verdict, causes),
         causes=causes,
         comparison=comparison,
     )
-
-
-# --- causes -----------------------------------------------------------------------------------------------------------
-
-_NO_ANSWER = (
-    *(Reason.DNS_ERROR, Reason.CONNECT_ERROR, Reason.CONNECT_TIMEOUT, Reason.READ_TIMEOUT, Reason.TOTAL_TIMEOUT),
-    *(Reason.TLS_ERROR, Reason.PROXY_ERROR, Reason.CONNECTION_LOST, Reason.PROTOCOL_ERROR),
-    *(Reason.BODY_TOO_LARGE, Reason.BODY_TRUNCATED, Reason.BODY_UNDECODABLE),
-)
-_UNITS = {
-    "no_url": Unit.LINKS,
-    "out_of_scope": Unit.LINKS,
-    "limit_depth": Unit.LINKS,
-    "nofollow": Unit.LINKS,
-    "trap": Unit.LINKS,
-    "sitemap": Unit.SITEMAPS,
-    "missing_required": Unit.ITEMS,
-    "missing_key": Unit.ITEMS,
-    "duplicate_key": Unit.ITEMS,
-    "key_conflict": Unit.ITEMS,
-    "empty_field": Unit.ITEMS,
-    "unreadable_value": Unit.VALUES,
-}
-"""By the cause's key; pages for all others."""
-_OF_CONTENT = frozenset({"missing_required", "missing_key", "unreadable_value", "nothing_matched", "javascript"})
-"""Causes that lie in the pages themselves, and so stay while these are unchanged."""
-_LEFT = frozenset({"day_budget", "quiet_hours", "host_rest"})
-"""Causes that count pages which the crawl has not been through with: they are no share of the others."""
-_LIMITS = {"max_pages": "limit_pages", "max_seconds": "limit_time"}
-_STOPPED = re.compile(rf"Stopped at ({'|'.join(_LIMITS)}) =")
-_CUTS = frozenset({"limit_depth", "limit_pages", "limit_time", "limit_host", "limit_pattern", *_LEFT})
-"""Causes that mean the crawl ended by a limit of its own, or of its host."""
 
 
 def _causes(task: CrawlTask) -> Iterable[Found]:
@@ -92,7 +63,7 @@ def _causes(task: CrawlTask) -> Iterable[Found]:
     blamed = _blamed(task)
     for key, reasons in counted.items():
         yield _found(task, BY_KEY[key], reasons, findings, examples.get(key, ()), is_blamed=key in blamed)
-    if follows_nothing(task) and not counted.keys() & _LEFT:
+    if follows_nothing(task) and not counted.keys() & LEFT:
         yield _nothing_followed(task)
     yield from _limits(task)
     yield from _empty(task)
@@ -135,18 +106,17 @@ def _found(
     is_blamed: bool,
 ) -> Found:
     own = [finding for finding in findings if finding.key == cause.key]
-    unit = _UNITS.get(cause.key, Unit.PAGES)
     count = reasons.total() or sum(finding.count for finding in own)
     items = task.items + task.items_rejected
-    whole = {Unit.PAGES: _pages(task), Unit.ITEMS: items, Unit.VALUES: items}.get(unit, 0)
+    whole = {Unit.PAGES: _pages(task), Unit.ITEMS: items, Unit.VALUES: items}.get(cause.unit, 0)
     part = min(count / whole, 1.0) if whole else None
     return Found(
         cause=cause,
         severity=Severity.TROUBLE if is_blamed else _severity(task, cause, part),
         count=count,
-        unit=unit,
+        unit=cause.unit,
         # An item has many values: how many there were in all is not known.
-        share=None if unit is Unit.VALUES or cause.key in _LEFT else part,
+        share=None if cause.unit is Unit.VALUES or cause.key in LEFT else part,
         reasons=reasons,
         details=tuple(finding.sentence for finding in own),
         examples=tuple(examples),
@@ -166,7 +136,7 @@ def _severity(task: CrawlTask, cause: Cause, share: float | None) -> Severity:
 
 def _pages(task: CrawlTask) -> int:
     """All pages that the crawl was through with, answered or not."""
-    unanswered: int = sum(task.reasons.get(reason, 0) for reason in _NO_ANSWER)
+    unanswered: int = sum(task.reasons.get(reason, 0) for reason in NO_ANSWER)
     return pages_of(task) + task.pages_redirected + task.pages_refused + unanswered
 
 
@@ -246,90 +216,3 @@ def _examples(task: CrawlTask, counted: Mapping[str, Counter[str]]) -> dict[str,
             if len(of_cause) < MAX_EXAMPLES:
                 of_cause.append(Example(url, status_code, ""))
     return examples
-
-
-# --- in one sentence --------------------------------------------------------------------------------------------------
-
-
-def _verdict(task: CrawlTask, causes: tuple[Found, ...], comparison: Comparison | None) -> Verdict:
-    simple = {
-        Status.PENDING: Verdict.WAITING,
-        Status.RUNNING: Verdict.RUNNING,
-        Status.FAILED: Verdict.FAILED,
-        Status.CANCELLED: Verdict.CANCELLED,
-    }.get(Status(task.status))
-    if simple is not None:
-        return simple
-    if any(found.severity is Severity.TROUBLE for found in causes) or (comparison is not None and comparison.is_bad):
-        return Verdict.LACKING
-    is_cut = any(found.cause.key in _CUTS for found in causes)
-    return Verdict.LIMITED if is_cut else Verdict.WELL
-
-
-def _sentence(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) -> str:
-    sentence = _of_verdict(task, verdict, causes)
-    if task.spider_id is None and task.status in CrawlTask.TERMINAL and task.message:
-        # How many of its spiders completed.
-        return f"{task.message} {sentence}"
-    return sentence
-
-
-def _of_verdict(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) -> str:
-    values = {
-        "pages": amount(Unit.PAGES, pages_of(task)),
-        "items": amount(Unit.ITEMS, task.items),
-        "same": f"{task.pages_unchanged:,}",
-    }
-    if verdict is Verdict.WAITING:
-        return task.message or _("The crawl has not begun.")
-    if verdict is Verdict.RUNNING:
-        return _("The crawl is at work: %(pages)s and %(items)s so far.") % values
-    if verdict is Verdict.CANCELLED:
-        return _("The crawl was cancelled after %(pages)s and %(items)s.") % values
-    if verdict is Verdict.FAILED:
-        return _failed(task, causes)
-    if verdict is Verdict.LIMITED:
-        limit = next(found for found in causes if found.cause.key in _CUTS)
-        values["limit"] = str(limit.cause.title)
-        return _("%(limit)s: %(pages)s read, %(items)s found.") % values
-    if verdict is Verdict.LACKING:
-        return _lacking(task, causes, values)
-    return _well(task, causes, values)
-
-
-def _well(task: CrawlTask, causes: tuple[Found, ...], values: dict[str, str]) -> str:
-    sentence = _of_pages(task, values)
-    if causes and causes[0].severity is Severity.WATCH:
-        sentence += " " + _("Worth a look: %(title)s.") % {"title": causes[0].cause.title}
-    return sentence
-
-
-def _of_pages(task: CrawlTask, values: dict[str, str]) -> str:
-    if task.pages_unchanged and pages_of(task) == task.pages_unchanged:
-        return _("All is well: %(pages)s, all as they were.") % values
-    if task.pages_unchanged:
-        return _("All is well: %(pages)s, %(same)s of them as they were, and %(items)s read.") % values
-    return _("All is well: %(pages)s and %(items)s.") % values
-
-
-def _failed(task: CrawlTask, causes: tuple[Found, ...]) -> str:
-    if causes and causes[0].severity is Severity.TROUBLE and not task.items:
-        return _("The crawl failed: %(title)s. %(what)s") % {
-            "title": causes[0].cause.title,
-            "what": causes[0].cause.what,
-        }
-    first = task.message.strip().partition("\n")[0]
-    return _("The crawl failed: %(message)s") % {"message": first} if first else _("The crawl failed.")
-
-
-def _lacking(task: CrawlTask, causes: tuple[Found, ...], values: dict[str, str]) -> str:
-    worst = causes[0] if causes and causes[0].severity is Severity.TROUBLE else None
-    if worst is None:
-        return _("%(pages)s and %(items)s: far fewer than the crawl before.") % values
-    values["title"] = str(worst.cause.title)
-    if worst.share is None:
-        return _("%(pages)s and %(items)s, but something is missing: %(title)s.") % values
-    values["share"] = percent(worst.share)
-    if not task.items and not task.pages_unchanged:
-        return _("%(pages)s and not one item: %(title)s (%(share)s).") % values
-    return _("%(pages)s and %(items)s, but something is missing: %(title)s (%(share)s).") % values

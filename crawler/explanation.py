@@ -8,14 +8,12 @@ from enum import StrEnum
 
 from django.utils.translation import ngettext
 
-from .causes import Cause, Severity
+from .causes import Cause, Severity, Unit
 from .comparison import Comparison
 from .engine.records import Json
 
 FEW = 0.01
 """Trouble with a smaller share than this is worth a look, and no alarm."""
-
-
 LEAST = 0.0005
 """What would be shown as nothing."""
 
@@ -32,16 +30,6 @@ class Verdict(StrEnum):
     """Completed, but pages or items are missing."""
     FAILED = "failed"
     CANCELLED = "cancelled"
-
-
-class Unit(StrEnum):
-    """What a cause counts."""
-
-    PAGES = "pages"
-    LINKS = "links"
-    ITEMS = "items"
-    VALUES = "values"
-    SITEMAPS = "sitemaps"
 
 
 @dataclass(frozen=True, slots=True)

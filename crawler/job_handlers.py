@@ -12,13 +12,14 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from scheduling.contract import JobContext, JobHandler, JobResult, RunStopped, register
 
+from .causes import Unit
 from .crawl_data import CrawlRequest, check_request, read_request
 from .engine.documents.definition import parse
 from .engine.errors import DefinitionError
 from .engine.fetching.session import SessionValues
 from .engine.records import CrawlCounts, CrawlOutcome, Ending
 from .engine.spider import Limits, SpiderDefinition
-from .explanation import Unit, amount
+from .explanation import amount
 from .fan_out import fan_out
 from .manager import get_manager
 from .models import CrawlTask, Spider

@@ -11,7 +11,8 @@ from django.utils.translation import ngettext
 
 from .causes import BY_KEY, cause_of
 from .engine.records import Json
-from .explaining import Explanation, Verdict, explain
+from .explaining import explain
+from .explanation import Explanation, Verdict
 from .models import CrawlTask
 
 MOST_CRAWLS = 20_000

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from . import rule_counts
-from .continuation import LEFT_FOR_LATER
-from .engine.errors import Reason
+from .engine.errors import LEFT_FOR_LATER, Reason
 from .models import CrawlTask, Item, Page
 from .rule_counts import RuleCount
 

@@ -88,6 +88,18 @@ class Reason(StrEnum):
     KEY_CONFLICT = "key_conflict"
 
 
+LEFT_FOR_LATER = frozenset({Reason.DAY_BUDGET, Reason.QUIET_HOURS, Reason.HOST_REST})
+"""Reasons for which pages are left that another time may be asked for."""
+NO_ANSWER = frozenset(
+    {
+        *(Reason.DNS_ERROR, Reason.CONNECT_ERROR, Reason.CONNECT_TIMEOUT, Reason.READ_TIMEOUT, Reason.TOTAL_TIMEOUT),
+        *(Reason.TLS_ERROR, Reason.PROXY_ERROR, Reason.CONNECTION_LOST, Reason.PROTOCOL_ERROR),
+        *(Reason.BODY_TOO_LARGE, Reason.BODY_TRUNCATED, Reason.BODY_UNDECODABLE),
+    }
+)
+"""Reasons of the kinds of `FetchError` below: a page that failed by one of them was not answered."""
+
+
 def http_reason(status_code: int) -> str:
     """The reason of an answer that is an error: ``http_404``."""
     return f"http_{status_code}"

@@ -8,7 +8,7 @@ import pytest
 from django.utils.translation import override
 
 from crawler.causes import BY_KEY, CAUSES, OTHER, Cause, cause_of
-from crawler.engine.errors import Reason, http_reason
+from crawler.engine.errors import NO_ANSWER, FetchError, Reason, TimedOut, http_reason
 
 MAX_TITLE = 40
 """Characters that fit into a line of a table on a phone."""
@@ -56,6 +56,12 @@ def test_keys_and_reasons_stand_once() -> None:
     assert len(BY_KEY) == len(CAUSES) + 1
     reasons = Counter(reason for cause in CAUSES for reason in cause.reasons)
     assert not [reason for reason, count in reasons.items() if count > 1]
+
+
+def test_each_request_without_an_answer_counts_as_a_page_that_was_not_answered() -> None:
+    kinds = [kind for kind in FetchError.__subclasses__() if kind.__module__ == FetchError.__module__]
+    of_time = {Reason.CONNECT_TIMEOUT, Reason.READ_TIMEOUT, Reason.TOTAL_TIMEOUT}
+    assert {kind.reason for kind in kinds if kind is not TimedOut} | of_time == NO_ANSWER
 
 
 @pytest.mark.parametrize("cause", BY_KEY.values(), ids=lambda cause: cause.key)

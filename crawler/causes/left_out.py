@@ -1,0 +1,140 @@
+"""Links and pages that were left out: by the spider's limits, as traps, on the word of a sitemap."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from crawler.engine.errors import Reason
+
+from .cause import Severity, Unit, cause
+
+LEFT_OUT = (
+    cause(
+        "no_url",
+        Severity.AS_ASKED,
+        _("Links that are no page addresses"),
+        _("Links that are misspelt, or lead to mail, scripts and the like, were not followed."),
+        _("Nothing needs to be done; a narrower selector in follow does not see them."),
+        Reason.INVALID_URL,
+        Reason.SCHEME_REFUSED,
+        unit=Unit.LINKS,
+    ),
+    cause(
+        "out_of_scope",
+        Severity.AS_ASKED,
+        _("Links to other sites"),
+        _("Links and redirects that lead outside of allowed_domains were not followed."),
+        _("If pages are missing, add their host to allowed_domains."),
+        Reason.OUT_OF_SCOPE,
+        unit=Unit.LINKS,
+    ),
+    cause(
+        "limit_depth",
+        Severity.AS_ASKED,
+        _("Depth limit reached"),
+        _("Links that lie deeper than limits.max_depth were not followed."),
+        _("If pages are missing, raise limits.max_depth, or start nearer to them."),
+        Reason.DEPTH_LIMIT,
+        unit=Unit.LINKS,
+    ),
+    cause(
+        "limit_pages",
+        Severity.AS_ASKED,
+        _("Page limit reached"),
+        _("The crawl ended at limits.max_pages; what it had not fetched by then was left out."),
+        _("If pages are missing, raise limits.max_pages, or follow fewer links."),
+        Reason.PAGE_LIMIT,
+    ),
+    cause(
+        "limit_time",
+        Severity.AS_ASKED,
+        _("Time limit reached"),
+        _("The crawl ended at limits.max_seconds; what it had not fetched by then was left out."),
+        _("If pages are missing, raise limits.max_seconds, or follow fewer links."),
+        Reason.TIME_LIMIT,
+    ),
+    cause(
+        "day_budget",
+        Severity.AS_ASKED,
+        _("Pages of the day used up"),
+        _("The host had as many requests today as manners.pages_per_day allows; the other pages were left."),
+        _("Crawl again tomorrow, as a daily schedule does; if that is too slow, raise manners.pages_per_day."),
+        Reason.DAY_BUDGET,
+    ),
+    cause(
+        "quiet_hours",
+        Severity.AS_ASKED,
+        _("Quiet hours began"),
+        _("The crawl came into manners.quiet_hours and ended; the pages that it had not fetched were left."),
+        _("Schedule it for the time when they end, or shorten manners.quiet_hours."),
+        Reason.QUIET_HOURS,
+    ),
+    cause(
+        "host_rest",
+        Severity.WATCH,
+        _("The host asked for a long rest"),
+        _("The host answered with a Retry-After of more than five minutes; its other pages were left."),
+        _("Crawl again after that time, more gently: set manners.delay, or adaptive_throttle: true."),
+        Reason.HOST_REST,
+    ),
+    cause(
+        "limit_host",
+        Severity.AS_ASKED,
+        _("Page limit of a host reached"),
+        _("A host gave limits.max_pages_per_host pages; its other pages were left out."),
+        _("If pages are missing, raise limits.max_pages_per_host, or follow fewer links."),
+        Reason.HOST_LIMIT,
+    ),
+    cause(
+        "limit_pattern",
+        Severity.AS_ASKED,
+        _("Page limit of a pattern reached"),
+        _("Addresses of one pattern gave limits.max_pages_per_pattern pages; the others of it were left out."),
+        _("If pages are missing, raise limits.max_pages_per_pattern; else deny the pattern in follow."),
+        Reason.PATTERN_LIMIT,
+    ),
+    cause(
+        "trap",
+        Severity.WATCH,
+        _("Crawler trap"),
+        _("The site makes up addresses without end, for example a calendar that never stops; such links were cut."),
+        _("Look at the pattern in the examples: deny it in follow if it leads to nothing, and nothing is missing."),
+        Reason.TRAP,
+        Reason.SAME_CONTENT,
+        unit=Unit.LINKS,
+    ),
+    cause(
+        "sitemap",
+        Severity.TROUBLE,
+        _("Sitemaps that could not be read"),
+        _("A sitemap is no sitemap, is broken, or is larger than sitemaps may be; what came before that was used."),
+        _("Open the address in a browser; correct sitemaps, or leave it out, if it is not the one you meant."),
+        Reason.SITEMAP_INVALID,
+        Reason.SITEMAP_LIMIT,
+        unit=Unit.SITEMAPS,
+    ),
+    cause(
+        "lastmod",
+        Severity.AS_ASKED,
+        _("Unchanged by the sitemap"),
+        _("The sitemap says that these pages have not changed since they were read, so they were not asked for."),
+        _("If every page is to be asked for at every crawl, set manners.trust_lastmod: false."),
+        Reason.LASTMOD_UNCHANGED,
+    ),
+    cause(
+        "lastmod_wrong",
+        Severity.WATCH,
+        _("Wrong dates in the sitemap"),
+        _("Pages had changed though their sitemap says that they had not; it is not believed in the next crawl."),
+        _("If that happens again and again, set manners.trust_lastmod: false."),
+        Reason.LASTMOD_WRONG,
+    ),
+    cause(
+        "limit_bytes",
+        Severity.TROUBLE,
+        _("Pages that are too big"),
+        _("The page is bigger than limits.max_bytes_per_page, counted after decompression; it was dropped."),
+        _("If such pages are wanted, raise limits.max_bytes_per_page; else deny them in follow."),
+        Reason.BODY_TOO_LARGE,
+    ),
+)
