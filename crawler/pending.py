@@ -34,19 +34,21 @@ def pending_page(row: tuple[Any, ...], spider_version: int) -> PendingPage:
 
 
 def go_back(results: Sequence[PageResult], spider_id: int, task_id: int, spider_version: int) -> list[PendingPage]:
-    """Pages that sent us round for a cookie are pending again.
+    """Pages that led on in vain are pending again.
 
-    Those on the way are the task's no more: who goes on without the cookie must go that way again.
+    Those on a detour for a cookie are the task's no more: who goes on without the cookie must go that way again.
     """
-    detours = [result.detour for result in results if result.detour]
-    if not detours:
+    back = {url_hash for result in results for url_hash in result.back}
+    if not back:
         return []
-    condition, hashes = rawsql.among("url_hash", sorted({page for detour in detours for page in detour[1:]}))
-    rawsql.execute(
-        f"UPDATE crawler_page SET task_id = NULL WHERE spider_id = %s AND {condition} AND task_id = %s",
-        [spider_id, hashes, task_id],
-    )
-    condition, hashes = rawsql.among("url_hash", sorted({detour[0] for detour in detours}))
+    forgotten = {url_hash for result in results for url_hash in result.forgotten}
+    if forgotten:
+        condition, hashes = rawsql.among("url_hash", sorted(forgotten))
+        rawsql.execute(
+            f"UPDATE crawler_page SET task_id = NULL WHERE spider_id = %s AND {condition} AND task_id = %s",
+            [spider_id, hashes, task_id],
+        )
+    condition, hashes = rawsql.among("url_hash", sorted(back))
     rows = rawsql.fetch(
         f"UPDATE crawler_page SET state = 'pending', attempts = 0 WHERE spider_id = %s AND {condition} "
         f"AND task_id = %s AND state = 'redirected' RETURNING {PENDING_COLUMNS}",

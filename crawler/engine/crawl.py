@@ -395,7 +395,7 @@ class Crawl:
             self._walk.judge(result)
         self._tally.add(result)
         ledger = self._ledger
-        if result.links or result.state is PageState.UNCHANGED or result.detour:
+        if result.links or result.state is PageState.UNCHANGED or result.back:
             host.brought = ledger.number
         ledger.add(result, hungry=host.brought == ledger.number and not host.pages)
         if self._traps.has_news:

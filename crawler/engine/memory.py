@@ -163,8 +163,8 @@ class MemoryStorage:
                 else:
                     joined += self._join_stored(page)
                 self._keep_items(page)
-            if result.detour:
-                joined += self._go_back(result.detour)
+            if result.back:
+                joined += self._go_back(result)
         planted = self._plant(batch.seeds)
         joined += planted.joined
         cut += planted.cut
@@ -239,15 +239,15 @@ class MemoryStorage:
                 joined.append(self._put(page, link.depth, link.hops, chain))
         return joined
 
-    def _go_back(self, detour: tuple[int, ...]) -> list[StoredPage]:
-        """The page that sent us round for a cookie is pending again; those on the way are this crawl's no more."""
-        first, *others = (self.pages[url_hash] for url_hash in detour)
-        for page in others:
-            page.task = 0
-        if first.task != self.task or first.state is not PageState.REDIRECTED:
-            return []
-        first.extracted_version = 0
-        return [self._put(first, first.depth, first.hops, first.chain)]
+    def _go_back(self, result: PageResult) -> list[StoredPage]:
+        """Pages that led on in vain are pending again; those on a detour for a cookie are this crawl's no more."""
+        for url_hash in result.forgotten:
+            self.pages[url_hash].task = 0
+        back = [self.pages[url_hash] for url_hash in result.back]
+        back = [page for page in back if page.task == self.task and page.state is PageState.REDIRECTED]
+        for page in back:
+            page.extracted_version = 0
+        return [self._put(page, page.depth, page.hops, page.chain) for page in back]
 
     def _join_stored(self, parent: StoredPage) -> list[StoredPage]:
         """An unchanged page's links join the frontier as if they had been extracted anew."""

@@ -187,9 +187,10 @@ class PageResult:
     taken: tuple[str, ...] = ()
     missed: Sequence[tuple[str, str]] = ()
     """As in `Extraction`."""
-    detour: tuple[int, ...] = ()
-    """Where a detour for a cookie ended here: the hash of the page that sent us round, which joins the frontier again,
-    and those of the pages on the way, the last of them this one, which the crawl is to know no more."""
+    back: tuple[int, ...] = ()
+    """Hashes of pages that ended as redirected and join the frontier again: what they led to led nowhere, or back."""
+    forgotten: tuple[int, ...] = ()
+    """Hashes of pages on a detour for a cookie, the last of them this one, which the crawl is to know no more."""
 
     @property
     def requests(self) -> int:

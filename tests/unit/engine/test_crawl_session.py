@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -141,6 +142,44 @@ async def test_a_page_that_sends_us_round_for_a_cookie_is_read_in_the_end(detour
             assert {item.data["text"] for item in storage.items.values() if not item.gone} == {"in", "next"}
             site.seen.clear()
             storage.begin()
+
+
+@pytest.mark.parametrize("detour", [("/check",), ("/check", "/set")], ids=["one", "two"])
+@pytest.mark.parametrize("leads_to", ["first", "last"])
+@pytest.mark.parametrize("last_is_late", [False, True], ids=["together", "late"])
+async def test_pages_that_are_sent_over_one_check_at_once_are_all_read(
+    leads_to: str, last_is_late: bool, detour: tuple[str, ...]
+) -> None:
+    sent: list[str] = []
+    is_over = asyncio.Event()
+
+    async def guarded(seen: Seen) -> Reply:
+        if "ok=1" in seen.headers.get("cookie", ""):
+            is_over.set()
+            return page(text=seen.path)
+        sent.append(seen.path)
+        if seen.path == "/c" and last_is_late:
+            await is_over.wait()
+        return redirect("/check")
+
+    async def check(seen: Seen) -> Reply:
+        while len(sent) < 3:
+            await asyncio.sleep(0)
+        together = [path for path in sent if not (last_is_late and path == "/c")]
+        return setting("ok=1; Path=/", to=together[0 if leads_to == "first" else -1])
+
+    storage = MemoryStorage()
+    rule = {"type": "page", "fields": {"text": {"css": "p"}}}
+    names = ("/a", "/b", "/c")
+    async with Site(dict.fromkeys(names, guarded)) as site, make_crawler() as crawler:
+        site.pages |= dict(zip(detour, [*(redirect(way) for way in detour[1:]), check], strict=True))
+        site.pages["/"] = page(*names, text="/")
+        definition = make_definition(site.url + "/", session=COOKIES, items=[rule])
+        outcome = await finish(crawler.crawl(definition, storage, checkpoint_pages=1))
+        assert site.asked == {"/": 1} | dict.fromkeys(names, 2) | dict.fromkeys(detour, 1)
+        assert {page_of(storage, site.url + name).state for name in names} == {PageState.DONE}
+    assert (outcome.ending, outcome.counts.reasons) == (Ending.COMPLETED, {})
+    assert {item.data["text"] for item in storage.items.values()} == {"/", *names}
 
 
 async def test_a_page_that_is_not_read_again_after_its_detour_is_left_and_not_gone() -> None:
