@@ -162,7 +162,7 @@ class _Planner:
         for kind, key_hashes in wanted.items():
             self._keep(items_by_key(self.spider_id, kind, sorted(key_hashes)))
         # A page that was never extracted owns nothing: the first crawl does not ask.
-        read_before = [r.page.page_id for r in self.results if r.extracted and r.page.content_hash]
+        read_before = [r.page.page_id for r in self.results if r.extracted and (r.page.content_hash or r.page.size)]
         if read_before:
             owned = items_by_page(read_before)
             self._keep(owned)

@@ -22,9 +22,20 @@ from . import continuation, gone, host_days, rawsql, rule_counts, seeding
 from .checkpoint import CrawlMemory, CrawlScope, Stored, add_seeds
 from .engine.errors import Reason
 from .engine.known import KnownHashes
-from .engine.records import Batch, CheckpointAnswer, Link, Opening, PageResult, PendingPage, SitemapMemory
+from .engine.records import (
+    MAX_CANONICALS,
+    Batch,
+    CanonicalMemory,
+    CheckpointAnswer,
+    Link,
+    Opening,
+    PageResult,
+    PendingPage,
+    SitemapMemory,
+)
 from .engine.storage import LOOK_CHARACTERS, never
 from .engine.tally import is_start_answer
+from .engine.urls import hash_url
 from .item_history import Claim
 from .item_rows import Key
 from .models import CrawlTask, Page, Spider, TaskFailure
@@ -150,6 +161,10 @@ class DatabaseStorage:
         """What this task and the one before know of the spider's sitemaps."""
         return await self._lane_run(seeding.read_memory, self._scope)
 
+    async def canonical_memory(self) -> CanonicalMemory:
+        """Which pages of this task could not be read, and which gave their place to others."""
+        return await self._lane_run(self._canonical_memory)
+
     async def visited(self, *, after: int) -> Sequence[tuple[int, str]]:
         """Id and URL of the next 10,000 pages, by id, that this task has fetched."""
         return await self._lane_run(self._visited, after)
@@ -245,6 +260,15 @@ class DatabaseStorage:
                 if len(pages) >= room or characters >= LOOK_CHARACTERS:
                     break
         return pages[:room]
+
+    def _canonical_memory(self) -> CanonicalMemory:
+        pages = Page.objects.filter(task_id=self._scope.task_id).order_by("-id")
+        failed = pages.filter(state__in=("failed", "refused")).values_list("url_hash", flat=True)
+        led: dict[str, dict[int, int]] = {Reason.CANONICAL.value: {}, "": {}}
+        for reason, targets in led.items():
+            found = pages.filter(state="redirected", reason=reason).values_list("url_hash", "redirected_to")
+            targets.update((page, hash_url(target)) for page, target in found[:MAX_CANONICALS])
+        return CanonicalMemory(list(failed[:MAX_CANONICALS]), *led.values())
 
     def _visited(self, after: int) -> list[tuple[int, str]]:
         pages = Page.objects.filter(task_id=self._scope.task_id, id__gt=after).exclude(state__in=("pending", "refused"))

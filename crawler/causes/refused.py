@@ -43,6 +43,14 @@ REFUSED = (
         Reason.CANONICAL,
     ),
     cause(
+        "canonical_failed",
+        Severity.WATCH,
+        _("Canonical addresses that fail"),
+        _("The page names another one as its canonical address, which could not be read: it kept its own items."),
+        _("See why that address fails; manners.canonical: ignore does not ask for it."),
+        Reason.CANONICAL_FAILED,
+    ),
+    cause(
         "robots_unreachable",
         Severity.TROUBLE,
         _("robots.txt could not be read"),

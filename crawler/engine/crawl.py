@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from math import inf
 
+from .canonicals import Canonicals
 from .ending import judge_ending
 from .errors import Reason
 from .fetching.requests import Posts, start_links
@@ -95,6 +96,7 @@ class Crawl:
         self._traps = Traps()
         self._quotas = quotas_of(definition.limits)
         self._directives = Directives(definition.manners, fetcher.user_agent)
+        self._canonicals = Canonicals() if definition.manners.canonical == "follow" else None
         self._max_pages = _or_infinite(definition.limits.max_pages)
         self._tally = Tally()
         self._fetchers = Fetchers(definition, fetcher)
@@ -161,6 +163,8 @@ class Crawl:
             await self._ledger.take_in(opening.pending)
             if opening.resumed and self._quotas is not None:
                 await count_visited(self._quotas, self._storage)
+            if opening.resumed and self._canonicals is not None:
+                self._canonicals.go_on(await self._storage.canonical_memory())
             walk = await self._begin_walk()
         except BaseException:
             self._tidy_up()
@@ -197,6 +201,7 @@ class Crawl:
             directives=self._directives,
             traps=self._traps,
             may_ask=self._gate.may_ask,
+            canonicals=self._canonicals,
         )
         if self._definition.start_posts or opening.resumed:
             self._visitor.posts = self._reader.posts = Posts(self._definition.start_posts)
@@ -393,6 +398,8 @@ class Crawl:
     def _record(self, host: Host, result: PageResult) -> None:
         if self._walk is not None:
             self._walk.judge(result)
+        if self._canonicals is not None:
+            self._canonicals.judge(result)
         self._tally.add(result)
         ledger = self._ledger
         if result.links or result.state is PageState.UNCHANGED or result.back:

@@ -1,5 +1,5 @@
-"""Sites that send each visitor over another page for a cookie, and back: the pages that we were sent away from are asked
-for once more, though each URL is else fetched once.
+"""Sites that send each visitor over another page for a cookie, and back: the pages that we were sent away from are
+asked for once more, though each URL is else fetched once.
 
 The checkpoint that stores how a detour ended puts those pages back into the frontier, and forgets the pages on the way:
 cookies live as long as their attempt, so an attempt that goes on may have to go round again. Several pages may be sent

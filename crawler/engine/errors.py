@@ -37,6 +37,7 @@ class Reason(StrEnum):
     ROBOTS_UNREACHABLE = "robots_unreachable"
     NOFOLLOW = "nofollow"
     CANONICAL = "canonical"  # another page stands for it
+    CANONICAL_FAILED = "canonical_failed"  # that one could not be read: this one stands for itself
     TRAP = "trap"
     SAME_CONTENT = "same_content"  # a trap too, but its pages may after all be others
     SITEMAP_INVALID = "sitemap_invalid"

@@ -15,6 +15,7 @@ from .manners.budget import requests_by_host
 from .manners.politeness import HostManners
 from .records import (
     Batch,
+    CanonicalMemory,
     CheckpointAnswer,
     ItemRecord,
     Json,
@@ -28,6 +29,7 @@ from .records import (
 )
 from .storage import never
 from .tally import is_start_answer
+from .urls import hash_url
 
 
 @dataclass(slots=True)
@@ -190,6 +192,14 @@ class MemoryStorage:
 
     async def sitemap_memory(self) -> SitemapMemory:
         return SitemapMemory(frozenset(self.sitemaps_read), self._trusts_lastmod)
+
+    async def canonical_memory(self) -> CanonicalMemory:
+        mine = [page for page in self.pages.values() if page.task == self.task]
+        failed = [page.url_hash for page in mine if page.state in (PageState.FAILED, PageState.REFUSED)]
+        led = [page for page in mine if page.state is PageState.REDIRECTED]
+        waiting = {page.url_hash: hash_url(page.redirected_to) for page in led if page.reason == Reason.CANONICAL}
+        moved = {page.url_hash: hash_url(page.redirected_to) for page in led if not page.reason}
+        return CanonicalMemory(failed, waiting, moved)
 
     async def visited(self, *, after: int) -> Sequence[tuple[int, str]]:
         left = (PageState.PENDING, PageState.REFUSED)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Protocol
 
+from .canonicals import Canonicals
 from .errors import Reason, UrlError, http_reason
 from .fetching.redirects import MAX_HOPS, Redirects
 from .fetching.requests import KEEPS_METHOD, Posts
@@ -101,9 +102,11 @@ class PageReader:
         directives: Directives | None = None,
         traps: Traps | None = None,
         may_ask: Callable[[str], bool | None] = lambda url: True,
+        canonicals: Canonicals | None = None,
     ) -> None:
         """`may_ask`: whether robots.txt lets us ask for a URL in scope; None where that is not known."""
         self._may_ask = may_ask
+        self._canonicals = canonicals
         self._scope = scope
         self._traps = traps
         self._directives = directives
@@ -212,6 +215,10 @@ class PageReader:
             or self._redirects.end_at(page, target_hash)
         ):
             return False
+        if self._canonicals is not None and self._canonicals.is_lost(page.url_hash, target_hash):
+            extraction.reasons[Reason.CANONICAL_FAILED] += 1
+            _forget_validators(result)  # the other page may be there next time
+            return False
         if self._seen.add(target_hash):
             result.links.append(Link(target, target_hash, page.depth, page.hops + 1))
         if may_ask is None:
@@ -233,8 +240,7 @@ class PageReader:
         if reason is not None:
             result.reasons[reason] += 1
             return
-        result.etag = result.last_modified = ""
-        result.content_hash = b""
+        _forget_validators(result)
         target_hash = hash_url(target)
         if target_hash not in self._seen:
             self._seen.add(target_hash)
@@ -371,6 +377,12 @@ def _give_up(result: PageResult, reason: str, detail: str) -> None:
     result.reason = reason
     result.detail = detail[:MAX_DETAIL]
     result.extracted = False
+
+
+def _forget_validators(result: PageResult) -> None:
+    """The page is read at each crawl, whether or not it has changed."""
+    result.etag = result.last_modified = ""
+    result.content_hash = b""
 
 
 def _hear(asked: Asked, extraction: Extraction) -> None:

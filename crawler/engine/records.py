@@ -252,6 +252,22 @@ class SitemapMemory:
     """Whether no page turned out to have changed against its sitemap's word in the crawl before."""
 
 
+MAX_CANONICALS = 100_000
+"""Pages that gave their place to their canonical page and are remembered; as many that could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class CanonicalMemory:
+    """What earlier attempts at a crawl know of pages that give their place to their canonical page. Hashes of URLs."""
+
+    failed: Collection[int] = ()
+    """Pages that could not be read."""
+    waiting: Mapping[int, int] = field(default_factory=dict)
+    """Pages, with the canonical page that they gave their place to."""
+    moved: Mapping[int, int] = field(default_factory=dict)
+    """Pages that redirected, and where to."""
+
+
 @dataclass(slots=True)
 class Batch:
     """What one checkpoint stores, in the order in which the pages were done."""

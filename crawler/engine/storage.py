@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import date
 from typing import Protocol
 
-from .records import Batch, CheckpointAnswer, Link, Opening, PendingPage, SitemapMemory
+from .records import Batch, CanonicalMemory, CheckpointAnswer, Link, Opening, PendingPage, SitemapMemory
 
 LOOK_CHARACTERS = 16_000_000
 """Of the URLs that one look into the frontier brings, about: 2,000 of the longest that there are."""
@@ -50,6 +50,10 @@ class CrawlStorage(Protocol):
 
     async def sitemap_memory(self) -> SitemapMemory:
         """What is known of the spider's sitemaps. Asked once, and only where it has any."""
+        ...
+
+    async def canonical_memory(self) -> CanonicalMemory:
+        """What this task knows of canonical pages. Asked once, where a crawl goes on whose spider follows them."""
         ...
 
     async def visited(self, *, after: int) -> Sequence[tuple[int, str]]:

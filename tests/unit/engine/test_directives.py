@@ -13,7 +13,7 @@ from crawler.engine.records import Ending, Extraction, PageState
 from crawler.engine.spider import Manners
 from crawler.engine.visit import MANY_LINKS
 
-from .crawling import USER_AGENT, crawl_once, make_definition, page_of
+from .crawling import USER_AGENT, crawl_once, finish, make_crawler, make_definition, page_of
 from .site import Reply, Site, page, redirect
 
 URL = "https://site.example/dir/page"
@@ -258,9 +258,55 @@ async def test_a_canonical_page_that_may_not_be_asked_for_takes_no_items_away(ro
         assert "robots_disallowed" not in outcome.counts.reasons
         storage.begin(version=3)
         careless = {**manners, "obey_robots": False}
+        site.pages["/private/book"] = html()
         await crawl_once(make_definition(site.url + "/", **document, manners=careless), storage)
         for path in ("/", "/other"):
             assert page_of(storage, site.url + path).state is PageState.REDIRECTED
+
+
+@pytest.mark.parametrize(
+    "away",
+    [
+        Reply(status=404),
+        Reply(status=410),
+        Reply(status=500),
+        redirect("/gone"),
+        redirect("/1"),
+        redirect("http://x.y/"),
+    ],
+    ids=["404", "410", "500", "to nothing", "back", "out of scope"],
+)
+async def test_pages_whose_canonical_page_fails_keep_their_items(away: Reply) -> None:
+    manners = {"canonical": "follow"}
+    storage = MemoryStorage()
+    variants = ("/1", "/2", "/late")
+    async with Site({"/": html("", "<a href='/1'>1</a><a href='/2'>2</a>"), "/1": canonical("/c")}) as site:
+        site.pages |= {"/2": canonical("/c", "/next"), "/next": html("", "<a href='/late'>l</a>")}
+        site.pages |= {"/late": html("", "", Link="</c>; rel=canonical"), "/c": away}
+        definition = make_definition(site.url + "/", items=[ITEM], manners=manners)
+        for _ in range(2):
+            async with make_crawler() as crawler:
+                outcome = await finish(crawler.crawl(definition, storage, checkpoint_pages=1))
+            assert outcome.ending is Ending.COMPLETED
+            kept = {item.key for item in storage.items.values() if not item.gone}
+            assert kept == {f'["{site.url}{path}"]' for path in ("/", "/next", *variants)}
+            assert outcome.counts.reasons["canonical_failed"] == 3
+            assert max(site.asked[path] for path in variants) == 2
+            storage.begin()
+            site.seen.clear()
+        site.pages["/c"] = html()
+        await crawl_once(definition, storage)
+        assert {page_of(storage, site.url + path).state for path in variants} == {PageState.REDIRECTED}
+
+
+async def test_what_waits_for_a_canonical_page_waits_for_what_that_gives_its_place_to() -> None:
+    pages = {"/": canonical("/a"), "/a": canonical("/b"), "/b": Reply(status=404)}
+    storage = MemoryStorage()
+    async with Site(pages) as site:
+        definition = make_definition(site.url + "/", items=[ITEM], manners={"canonical": "follow"})
+        await crawl_once(definition, storage)
+        assert [item.key for item in storage.items.values()] == [f'["{site.url}/a"]']
+        assert site.asked == {"/": 1, "/a": 2, "/b": 1}
 
 
 async def test_canonicals_in_a_circle_mean_nothing() -> None:
