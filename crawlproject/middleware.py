@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from django.conf import settings
@@ -27,6 +28,32 @@ def content_security_policy(get_response: GetResponse) -> GetResponse:
         return response
 
     return middleware
+
+
+_MARK = re.compile(rb"\xe2(?:\x80[\xaa-\xae]|\x81[\xa6-\xa9])")
+"""U+202A to U+202E and U+2066 to U+2069: they turn the text around them."""
+_MARK_OR_EDITED = re.compile(rb"<textarea\b.*?</textarea>|<input\b[^>]*>|" + _MARK.pattern, re.DOTALL)
+
+
+def direction_marks(get_response: GetResponse) -> GetResponse:
+    """Shows marks of direction on our pages as their code (``\\u202e``): what others wrote turns no line around.
+
+    Here, and not where each text is shown: no page of ours has a use for them, and none can be forgotten.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        is_page = response.headers.get("Content-Type", "").startswith("text/html")
+        if is_page and isinstance(response, HttpResponse) and _MARK.search(response.content):
+            response.content = _MARK_OR_EDITED.sub(_as_code, response.content)
+        return response
+
+    return middleware
+
+
+def _as_code(found: re.Match[bytes]) -> bytes:
+    """What is edited stays as it is: it would be stored otherwise."""
+    return found[0] if found[0].startswith(b"<") else found[0].decode().encode("unicode_escape")
 
 
 def request_limits(get_response: GetResponse) -> GetResponse:

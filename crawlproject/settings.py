@@ -78,6 +78,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "crawlproject.middleware.direction_marks",  # within what counts the bytes
 ]
 
 ROOT_URLCONF = "crawlproject.urls"

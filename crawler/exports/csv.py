@@ -15,8 +15,9 @@ from .formats import Column
 
 PIECE = 64_000
 """Characters, about, that are handed over at once."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of a formula, or skips before one."""
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n")
+"""What a spreadsheet takes for the beginning of a formula, or skips before one; the wide forms too, which Excel takes
+in East Asian languages."""
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?\Z")
 _NUMBERS = frozenset({FieldType.INTEGER, FieldType.FLOAT, FieldType.DECIMAL})
 

@@ -52,13 +52,6 @@ def several(lines: list[str]) -> str:
     return "\n".join([f"{len(lines)} problems; nothing was changed:", *(f"  {line}" for line in lines)])
 
 
-def printable(text: str) -> str:
-    """`text` for a terminal: what a page may hold to move the cursor or turn the line around is shown as its code."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
-
-
 def find_spider(name: str) -> Spider:
     """Raises `CommandError` naming the nearest."""
     spider = Spider.objects.filter(name=name).first()

@@ -12,12 +12,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from crawler.explaining import explain
-from crawler.management.plain import find_spider, plain_errors, printable
+from crawler.management.plain import find_spider, plain_errors
 from crawler.management.telling import closing
 from crawler.models import CrawlTask
 from scheduling.exceptions import InvalidJobData, RunBusy, RunStopped
 from scheduling.models import JobRun
 from scheduling.runner import run_in_foreground
+from scheduling.terminal import printable
 
 STATUS = {JobRun.State.SUCCEEDED: "completed"}
 """A run's state as a crawl's status; the others have the same name."""

@@ -10,9 +10,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from crawler import politeness
 from crawler.explaining import explain
-from crawler.management.plain import plain_errors, printable
+from crawler.management.plain import plain_errors
 from crawler.management.telling import story
 from crawler.models import CrawlTask, Spider
+from scheduling.terminal import printable
 
 MOST_HOSTS = 10
 """Of the politeness report, the busiest; --json has all."""

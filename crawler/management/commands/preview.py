@@ -14,9 +14,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from crawler import definitions
 from crawler.causes import cause_of
 from crawler.engine.documents.definition import SpiderDefinition, parse
-from crawler.management.plain import find_spider, plain_errors, printable
+from crawler.management.plain import find_spider, plain_errors
 from crawler.models import Spider
 from crawler.preview import preview
+from scheduling.terminal import printable
 
 from .loaddefinitions import read_text
 

@@ -18,6 +18,7 @@ from scheduling.asking import moment_of, no_such_job, wrong
 from scheduling.definitions import Offer, Which
 from scheduling.exceptions import JobNotFound, RunConflict, UnknownHandler
 from scheduling.models import JobRun
+from scheduling.terminal import printable
 
 USUAL_RANGE = timedelta(days=1)
 _BY = "manage.py backfill"
@@ -77,7 +78,7 @@ class Command(BaseCommand):
         queued = {run.scheduled_time: run.pk for run in runs}
         for offer in offers:
             mark = f"#{queued[offer.moment]}" if offer.moment in queued else "*" if offer.suggested else " "
-            self.stdout.write(f"{mark:>8}  {local(offer.moment)}  {offer.state:<10} {offer.sentence}")
+            self.stdout.write(f"{mark:>8}  {local(offer.moment)}  {offer.state:<10} {printable(offer.sentence)}")
         if not asked or dry_run:
             self.stdout.write(_("Nothing was queued. Marked with * is what did not run: --which all fills it in."))
             return

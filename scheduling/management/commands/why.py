@@ -11,6 +11,7 @@ from scheduling import account
 from scheduling.account.words import local
 from scheduling.asking import moment_of, no_such_job, wrong
 from scheduling.exceptions import JobNotFound
+from scheduling.terminal import printable
 
 
 class Command(BaseCommand):
@@ -32,9 +33,9 @@ class Command(BaseCommand):
         elif told is None:
             self.stdout.write(account.nothing_found(job_id))
         else:
-            self.stdout.write(f"{job_id}, {local(told.moment)}: {told.sentence}")
+            self.stdout.write(f"{job_id}, {local(told.moment)}: {printable(told.sentence)}")
             if told.remedy:
-                self.stdout.write(f"→ {told.remedy}")
+                self.stdout.write(f"→ {printable(told.remedy)}")
 
 
 def _nothing(job_id: str) -> dict[str, object]:

@@ -128,6 +128,7 @@ def test_only_what_changed_since(spider: Spider, when: str, count: int) -> None:
         ("\t=1", "'\t=1"),
         ("\r=1", "'\r=1"),
         ("\n=1", "'\n=1"),
+        ("\uff1d1+1", "'\uff1d1+1"),
         ("a=1", "a=1"),
         ("", ""),
     ],

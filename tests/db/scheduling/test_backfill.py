@@ -264,6 +264,15 @@ class TestWhyCommand:
         assert first.startswith("job, 2026-03-02 20:20: It was skipped: run #")
         assert second == "→ Raise max instances, or set overlap to wait."
 
+    def test_what_a_run_was_told_by_others_spoils_no_terminal(self, clock: Clock) -> None:
+        make_past(clock)
+        run = JobRun.objects.filter(state=JobRun.State.SUCCEEDED).exclude(scheduled_time=None).latest("pk")
+        JobRun.objects.filter(pk=run.pk).update(state="failed", message="No page: \x1b[2J\u202egpj.exe")
+        assert run.scheduled_time is not None
+        text = self.why("job", run.scheduled_time.isoformat())
+        assert r"\x1b[2J\u202egpj.exe" in text
+        assert all(line.isprintable() for line in text.splitlines())
+
     def test_answers_for_the_last_without_a_moment(self, clock: Clock) -> None:
         make_past(clock)
         assert json.loads(self.why("job", "--json"))["verdict"] == "paused"
