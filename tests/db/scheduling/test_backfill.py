@@ -266,7 +266,7 @@ class TestWhyCommand:
 
     def test_what_a_run_was_told_by_others_spoils_no_terminal(self, clock: Clock) -> None:
         make_past(clock)
-        run = JobRun.objects.filter(state=JobRun.State.SUCCEEDED).exclude(scheduled_time=None).latest("pk")
+        run = JobRun.objects.filter(state=JobRun.State.SUCCEEDED, scheduled_time__isnull=False).latest("pk")
         JobRun.objects.filter(pk=run.pk).update(state="failed", message="No page: \x1b[2J\u202egpj.exe")
         assert run.scheduled_time is not None
         text = self.why("job", run.scheduled_time.isoformat())

@@ -92,8 +92,8 @@ async def test_a_redirect_keeps_the_method_where_the_standard_says_so(status: in
 
 
 async def test_a_redirect_that_keeps_the_body_stays_in_scope() -> None:
-    async with Site({"/there": page()}) as other, Site({"/search": redirect("/x")}) as site:
-        site.pages["/search"] = redirect(other.url.replace("127.0.0.1", "127.0.0.2") + "/there", 307)
+    async with Site({"/there": page()}, host="127.0.0.2") as other, Site() as site:
+        site.pages["/search"] = redirect(other.url + "/there", 307)
         storage = MemoryStorage()
         outcome = await crawl_once(start(site, {"form": LAMP}), storage)
     assert other.seen == []

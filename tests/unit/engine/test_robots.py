@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crawler.engine.fetching.transport import Timeouts
 from crawler.engine.manners.robots import MAX_BYTES, RobotsRules, product_token
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import Ending, PageState
@@ -198,6 +199,30 @@ async def test_a_server_error_refuses_everything_for_now(status: int) -> None:
     assert outcome.ending is Ending.FAILED
     assert outcome.counts.reasons == {"robots_unreachable": 1}
     assert f"/robots.txt answered {status}" in outcome.message
+
+
+async def test_a_robots_txt_that_does_not_come_refuses_everything_for_now() -> None:
+    async def silent(seen: Seen) -> Reply:
+        await asyncio.Event().wait()
+        return Reply()
+
+    async with site_with(silent) as site, make_crawler() as crawler:
+        timeouts = Timeouts(connect=5, read=0.1, total=5)
+        definition = make_definition(site.url + "/")
+        outcome = await finish(crawler.crawl(definition, MemoryStorage(), timeouts=timeouts))
+        assert not site.asked
+    assert outcome.counts.reasons == {"robots_unreachable": 1}
+    assert "/robots.txt: silent for 0.1 s" in outcome.message
+
+
+async def test_a_huge_robots_txt_in_any_charset_is_read_up_to_the_limit() -> None:
+    head = b"\xef\xbb\xbf# caf\xe9 \xff\xfe\nUser-agent: *\nDisallow: /private/\n"
+    huge = head + b"# " + b"\xe9" * MAX_BYTES + b"\nDisallow: /\n"
+    headers = {"Content-Type": "text/plain; charset=shift_jis"}
+    async with site_with(Reply(huge, headers=headers)) as site:
+        outcome = await crawl_once(make_definition(site.url + "/"), MemoryStorage())
+        assert set(site.asked) == {"/", "/a"}
+    assert outcome.counts.reasons == {"robots_disallowed": 1}
 
 
 async def test_a_host_that_is_away_is_told_as_such_and_not_as_a_fault_of_its_robots_txt() -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
+import httpx
 import pytest
 import trustme
 
@@ -311,13 +312,20 @@ async def test_cookies_are_neither_kept_nor_handed_on(server: MisbehavingServer,
 
 async def test_environment_proxies_are_not_read(server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch) -> None:
     async with MisbehavingServer() as proxy:
-        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
+            monkeypatch.setenv(name.lower(), proxy.url)
+        for name in ("NO_PROXY", "no_proxy", "REQUEST_METHOD"):
+            monkeypatch.delenv(name, raising=False)
         async with make_client() as (client, _):
             await fetch(client, server.url + "/ok")
             await client.get(server.url + "/ok")
 
         assert proxy.connections == 0
+        # They are such as others read.
+        async with httpx.AsyncClient() as stock:
+            await stock.get(server.url + "/ok")
+        assert proxy.connections == 1
     assert len(server.log) == 2
 
 
@@ -477,6 +485,7 @@ async def test_expired_certificate_is_refused() -> None:
     async with MisbehavingServer(tls=context) as server, make_client(ssl_context=trusting) as (client, _):
         with pytest.raises(TlsFailed, match="expired"):
             await fetch(client, f"https://127.0.0.1:{server.port}/ok")
+        assert server.log == []
 
 
 async def test_plain_server_behind_https_is_a_tls_error(client: CrawlClient) -> None:
