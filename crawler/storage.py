@@ -169,21 +169,24 @@ class DatabaseStorage:
         """Id and URL of the next 10,000 pages, by id, that this task has fetched."""
         return await self._lane_run(self._visited, after)
 
-    async def mark_gone(self) -> int:
-        """Mark the items that no page gave; returns how many. May be called again after a crash."""
+    async def mark_gone(self, *, stopping: Callable[[], bool] = never) -> int:
+        """Mark the items that no page gave; returns how many. May be called again after a crash, or a stop."""
         if not self._scope.follows_links:
             return 0
         async with self._in_order:
             blind = await self._lane_run(gone.is_blind, self._scope)
             for claims in _claim_parts(self._memory.claims.by_owner):
+                if stopping():
+                    return 0
                 await self._lane_run(gone.settle_claims, self._scope, claims, blind=blind)
-            while not blind and await self._lane_run(gone.forget_unreached, self._scope) > 0:
+            while not blind and not stopping() and await self._lane_run(gone.forget_unreached, self._scope) > 0:
                 await asyncio.sleep(PART_PAUSE)
-            return await self._mark_candidates(blind)
+            return await self._mark_candidates(blind, stopping)
 
-    async def _mark_candidates(self, blind: bool) -> int:
+    async def _mark_candidates(self, blind: bool, stopping: Callable[[], bool]) -> int:
         count, after, shares = 0, 0, None
-        while candidates := await self._lane_run(gone.find_candidates, self._scope, after=after, blind=blind):
+        find = gone.find_candidates
+        while not stopping() and (candidates := await self._lane_run(find, self._scope, after=after, blind=blind)):
             if shares is None:
                 shares = await self._lane_run(gone.read_shares, self._scope)
             count += await self._lane_run(gone.mark_part, self._scope, candidates, shares)

@@ -57,6 +57,9 @@ MOST_IN_HELPER = 4
 pages does not hold all workers."""
 HELPER_PAUSE = 0.1
 """Seconds until such a host is looked at again."""
+LIMIT_GRACE = 1.0
+"""Seconds for which a crawl that a limit ends waits for the pages in flight."""
+STOPPED = "Stopped on request"
 
 
 class Crawl:
@@ -144,6 +147,7 @@ class Crawl:
         self._drain: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
         self._closing: Ending | None = None
+        self._is_stopping = False
         self._limit_message = ""
         self._failure: BaseException | None = None
 
@@ -162,7 +166,7 @@ class Crawl:
         try:
             await self._ledger.take_in(opening.pending)
             if opening.resumed and self._quotas is not None:
-                await count_visited(self._quotas, self._storage)
+                await count_visited(self._quotas, self._storage, stopping=lambda: self._closing is not None)
             if opening.resumed and self._canonicals is not None:
                 self._canonicals.go_on(await self._storage.canonical_memory())
             walk = await self._begin_walk()
@@ -190,7 +194,8 @@ class Crawl:
 
     def request_stop(self) -> None:
         """Take no further page, let those in flight finish within the limit, store, and end as STOPPED."""
-        self._close(Ending.STOPPED, "Stopped on request")
+        self._is_stopping = True
+        self._close(Ending.STOPPED, STOPPED)
 
     def _begin(self, opening: Opening) -> None:
         self._frontier.seen = opening.seen
@@ -250,7 +255,9 @@ class Crawl:
         self._limit_message = message
         self._openings.cancel()
         if self._busy:
-            self._drain = asyncio.get_running_loop().call_later(self._drain_seconds, self._over.set)
+            # A page that is cut stays in the frontier.
+            seconds = self._drain_seconds if ending is Ending.STOPPED else min(LIMIT_GRACE, self._drain_seconds)
+            self._drain = asyncio.get_running_loop().call_later(seconds, self._over.set)
         else:
             self._over.set()
 
@@ -286,7 +293,11 @@ class Crawl:
             is_left=bool(self._frontier.held) or self._ledger.outside or self._is_walking,
         )
         if ending is Ending.COMPLETED:
-            await self._storage.mark_gone()
+            await self._storage.mark_gone(stopping=lambda: self._is_stopping)
+            if (
+                self._is_stopping
+            ):  # perhaps before all were marked: another attempt finds no page to ask for, and goes on
+                ending, message = Ending.STOPPED, STOPPED
         return CrawlOutcome(ending, self._tally.counts, message, seconds)
 
     # -- the workers ----------------------------------------------------------------------------------------------

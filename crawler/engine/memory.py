@@ -206,7 +206,7 @@ class MemoryStorage:
         mine = [page for page in self.pages.values() if page.task == self.task and page.state not in left]
         return [(page.page_id, page.url) for page in mine if page.page_id > after]
 
-    async def mark_gone(self) -> int:
+    async def mark_gone(self, *, stopping: Callable[[], bool] = never) -> int:
         gone = [item for item in self.items.values() if item.task != self.task and not item.gone]
         for item in gone:
             item.gone = True

@@ -60,6 +60,10 @@ class CrawlStorage(Protocol):
         """Id and URL of the next pages, by id, behind `after`, that this task has fetched; none at the end."""
         ...
 
-    async def mark_gone(self) -> int:
-        """After a crawl that ended completed with an empty frontier and under no limit: items that no page gave."""
+    async def mark_gone(self, *, stopping: Callable[[], bool] = never) -> int:
+        """After a crawl that ended completed with an empty frontier and under no limit: items that no page gave.
+
+        Where it takes long, it asks now and then whether the crawl is `stopping`, and then leaves the rest: called
+        again, it goes on.
+        """
         ...

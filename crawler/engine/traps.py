@@ -20,7 +20,7 @@ go on for a while before it is seen again; no page is lost by it.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -292,10 +292,10 @@ class Memory(Protocol):
     async def visited(self, *, after: int) -> Sequence[tuple[int, str]]: ...
 
 
-async def count_visited(quotas: Quotas, memory: Memory) -> None:
-    """Go on counting where an earlier attempt at the crawl ended."""
+async def count_visited(quotas: Quotas, memory: Memory, *, stopping: Callable[[], bool]) -> None:
+    """Go on counting where an earlier attempt at the crawl ended; no further once the crawl is `stopping`."""
     after = 0
-    while pages := await memory.visited(after=after):
+    while not stopping() and (pages := await memory.visited(after=after)):
         for _, url in pages:
             quotas.count(url)
         after = pages[-1][0]

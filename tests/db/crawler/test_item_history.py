@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
-from crawler import item_history
+from crawler import gone, item_history
 from crawler.engine.records import PageState, ValueProblem
 from crawler.item_history import Standing, standing
 from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider
 from scheduling.lanes import Lane
 
-from .making import Crawl, Site, get_item, make_item, make_spider, owner_of, versions_of
+from .making import Crawl, Site, get_item, make_item, make_spider, owner_of, versions_of, wait
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -219,6 +220,22 @@ def test_what_lies_behind_a_page_that_fails_for_now_is_not_called_gone(lane: Lan
     third.store(third.unchanged("/"))
     third.store(third.failed("/1", 404), third.unchanged("/2"))
     assert third.mark_gone() == 2
+
+
+def test_marking_listens_between_portions_and_goes_on_when_it_is_called_again(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gone, "PART", 1)
+    crawl(lane, make_site({"a": "1", "b": "2"}, {"c": "3"}))
+    second = Crawl(Spider.objects.get(), lane)
+    second.open("/")
+    second.store(second.failed("/", 404))
+    counts = []
+    for _ in range(5):
+        looks = iter((False, False))
+        counts.append(wait(second.storage.mark_gone(stopping=partial(next, looks, True))))
+    assert counts == [0, 1, 1, 1, 0], "the first portions are pages that were not reached"
+    assert not Item.objects.filter(gone_at=None).exists()
 
 
 def test_a_crawl_that_was_killed_between_two_pages_loses_no_item(lane: Lane) -> None:

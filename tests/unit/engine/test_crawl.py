@@ -11,15 +11,15 @@ from itertools import pairwise
 
 import pytest
 
-from crawler.engine.crawl import RetryRule
+from crawler.engine.crawl import Crawl, RetryRule
 from crawler.engine.fetching.fetcher import Timeouts
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.pages import parsing
-from crawler.engine.records import Batch, CheckpointAnswer, CrawlCounts, Ending, Link, Opening, PageState
+from crawler.engine.records import Batch, CheckpointAnswer, CrawlCounts, CrawlOutcome, Ending, Link, Opening, PageState
 from crawler.engine.rest import RestRoom
 from crawler.engine.storage import never
 
-from .crawling import crawl_once, finish, make_crawler, make_definition, page_of
+from .crawling import LONGEST, crawl_once, finish, make_crawler, make_definition, page_of
 from .site import Handler, Reply, Seen, Site, page, redirect
 
 
@@ -322,6 +322,24 @@ async def test_max_seconds_ends_a_crawl_that_takes_longer() -> None:
     assert outcome.seconds < 2.0
 
 
+async def test_max_seconds_waits_for_no_request_that_hangs() -> None:
+    storage = MemoryStorage()
+    gate = Gate(page())
+    async with Site({"/": page("/stuck", "/next"), "/stuck": gate, "/next": page()}) as site, make_crawler() as crawler:
+        definition = make_definition(site.url + "/", manners={"concurrency_per_host": 1})
+        limited = replace(definition, limits=replace(definition.limits, max_seconds=0.3))
+        outcome = await finish(crawler.crawl(limited, storage, drain_seconds=10 * LONGEST))
+        assert outcome.ending is Ending.LIMITED
+        assert "pages were left" in outcome.message
+        assert (outcome.counts.pages_failed, outcome.counts.reasons) == (0, {})
+        assert page_of(storage, site.url + "/stuck").state is PageState.PENDING
+        gate.open()
+        outcome = await finish(crawler.crawl(definition, storage))
+        assert outcome.ending is Ending.COMPLETED
+        assert {page.state for page in storage.pages.values()} == {PageState.DONE}
+        assert site.asked == {"/": 1, "/stuck": 2, "/next": 1}
+
+
 async def test_max_seconds_does_not_begin_anew_when_a_crawl_goes_on() -> None:
     class Resumed(MemoryStorage):
         async def open(self, seeds: Sequence[Link], *, room: int, stopping: Callable[[], bool] = never) -> Opening:
@@ -374,6 +392,43 @@ async def test_a_stop_does_not_wait_for_ever() -> None:
         assert page_of(storage, site.url + "/stuck").state is PageState.PENDING
     assert outcome.ending is Ending.STOPPED
     assert outcome.counts.pages == 1
+
+
+async def test_a_stop_ends_the_marking_of_what_is_gone_and_another_attempt_goes_on() -> None:
+    class Marking(MemoryStorage):
+        crawl: Crawl
+
+        async def mark_gone(self, *, stopping: Callable[[], bool] = never) -> int:
+            if not done:
+                self.crawl.request_stop()
+                assert stopping()
+                return 0
+            return await super().mark_gone(stopping=stopping)
+
+    done: list[CrawlOutcome] = []
+    storage = Marking()
+    async with Site({"/": page()}) as site, make_crawler() as crawler:
+        for expected in (Ending.STOPPED, Ending.COMPLETED):
+            storage.crawl = crawler.crawl(make_definition(site.url + "/"), storage)
+            done.append(await finish(storage.crawl))
+            assert done[-1].ending is expected
+        assert site.asked == {"/": 1}
+
+
+async def test_a_stop_ends_the_counting_of_what_earlier_attempts_fetched() -> None:
+    class Endless(MemoryStorage):
+        crawl: Crawl
+
+        async def visited(self, *, after: int) -> Sequence[tuple[int, str]]:
+            self.crawl.request_stop()
+            return [(after + 1, "http://a.example/")]
+
+    storage = Endless()
+    async with Site({"/": page()}) as site, make_crawler() as crawler:
+        definition = make_definition(site.url + "/", limits={"max_pages_per_host": 10})
+        await finish(crawler.crawl(definition, storage))
+        storage.crawl = crawler.crawl(definition, storage)
+        assert (await finish(storage.crawl)).ending is Ending.STOPPED
 
 
 async def test_after_a_crash_no_page_of_a_committed_checkpoint_is_asked_for_again() -> None:
