@@ -6,14 +6,16 @@ time: its pages then stay in the frontier, and the crawl ends as limited and say
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from enum import Enum
 from math import inf
 from typing import TypeAlias
 
-from crawler.engine.errors import Reason
+from crawler.engine.errors import FetchError, Reason
 from crawler.engine.frontier import Frontier, Host
 from crawler.engine.reading import Scope, failed, refused
 from crawler.engine.records import Batch, CheckpointAnswer, PageResult, PendingPage
@@ -26,7 +28,7 @@ from crawler.engine.visit import Fetchers
 from .budget import MAX_WAIT, Budget, Calendar
 from .politeness import HostManners, Politeness
 from .robots import ALLOW_ALL, Robots, RobotsRules, product_token
-from .slots import Guest, Slots
+from .slots import MAX_BACKOFF, Guest, Slots
 
 BIG_RULES = 64_000
 """Bytes of a robots.txt whose rules a host of a wide crawl does not keep to itself between two pages."""
@@ -34,10 +36,19 @@ NOTE_EVERY = 10.0
 """Seconds between two checkpoints that store how the hosts were treated; the last one does so too."""
 MAX_NAMED = 3
 """Hosts that are named in the crawl's last sentence."""
+LONGEST_NAP = 1.0
+"""Seconds between two looks at a slot that is taken: it says when it is free, this is for the case that it cannot."""
 
 
 Prepare: TypeAlias = Callable[[str], Awaitable[None]]
 """Looks up the name of an origin's host, and raises nothing."""
+
+
+class NoPlace(FetchError):
+    """A host to which another one's robots.txt leads has had no place free for so long as a crawl waits."""
+
+    reason = Reason.ROBOTS_UNREACHABLE
+    retriable = False
 
 
 class Step(Enum):
@@ -118,7 +129,7 @@ class Gate:
 
     async def rules(self, origin: str) -> RobotsRules:
         """A host's robots.txt, whether or not the spider obeys it."""
-        return await self._robots.rules(origin, self._fetchers.for_origin)
+        return await self._robots.rules(origin, self._fetchers.for_origin, self._passage)
 
     def may_ask(self, url: str) -> bool | None:
         """Whether its host's robots.txt allows `url`, or the spider does not obey that; None where it is not known."""
@@ -190,7 +201,7 @@ class Gate:
             self.frontier.opened(host, host.rules, self._clock())
             return
         try:
-            rules = await self._robots.rules(host.origin, self._fetchers.for_origin)
+            rules = await self.rules(host.origin)
         finally:
             host.guest.release(self._clock())
         self._obey(host, rules, self._clock())
@@ -275,6 +286,37 @@ class Gate:
         for host in self.frontier.hosts():
             host.guest.note()
         return self._politeness.totals()
+
+    @asynccontextmanager
+    async def _passage(self, origin: str) -> AsyncGenerator[None, None]:
+        """A place in the slot of a host to which another one's robots.txt redirects."""
+        awake = asyncio.Event()
+        manners = self._manners
+        guest = self._slots.join(
+            origin,
+            concurrency=manners.concurrency_per_host,
+            delay=manners.delay,
+            wake=awake.set,
+            now=self._clock(),
+            is_adaptive=manners.adaptive_throttle,
+        )
+        try:
+            await self._take_place(guest, awake)
+            yield
+        finally:
+            guest.leave(self._clock())
+
+    async def _take_place(self, guest: Guest, awake: asyncio.Event) -> None:
+        give_up_at = self._clock() + MAX_BACKOFF
+        while until := guest.wait(now := self._clock()):
+            # Two hosts whose robots.txt lead to each other would else wait for each other for ever.
+            if now >= give_up_at or give_up_at < until < inf:
+                raise NoPlace("the host may not be asked for now")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(until - now, LONGEST_NAP)):
+                    await awake.wait()
+            awake.clear()
+        guest.take(now)
 
     def _obey(self, host: Host, rules: RobotsRules, now: float) -> None:
         host.guest.obey(rules.crawl_delay(self.agent))

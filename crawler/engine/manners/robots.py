@@ -19,6 +19,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from hashlib import blake2b
 from math import inf
@@ -32,6 +33,7 @@ from crawler.engine.records import REDIRECTS, Answer
 from crawler.engine.urls import origin_of, resolve
 
 from .robotstxt import RobotsText, read, target_of
+from .slots import host_key
 
 MAX_BYTES = 512_000
 """Of rules that are read."""
@@ -77,6 +79,13 @@ class _RedirectFailed(FetchError):
 
 FetcherFor: TypeAlias = Callable[[str], RobotsFetcher]
 """The fetcher for an origin: what is private to one must not follow a redirect to another."""
+Passage: TypeAlias = Callable[[str], AbstractAsyncContextManager[None]]
+"""A place in the slot of an origin's host, held while that is asked for the robots.txt of another host. Raises
+`FetchError` where none becomes free."""
+
+
+def _freely(origin: str) -> AbstractAsyncContextManager[None]:
+    return nullcontext()
 
 
 def product_token(user_agent: str) -> str:
@@ -177,8 +186,10 @@ class Robots:
         rules = self._known.get(origin)
         return rules if rules is not None and rules.expires_at > self._clock() else None
 
-    async def rules(self, origin: str, fetcher_for: FetcherFor) -> RobotsRules:
+    async def rules(self, origin: str, fetcher_for: FetcherFor, passage: Passage = _freely) -> RobotsRules:
         """The rules of `origin`, fetched at need. Raises no fetch error: unreachable is an answer.
+
+        The caller holds a place in the slot of `origin`; `passage` gives those in others that redirects lead to.
 
         The fetch is a task of its own: a crawl that is cancelled while others wait for the same file takes nothing
         away from them.
@@ -188,7 +199,9 @@ class Robots:
             return rules
         task = self._loading.get(origin)
         if task is None:
-            task = self._loading[origin] = asyncio.create_task(self._load(origin, fetcher_for), name=f"robots {origin}")
+            task = self._loading[origin] = asyncio.create_task(
+                self._load(origin, fetcher_for, passage), name=f"robots {origin}"
+            )
             task.add_done_callback(lambda _: self._loading.pop(origin, None))
         return await asyncio.shield(task)
 
@@ -199,8 +212,8 @@ class Robots:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _load(self, origin: str, fetcher_for: FetcherFor) -> RobotsRules:
-        rules = await self._fetch(origin + "/robots.txt", fetcher_for)
+    async def _load(self, origin: str, fetcher_for: FetcherFor, passage: Passage) -> RobotsRules:
+        rules = await self._fetch(origin + "/robots.txt", fetcher_for, passage)
         self._drop(origin)
         self._known[origin] = rules
         self._bytes += rules.size
@@ -213,7 +226,7 @@ class Robots:
         if rules is not None:
             self._bytes -= rules.size
 
-    async def _fetch(self, url: str, fetcher_for: FetcherFor) -> RobotsRules:
+    async def _fetch(self, url: str, fetcher_for: FetcherFor, passage: Passage) -> RobotsRules:
         problem = ""
         reason = Reason.ROBOTS_UNREACHABLE
         pause = 0.0
@@ -222,7 +235,7 @@ class Robots:
                 await asyncio.sleep(max(pause, self._retry_delay * 2 ** (attempt - 1)))
             pause = 0.0
             try:
-                answer = await self._follow(url, fetcher_for)
+                answer = await self._follow(url, fetcher_for, passage)
             except AddressRefused:
                 # The page itself meets the same guard and says so under its own reason.
                 return RobotsRules(None, expires_at=self._clock() + TTL_UNREACHABLE)
@@ -233,6 +246,8 @@ class Robots:
                 if not error.retriable:
                     break
                 continue
+            if isinstance(answer, RobotsRules):
+                return answer
             if answer is None or (300 <= answer.status_code < 500 and answer.status_code != 429):
                 return RobotsRules(None, expires_at=self._clock() + self._ttl)
             if answer.status_code < 300:
@@ -245,18 +260,25 @@ class Robots:
         expires_at = self._clock() + max(TTL_UNREACHABLE, pause)
         return RobotsRules(None, problem=problem, reason=reason, expires_at=expires_at)
 
-    async def _follow(self, url: str, fetcher_for: FetcherFor) -> Answer | None:
-        """The answer at the end of at most five redirects; None where they lead nowhere."""
+    async def _follow(self, url: str, fetcher_for: FetcherFor, passage: Passage) -> Answer | RobotsRules | None:
+        """The answer at the end of at most five redirects, or another host's rules where these are known and meant;
+        None where they lead nowhere."""
         first = url
         for _ in range(MAX_REDIRECTS + 1):
+            origin = origin_of(url)
+            is_own = host_key(origin) == host_key(origin_of(first))
+            known = self.known(origin) if url == origin + "/robots.txt" and not is_own else None
+            if known is not None:
+                return known
             try:
-                answer = await fetcher_for(origin_of(url)).fetch(url, max_bytes=MAX_FETCHED)
+                async with _freely(origin) if is_own else passage(origin):
+                    answer = await fetcher_for(origin).fetch(url, max_bytes=MAX_FETCHED)
             except AddressRefused as error:
                 if url == first:
                     raise
                 raise _RedirectFailed(f"redirected to {url}: {error}") from error
             except FetchError as error:
-                if origin_of(url) == origin_of(first) or isinstance(error, ProxyFailed):
+                if origin == origin_of(first) or isinstance(error, ProxyFailed):
                     raise
                 # The host itself answered: it is its robots.txt that cannot be read.
                 raise _RedirectFailed(f"redirected to {url}: {error}", retriable=error.retriable) from error

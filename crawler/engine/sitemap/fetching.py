@@ -11,7 +11,7 @@ from crawler.engine.errors import AddressRefused, BodyTooLarge, FetchError, Reas
 from crawler.engine.fetching.fetcher import is_retriable_status, retry_after
 from crawler.engine.fetching.redirects import MAX_HOPS
 from crawler.engine.fetching.spool import Spool
-from crawler.engine.manners.gate import Gate
+from crawler.engine.manners.gate import LONGEST_NAP, Gate
 from crawler.engine.manners.robots import RobotsRules
 from crawler.engine.manners.slots import MAX_BACKOFF, Guest
 from crawler.engine.records import REDIRECTS, Answer
@@ -19,9 +19,6 @@ from crawler.engine.urls import origin_of, resolve
 from crawler.engine.visit import OVERLOADED, Fetchers, RetryRule
 
 from .reader import MAX_WIRE_BYTES
-
-_LONGEST_NAP = 1.0
-"""Seconds between two looks at a slot that is taken: it says when it is free, this is for the case that it cannot."""
 
 
 class SitemapFailed(Exception):
@@ -172,7 +169,7 @@ class SitemapFetcher:
                 self._on_quiet()
             if guest.must_leave(now):
                 raise SitemapFailed(Reason.HOST_REST, "the host asked for a longer rest than a crawl waits for")
-            nap = _LONGEST_NAP if until == inf else min(until - now, _LONGEST_NAP)
+            nap = LONGEST_NAP if until == inf else min(until - now, LONGEST_NAP)
             try:
                 async with asyncio.timeout(nap):
                     await self._awake.wait()

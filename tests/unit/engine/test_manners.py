@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
 
 import pytest
 
+from crawler.engine.manners import gate as gate_module
 from crawler.engine.manners.budget import Calendar
 from crawler.engine.manners.robots import Robots
 from crawler.engine.manners.slots import MAX_BACKOFF, MAX_ROBOTS_DELAY
@@ -16,7 +18,7 @@ from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import CrawlOutcome, Ending, PageState
 
 from .crawling import Crawler, finish, make_crawler, make_definition, page_of
-from .site import Handler, Reply, Seen, Site, page
+from .site import Handler, Reply, Seen, Site, page, redirect
 from .test_crawl import Gate, binary_tree, flaky
 
 NO_ROBOTS = {"obey_robots": False}
@@ -80,6 +82,65 @@ async def test_robots_txt_waits_for_a_place_like_any_request() -> None:
         await asyncio.gather(first, second)
         assert site.most_at_once == 1
         assert len(site.times("/robots.txt")) == 1
+
+
+async def test_robots_txt_that_leads_to_another_host_waits_for_a_place_there() -> None:
+    gate = Gate(page())
+    rules = Reply("User-agent: *\nDisallow: /no")
+    async with Site({"/": gate, "/r": rules}) as busy, Site({"/": page("/no")}) as site, make_crawler() as crawler:
+        site.pages["/robots.txt"] = redirect(busy.url + "/r")
+        holding = asyncio.create_task(run(crawler, busy, concurrency_per_host=1, **NO_ROBOTS))
+        await gate.arrived.wait()
+        crawling = asyncio.create_task(run(crawler, site, concurrency_per_host=1))
+        while not site.times("/robots.txt"):
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        assert busy.times("/r") == []
+        gate.open()
+        await asyncio.gather(holding, crawling)
+        assert busy.most_at_once == 1
+        assert (len(busy.times("/r")), site.asked) == (1, {"/": 1})
+
+
+async def test_robots_txt_keeps_the_delay_of_the_host_that_it_leads_to() -> None:
+    async with Site({"/": page()}) as asked, make_crawler() as crawler, AsyncExitStack() as others:
+        sites = [await others.enter_async_context(Site({"/": page()})) for _ in range(3)]
+        for number, site in enumerate(sites):
+            site.pages["/robots.txt"] = redirect(f"{asked.url}/{number}")
+        definition = make_definition(*(site.url + "/" for site in sites), manners={"delay": 0.2})
+        assert (await finish(crawler.crawl(definition, MemoryStorage()))).counts.pages == 3
+        times = sorted(seen.at for seen in asked.seen)
+    assert len(times) == 3
+    assert min(later - earlier for earlier, later in pairwise(times)) >= 0.1
+
+
+async def test_rules_that_are_known_are_not_asked_for_by_whoever_leads_to_them() -> None:
+    async with Site({"/robots.txt": Reply("User-agent: *\nDisallow: /no")}) as asked, make_crawler() as crawler:
+        await run(crawler, asked)
+        async with Site({"/robots.txt": redirect(asked.url + "/robots.txt"), "/": page("/no")}) as site:
+            await run(crawler, site)
+            assert site.asked == {"/": 1}
+        assert len(asked.times("/robots.txt")) == 1
+
+
+async def test_two_robots_txt_that_lead_to_each_other_hold_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_module, "MAX_BACKOFF", 0.2)
+    async with Site({"/": page()}) as one, Site({"/": page()}) as two, make_crawler() as crawler:
+        arrived = 0
+
+        async def lead(seen: Seen) -> Reply:
+            nonlocal arrived
+            arrived += 1
+            while arrived < 2:
+                await asyncio.sleep(0.01)
+            return redirect((two if int(seen.headers["host"].partition(":")[2]) == one.port else one).url + "/r")
+
+        one.pages["/robots.txt"] = two.pages["/robots.txt"] = lead
+        definition = make_definition(one.url + "/", two.url + "/", manners={"concurrency_per_host": 1})
+        outcome = await finish(crawler.crawl(definition, MemoryStorage()))
+    assert outcome.ending is Ending.FAILED
+    assert outcome.counts.reasons == {"robots_unreachable": 2}
+    assert "may not be asked for now" in outcome.message
 
 
 async def test_a_slow_host_costs_the_others_nothing() -> None:
