@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from . import rawsql
@@ -57,7 +57,7 @@ def store(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> tuple[Stored,
 
 
 def read_memory(scope: CrawlScope) -> SitemapMemory:
-    """What this task has read, and whether the crawl before found a sitemap that tells lies."""
+    """What this task has read, and what crawls before found: a sitemap that tells lies, sitemaps that named pages."""
     read = TaskSitemap.objects.filter(task_id=scope.task_id, is_whole=True).values_list("url_hash", flat=True)
     crawls = CrawlTask.objects.filter(spider_id=scope.spider_id, pk__lte=scope.task_id).exclude(
         task_type=CrawlTask.Type.URLS  # those read no sitemap
@@ -67,7 +67,16 @@ def read_memory(scope: CrawlScope) -> SitemapMemory:
         Reason.LASTMOD_WRONG.value in reasons
         for reasons in crawls.order_by("-pk").values_list("reasons", flat=True)[:2]
     )
-    return SitemapMemory(frozenset(read), not lied)
+    return SitemapMemory(frozenset(read), not lied, _had_pages(scope, crawls))
+
+
+def _had_pages(scope: CrawlScope, crawls: QuerySet[CrawlTask]) -> bool:
+    named = TaskSitemap.objects.filter(addresses__gt=0)
+    if named.filter(task_id=scope.task_id).exists():
+        return True
+    with_sitemaps = crawls.filter(Exists(TaskSitemap.objects.filter(task=OuterRef("pk"))), pk__lt=scope.task_id)
+    last = with_sitemaps.order_by("-pk").values_list("pk", flat=True).first()
+    return last is not None and named.filter(task_id=last).exists()
 
 
 def _plant(scope: CrawlScope, seeds: Sequence[Seed]) -> Planted:

@@ -26,6 +26,7 @@ from .records import (
     PendingPage,
     Seed,
     SitemapMemory,
+    SitemapResult,
 )
 from .storage import never
 from .tally import is_start_answer
@@ -105,6 +106,8 @@ class MemoryStorage:
         self._pending: dict[int, StoredPage] = {}
         self._opened = 0
         self.sitemaps_read: set[int] = set()
+        self._sitemaps: list[SitemapResult] = []
+        self._had_pages = False
         self._found_lies = False
         self._trusts_lastmod = True
         self._was_cut = False
@@ -119,6 +122,9 @@ class MemoryStorage:
         self._trusts_lastmod = not self._found_lies
         self._found_lies = False
         self.sitemaps_read = set()
+        if self._sitemaps:
+            self._had_pages = any(sitemap.addresses for sitemap in self._sitemaps)
+        self._sitemaps = []
 
     async def open(self, seeds: Sequence[Link], *, room: int, stopping: Callable[[], bool] = never) -> Opening:
         resumed = self._opened == self.task
@@ -170,6 +176,7 @@ class MemoryStorage:
         planted = self._plant(batch.seeds)
         joined += planted.joined
         cut += planted.cut
+        self._sitemaps += batch.sitemaps
         self.sitemaps_read.update(result.url_hash for result in batch.sitemaps if result.is_whole)
         self._found_lies = self._found_lies or any(Reason.LASTMOD_WRONG in r.reasons for r in batch.results)
         self._store_items(batch.results, counts)
@@ -191,7 +198,8 @@ class MemoryStorage:
         return self.days[host, day]
 
     async def sitemap_memory(self) -> SitemapMemory:
-        return SitemapMemory(frozenset(self.sitemaps_read), self._trusts_lastmod)
+        had_pages = self._had_pages or any(sitemap.addresses for sitemap in self._sitemaps)
+        return SitemapMemory(frozenset(self.sitemaps_read), self._trusts_lastmod, had_pages)
 
     async def canonical_memory(self) -> CanonicalMemory:
         mine = [page for page in self.pages.values() if page.task == self.task]

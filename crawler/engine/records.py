@@ -250,6 +250,8 @@ class SitemapMemory:
     """Hashes of the URLs of those that this task has read whole."""
     trusts_lastmod: bool = True
     """Whether no page turned out to have changed against its sitemap's word in the crawl before."""
+    had_pages: bool = False
+    """Whether sitemaps named pages in the last crawl that read any, or in an earlier attempt at this one."""
 
 
 MAX_CANONICALS = 100_000

@@ -145,8 +145,9 @@ class SitemapWalk:
                 self._record(address, 0, SitemapFailed(error.reason, str(error)))
         if not rules.sitemaps:
             why = "robots.txt names no sitemap" if rules.is_there else "there is no robots.txt to name sitemaps"
-            # A file that is away for a moment may have named the only way to many pages.
-            self._record(address, 0, SitemapFailed(Reason.SITEMAP_INVALID, why), is_whole=rules.is_there)
+            # A file that is away for a moment may have named the only way to many pages; not where it named none.
+            is_whole = rules.is_there or not self._memory.had_pages
+            self._record(address, 0, SitemapFailed(Reason.SITEMAP_INVALID, why), is_whole=is_whole)
         return list(urls)
 
     async def _visit(self, url: str, level: int) -> bool:

@@ -279,6 +279,35 @@ def test_a_spider_with_a_sitemap_is_crawled_twice(settings: Settings, tmp_path: 
     assert Item.objects.filter(gone_at=None).count() == 2_501
 
 
+def test_without_robots_txt_a_page_that_is_not_reached_is_gone_once_no_sitemap_named_it(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings.CRAWLER_ALLOWED_NETWORKS = [ipaddress.ip_network("127.0.0.0/8")]
+    server = SiteServer(tmp_path)
+    with serve_in_thread(server):
+        for path in ("/linked", "/named"):
+            server.replace(path, f"<h1>{path}</h1>".encode())
+        server.replace("/", b"<h1>/</h1><a href=/linked>x</a>")
+        items = [{"type": "page", "fields": {"title": {"css": "h1"}}}]
+        document = {"name": "shop", "start_urls": [f"{server.url}/"], "follow": [{}], "items": items}
+        save_spider({**document, "sitemaps": "robots"})
+
+        def crawled() -> set[str]:
+            call_command("crawl", "shop", json=True)
+            return {item.data["title"] for item in Item.objects.filter(gone_at=None)}
+
+        assert crawled() == {"/", "/linked"}
+        server.replace("/", b"<h1>/</h1>")
+        assert crawled() == {"/"}
+        urlset = f"<urlset><url><loc>{server.url}/named</loc></url></urlset>"
+        server.replace("/s.xml", urlset.encode(), content_type="application/xml")
+        server.replace("/robots.txt", f"Sitemap: {server.url}/s.xml\n".encode(), content_type="text/plain")
+        assert crawled() == {"/", "/named"}
+        server.remove("/robots.txt")
+        assert crawled() == {"/", "/named"}, "the file may be away for a moment"
+        assert crawled() == {"/"}
+
+
 class Crash(Exception):
     """Stands for what ends a process in the middle of a transaction."""
 

@@ -88,8 +88,8 @@ async def test_robots_txt_names_the_sitemaps() -> None:
     [
         (robots("User-agent: *", "Disallow:"), "sitemap_invalid", True),
         (robots(""), "sitemap_invalid", True),
-        (Reply("not here", 404), "sitemap_invalid", False),
-        (Reply("", 302, headers={"Location": "/robots.txt"}), "sitemap_invalid", False),
+        (Reply("not here", 404), "sitemap_invalid", True),
+        (Reply("", 302, headers={"Location": "/robots.txt"}), "sitemap_invalid", True),
         (Reply("no", 500), "robots_unreachable", False),
     ],
 )
@@ -99,6 +99,19 @@ async def test_a_robots_txt_without_sitemaps_is_named(answer: Reply, reason: str
         await crawl_once(make_definition(site.url + "/", sitemaps="robots"), storage)
         assert {notice.reason for notice in notices(storage)} >= {reason}
         assert read(storage)["/robots.txt"].is_whole is is_whole
+
+
+async def test_a_robots_txt_that_is_away_may_name_what_it_named_before() -> None:
+    storage = MemoryStorage()
+    async with Site({"/": page(), "/a": page(), "/s.xml": urlset("/a")}) as site:
+        site.pages["/robots.txt"] = robots("Sitemap: /s.xml")
+        definition = make_definition(site.url + "/", sitemaps="robots")
+        await crawl_once(definition, storage)
+        del site.pages["/robots.txt"]
+        for is_whole in (False, True):
+            storage.begin()
+            await crawl_once(definition, storage)
+            assert read(storage)["/robots.txt"].is_whole is is_whole
 
 
 async def test_indexes_are_read_to_their_leaves_and_loops_are_cut() -> None:
