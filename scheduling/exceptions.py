@@ -47,7 +47,7 @@ class RunBusy(SchedulingError):
     """A foreground run would have to wait for another run that holds the same exclusive key."""
 
     def __init__(self, run_id: int, key: str) -> None:
-        super().__init__(f"Run #{run_id} is busy with {key!r}. Wait for it, or cancel it.")
+        super().__init__(f"Run #{run_id} is busy with “{key}”. Wait for it, or cancel it.")
         self.run_id = run_id
         self.key = key
 
@@ -76,8 +76,8 @@ class UnknownHandler(SchedulingError):
     """No handler has this name."""
 
     def __init__(self, name: str, nearest: str | None, known: Sequence[str]) -> None:
-        hint = f" Did you mean {nearest!r}?" if nearest else ""
-        super().__init__(f"There is no handler {name!r}.{hint} Known: {', '.join(known) or 'none'}.")
+        hint = f" Did you mean “{nearest}”?" if nearest else ""
+        super().__init__(f"There is no handler “{name}”.{hint} Known: {', '.join(known) or 'none'}.")
         self.name = name
         self.nearest = nearest
 
@@ -86,7 +86,7 @@ class DuplicateHandler(SchedulingError):
     """Two classes claim the same handler name."""
 
     def __init__(self, name: str, path: str, other: str) -> None:
-        super().__init__(f"{path} and {other} both want the handler name {name!r}; give one another `name`.")
+        super().__init__(f"{path} and {other} both want the handler name “{name}”; give one another `name`.")
 
 
 class InvalidJobData(SchedulingError):
@@ -102,7 +102,7 @@ class JobExists(SchedulingError):
     """There is already a job of this id."""
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(f"There is already a job {job_id!r}.")
+        super().__init__(f"There is already a job “{job_id}”.")
         self.job_id = job_id
 
 
@@ -110,7 +110,7 @@ class JobNotFound(SchedulingError):
     """There is no job of this id."""
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(f"There is no job {job_id!r}.")
+        super().__init__(f"There is no job “{job_id}”.")
         self.job_id = job_id
 
 
@@ -143,6 +143,6 @@ class VersionNotFound(JobNotFound):
     """A definition has no version of this number."""
 
     def __init__(self, key: str, number: int, kind: str = "job") -> None:
-        SchedulingError.__init__(self, f"There is no version {number} of the {kind} {key!r}.")
+        SchedulingError.__init__(self, f"There is no version {number} of the {kind} “{key}”.")
         self.job_id = key
         self.number = number

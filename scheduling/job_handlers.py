@@ -37,7 +37,7 @@ class MaintenanceJobHandler(JobHandler):
         if action == "backup":
             raise InvalidJobData("action", _("“backup” is not in this release; there are “retention” and “check”."))
         if action not in ("retention", "check"):
-            raise InvalidJobData("action", _("Give “retention” or “check”, not %r.") % (action,))
+            raise InvalidJobData("action", _("Give “retention” or “check”, not “%(given)s”.") % {"given": action})
 
     def exclusive_key(self, job_data: Mapping[str, object]) -> str:
         return f"maintenance:{job_data.get('action')}"
@@ -78,7 +78,7 @@ class ReportJobHandler(JobHandler):
         if period not in report.PERIODS:
             known = ", ".join(report.PERIODS)
             raise InvalidJobData(
-                "period", _("Give one of %(known)s, not %(given)r.") % {"known": known, "given": period}
+                "period", _("Give one of %(known)s, not “%(given)s”.") % {"known": known, "given": period}
             )
 
     async def execute(self, context: JobContext) -> JobResult:

@@ -42,7 +42,7 @@ def stored_firing(job_id: str) -> None:
     Raises:
         RuntimeError: always.
     """
-    raise RuntimeError(f"Job {job_id!r} belongs to `manage.py runscheduler`; a stock scheduler cannot run it.")
+    raise RuntimeError(f"Job “{job_id}” belongs to `manage.py runscheduler`; a stock scheduler cannot run it.")
 
 
 def pickled_state(job: ScheduledJob, trigger: BaseTrigger, next_run_time: datetime | None) -> bytes:

@@ -106,6 +106,12 @@ def http_reason(status_code: int) -> str:
     return f"http_{status_code}"
 
 
+def quoted(text: str, most: int = 200) -> str:
+    """`text` for a message: in double quotes, at most `most` characters of it, what does not print as its code."""
+    text = text if len(text) <= most else text[: most - 3] + "..."
+    return f'"{"".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)}"'
+
+
 class EngineError(Exception):
     """Base of all that the engine raises."""
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import ada_url
 
-from .errors import Reason, UrlError
+from .errors import Reason, UrlError, quoted
 
 MAX_URL_LENGTH = 8_192
 """Characters of a normalised URL; longer ones are traps, and servers refuse them."""
@@ -46,7 +46,7 @@ def normalise(url: str, base: str | None = None) -> str:
     url = url.strip(_ASCII_WHITESPACE)
     if _CONTROL.search(url):
         # What needs them to be a URL is an attack far more often than a mistake.
-        raise UrlError(f"{_shown(url)} holds control characters; percent-encode them")
+        raise UrlError(f"{quoted(url)} holds control characters; percent-encode them")
     try:
         href: str = ada_url.normalize_url(url) if base is None else ada_url.join_url(base, url)
     except ValueError:
@@ -106,9 +106,9 @@ def _accept(href: str) -> str:
         raise _scheme_refused(href, scheme)
     href = href.partition("#")[0]
     if "@" in href and "@" in origin_of(href):
-        raise UrlError(f"{_shown(_without_userinfo(href))} carried a user name or password; put them into session.auth")
+        raise UrlError(f"{quoted(_without_userinfo(href))} carried a user name or password; put them into session.auth")
     if len(href) > MAX_URL_LENGTH:
-        raise UrlError(f"{_shown(href)} is {len(href)} characters long; at most {MAX_URL_LENGTH} are fetched")
+        raise UrlError(f"{quoted(href)} is {len(href)} characters long; at most {MAX_URL_LENGTH} are fetched")
     return href
 
 
@@ -116,12 +116,12 @@ def _refusal(url: str, base: str | None) -> UrlError:
     scheme = _SCHEME.match(url)
     if scheme and scheme[0].lower() not in ("http:", "https:"):
         return _scheme_refused(url, scheme[0][:-1])
-    against = "" if base is None else f" against {_shown(base)}"
-    return UrlError(f"{_shown(url)}{against} is not a valid URL; write it as https://host/path")
+    against = "" if base is None else f" against {quoted(base)}"
+    return UrlError(f"{quoted(url)}{against} is not a valid URL; write it as https://host/path")
 
 
 def _scheme_refused(url: str, scheme: str) -> UrlError:
-    message = f"{_shown(url)}: scheme {scheme!r} is not fetched, only http and https are"
+    message = f"{quoted(url)}: scheme {quoted(scheme)} is not fetched, only http and https are"
     return UrlError(message, reason=Reason.SCHEME_REFUSED)
 
 
@@ -132,7 +132,3 @@ def _without_userinfo(href: str) -> str:
 
 def _without_surrogates(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _shown(url: str) -> str:
-    return ascii(url if len(url) <= 200 else url[:197] + "...")

@@ -120,7 +120,7 @@ def _refuse_unseen(job_id: str, *, oldest: datetime) -> None:
 
 def _refuse_one_off(job: ScheduledJob) -> None:
     if job.one_time:
-        raise RunConflict(f"{job.job_id!r} is a one-off: there is nothing to fill in.")
+        raise RunConflict(f"“{job.job_id}” is a one-off: there is nothing to fill in.")
 
 
 def _refuse_too_many(count: int) -> None:

@@ -80,7 +80,7 @@ def plan(job: ScheduledJob, stored: DjangoJob | None, next_run_time: datetime | 
 def change(job: ScheduledJob, *, where: dict[str, object], **fields: object) -> None:
     """One guarded UPDATE of the job's row, and of the object; raises RunConflict when the guard fails."""
     if ScheduledJob.objects.filter(pk=job.pk, **where).update(**fields) != 1:
-        raise RunConflict(f"The job {job.job_id!r} was changed by somebody else at the same time; try again.")
+        raise RunConflict(f"The job “{job.job_id}” was changed by somebody else at the same time; try again.")
     for name, value in fields.items():
         setattr(job, name, value)
 

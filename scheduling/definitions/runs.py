@@ -31,7 +31,7 @@ def run_now(job_id: str, *, by: str = "") -> JobRun:
     with transaction.atomic():
         _stored, job = rows.lock(job_id)
         if job.one_time:
-            raise RunConflict(f"{job_id!r} is a one-off: it runs once, at its time.")
+            raise RunConflict(f"“{job_id}” is a one-off: it runs once, at its time.")
         message = _("Asked for by %(who)s.") % {"who": by} if by else ""
         run = queued(job, now, cause=JobRun.Cause.MANUAL, moment=now, message=message, by=by)
         try:
@@ -41,7 +41,7 @@ def run_now(job_id: str, *, by: str = "") -> JobRun:
             waiting = JobRun.objects.filter(job=job, state=JobRun.State.QUEUED, cause=JobRun.Cause.MANUAL).first()
             if waiting is None:
                 raise
-            raise RunConflict(f"Run #{waiting.pk} of {job_id!r} waits already; one is enough.") from error
+            raise RunConflict(f"Run #{waiting.pk} of “{job_id}” waits already; one is enough.") from error
         rows.tell("Run asked for", "run_asked", job_id=job_id, run_id=run.pk, by=by)
     return run
 
@@ -105,7 +105,7 @@ def cancel_one_off(job_id: str, by: str = "") -> JobRun:
     with transaction.atomic():
         stored, job = rows.lock(job_id)
         if not job.one_time:
-            raise RunConflict(f"{job_id!r} is no one-off; delete or pause it.")
+            raise RunConflict(f"“{job_id}” is no one-off; delete or pause it.")
         existing = JobRun.objects.filter(job=job).order_by("-pk").first()
         if existing is not None:
             return _cancel(existing, now, by)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
-from crawler.engine.errors import DefinitionProblem
+from crawler.engine.errors import DefinitionProblem, quoted
 
 _SHOWN = 60
 _T = TypeVar("_T")
@@ -142,8 +142,9 @@ def checked_text(value: object, place: str, problems: Problems) -> str | None:
 
 def shown(value: object) -> str:
     """`value` for a message: a text in double quotes, at most some sixty characters."""
-    text = f'"{value}"' if isinstance(value, str) else _JSON_WORDS.get(repr(value), repr(value))
-    text = text if _is_unicode(text) else ascii(value)
+    if isinstance(value, str):
+        return quoted(value, _SHOWN)
+    text = _JSON_WORDS.get(repr(value), repr(value))
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import brotli
 import zstandard
 
-from crawler.engine.errors import BodyTooLarge, BodyTruncated, BodyUndecodable
+from crawler.engine.errors import BodyTooLarge, BodyTruncated, BodyUndecodable, quoted
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 
@@ -83,7 +83,7 @@ def codings(content_encoding: str) -> list[str]:
         raise BodyUndecodable(f"{len(found)} content codings on top of each other; at most {_MOST_CODINGS} are undone")
     for name in found:
         if name not in _STAGES:
-            raise BodyUndecodable(f"content coding {name[:40]!r} is unknown; we asked for {ACCEPT_ENCODING}")
+            raise BodyUndecodable(f"content coding {quoted(name, 40)} is unknown; we asked for {ACCEPT_ENCODING}")
     return found
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TypeAlias
 
-from crawler.engine.errors import AddressRefused, DnsError
+from crawler.engine.errors import AddressRefused, DnsError, quoted
 from crawler.engine.urls import host_of
 
 from .names import ThreadedResolver
@@ -196,7 +196,7 @@ def _judge(text: str, allowed: tuple[Network, ...]) -> str:
     try:
         address = ip_address(text)
     except ValueError:
-        return f"{text!r}, which is not an address"
+        return f"{quoted(text)}, which is not an address"
     forms = _forms(address)
     if any(form.version == network.version and form in network for form in forms for network in allowed):
         return ""

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import TypeVar, cast
 
-from crawler.engine.errors import AddressRefused, DnsError, ProxyFailed
+from crawler.engine.errors import AddressRefused, DnsError, ProxyFailed, quoted
 from crawler.engine.scope import is_address
 from crawler.engine.urls import Target
 
@@ -210,7 +210,7 @@ class ProxyTransport(CrawlTransport):
         _, code, _, kind = await self._told(greeting.exactly(4))
         if code != 0:
             said = _SOCKS_ERRORS.get(code, f"error {code}")
-            raise self._refused(f"“{said}” for {name}:{port}", retriable=code in (1, 3, 4, 5, 6))
+            raise self._refused(f"{quoted(said)} for {name}:{port}", retriable=code in (1, 3, 4, 5, 6))
         rest = {1: 4, 4: 16}.get(kind)
         if rest is None:
             rest = (await self._told(greeting.exactly(1)))[0]

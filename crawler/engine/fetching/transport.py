@@ -32,6 +32,7 @@ from crawler.engine.errors import (
     Reason,
     TimedOut,
     TlsFailed,
+    quoted,
 )
 from crawler.engine.urls import Target, normalise, split
 
@@ -300,7 +301,7 @@ def encode_headers(headers: tuple[tuple[str, str], ...]) -> bytes:
     lines = []
     for name, value in headers:
         if not _TOKEN.fullmatch(name):
-            raise ValueError(f"{name!r} is not a header's name; use letters, digits and hyphens")
+            raise ValueError(f"{quoted(name)} is not a header's name; use letters, digits and hyphens")
         if name.lower() in _OURS:
             raise ValueError(f"header {name} is set by the transport; leave it out")
         if _UNSAFE_VALUE.search(value):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from crawler.engine.errors import Reason
+from crawler.engine.errors import Reason, quoted
 from crawler.engine.reading import is_readable, names_json
 from crawler.engine.records import Extraction, Finding, ItemRecord, Json, ValueProblem
 from crawler.engine.scope import Scope
@@ -310,7 +310,7 @@ class Extractor:
         }
         explanations = []
         for name, reading in candidate.readings.items():
-            problems = [f"{text[:200]!r} is {why}" for text, why in reading.unreadable]
+            problems = [f"{quoted(text)} is {why}" for text, why in reading.unreadable]
             if name in missing:
                 problems.append(missing[name])
             value = reading.value if record is None else record.data[name]

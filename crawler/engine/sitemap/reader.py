@@ -19,7 +19,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
-from crawler.engine.errors import BodyTooLarge, BodyTruncated, BodyUndecodable, Reason
+from crawler.engine.errors import BodyTooLarge, BodyTruncated, BodyUndecodable, Reason, quoted
 from crawler.engine.fetching.body import Decoder
 from crawler.engine.pages.feeds import FeedStream, is_xml_feed
 from crawler.engine.pages.xmlstream import XmlBroken, XmlRefused, XmlStream, encoding_of
@@ -290,7 +290,7 @@ class _Text:
                 self._has_address = True
                 self._entries.append(Entry(address))
             elif not self._has_address:
-                raise _NoSitemap(f"it is neither XML nor a list of addresses: {address[:60]!r}")
+                raise _NoSitemap(f"it is neither XML nor a list of addresses: {quoted(address, 60)}")
         if len(self._line) > MAX_ADDRESS:
             if not self._has_address:
                 raise _NoSitemap("it is neither XML nor a list of addresses: its first line does not end")

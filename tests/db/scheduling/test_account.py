@@ -425,7 +425,7 @@ def test_broken_definition_is_told_of_what_failed_and_what_will(clock: Clock) ->
     tick(clock.go(minutes=10))
     failed, ahead = why(at(10)), why(at(20))
     assert (failed.verdict, ahead.verdict) == (Verdict.QUARANTINED, Verdict.QUARANTINED)
-    assert "There is no handler 'gone'" in failed.sentence
+    assert "There is no handler “gone”" in failed.sentence
     assert only_run().reason == "broken"
 
 

@@ -72,7 +72,7 @@ def test_versions_of_another_kind_and_key_are_others() -> None:
     definitions.create_job(make_values())
     assert list(versions("spider", "probe")) == list(versions("job", "nobody")) == []
     for kind, key, number in (("job", "probe", 2), ("job", "nobody", 1), ("spider", "probe", 1)):
-        with pytest.raises(VersionNotFound, match=f"no version {number} of the {kind} '{key}'"):
+        with pytest.raises(VersionNotFound, match=f"no version {number} of the {kind} “{key}”"):
             version(kind, key, number)
 
 
@@ -92,7 +92,7 @@ def test_a_removed_job_comes_back_as_it_last_was() -> None:
 def test_a_version_whose_handler_is_gone_is_refused_and_says_so() -> None:
     definitions.create_job(make_values())
     DefinitionVersion.objects.update(document=definitions.dump_values(make_values()) | {"handler": "gone"})
-    with pytest.raises(InvalidJob, match="handler: There is no handler 'gone'"):
+    with pytest.raises(InvalidJob, match="handler: There is no handler “gone”"):
         definitions.restore_version("probe", 1)
 
 

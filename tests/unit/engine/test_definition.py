@@ -74,10 +74,10 @@ REFUSED = {
     "category with a slash": (make_document(category="a/b"), 'category: "a/b" is not a name'),
     "no start url": (make_document(start_urls=[]), "start_urls: is missing; give at least one URL"),
     "start url without a list": (make_document(start_urls="https://a/"), "is not a list; put it in [ ]"),
-    "start url of another scheme": (make_document(start_urls=["ftp://a/"]), "start_urls[0]: 'ftp://a/': scheme 'ftp'"),
+    "start url of another scheme": (make_document(start_urls=["ftp://a/"]), 'start_urls[0]: "ftp://a/": scheme "ftp"'),
     "start url with a line end": (make_document(start_urls=["http://a/\r\nX: y"]), "start_urls[0]: "),
-    "sitemap that is no URL": (make_document(sitemaps=["/s.xml"]), "sitemaps[0]: '/s.xml' is not a valid URL"),
-    "sitemap of another scheme": (make_document(sitemaps=["ftp://a/s.xml"]), "sitemaps[0]: 'ftp://a/s.xml': scheme"),
+    "sitemap that is no URL": (make_document(sitemaps=["/s.xml"]), 'sitemaps[0]: "/s.xml" is not a valid URL'),
+    "sitemap of another scheme": (make_document(sitemaps=["ftp://a/s.xml"]), 'sitemaps[0]: "ftp://a/s.xml": scheme'),
     "sitemap that is a number": (make_document(sitemaps=[5]), "sitemaps[0]: 5 is not a text; put it in quotes"),
     "sitemaps without a list": (
         make_document(sitemaps="https://a/s.xml"),

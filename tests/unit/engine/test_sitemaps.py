@@ -178,7 +178,7 @@ def test_what_is_broken_gives_what_came_before_and_says_so(
 def test_an_unknown_coding_is_refused() -> None:
     assert read(urlset(A), encoding="rot13")[1] == (
         Reason.BODY_UNDECODABLE,
-        "content coding 'rot13' is unknown; we asked for gzip, deflate, br, zstd",
+        'content coding "rot13" is unknown; we asked for gzip, deflate, br, zstd',
     )
 
 

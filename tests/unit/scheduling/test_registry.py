@@ -44,7 +44,7 @@ def test_the_same_instance_serves_every_run() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UnknownHandler, match=r"no handler 'attik'. Did you mean 'attic'\?") as refused:
+    with pytest.raises(UnknownHandler, match=r"no handler “attik”. Did you mean “attic”\?") as refused:
         registry.get("attik")
     assert refused.value.nearest == "attic"
 
