@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from dataclasses import fields
 
 import pytest
 from django.utils.translation import override
 
 from crawler.causes import BY_KEY, CAUSES, OTHER, Cause, cause_of
 from crawler.engine.errors import NO_ANSWER, FetchError, Reason, TimedOut, http_reason
+from crawler.engine.spider import FieldRule, FollowRule, ItemRule, Limits, Manners, Session, SpiderDefinition
 
+SECTIONS = {"manners": Manners, "limits": Limits, "session": Session}
+ORDERS = re.compile(
+    r"\b(add|ask|check|choose|compare|correct|crawl|deny|give|leave|look|match|narrow|open|raise|read|schedule|see|set|"
+    r"simplify|slow|start|take|try|wait)\b|^Nothing needs to be done",
+    re.IGNORECASE,
+)
 MAX_TITLE = 40
 """Characters that fit into a line of a table on a phone."""
 
@@ -74,3 +83,23 @@ def test_a_cause_is_told_in_a_title_and_two_sentences(cause: Cause) -> None:
         assert sentence.endswith(".")
         assert ". " not in sentence.removesuffix(".")
         assert "!" not in sentence
+
+
+@pytest.mark.parametrize("cause", BY_KEY.values(), ids=lambda cause: cause.key)
+def test_a_remedy_says_what_to_do(cause: Cause) -> None:
+    with override("en"):
+        assert ORDERS.search(str(cause.remedy))
+
+
+@pytest.mark.parametrize("cause", BY_KEY.values(), ids=lambda cause: cause.key)
+def test_the_keys_that_a_cause_names_are_those_of_a_document(cause: Cause) -> None:
+    with override("en"):
+        said = f"{cause.what} {cause.remedy}"
+    for section, key in re.findall(rf"\b({'|'.join(SECTIONS)})\.(\w+)", said):
+        assert key in {field.name for field in fields(SECTIONS[section])}
+    keys = {
+        field.name
+        for kind in (SpiderDefinition, Manners, Limits, Session, FollowRule, ItemRule, FieldRule)
+        for field in fields(kind)
+    }
+    assert set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", said)) <= keys | {"each_json"}
