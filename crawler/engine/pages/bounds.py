@@ -17,6 +17,7 @@ outgrows them is read again by `parsing`, where a process may be ended. Measured
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from collections.abc import Callable
@@ -40,9 +41,11 @@ INLINE_CHARACTERS = 4_000_000
 INLINE_MEMORY = 24 * 1024 * 1024
 """That the tree of one page may take, so twice what so many elements need; it is filled in some 15 ms."""
 UNMEASURED_BYTES = 4_096
-"""The tree of a smaller body is at worst 26 MiB big, and not worth the price of a look (3 µs)."""
+"""The tree of a smaller body is at worst 26 MiB big, and not worth the price of a look (6 µs)."""
 _INSTRUCTIONS = 50_000_000
 """Instructions × characters of a regular expression in some 25 ms."""
+
+_PAGE_SIZE = resource.getpagesize()
 
 _T = TypeVar("_T")
 
@@ -79,48 +82,33 @@ def longest_text(instructions: int) -> int:
 class MemoryBound:
     """Calls functions that may allocate no more than so many bytes: what takes more raises `MemoryError`.
 
-    The kernel counts, by a limit on the address space that holds only during the call. That needs the function to hold
-    the interpreter's lock, as the parser does: other threads stand still meanwhile. How big the process is already is
-    looked up again only where a call failed, or after a while.
+    The kernel counts, by a limit on the address space of the whole process that holds only during the call. That needs
+    the function to hold the interpreter's lock, as the parser does, so that threads which run Python stand still. Those
+    in native code (a query, a name that is looked up) go on: how big the process is is looked up before each call, so
+    that they have what the page leaves of the allowance, beside what the C library keeps for each thread.
     """
-
-    _LOOK_EVERY = 1_000
 
     def __init__(self, allowance: int) -> None:
         self._allowance = allowance
-        self._calls = 0
-        self._limits: tuple[int, int] = (0, 0)
         self._usual = resource.getrlimit(resource.RLIMIT_AS)
+        self._most = min((limit for limit in self._usual if limit != resource.RLIM_INFINITY), default=sys.maxsize)
         self._is_known = sys.platform == "linux"  # elsewhere no kernel counts so
+        self._pid = 0
+        self._statm = -1
+        """An open file, since opening it takes longer than all the rest."""
 
     def call(self, function: Callable[[], _T]) -> _T:
         if not self._is_known:
             return function()
-        if self._calls % self._LOOK_EVERY == 0:
-            self._look()
-        self._calls += 1
-        most = self._limits[0]
-        try:
-            return self._call(function)
-        except MemoryError:
-            self._look()
-            if self._limits[0] <= most + self._allowance // 8:
-                raise
-        return self._call(function)  # it was not the page: the process has grown since the last look
-
-    def _call(self, function: Callable[[], _T]) -> _T:
-        resource.setrlimit(resource.RLIMIT_AS, self._limits)
+        resource.setrlimit(resource.RLIMIT_AS, (min(self._size() + self._allowance, self._most), self._usual[1]))
         try:
             return function()
         finally:
             resource.setrlimit(resource.RLIMIT_AS, self._usual)
 
-    def _look(self) -> None:
-        with open("/proc/self/statm", encoding="ascii") as statm:
-            size = int(statm.read().split()[0]) * resource.getpagesize()
-        hard = self._usual[1]
-        most = size + self._allowance
-        for limit in self._usual:
-            if limit != resource.RLIM_INFINITY:
-                most = min(most, limit)
-        self._limits = (most, hard)
+    def _size(self) -> int:
+        """Bytes of this process's address space."""
+        if self._pid != os.getpid():  # the file of a process tells of that process, also to those that it forks
+            self._pid = os.getpid()
+            self._statm = os.open("/proc/self/statm", os.O_RDONLY)
+        return int(os.pread(self._statm, 32, 0).split(b" ", 1)[0]) * _PAGE_SIZE
