@@ -6,8 +6,9 @@ is the whole of a page, so a page with much text of its own is none of these, wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import re2
 from turbohtml import Element, Node, Text
@@ -59,6 +60,11 @@ _CHALLENGE_STATUSES = frozenset({401, 403, 405, 429, 503})
 _LOGINS = frozenset(
     {"login", "log-in", "log_in", "signin", "sign-in", "sign_in", "logon", "wp-login", "userlogin", "sso"}
 )
+_ACTIONS = frozenset(
+    {"act", "action", "do", "mod", "mode", "module", "op", "option", "page", "r", "route", "screen", "task", "view"}
+)
+"""Parameters by which one script shows all pages of a site; what they name may be a path: ``route=account/login``."""
+_NAME_PARTS = re.compile(r"[/:.]")
 _LOGIN_HOSTS = frozenset({"login", "signin", "accounts", "auth", "sso", "idp"})
 _CONSENT_HOSTS = frozenset({"consent", "guce", "cookiewall", "privacy-gate"})
 
@@ -101,16 +107,20 @@ def wall_behind(target: str, url: str) -> Reason | None:
     is_elsewhere = there.hostname != here.hostname
     if is_elsewhere and first in _CONSENT_HOSTS:
         return Reason.CONSENT_WALL
-    if _is_login(here.path):
+    if _is_login(here):
         return None
-    if _is_login(there.path) or (is_elsewhere and first in _LOGIN_HOSTS):
+    if _is_login(there) or (is_elsewhere and first in _LOGIN_HOSTS):
         return Reason.LOGIN_WALL
     return None
 
 
-def _is_login(path: str) -> bool:
-    last = path.rstrip("/").rpartition("/")[2].partition(".")[0].partition(";")[0]
-    return last.lower() in _LOGINS
+def _is_login(address: SplitResult) -> bool:
+    last = address.path.rstrip("/").rpartition("/")[2].partition(".")[0].partition(";")[0]
+    return last.lower() in _LOGINS or any(
+        _NAME_PARTS.split(value.rstrip("/"))[-1].lower() in _LOGINS
+        for name, value in parse_qsl(address.query)
+        if name.lower() in _ACTIONS or (name == "title" and ":" in value)  # Special:UserLogin, as wikis have it
+    )
 
 
 def _mark(body: bytes, marks: tuple[tuple[bytes, str], ...]) -> str:

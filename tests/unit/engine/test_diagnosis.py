@@ -115,6 +115,14 @@ def test_of_a_hostile_page_little_is_walked(body: str, monkeypatch: pytest.Monke
         ("http://shop.example/login?next=/lamp/1", "login_wall"),
         ("http://shop.example/account/Sign-In/", "login_wall"),
         ("http://shop.example/wp-login.php", "login_wall"),
+        ("http://shop.example/index.php?do=login", "login_wall"),
+        ("http://shop.example/index.php?route=account/login&next=/", "login_wall"),
+        ("http://shop.example/w/index.php?title=Special:UserLogin&returnto=Lamp", "login_wall"),
+        ("http://shop.example/?option=users&task=user.Login", "login_wall"),
+        ("http://shop.example/search?q=login", None),
+        ("http://shop.example/w/index.php?title=Login", None),
+        ("http://shop.example/lamp/2?next=/login", None),
+        ("http://shop.example/index.php?do=login-pages", None),
         ("https://accounts.example/v3/identify", "login_wall"),
         ("https://consent.shop.example/m?continue=/lamp/1", "consent_wall"),
         ("http://shop.example/lamp/2", None),
@@ -128,6 +136,7 @@ def test_a_redirect_to_a_login_is_a_wall(target: str, reason: str | None) -> Non
 
 def test_a_login_page_that_moves_is_no_wall() -> None:
     assert wall_behind("http://shop.example/user/login", "http://shop.example/login") is None
+    assert wall_behind("http://shop.example/?page=login", "http://shop.example/index.php?page=sign-in") is None
 
 
 def test_an_error_that_shows_a_test_is_told_from_another() -> None:
@@ -321,10 +330,11 @@ async def test_a_start_page_with_a_box_to_log_in_is_no_wall_where_it_leads_on(
     assert outcome.counts.pages == links + 1
 
 
-async def test_a_login_in_a_start_pages_place_is_one_wall_and_no_item() -> None:
+@pytest.mark.parametrize("address", ["/login?next=/lamp/1", "/index.php?do=login&next=/lamp/1"])
+async def test_a_login_in_a_start_pages_place_is_one_wall_and_no_item(address: str) -> None:
     rule = {"type": "form", "match": "lamp", "fields": {"title": {"css": "h1", "required": True}}}
     for login in (LOGIN, Reply(html("<h1>Log in</h1><a href=/lamp/2>2</a>"), headers=LOGIN.headers)):
-        pages = {"/": redirect("/login?next=/lamp/1"), "/login?next=/lamp/1": login, "/lamp/2": page(text="no heading")}
+        pages = {"/": redirect(address), address: login, "/lamp/2": page(text="no heading")}
         outcome, storage, _ = await crawled(pages, items=[rule])
         assert outcome.counts.reasons["login_wall"] == 1
         assert not storage.items
