@@ -19,6 +19,7 @@ from math import inf
 from .canonicals import Canonicals
 from .ending import judge_ending
 from .errors import Reason
+from .examples import Examples
 from .fetching.requests import Posts, start_links
 from .frontier import WINDOW, Frontier, Host
 from .ledger import Ledger
@@ -102,6 +103,7 @@ class Crawl:
         self._canonicals = Canonicals() if definition.manners.canonical == "follow" else None
         self._max_pages = _or_infinite(definition.limits.max_pages)
         self._tally = Tally()
+        self._examples = Examples()
         self._fetchers = Fetchers(definition, fetcher)
         self._gate = Gate(
             definition.manners,
@@ -416,6 +418,8 @@ class Crawl:
         if result.links or result.state is PageState.UNCHANGED or result.back:
             host.brought = ledger.number
         ledger.add(result, hungry=host.brought == ledger.number and not host.pages)
+        if result.reason or result.reasons:
+            ledger.name(self._examples.of(result))
         if self._traps.has_news:
             ledger.name(self._traps.drain())
         if self._tally.answered >= self._max_pages:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from crawler.engine.documents.definition import dump, parse
@@ -14,7 +16,7 @@ from crawler.engine.spider import Manners
 from crawler.engine.visit import MANY_LINKS
 
 from .crawling import USER_AGENT, crawl_once, finish, make_crawler, make_definition, page_of
-from .site import Reply, Site, page, redirect
+from .site import Handler, Reply, Site, page, redirect
 
 URL = "https://site.example/dir/page"
 EAR = Directives(Manners(obey_noindex=True, canonical="follow"), USER_AGENT)
@@ -307,6 +309,30 @@ async def test_what_waits_for_a_canonical_page_waits_for_what_that_gives_its_pla
         await crawl_once(definition, storage)
         assert [item.key for item in storage.items.values()] == [f'["{site.url}/a"]']
         assert site.asked == {"/": 1, "/a": 2, "/b": 1}
+
+
+async def test_what_pages_ask_for_is_named_with_a_few_examples_each() -> None:
+    pages: dict[str, Reply | Handler] = {"/": html("", "".join(f"<a href=/{n}>{n}</a>" for n in range(8)))}
+    pages |= {f"/{n}": html("<meta name=robots content=noindex>", "<a rel=nofollow href=/no>n</a>") for n in range(4)}
+    pages |= {f"/{n}": canonical("/there") for n in (4, 5)} | {f"/{n}": canonical("/away") for n in (6, 7)}
+    pages["/there"] = html()
+    manners = {"canonical": "follow", "obey_noindex": True}
+    storage = MemoryStorage()
+    async with Site(pages) as site:
+        outcome = await crawl_once(make_definition(site.url + "/", items=[ITEM], manners=manners), storage)
+        notices = [notice for batch in storage.checkpoints for notice in batch.notices]
+        assert Counter(notice.reason for notice in notices) == {
+            "noindex": 3,
+            "nofollow": 3,
+            "canonical": 3,
+            "canonical_failed": 2,
+        }
+        assert {notice.url for notice in notices if notice.reason == "canonical_failed"} == {
+            f"{site.url}/{n}" for n in (6, 7)
+        }
+        detail = next(notice.detail for notice in notices if notice.url == site.url + "/4")
+        assert detail == f"its canonical page is {site.url}/there"
+    assert (outcome.counts.reasons["noindex"], outcome.counts.reasons["canonical"]) == (4, 4)
 
 
 async def test_canonicals_in_a_circle_mean_nothing() -> None:
