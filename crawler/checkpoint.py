@@ -136,15 +136,33 @@ def _write_pages(scope: CrawlScope, results: Sequence[PageResult], plan: ItemPla
         rawsql.execute(f"UPDATE crawler_page SET extracted_version = NULL WHERE {condition}", [ids])
 
 
+_OUTCOME = (
+    ("id", "bigint"),
+    ("state", "text"),
+    ("attempts", "smallint"),
+    ("status_code", "smallint"),
+    ("reason", "text"),
+    ("etag", "text"),
+    ("last_modified", "text"),
+)
+"""What is written of any page that the crawl is through with."""
+
+
+def _outcome(result: PageResult) -> rawsql.Row:
+    return (
+        result.page.page_id,
+        result.state.value,
+        result.page.attempts,
+        result.status_code,
+        rawsql.text(result.reason, 50),
+        rawsql.text(result.etag),
+        rawsql.text(result.last_modified, 100),
+    )
+
+
 def _write_extracted(scope: CrawlScope, results: Sequence[PageResult], plan: ItemPlan, now: datetime) -> None:
     columns = (
-        ("id", "bigint"),
-        ("state", "text"),
-        ("attempts", "smallint"),
-        ("status_code", "smallint"),
-        ("reason", "text"),
-        ("etag", "text"),
-        ("last_modified", "text"),
+        *_OUTCOME,
         ("content_hash", "bytea"),
         ("links", "bytea"),
         ("shared", "bytea"),
@@ -157,13 +175,7 @@ def _write_extracted(scope: CrawlScope, results: Sequence[PageResult], plan: Ite
         is_final = scope.follows_links and page_id not in plan.revisit
         rows.append(
             (
-                page_id,
-                result.state.value,
-                result.page.attempts,
-                result.status_code,
-                rawsql.text(result.reason, 50),
-                rawsql.text(result.etag),
-                rawsql.text(result.last_modified, 100),
+                *_outcome(result),
                 result.content_hash,
                 result.link_hashes,
                 rawsql.pack(plan.shared[page_id]) if page_id in plan.shared else None,
@@ -191,25 +203,13 @@ def _write_unread(results: Sequence[PageResult], now: datetime) -> None:
     Validators belong to the content that was extracted: those of a page whose extraction failed are not kept.
     """
     columns = (
-        ("id", "bigint"),
-        ("state", "text"),
-        ("attempts", "smallint"),
-        ("status_code", "smallint"),
-        ("reason", "text"),
-        ("etag", "text"),
-        ("last_modified", "text"),
+        *_OUTCOME,
         ("redirected_to", "text"),
         ("is_left", "boolean"),
     )
     rows: list[rawsql.Row] = [
         (
-            result.page.page_id,
-            result.state.value,
-            result.page.attempts,
-            result.status_code,
-            rawsql.text(result.reason, 50),
-            rawsql.text(result.etag),
-            rawsql.text(result.last_modified, 100),
+            *_outcome(result),
             rawsql.text(result.redirected_to),
             standing(result.state, result.status_code, result.reason) is Standing.LEFT,
         )

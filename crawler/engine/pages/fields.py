@@ -13,9 +13,9 @@ from crawler.engine.spider import FieldRule, FieldType
 
 from .meta import MetaSelector
 from .page import PageTree
-from .patterns import Pattern, Patterns
+from .patterns import Pattern, Patterns, taken
 from .selectors import CssSelector, Found, Selector, compile_css, compile_xpath
-from .values import converter, fold, is_verbatim
+from .values import converter, is_verbatim
 
 
 @dataclass(slots=True)
@@ -101,14 +101,7 @@ class FieldReader:
             return None
         if self._is_folded_text:
             return " ".join(text.split()) or None
-        if not self._is_verbatim:
-            text = fold(text)
-        if text and self._pattern is not None:
-            page.check_search(len(text), self._pattern.longest)
-            text = self._pattern.take(text) or ""
-            if not self._is_verbatim:
-                text = text.strip()
-        return None if not text or text.isspace() else text
+        return taken(text, self._pattern, page, is_verbatim=self._is_verbatim)
 
     def _value(self, text: str, page: PageTree, unreadable: list[tuple[str, str]]) -> Json:
         try:

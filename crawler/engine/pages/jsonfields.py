@@ -12,8 +12,8 @@ from crawler.engine.spider import FieldRule, FieldType
 from .fields import Reading
 from .jmes import ExpressionFailed, JsonValue
 from .jsonvalues import direct_converter, plain_text, shown
-from .patterns import Pattern, Patterns
-from .values import converter, fold, is_verbatim
+from .patterns import Pattern, Patterns, taken
+from .values import converter, is_verbatim
 
 
 class Page(Protocol):
@@ -126,12 +126,4 @@ class ValueReader(ABC, Generic[_Context_contra, _Page]):
         """The text that is the match's value: what the regex takes out of it. None: it has no value."""
         if match is None:
             return None
-        text = plain_text(match, page)
-        if not self._is_verbatim:
-            text = fold(text)
-        if text and self._pattern is not None:
-            page.check_search(len(text), self._pattern.longest)
-            text = self._pattern.take(text) or ""
-            if not self._is_verbatim:
-                text = text.strip()
-        return None if not text or text.isspace() else text
+        return taken(plain_text(match, page), self._pattern, page, is_verbatim=self._is_verbatim)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import re2
 
 from .bounds import longest_text
+from .values import fold
 
 _UNANCHORED = re2._Anchor.UNANCHORED
 
@@ -38,6 +40,25 @@ class Pattern:
         raw = text.encode("utf-8", "replace")
         start, end = self._match(_UNANCHORED, raw, 0, len(raw))[self._group]
         return None if start < 0 else raw[start:end].decode("utf-8", "replace")
+
+
+class Searched(Protocol):
+    """A page as a search sees it."""
+
+    def check_search(self, length: int, longest: int) -> None:
+        """Before an expression is searched for in `length` characters; in `longest` that takes no time."""
+
+
+def taken(text: str, pattern: Pattern | None, page: Searched, *, is_verbatim: bool) -> str | None:
+    """What a field takes from a match's text: folded unless that is kept as it stands. None: it has no value."""
+    if not is_verbatim:
+        text = fold(text)
+    if text and pattern is not None:
+        page.check_search(len(text), pattern.longest)
+        text = pattern.take(text) or ""
+        if not is_verbatim:
+            text = text.strip()
+    return None if not text or text.isspace() else text
 
 
 class Patterns:
