@@ -102,4 +102,4 @@ def serve_in_thread(server: LocalServer) -> Iterator[str]:
     finally:
         loop, end = stop[0]
         loop.call_soon_threadsafe(end.set)
-        thread.join(10)
+        thread.join(60)

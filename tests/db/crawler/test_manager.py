@@ -89,7 +89,7 @@ async def aside(function: Callable[[], T]) -> T:
         lane.close()
 
 
-async def until(condition: Callable[[], object], seconds: float = 15.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     end = monotonic() + seconds
     while not await aside(condition):
         assert monotonic() < end, "the condition did not come true"

@@ -43,7 +43,7 @@ def at_once(calls: list[Callable[[], T]]) -> list[T]:
             connections.close_all()
 
     with ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result(30) for future in [pool.submit(call, function) for function in calls]]
+        return [future.result(120) for future in [pool.submit(call, function) for function in calls]]
 
 
 def claim_all(process: Process) -> Callable[[], list[Claimed]]:

@@ -111,14 +111,14 @@ def log_of(run: JobRun) -> str:
     return "\n".join(RunLog.objects.filter(run=run).order_by("seq").values_list("text", flat=True))
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     end = monotonic() + seconds
     while not condition():
         assert monotonic() < end, "the condition did not come true"
         await asyncio.sleep(0.01)
 
 
-async def ended(run: JobRun, seconds: float = 10.0) -> JobRun:
+async def ended(run: JobRun, seconds: float = 60.0) -> JobRun:
     end = monotonic() + seconds
     while (now := await state(run)).state in JobRun.ACTIVE:
         assert monotonic() < end, f"run is still {now.state}"
@@ -429,7 +429,7 @@ class TestBlockedLoop:
 
         def look(run_id: int) -> None:
             """From a thread of its own: the loop's is blocked."""
-            end = monotonic() + 10
+            end = monotonic() + 60
             while not seen.get("log") and monotonic() < end:
                 seen["log"] = "".join(RunLog.objects.filter(run=run_id).values_list("text", flat=True))
                 seen["gauges"] = Process.objects.get().gauges
@@ -566,7 +566,7 @@ class TestThreadsAndEffects:
         async with running():
             run = await queue()
             await until(lambda: handler.contexts)
-            end = monotonic() + 5
+            end = monotonic() + 60
             while (await state(run)).message != "50% half way":
                 assert monotonic() < end
                 await asyncio.sleep(0.01)

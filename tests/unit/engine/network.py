@@ -12,7 +12,7 @@ from crawler.engine.fetching.guard import Guard, Resolver
 from crawler.engine.fetching.transport import CrawlTransport, Timeouts
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
-QUICK = Timeouts(connect=5, read=5, total=10)
+QUICK = Timeouts(connect=60, read=60, total=120)
 
 
 def resolves_to(*addresses: str) -> Resolver:

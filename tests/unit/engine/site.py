@@ -154,9 +154,9 @@ def in_thread(site: Site) -> Iterator[Site]:
 
     thread = threading.Thread(target=asyncio.run, args=(run(),), name="test-site", daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     try:
         yield site
     finally:
         stop[0]()
-        thread.join(10)
+        thread.join(60)

@@ -118,7 +118,7 @@ def test_empty_members_without_number_are_a_bomb(names: str) -> None:
         body = CODINGS[coding](body)
 
     with pytest.raises(BodyTooLarge):
-        undo(names, body, limit=10 * LIMIT)
+        undo(names, body)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])

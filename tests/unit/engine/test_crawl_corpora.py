@@ -15,7 +15,7 @@ from crawler.engine.urls import normalise
 from tests.servers.corpora import corpus
 from tests.servers.sites import SiteServer
 
-from .crawling import finish, make_crawler, make_definition
+from .crawling import LONGEST, finish, make_crawler, make_definition
 
 pytestmark = pytest.mark.corpora
 
@@ -47,7 +47,7 @@ async def test_the_shop_is_walked_whole_and_the_second_time_asked_only_for_chang
     assert not any(item.gone or item.versions for item in storage.items.values())
 
 
-@pytest.mark.parametrize("name", ["sqlite-doc", "django-doc", "fpc-doc"])
+@pytest.mark.parametrize("name", ["sqlite-doc", "django-doc", pytest.param("fpc-doc", marks=pytest.mark.soak)])
 async def test_every_page_that_others_reach_is_reached_and_no_other(name: str) -> None:
     folder = corpus(name)
     truth = json.loads((folder / "truth" / "graph.json").read_text(encoding="utf-8"))
@@ -57,7 +57,7 @@ async def test_every_page_that_others_reach_is_reached_and_no_other(name: str) -
         follow = [{"allow": [f"^{re.escape(server.url)}/"]}]
         starts = truth["start"] if isinstance(truth["start"], list) else [truth["start"]]
         definition = make_definition(*(server.url + start for start in starts), follow=follow)
-        outcome = await asyncio.wait_for(crawler.crawl(definition, storage).run(), 120)  # 15,760 pages are many
+        outcome = await asyncio.wait_for(crawler.crawl(definition, storage).run(), 2 * LONGEST)  # 15,760 pages
         expected = {normalise(server.url + quote(path)) for path in truth["reachable_pages"]}
         assert max(server.targets().count(target) for target in server.targets()[:50]) == 1
         read = {

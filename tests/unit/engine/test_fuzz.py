@@ -20,7 +20,7 @@ from crawler.engine.fetching.fetcher import Timeouts
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import PageState
 from tests.unit.engine.answers import Answer, answers
-from tests.unit.engine.crawling import Crawler, make_crawler, make_definition
+from tests.unit.engine.crawling import LONGEST, Crawler, make_crawler, make_definition
 
 PAGES = 6
 TIMEOUTS = Timeouts(connect=1.0, read=0.15, total=0.5)
@@ -129,7 +129,7 @@ async def crawl(crawler: Crawler, given: Sequence[Answer], robots: Answer | None
             f"{server.url}/", follow=FOLLOW, items=ITEMS, limits={"max_pages": 40}, session={"cookies": True}
         )
         outcome = await asyncio.wait_for(
-            crawler.crawl(definition, storage, timeouts=TIMEOUTS, retry=RetryRule(times=0)).run(), 30
+            crawler.crawl(definition, storage, timeouts=TIMEOUTS, retry=RetryRule(times=0)).run(), LONGEST
         )
     assert outcome.counts.pages <= 40
     for page in storage.pages.values():

@@ -18,7 +18,7 @@ from crawler.engine.records import Ending, PendingPage
 from .crawling import LOOPBACK, Crawler, finish, make_crawler, make_definition
 from .site import Reply, Seen, Site, page
 
-HOSTS = 1_200
+HOSTS = 600
 IDLE = 100
 DEPTH = 1_500
 

@@ -18,7 +18,7 @@ from crawler.engine.records import Ending, Notice, PageState, SitemapResult
 from crawler.engine.sitemap import fetching as sitemap_fetch
 from crawler.engine.sitemap import walk as sitemap_walk
 
-from .crawling import crawl_once, finish, make_crawler, make_definition, page_of
+from .crawling import LONGEST, crawl_once, finish, make_crawler, make_definition, page_of
 from .site import Handler, Reply, Seen, Site, page, redirect
 
 ITEM = {"type": "page", "fields": {"text": {"css": "p", "required": True}}}
@@ -316,7 +316,7 @@ async def test_page_limits_end_the_walk_too() -> None:
     pages = {"/": page(), "/i.xml": index("/s1.xml", "/s2.xml"), "/s1.xml": urlset(*[f"/{n}" for n in range(50)])}
 
     async def slow(seen: Seen) -> Reply:
-        await asyncio.sleep(30)
+        await asyncio.sleep(2 * LONGEST)
         return urlset("/late")
 
     async with Site(pages | {"/s2.xml": slow}) as site:
@@ -338,7 +338,7 @@ async def test_a_crawl_that_goes_on_reads_no_sitemap_twice_and_loses_nothing() -
             while not read(storage):
                 await asyncio.sleep(0.01)
             crawl.request_stop()
-            await asyncio.sleep(30)
+            await asyncio.sleep(2 * LONGEST)
             return urlset()
 
         site.pages["/s2.xml"] = stopping

@@ -35,6 +35,8 @@ from tests.unit.engine.network import LOOPBACK, QUICK, make_client, resolves_to
 
 HEADERS = {"User-Agent": "test", "Accept-Encoding": "gzip, deflate, br, zstd"}
 LIMIT = 1_000_000
+PATIENCE = 60.0
+"""Seconds for what must come."""
 
 
 @pytest.fixture
@@ -153,7 +155,7 @@ async def test_slow_server_is_given_up_by_the_limit_that_it_breaks(
 
     assert caught.value.reason is reason
     assert asyncio.get_running_loop().time() - begin < 3
-    await asyncio.wait_for(server.wait_until_idle(), 5)
+    await asyncio.wait_for(server.wait_until_idle(), PATIENCE)
 
 
 async def test_shorter_limits_of_a_later_request_hold_on_a_kept_connection(
@@ -241,7 +243,7 @@ async def test_fresh_connection_that_ends_without_a_byte_is_not_tried_again(
 async def test_half_closed_idle_connection_is_not_used(server: MisbehavingServer) -> None:
     async with make_client() as (client, transport):
         await fetch(client, server.url + "/close-idle")
-        await asyncio.wait_for(_until(lambda: transport.connections_open == 0), 5)
+        await asyncio.wait_for(_until(lambda: transport.connections_open == 0), PATIENCE)
 
         assert (await fetch(client, server.url + "/ok")).body == PAGE
 
@@ -249,20 +251,20 @@ async def test_half_closed_idle_connection_is_not_used(server: MisbehavingServer
 async def test_idle_connection_is_closed_after_its_time(server: MisbehavingServer) -> None:
     async with make_client(keep_seconds=0.05) as (client, _):
         await fetch(client, server.url + "/ok", timeouts=Timeouts(connect=5, read=0.1, total=5))
-        await asyncio.wait_for(server.wait_until_idle(), 5)
+        await asyncio.wait_for(server.wait_until_idle(), PATIENCE)
 
 
 async def test_no_more_idle_connections_are_kept_than_allowed(server: MisbehavingServer) -> None:
     async with make_client(max_idle=2) as (client, transport):
         await asyncio.gather(*(fetch(client, server.url + "/delay/0.05") for _ in range(5)))
-        await asyncio.wait_for(_until(lambda: transport.connections_open == 2), 5)
+        await asyncio.wait_for(_until(lambda: transport.connections_open == 2), PATIENCE)
 
 
 async def test_longest_idle_connection_makes_room_for_the_next() -> None:
     async with MisbehavingServer() as first, MisbehavingServer() as second, make_client(max_idle=1) as (client, _):
         for server in (first, second, second):
             await fetch(client, server.url + "/ok")
-        await asyncio.wait_for(first.wait_until_idle(), 5)
+        await asyncio.wait_for(first.wait_until_idle(), PATIENCE)
 
         assert second.connections == 1
 
@@ -292,12 +294,12 @@ async def test_location_is_read_in_what_servers_write(
 
 async def test_cancelled_request_drops_its_connection(server: MisbehavingServer, client: CrawlClient) -> None:
     task = asyncio.create_task(fetch(client, server.url + "/stall"))
-    await asyncio.wait_for(_until(lambda: bool(server.log)), 5)
+    await asyncio.wait_for(_until(lambda: bool(server.log)), PATIENCE)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    await asyncio.wait_for(server.wait_until_idle(), 5)
+    await asyncio.wait_for(server.wait_until_idle(), PATIENCE)
 
 
 async def test_cookies_are_neither_kept_nor_handed_on(server: MisbehavingServer, client: CrawlClient) -> None:

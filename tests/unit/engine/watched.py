@@ -1,4 +1,6 @@
-"""A crawl in a process of its own that watches itself: `python -m tests.unit.engine.watched URL [URL …]`.
+"""A crawl in a process of its own that watches itself: `python -m tests.unit.engine.watched PATIENCE URL [URL …]`.
+
+PATIENCE: the seconds that an answer may take in all; a third of it for each of its pieces.
 
 Prints JSON: `reasons` by path, `done` (paths), `grown` (bytes that the process was bigger at its biggest than after its
 first crawl), `longest` (processor seconds of the loop's longest turn), `seconds` that the crawl took.
@@ -22,8 +24,6 @@ from crawler.engine.memory import MemoryStorage
 from crawler.engine.pages.parsing import Helpers
 from crawler.engine.records import PageState
 from tests.unit.engine.crawling import make_crawler, make_definition
-
-TIMEOUTS = Timeouts(connect=5.0, read=1.5, total=3.0)
 
 
 class Watch:
@@ -61,12 +61,13 @@ class Watch:
             self.biggest = max(self.biggest, self._process.memory_info().rss)
 
 
-async def main(urls: list[str]) -> dict[str, object]:
+async def main(patience: float, urls: list[str]) -> dict[str, object]:
+    timeouts = Timeouts(connect=60.0, read=patience / 3, total=patience)
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(urls[0]))
     async with make_crawler() as crawler:
         await crawler.helpers.close()
-        crawler.helpers = Helpers(cpu_seconds=0.3)
-        await crawler.crawl(make_definition(f"{origin}/ok"), MemoryStorage(), timeouts=TIMEOUTS).run()
+        crawler.helpers = Helpers(seconds=patience, cpu_seconds=0.3)
+        await crawler.crawl(make_definition(f"{origin}/ok"), MemoryStorage(), timeouts=timeouts).run()
         gc.collect()
         gc.freeze()
         watch = Watch()
@@ -79,7 +80,7 @@ async def main(urls: list[str]) -> dict[str, object]:
             follow=[{"xpath": "//a[preceding::a]/@href"}, {}],
         )
         begin = time.monotonic()
-        await crawler.crawl(definition, storage, timeouts=TIMEOUTS, retry=RetryRule(times=0)).run()
+        await crawler.crawl(definition, storage, timeouts=timeouts, retry=RetryRule(times=0)).run()
         seconds = time.monotonic() - begin
         watch.stop()
     paths = {page.url.removeprefix(origin): page for page in storage.pages.values()}
@@ -93,4 +94,4 @@ async def main(urls: list[str]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(main(sys.argv[1:]))))
+    print(json.dumps(asyncio.run(main(float(sys.argv[1]), sys.argv[2:]))))

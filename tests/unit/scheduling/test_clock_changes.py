@@ -91,7 +91,7 @@ def check(asked: Line, tz: ZoneInfo, change: Change, *, around: timedelta, point
 
 
 @given(night=nights(), data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_any_line_in_any_zone_follows_the_rule_around_a_change(
     night: tuple[ZoneInfo, Change], data: st.DataObject
 ) -> None:

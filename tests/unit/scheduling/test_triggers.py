@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from scheduling import triggers
 from scheduling.exceptions import InvalidTrigger
-from scheduling.triggers.cronline import FIELDS, parse_fields, split_line
+from scheduling.triggers.cronline import FIELDS
 from scheduling.triggers.words import cron_in_words
-from scheduling.triggers.zones import changes, instant_of
 
 from .clockwalk import Line
 from .random_lines import lines
@@ -208,53 +207,6 @@ def test_count_is_the_number_of_firings(line: Line, zone: str, after: datetime, 
     until = min(listed[-1], after + timedelta(days=days)) if len(listed) == 300 else after + timedelta(days=days)
     expected = sum(moment <= until for moment in listed)
     assert triggers.count_between(document, after, until) == expected
-
-
-CHANGES = [
-    ("Europe/Berlin", datetime(2027, 3, 28, tzinfo=UTC)),
-    ("Europe/Berlin", datetime(2027, 10, 31, tzinfo=UTC)),
-    ("America/Santiago", datetime(2027, 4, 4, tzinfo=UTC)),
-    ("America/Santiago", datetime(2027, 9, 5, tzinfo=UTC)),
-    ("Australia/Lord_Howe", datetime(2027, 4, 3, tzinfo=UTC)),
-    ("Australia/Lord_Howe", datetime(2027, 10, 2, tzinfo=UTC)),
-    ("Africa/Cairo", datetime(2027, 4, 30, tzinfo=UTC)),
-    ("America/Havana", datetime(2027, 11, 7, tzinfo=UTC)),
-    ("Africa/Casablanca", datetime(2027, 2, 7, tzinfo=UTC)),
-]
-LINES = [
-    *("0 0 * * *", "30 0 * * *", "30 1 * * *", "0 2 * * *", "15,45 2 * * *", "30 2,3 * * *", "0 1,2,3 * * *"),
-    *("* * * * *", "*/15 * * * *", "0 * * * *", "0 */2 * * *", "0 */3 * * *", "*/20 1,2 * * *", "*/30 0-3 * * *"),
-    *("5-50/7 2 * * *", "0 0,23 * * sun", "30 2 28-31 * *", "10 */4 * * *"),
-]
-
-
-@pytest.mark.parametrize(("zone", "day"), CHANGES, ids=[f"{zone} {day:%Y-%m}" for zone, day in CHANGES])
-@pytest.mark.parametrize("line", LINES)
-def test_clock_changes_do_to_every_line_what_the_rule_says(line: str, zone: str, day: datetime) -> None:
-    """Against the rule read literally, minute by minute over four days."""
-    tz, start = ZoneInfo(zone), day - timedelta(days=2)
-    minutes = [start + timedelta(minutes=number) for number in range(4 * 1440 + 1)]
-    assert list(changes(tz, minutes[0], minutes[-1]))
-    fields = split_line(line)
-    plain = parse_fields(*(fields[name] for name in FIELDS))
-
-    def matches(wall: datetime) -> bool:
-        return plain.count(wall - timedelta(seconds=1), wall) == 1
-
-    if line.startswith("*") or line.split()[1].startswith("*"):
-        expected = {moment for moment in minutes if matches(moment.astimezone(tz).replace(tzinfo=None))}
-    else:
-        walls = [moment.replace(tzinfo=None) + timedelta(days=shift) for moment in minutes for shift in (-1, 0, 1)]
-        expected = {instant_of(tz, wall) for wall in walls if matches(wall)}
-    wanted = sorted(moment for moment in expected if minutes[0] < moment <= minutes[-1])
-    document = cron(line, zone)
-    found = triggers.next_firings(document, minutes[0], len(wanted) + 1)
-    assert [moment for moment in found if moment <= minutes[-1]] == wanted
-    for since in minutes[::37]:
-        later = [moment for moment in wanted if moment > since]
-        assert triggers.next_firings(document, since, 1)[:1] == (later[:1] or found[-1:])
-        assert triggers.count_between(document, since, minutes[-1]) == len(later)
-        assert triggers.count_between(document, minutes[0], since) == len(wanted) - len(later)
 
 
 @pytest.mark.parametrize(
