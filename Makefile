@@ -9,10 +9,10 @@ ports = @PYTHON="$(PYTHON)" VENV="$(VENV)" sh .make/ports.sh
 install = @PYTHON="$(PYTHON)" VENV="$(VENV)" sh .make/install.sh
 # `make test` reads no `.env`, and leaves the address of the servers that it starts to the tests.
 pytest = $(python) -m pytest
-# Many tests wait, for processes or for servers that are slow on purpose: more workers than cores keep the machine busy.
-CORES = $(shell getconf _NPROCESSORS_ONLN)
-WORKERS ?= $(shell echo $$((2 * $(CORES))))
-UNIT_WORKERS ?= $(shell echo $$((3 * $(CORES))))
+# Some tests wait, for processes or for servers that are slow on purpose: more workers than cores keep the machine busy.
+# Each takes few tests at a time, so that none is left with many at the end.
+WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+workers = -n $(WORKERS) --maxschedchunk 4
 
 .PHONY: run demo test check bench soak lock clean messages packages-dev
 .DEFAULT_GOAL := run
@@ -32,9 +32,8 @@ packages-dev:
 	$(install) requirements.txt requirements-dev.txt
 
 test: packages-dev
-	$(pytest) tests/unit -m "not soak" -n $(UNIT_WORKERS)
-	$(pytest) tests/db tests/acceptance -m "not soak" -n $(WORKERS)
-	$(python) -m tests.postgres $(pytest) tests/db tests/acceptance -m "not soak and not browser and not frame and not any_database" -n $(WORKERS)
+	$(pytest) tests -m "not soak" $(workers)
+	$(python) -m tests.postgres $(pytest) tests/db tests/acceptance -m "not soak and not browser and not frame and not any_database" $(workers)
 
 check: packages-dev
 	$(VENV)/bin/ruff check .

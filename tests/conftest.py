@@ -7,6 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connection
+from hypothesis import HealthCheck, settings
+
+# On a busy machine nothing is too slow. With $CI set Hypothesis' own profile says so, and draws the same each time.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+if not os.environ.get("CI"):
+    settings.load_profile("patient")
 
 
 def pytest_report_header() -> str:
@@ -17,6 +23,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says how many tests ran on which database."""
     passed = len(terminalreporter.stats.get("passed", []))
     terminalreporter.write_line(f"{passed} tests passed on {connection.vendor}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spreads the tests that wait for processes of the product evenly among those that compute.
+
+    Several workers that wait at once leave the machine idle.
+    """
+    waiting = [item for item in items if item.get_closest_marker("process")]
+    computing = [item for item in items if not item.get_closest_marker("process")]
+    if not waiting or not computing:
+        return
+    each = len(computing) / len(waiting)
+    for number, item in reversed(list(enumerate(waiting))):
+        computing.insert(round(number * each), item)
+    items[:] = computing
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -107,10 +107,11 @@ async def test_robots_txt_keeps_the_delay_of_the_host_that_it_leads_to() -> None
         for number, site in enumerate(sites):
             site.pages["/robots.txt"] = redirect(f"{asked.url}/{number}")
         definition = make_definition(*(site.url + "/" for site in sites), manners={"delay": 0.2})
+        begin = asyncio.get_running_loop().time()
         assert (await finish(crawler.crawl(definition, MemoryStorage()))).counts.pages == 3
         times = sorted(seen.at for seen in asked.seen)
     assert len(times) == 3
-    assert min(later - earlier for earlier, later in pairwise(times)) >= 0.1
+    assert all(at - begin >= 0.2 * number for number, at in enumerate(times))
 
 
 async def test_rules_that_are_known_are_not_asked_for_by_whoever_leads_to_them() -> None:
@@ -136,10 +137,11 @@ async def test_two_robots_txt_that_lead_to_each_other_hold_up_nobody(monkeypatch
 
         one.pages["/robots.txt"] = two.pages["/robots.txt"] = lead
         definition = make_definition(one.url + "/", two.url + "/", manners={"concurrency_per_host": 1})
-        outcome = await finish(crawler.crawl(definition, MemoryStorage()))
-    assert outcome.ending is Ending.FAILED
-    assert outcome.counts.reasons == {"robots_unreachable": 2}
-    assert "may not be asked for now" in outcome.message
+        storage = MemoryStorage()
+        outcome = await finish(crawler.crawl(definition, storage))
+    # Whoever gives up first frees the other's way, where that has not given up at the same time.
+    assert outcome.counts.reasons in ({"robots_unreachable": 1}, {"robots_unreachable": 2})
+    assert any("may not be asked for now" in page.detail for page in storage.pages.values())
 
 
 async def test_a_slow_host_costs_the_others_nothing() -> None:
