@@ -36,4 +36,6 @@ def closing(explanation: Explanation | None) -> Iterator[str]:
         yield f"- {found.cause.title}, {found.amount}: {' '.join(found.details) or found.cause.what}{example}"
         yield f"  What to do: {found.cause.remedy}"
     if causes:
-        yield f"All of it: manage.py explaincrawl {explanation.task_id}"
+        more = len(explanation.causes) - len(causes)
+        left = f" ({more} more {'cause' if more == 1 else 'causes'})" if more else ""
+        yield f"All of it: manage.py explaincrawl {explanation.task_id}{left}"

@@ -95,17 +95,15 @@ def summary(run: JobRun, task: CrawlTask | None) -> dict[str, object]:
 
 
 def sentence(result: dict[str, object]) -> str:
-    """The same for people."""
-    reasons = result["reasons"]
-    listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items()) if isinstance(reasons, dict) else ""
+    """The same for people; what was counted as missing follows in `closing`, by its causes."""
     counts = (
         f"{_several(result, 'pages')}, {_several(result, 'items')} ({result['items_new']:,} new, "
         f"{result['items_changed']:,} changed), {_several(result, 'errors')}, {_several(result, 'bytes')}"
     )
-    told = result["notes"] if result["status"] == "completed" else result["message"]
-    first = str(told).strip().partition("\n")[0]
-    lines = f"{str(result['status']).capitalize()} in {result['seconds']} s: {counts}."
-    return lines + (f" Reasons: {listed}." if listed else "") + (f" {first}" if first else "")
+    why = result["notes"] if result["status"] == "completed" else result["message"]
+    first = str(why).strip().partition("\n")[0]
+    told = f"{str(result['status']).capitalize()} in {result['seconds']} s: {counts}."
+    return f"{told} {first}" if first else told
 
 
 def _several(result: dict[str, object], name: str) -> str:

@@ -8,6 +8,8 @@ import pytest
 from django.utils import timezone
 
 from crawler.definitions import save_spider
+from crawler.explaining import explain
+from crawler.management.telling import closing
 from crawler.models import CrawlTask, Spider, TaskFailure
 from tests.servers.sites import SiteServer
 
@@ -16,6 +18,7 @@ from .test_commands import refused, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+MANY = ("http_500", "http_404", "dns_error", "noindex", "trap")
 HOSTS = {"shop.example": {"requests": 12, "peak_rate": 3, "peak_concurrency": 2, "robots_refused": 4}}
 
 
@@ -79,6 +82,8 @@ def test_a_crawl_ends_with_its_causes_in_plain_words(site: SiteServer) -> None:
     assert lines[0].startswith("Completed in ")
     told = next(line for line in lines if line.startswith("- Pages that are gone, "))
     assert told.endswith(f"Example: {site.url}/book/2")
+    assert "1 page" in told
+    assert not any("http_404" in line for line in lines if line != told), "said once"
     assert lines[-1].startswith("All of it: manage.py explaincrawl crawl_")
 
 
@@ -95,3 +100,12 @@ def test_a_crawl_without_a_fault_ends_with_its_figures(site: SiteServer) -> None
     site.replace("/", b"<p>Books</p><a href=/book/1>1</a>")
     save_spider(site_spider(site.url))
     assert len(run("crawl", "books")[0].splitlines()) == 1
+
+
+def test_a_crawl_with_many_causes_tells_how_many_it_leaves_out() -> None:
+    task = make_task(
+        save_spider(make_spider()), "crawl_many", status="completed", pages=9, reasons=dict.fromkeys(MANY, 2)
+    )
+    lines = list(closing(explain(task)))
+    assert sum(line.startswith("- ") for line in lines) == 3
+    assert lines[-1] == "All of it: manage.py explaincrawl crawl_many (2 more causes)"
