@@ -1,7 +1,7 @@
 """The base of what this app raises beside the engine's own tree.
 
 CrawlerError
-├── InvalidDefinitions   crawler.definitions: all that is wrong with a file
+├── InvalidDefinitions   crawler.problems: all that is wrong with a file
 ├── SpiderNotFound       crawler.definitions
 ├── SpiderInUse          crawler.definitions: a job or a run stands in the way
 ├── TaskNotFound         crawler.tasks

@@ -107,7 +107,12 @@ _VALUE_COLUMNS = (("data", "jsonb"), ("data_hash", "bytea"), ("complete", "boole
 
 
 def _value(record: ItemRecord) -> tuple[rawsql.Param, ...]:
-    return _data(record), record.data_hash, record.complete, problems_json(record)
+    data = record.data_json
+    if "\\u" in data or not data.isascii():
+        data = _data(record)
+    if record.problems:
+        return data, record.data_hash, False, problems_json(record)
+    return data, record.data_hash, True, "[]"
 
 
 def _supersede(item_ids: list[int], now: datetime) -> None:

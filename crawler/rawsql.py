@@ -81,6 +81,11 @@ def _run(cursor: CursorWrapper, sql: str, params: Sequence[Param]) -> None:
         sqlite3.Cursor.execute(cursor.cursor, sql.replace("%s", "?"), params)
 
 
+def document() -> str:
+    """The place of a parameter that is JSON, as text, for a column of JSON."""
+    return "%s::jsonb" if connection.vendor == "postgresql" else "%s"
+
+
 def moment(value: datetime) -> Param:
     """An aware time as the ORM itself would store it: SQLite keeps text, and raw text would not compare with it."""
     adapted: Param = connection.ops.adapt_datetimefield_value(value)
@@ -100,7 +105,10 @@ def text(value: str, limit: int | None = None) -> str:
     if "\0" in value:
         value = value.replace("\0", "")
     if not value.isascii():
-        value = value.encode("utf-8", "replace").decode("utf-8")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            value = value.encode("utf-8", "replace").decode("utf-8")
     return value if limit is None else value[:limit]
 
 

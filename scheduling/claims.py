@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, F, Q, QuerySet
 
 from . import events, signals
@@ -78,13 +78,20 @@ def guarded(run_id: int, owner: int, claim: int) -> QuerySet[JobRun]:
 def guard(run_id: int, owner: int, claim: int) -> None:
     """Lock the run's row inside the caller's transaction, before anything else is written in it.
 
-    What follows is an effect, so that the count of deaths without progress starts again.
+    What follows is an effect, so that the count of deaths without progress starts again. Raw, for every checkpoint of a
+    crawl begins with it: the ORM takes ten times as long to say the same.
 
     Raises:
         ClaimLost: the run was given to another process, or has ended.
     """
-    if guarded(run_id, owner, claim).update(recoveries=0) != 1:
-        raise ClaimLost(run_id, claim)
+    with connection.cursor() as cursor:
+        cursor.execute(_GUARD, [run_id, State.RUNNING.value, owner, claim])
+        if cursor.rowcount != 1:
+            raise ClaimLost(run_id, claim)
+
+
+_GUARD = "UPDATE scheduling_jobrun SET recoveries = 0 WHERE id = %s AND state = %s AND owner_id = %s AND claim = %s"
+"""Locks the row of `guarded`."""
 
 
 def claimable(now: datetime) -> QuerySet[JobRun]:

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
+from crawler.problems import InvalidDefinitions, Problem
+
 from .dumping import dump, to_yaml
 from .file import Definitions, parse_file, parse_files
 from .loading import LoadReport, load
-from .problems import InvalidDefinitions, Problem
 from .spiders import (
     SpiderInUse,
     SpiderNotFound,

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from crawler.engine.documents.definition import SpiderDefinition, dump, parse_with_warnings
 from crawler.engine.documents.document import Problems, Section, as_section, shown
 from crawler.engine.errors import DefinitionError, DefinitionProblem
+from crawler.problems import InvalidDefinitions, Problem
 from scheduling.definitions.differences import join
 
-from .problems import InvalidDefinitions, Problem
 from .reading import Reading, read
 
 KEYS = ("spiders", "jobs")

@@ -9,6 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from crawler.models import Spider
+from crawler.problems import InvalidDefinitions, Problem
 from crawler.secrets import missing_secrets
 from scheduling.definitions import JobValues, dump_job, dump_values, parse_job, save_job
 from scheduling.definitions.differences import Change, differences
@@ -16,7 +17,6 @@ from scheduling.exceptions import InvalidJob, RunConflict
 from scheduling.models import ScheduledJob
 
 from .file import Definitions, JobEntry, SpiderEntry
-from .problems import InvalidDefinitions, Problem
 from .spiders import ORDERED, save_spider
 
 _BATCH = 500

@@ -17,9 +17,8 @@ from typing import TypeAlias, cast
 import yaml
 
 from crawler.engine.records import Json
+from crawler.problems import InvalidDefinitions, Problem
 from scheduling.definitions.differences import join
-
-from .problems import InvalidDefinitions, Problem
 
 MAX_CHARACTERS = 10_000_000
 MAX_DEPTH = 50

@@ -14,10 +14,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, OutputWrapper
 from django.db import DatabaseError
 
-from crawler.definitions import InvalidDefinitions
 from crawler.engine.errors import DefinitionError, EngineError
 from crawler.exceptions import CrawlerError
 from crawler.models import Spider
+from crawler.problems import InvalidDefinitions
 from scheduling.exceptions import SchedulingError
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from tqdm import tqdm
 
 from crawler.explaining import explain
 from crawler.management.plain import find_spider, plain_errors
@@ -118,6 +117,8 @@ def _progress_bar(spider: str) -> Iterator[Callable[[float | None, str], None] |
     if not sys.stderr.isatty():
         yield None
         return
+    from tqdm import tqdm  # not loaded for nobody
+
     with tqdm(total=_STEPS, desc=spider, bar_format="{desc} [{elapsed}]", file=sys.stderr) as bar:
 
         def show(fraction: float | None, message: str) -> None:

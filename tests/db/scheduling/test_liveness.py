@@ -4,6 +4,8 @@ import os
 import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib import import_module
+from types import ModuleType
 
 import pytest
 from django.db import OperationalError
@@ -219,6 +221,31 @@ class TestUpgrade:
         MigrationRecorder.Migration.objects.create(app="gone", name="0001_initial", applied=NOW)
 
         assert schema.unknown_migrations() == []
+
+    def test_what_stands_in_the_place_of_others_makes_them_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        MigrationRecorder.Migration.objects.create(app="scheduling", name="0000_squashed_since", applied=NOW)
+        initial = import_module("scheduling.migrations.0001_initial").Migration
+        monkeypatch.setattr(initial, "replaces", [("scheduling", "0000_squashed_since")])
+        schema._replaced.cache_clear()
+
+        known = schema.unknown_migrations()
+        schema._replaced.cache_clear()
+
+        assert known == []
+
+    def test_no_migration_is_loaded_to_see_that_the_database_fits(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        loaded: list[str] = []
+
+        def load(name: str) -> ModuleType:
+            loaded.append(name)
+            return import_module(name)
+
+        monkeypatch.setattr(schema, "import_module", load)
+        schema._known.cache_clear()
+
+        assert schema.unknown_migrations() == []
+        assert "scheduling.migrations" in loaded
+        assert not [name for name in loaded if name.rpartition(".")[2] != "migrations"]
 
 
 class TestShown:

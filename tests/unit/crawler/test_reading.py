@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.definitions.problems import InvalidDefinitions
 from crawler.definitions.reading import MAX_CHARACTERS, MISREAD, read
+from crawler.problems import InvalidDefinitions
 
 
 def refused(text: str, source: str = "") -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from crawler.exceptions import CrawlerError
+from .exceptions import CrawlerError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
