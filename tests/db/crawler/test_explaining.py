@@ -193,6 +193,19 @@ def test_a_crawl_that_found_nothing_but_files_did_not_go_well(site: SiteServer) 
     assert explanation.sentence == "1 page and not one item: Not a web page (100%)."
 
 
+def test_what_pages_ask_for_is_shown_at_a_page_each(site: SiteServer) -> None:
+    canonicals = [f"<link rel=canonical href={path}>" for path in ("/lamp/5", "/away")]
+    asks = ["<meta name=robots content=noindex>", "<a rel=nofollow href=/x>x</a>", *canonicals]
+    for number, asked in enumerate(asks):
+        site.replace(f"/lamp/{number}", (asked + LAMP.format(number, "1")).encode())
+    explanation = crawl(site, manners={"obey_noindex": True, "canonical": "follow"})
+    found = causes(explanation)
+    for number, key in enumerate(("noindex", "nofollow", "canonical", "canonical_failed")):
+        assert f"{site.url}/lamp/{number}" in [example.url for example in found[key].examples]
+    assert f"its canonical page is {site.url}/lamp/5" in [example.detail for example in found["canonical"].examples]
+    assert (found["canonical_failed"].severity, found["noindex"].severity) == (Severity.WATCH, Severity.AS_ASKED)
+
+
 def test_half_a_site_that_is_gone_is_told_beside_the_crawl_before(site: SiteServer) -> None:
     rule = {**RULE, "fields": {"name": {"css": ".name"}}}
     crawl(site, items=[rule])
