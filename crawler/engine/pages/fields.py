@@ -15,7 +15,7 @@ from .meta import MetaSelector
 from .page import PageTree
 from .patterns import Pattern, Patterns, taken
 from .selectors import CssSelector, Found, Selector, compile_css, compile_xpath
-from .values import converter, is_verbatim
+from .values import converter, fold, is_verbatim
 
 
 @dataclass(slots=True)
@@ -100,7 +100,7 @@ class FieldReader:
         if text is None:
             return None
         if self._is_folded_text:
-            return " ".join(text.split()) or None
+            return fold(text) or None
         return taken(text, self._pattern, page, is_verbatim=self._is_verbatim)
 
     def _value(self, text: str, page: PageTree, unreadable: list[tuple[str, str]]) -> Json:

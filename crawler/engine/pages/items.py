@@ -96,13 +96,12 @@ class RuleReader(ABC, Generic[_Context, _Page]):
             yield self._read_one(context, page)
 
     def _read_one(self, context: _Context, page: _Page) -> Candidate:
-        readings = {field.name: field.read(context, page) for field in self._fields}
-        problems = [
-            ValueProblem(self.type, name, Reason.UNREADABLE_VALUE, text[:MAX_SHOWN])
-            for name, reading in readings.items()
-            if reading.unreadable
-            for text, _ in reading.unreadable
-        ]
+        readings: dict[str, Reading] = {}
+        problems: list[ValueProblem] = []
+        for field in self._fields:
+            readings[field.name] = reading = field.read(context, page)
+            for text, _ in reading.unreadable:
+                problems.append(ValueProblem(self.type, field.name, Reason.UNREADABLE_VALUE, text[:MAX_SHOWN]))
         candidate = Candidate(self.type, readings, problems)
         candidate.reason = self._missing(candidate)
         if candidate.reason is None:
@@ -111,14 +110,13 @@ class RuleReader(ABC, Generic[_Context, _Page]):
 
     def _missing(self, candidate: Candidate) -> Reason | None:
         """Why the item cannot be stored; each field that is the cause joins its problems."""
-        if not self._needed:
+        readings = candidate.readings
+        missing = [name for name in self._needed if _is_missing(readings[name])]
+        if not missing:
             return None
-        missing = [name for name in self._needed if _is_missing(candidate.readings[name])]
         for name in sorted(missing):
             reason = Reason.MISSING_KEY if name in self._key else Reason.MISSING_REQUIRED
             candidate.problems.append(ValueProblem(self.type, name, reason))
-        if not missing:
-            return None
         return Reason.MISSING_KEY if any(name in self._key for name in missing) else Reason.MISSING_REQUIRED
 
     def _record(self, candidate: Candidate, page: _Page) -> ItemRecord:

@@ -73,27 +73,33 @@ class Resolver:
         folder = self._folders.get(path)
         if folder is None:
             folder = self._folders[path] = {}
-        # What stands behind "#" is the reader's affair. Without it the same few links are left on most pages.
-        once = dict.fromkeys([href.partition("#")[0] if "#" in href else href for href in hrefs])
-        passing = [href for href in once if href not in folder and not self._learn(folder, base, path, href)]
-        urls: dict[str, None] = dict.fromkeys(map(folder.__getitem__, once))
+        found = hrefs if isinstance(hrefs, list) else list(hrefs)
+        meant: list[str | None] = list(map(folder.get, found))
+        if None in meant:
+            for place, known in enumerate(meant):
+                if known is None:
+                    meant[place] = self._learn(folder, base, path, found[place])
+        urls = cast("dict[str, None]", dict.fromkeys(meant))
         if "" in urls:
             del urls[""]
-            for href in once:
-                if not folder[href]:
-                    reason = _reason(href, base)
-                    refused[reason] = refused.get(reason, 0) + 1
-        for href in passing:
-            del folder[href]
+            for href in dict.fromkeys(href.partition("#")[0] for href, url in zip(found, meant, strict=True) if not url):
+                reason = _reason(href, base)
+                refused[reason] = refused.get(reason, 0) + 1
         return urls
 
-    def _learn(self, folder: Resolved, base: str, path: str, href: str) -> bool:
-        """Put what `href` means into `folder`. Whether it may stay there for other pages."""
-        folder[href] = _resolve(base, path, href) if href else base
-        if 0 < len(href) <= _REMEMBERED_LENGTH and href[0] not in "? \t\r\n\f":
-            self._count += 1
-            return True
-        return False
+    def _learn(self, folder: Resolved, base: str, path: str, href: str) -> str:
+        """What `href` means, which is not in `folder` yet; put there where it means the same on other pages."""
+        # What stands behind "#" is the reader's affair. Without it the same few links are left on most pages.
+        href = href.partition("#")[0]
+        if not href:
+            return base
+        url = folder.get(href)
+        if url is None:
+            url = _resolve(base, path, href)
+            if len(href) <= _REMEMBERED_LENGTH and href[0] not in "? \t\r\n\f":
+                self._count += 1
+                folder[href] = url
+        return url
 
 
 def _resolve(base: str, path: str, href: str) -> str:

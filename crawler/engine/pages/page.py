@@ -44,6 +44,8 @@ BREAKS = frozenset(_BREAK_TAGS.split())
 _UNREAD = frozenset({"script", "style", "template"})
 _INTERRUPTS = BREAKS | _UNREAD
 _INTERRUPTING = ",".join(sorted(_INTERRUPTS))
+_FEW_ELEMENTS = 4
+"""Inside another, that are looked at in less time than the selector of all that interrupts takes to be compiled."""
 
 
 class ReadingFailed(Exception):
@@ -184,7 +186,9 @@ class PageTree(Budget):
         It is no part of the document: no selector of a browser finds it, while the parser's selectors walk into it.
         That holds for a shadow root (`<template shadowrootmode>`) too: `querySelectorAll` does not enter it.
         """
-        if self.document.find("template") is None:
+        # `select_one` makes the tree's index of tags, which all that looks for a tag from here on is answered by;
+        # `find` would walk through the tree.
+        if self.document.select_one("template") is None:
             return {}
         nested = frozenset(self.document.select("template template"))
         held: dict[Node, tuple[Element, list[Node]]] = {}
@@ -207,12 +211,9 @@ class PageTree(Budget):
 
 
 def _is_one_line(node: Node) -> bool:
-    """Whether nothing interrupts the node's text, as far as a look at its children can tell: as in most headings."""
-    count = len(node)
-    if count > 4:
-        return False
-    for child in node:
-        if isinstance(child, Element) and (child.tag in _INTERRUPTS or child.select_one("*") is not None):
+    """Whether nothing interrupts the node's text, as far as a look at a few elements can tell: as in most headings."""
+    for count, element in enumerate(node.iter_elements()):
+        if count == _FEW_ELEMENTS or element.tag in _INTERRUPTS:
             return False
     return True
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isinf, isnan
 from typing import Protocol, TypeAlias
 
 from turbohtml import Comment, Document, Element, Node, ProcessingInstruction, XPath, parse
@@ -131,12 +132,12 @@ def _scalar_text(value: float | bool | str) -> str | None:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if value != value:
-        return None
-    if value in (float("inf"), float("-inf")):
-        return "Infinity" if value > 0 else "-Infinity"
-    if float(value).is_integer():
+    if value.is_integer():
         return str(int(value))
+    if isnan(value):
+        return None
+    if isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
     return format(Decimal(repr(value)), "f")
 
 

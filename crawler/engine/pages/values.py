@@ -33,7 +33,9 @@ _ISO = re.compile(r"[0-9W-]+(?:[Tt ][0-9:.,]+(?:[Zz]|[+-][0-9:]+)?)?", re.ASCII)
 
 def fold(text: str) -> str:
     """Runs of white space as one blank, none at the ends."""
-    return " ".join(text.split())
+    text = text.strip()
+    # All white space but the blank itself is unprintable: long texts are seldom to be taken apart.
+    return text if text.isprintable() and "  " not in text else " ".join(text.split())
 
 
 def is_verbatim(kind: FieldType) -> bool:
@@ -113,14 +115,15 @@ def _number_converter(kind: FieldType, decimal_mark: str) -> Converter:
         FieldType.FLOAT: rf"(?:{whole}{fraction}?|{leading_mark}){_EXPONENT}",
     }
     shape = re.compile(patterns[kind], re.ASCII)
-    plain = str.maketrans(
-        {",": None, " ": None, "'": None} if decimal_mark == "." else {".": None, " ": None, "'": None, ",": "."}
-    )
 
     def convert(text: str, base: str) -> Json:
-        if len(text) > MAX_NUMBER or shape.fullmatch(text) is None:
+        found = None if len(text) > MAX_NUMBER else shape.fullmatch(text)
+        if found is None:
             raise ValueError(f"not a number of type {kind}")
-        number = text.translate(plain)
+        group = found["group"]
+        number = text if group is None else text.replace(group, "")
+        if decimal_mark != ".":
+            number = number.replace(decimal_mark, ".")
         if kind is FieldType.INTEGER:
             return int(number)
         if kind is FieldType.DECIMAL:
