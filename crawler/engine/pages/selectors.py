@@ -16,6 +16,7 @@ from typing import Protocol, TypeAlias
 from turbohtml import Comment, Document, Element, Node, ProcessingInstruction, XPath, parse
 
 from .page import PageTree, ReadingFailed
+from .plainpaths import plain_path
 
 Found: TypeAlias = Node | str
 
@@ -102,13 +103,17 @@ class CssSelector:
 
 
 class XPathSelector:
-    __slots__ = ("_compiled", "_text")
+    __slots__ = ("_compiled", "_plain", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._compiled = XPath(text)
+        self._plain = plain_path(text)
 
     def find(self, context: Node, page: PageTree) -> Sequence[Found]:
+        if self._plain is not None:
+            found = page.document.select(self._plain.css)
+            return [str(len(found))] if self._plain.is_counted else found
         try:
             result = self._compiled(context)
         except (ValueError, TypeError) as error:
