@@ -82,7 +82,9 @@ class Resolver:
         urls = cast("dict[str, None]", dict.fromkeys(meant))
         if "" in urls:
             del urls[""]
-            for href in dict.fromkeys(href.partition("#")[0] for href, url in zip(found, meant, strict=True) if not url):
+            for href in dict.fromkeys(
+                href.partition("#")[0] for href, url in zip(found, meant, strict=True) if not url
+            ):
                 reason = _reason(href, base)
                 refused[reason] = refused.get(reason, 0) + 1
         return urls
