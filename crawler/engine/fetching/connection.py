@@ -25,6 +25,7 @@ from crawler.engine.errors import (
 
 from .body import Decoder
 from .spool import Spool
+from .wire import Request
 
 MAX_HEADER_BYTES = 65_536
 MAX_HEADERS = 256
@@ -119,37 +120,22 @@ class Connection(asyncio.Protocol):
     def is_usable(self) -> bool:
         return self._waiter is None and self._transport is not None and not self._transport.is_closing()
 
-    def request(
-        self,
-        data: bytes,
-        *,
-        head_only: bool,
-        max_bytes: int,
-        decode: bool,
-        read_timeout: float,
-        deadline: float,
-        cookies: list[str] | None = None,
-        into: Spool | None = None,
-    ) -> asyncio.Future[RawAnswer]:
-        """Sends `data`; the future brings the answer or raises a `FetchError`. `cookies` gets the Set-Cookie lines,
-        `into` the body.
+    def request(self, data: bytes, request: Request, *, now: float, deadline: float) -> asyncio.Future[RawAnswer]:
+        """Sends `data`, which is `request` encoded; the future brings the answer or raises a `FetchError`.
 
-        `deadline` is a moment of the loop's clock, `read_timeout` the longest
-        silence in seconds. Whoever gives up calls `abort`.
+        `now` and `deadline` are moments of the loop's clock. Whoever gives up calls `abort`.
         """
-        self._expect(head_only=head_only, max_bytes=max_bytes, decode=decode)
-        self._cookies = cookies
-        if into is not None:
-            into.clear()
-            self._body = into
+        self._expect(request)
         self._waiter = waiter = self._loop.create_future()
         if self._transport is None or self._transport.is_closing():
             self._fail(ConnectionLost("closed by the server before the request"))
             return waiter
-        self._last_read = self._loop.time()
-        self._read_timeout = read_timeout
+        self._last_read = now
         self._deadline = deadline
-        self._arm(min(self._last_read + read_timeout, deadline))
+        silent = now + self._read_timeout
+        due = silent if silent < deadline else deadline
+        if self._timer is None or due < self._timer_due:
+            self._arm(due)
         self._transport.write(data)
         return waiter
 
@@ -267,17 +253,24 @@ class Connection(asyncio.Protocol):
 
     # what is left is ours
 
-    def _expect(self, *, head_only: bool, max_bytes: int, decode: bool) -> None:
+    def _expect(self, request: Request) -> None:
         self._status = self._fed_bytes = self._wire_bytes = self._informational = 0
         self._header_bytes = self._header_lines = 0
         self._headers = {}
-        self._body = []
         self._decoder = None
         self._failure = None
         self._headers_done = False
-        self._head_only = head_only
-        self._max_bytes = max_bytes
-        self._decode = decode
+        self._read_timeout = request.timeouts.read
+        self._head_only = request.method == "HEAD"
+        self._max_bytes = request.max_bytes
+        self._cookies = request.cookies
+        into = request.into
+        self._decode = into is None
+        if into is None:
+            self._body = []
+        else:
+            into.clear()
+            self._body = into
 
     def _wire_limit(self, encoding: str) -> int:
         # What does not compress grows a little when it is "compressed"; the decompressed size has the last word.

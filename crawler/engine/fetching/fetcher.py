@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from copy import copy
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -14,7 +14,7 @@ from .body import ACCEPT_ENCODING
 from .cookies import CookieJar
 from .requests import Post
 from .spool import Spool
-from .transport import MAX_BYTES, Timeouts
+from .wire import MAX_BYTES, Request, Timeouts, encode_headers
 
 __all__ = ["Fetcher", "Timeouts", "is_retriable_status", "retry_after"]
 
@@ -26,17 +26,7 @@ _LONGEST_WAIT = 86_400.0
 class FetchClient(Protocol):
     """`client.CrawlClient`, or `session.CookieClient` around it."""
 
-    async def fetch(
-        self,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        max_bytes: int,
-        timeouts: Timeouts,
-        extra: Mapping[str, str] | None = None,
-        post: Post | None = None,
-        into: Spool | None = None,
-    ) -> Answer: ...
+    def fetch(self, request: Request) -> Coroutine[None, None, Answer]: ...
 
 
 class Fetcher:
@@ -51,6 +41,7 @@ class Fetcher:
         timeouts: Timeouts | None = None,
         max_bytes: int = MAX_BYTES,
     ) -> None:
+        """Raises `ValueError` for headers that cannot be sent."""
         self._client = client
         self._timeouts = timeouts or Timeouts()
         self._max_bytes = max_bytes
@@ -58,6 +49,7 @@ class Fetcher:
         given = dict(headers or {})
         taken = {name.lower() for name in given}
         self._headers = {name: value for name, value in own.items() if name.lower() not in taken} | given
+        self._head = encode_headers(tuple(self._headers.items()))
         self.jar: CookieJar | None = None
         """What servers set, where that is kept."""
 
@@ -70,9 +62,10 @@ class Fetcher:
         """The same, but never sending the headers of these (lower-case) names: for origins they are not meant for."""
         fetcher = copy(self)
         fetcher._headers = {name: value for name, value in self._headers.items() if name.lower() not in names}
+        fetcher._head = encode_headers(tuple(fetcher._headers.items()))
         return fetcher
 
-    async def fetch(
+    def fetch(
         self,
         url: str,
         *,
@@ -81,16 +74,28 @@ class Fetcher:
         accept: str | None = None,
         max_bytes: int | None = None,
         post: Post | None = None,
-    ) -> Answer:
+    ) -> Coroutine[None, None, Answer]:
         """The answer for a normalised URL, whatever its status; the body whole and decompressed.
 
         `accept` and `max_bytes` hold for this request in place of the crawl's own; with `post` it is a POST.
         Raises `FetchError` and `AddressRefused`.
         """
-        if accept is None and post is None and not etag and not last_modified:  # most pages
-            return await self._client.fetch(
-                url, headers=self._headers, max_bytes=max_bytes or self._max_bytes, timeouts=self._timeouts
-            )
+        head = self._head
+        if accept is not None or post is not None or etag or last_modified:
+            head = self._head_with(etag, last_modified, accept, post)
+        return self._client.fetch(
+            Request(url, head, self._timeouts, max_bytes or self._max_bytes, post, "GET" if post is None else "POST")
+        )
+
+    def fetch_into(self, spool: Spool, url: str, *, max_bytes: int) -> Coroutine[None, None, Answer]:
+        """The answer for a normalised URL, its body empty: `spool` has it, as it came over the wire.
+
+        Raises `FetchError` and `AddressRefused`.
+        """
+        return self._client.fetch(Request(url, self._head, self._timeouts, max_bytes, into=spool))
+
+    def _head_with(self, etag: str, last_modified: str, accept: str | None, post: Post | None) -> bytes:
+        """The header lines of a request that differs from the others."""
         headers = self._headers
         if accept is not None:
             headers = {name: value for name, value in headers.items() if name.lower() != "accept"} | {"Accept": accept}
@@ -103,26 +108,7 @@ class Fetcher:
             headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
             if post.content_type:
                 extra["Content-Type"] = post.content_type
-            return await self._client.fetch(
-                url,
-                headers=headers,
-                extra=extra,
-                max_bytes=max_bytes or self._max_bytes,
-                timeouts=self._timeouts,
-                post=post,
-            )
-        return await self._client.fetch(
-            url, headers=headers, extra=extra, max_bytes=max_bytes or self._max_bytes, timeouts=self._timeouts
-        )
-
-    async def fetch_into(self, spool: Spool, url: str, *, max_bytes: int) -> Answer:
-        """The answer for a normalised URL, its body empty: `spool` has it, as it came over the wire.
-
-        Raises `FetchError` and `AddressRefused`.
-        """
-        return await self._client.fetch(
-            url, headers=self._headers, max_bytes=max_bytes, timeouts=self._timeouts, into=spool
-        )
+        return encode_headers(tuple(headers.items())) + encode_headers(tuple(extra.items()))
 
 
 def is_retriable_status(status: int) -> bool:

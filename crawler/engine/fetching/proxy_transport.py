@@ -17,14 +17,15 @@ from ipaddress import ip_address
 from typing import TypeVar, cast
 
 from crawler.engine.errors import AddressRefused, DnsError, ProxyFailed, quoted
+from crawler.engine.records import Answer
 from crawler.engine.scope import is_address
 from crawler.engine.urls import Target
 
-from .connection import Connection, RawAnswer
+from .connection import Connection
 from .guard import Guard
 from .proxy import Proxy
-from .spool import Spool
-from .transport import CrawlTransport, Timeouts, tls_failed
+from .transport import CrawlTransport, tls_failed
+from .wire import Request
 
 LOOK_UP_SECONDS = 3.0
 """For a name that the proxy will resolve anyway: a machine that reaches out by a proxy alone often has no DNS."""
@@ -43,38 +44,21 @@ class ProxyTransport(CrawlTransport):
         super().__init__(guard, ssl_context=ssl_context)
         self._proxy = proxy
 
-    async def exchange(
-        self,
-        method: str,
-        target: Target,
-        head: bytes,
-        *,
-        max_bytes: int,
-        timeouts: Timeouts,
-        content: bytes = b"",
-        decode: bool = True,
-        cookies: list[str] | None = None,
-        into: Spool | None = None,
-    ) -> RawAnswer:
-        proxy = self._proxy
-        is_relayed = target.scheme == "http" and not proxy.is_socks
-        if is_relayed:
-            target = target._replace(path_and_query=f"http://{target.authority}{target.path_and_query}")
-            head += proxy.head
-        answer = await super().exchange(
-            method,
-            target,
-            head,
-            max_bytes=max_bytes,
-            timeouts=timeouts,
-            content=content,
-            decode=decode,
-            cookies=cookies,
-            into=into,
-        )
-        if is_relayed and answer.status == 407:
+    async def exchange(self, request: Request) -> Answer:
+        answer = await super().exchange(request)
+        if answer.status_code == 407 and self._relays(request.url):
             raise self._refused("407 Proxy Authentication Required", retriable=False)
         return answer
+
+    def _encode(self, request: Request, target: Target) -> bytes:
+        if not self._relays(request.url):
+            return super()._encode(request, target)
+        target = target._replace(path_and_query=f"http://{target.authority}{target.path_and_query}")
+        return request._replace(head=request.head + self._proxy.head).encode(target)
+
+    def _relays(self, url: str) -> bool:
+        """Whether the proxy is asked for the page itself, and not for a way to its host."""
+        return url.startswith("http:") and not self._proxy.is_socks
 
     async def _connect(self, key: tuple[str, str, int], seconds: float) -> Connection:
         scheme, host, port = key

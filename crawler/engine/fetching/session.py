@@ -20,8 +20,8 @@ from .guard import Guard
 from .proxy import Proxy
 from .proxy_transport import ProxyTransport
 from .requests import KEEPS_METHOD, Post
-from .spool import Spool
-from .transport import CrawlTransport, Timeouts, unverified_context
+from .transport import CrawlTransport, unverified_context
+from .wire import Request, Timeouts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,38 +65,19 @@ class CookieClient:
         self._jar = jar
         self._given = {origin: dict(given) for origin in origins} if given else {}
 
-    async def fetch(
-        self,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        max_bytes: int,
-        timeouts: Timeouts,
-        extra: Mapping[str, str] | None = None,
-        post: Post | None = None,
-        into: Spool | None = None,
-    ) -> Answer:
+    async def fetch(self, request: Request) -> Answer:
         """As `CrawlClient.fetch`. Raises `CookieCheck` too, where there is a jar."""
+        url = request.url
         jar = self._jar
         given = self._given.get(origin_of(url), {})
         pairs = [*given.items(), *(jar.matching(url) if jar is not None else ())]
         lines: list[str] | None = None if jar is None else []
-        answer = await self._client.fetch(
-            url,
-            headers=headers,
-            max_bytes=max_bytes,
-            timeouts=timeouts,
-            extra=extra,
-            post=post,
-            head=header(pairs),
-            cookies=lines,
-            into=into,
-        )
+        answer = await self._client.fetch(request._replace(head=header(pairs) + request.head, cookies=lines))
         if jar is not None and lines:
             before = jar.changes
             for name in jar.receive(url, lines):
                 given.pop(name, None)  # the server has taken it over
-            if jar.changes != before and _leads_to_itself(answer, is_get=post is None):
+            if jar.changes != before and _leads_to_itself(answer, is_get=request.post is None):
                 raise CookieCheck("redirects to itself with a cookie, each time")
         return answer
 
@@ -109,25 +90,14 @@ class FormClient:
         self._bodies = bodies
         self._at_home = {(Post.of(start), origin_of(start.url)) for start in starts}
 
-    async def fetch(
-        self,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        max_bytes: int,
-        timeouts: Timeouts,
-        extra: Mapping[str, str] | None = None,
-        post: Post | None = None,
-        into: Spool | None = None,
-    ) -> Answer:
+    async def fetch(self, request: Request) -> Answer:
         """As `CrawlClient.fetch`. Raises `BodyIsPrivate` too."""
+        post = request.post
         if post is not None and post in self._bodies:
-            if (post, origin_of(url)) not in self._at_home:
+            if (post, origin_of(request.url)) not in self._at_home:
                 raise BodyIsPrivate("the form holds a secret, which goes to no other origin than its start page's")
-            post = self._bodies[post]
-        return await self._client.fetch(
-            url, headers=headers, max_bytes=max_bytes, timeouts=timeouts, extra=extra, post=post, into=into
-        )
+            request = request._replace(post=self._bodies[post])
+        return await self._client.fetch(request)
 
 
 def make_fetcher(

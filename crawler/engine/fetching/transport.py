@@ -10,12 +10,9 @@ retries httpx's transport errors must not retry a refusal.
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
 
 import certifi
 import httpx
@@ -32,37 +29,24 @@ from crawler.engine.errors import (
     Reason,
     TimedOut,
     TlsFailed,
-    quoted,
 )
+from crawler.engine.records import Answer
 from crawler.engine.urls import Target, normalise, split
 
-from .connection import Connection, RawAnswer, StaleConnection
+from .connection import Connection, StaleConnection
 from .guard import Guard
-from .spool import Spool
+from .requests import Post
+from .wire import FRAMING, MAX_BYTES, Request, Timeouts, encode_headers, read_content_type
 
 KEEP_SECONDS = 15.0
 """How long a connection waits for its next request; below what servers commonly allow."""
 MAX_IDLE = 256
-MAX_BYTES = 10_485_760
 _MAX_PREFERRED = 10_000
 _ROUNDS_TO_CLOSE = 4
 """Of the loop, until a protocol hears of its abort(): one, and one more for each TLS around it."""
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_UNSAFE_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "expect"})
 _IDEMPOTENT = frozenset({"GET", "HEAD"})
 _Key = tuple[str, str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds. `connect` covers the name, TCP and TLS; `read` one silence; `total` everything, retries of a stale
-    connection included."""
-
-    connect: float = 10.0
-    read: float = 30.0
-    total: float = 180.0
 
 
 class CrawlTransport(httpx.AsyncBaseTransport):
@@ -92,45 +76,27 @@ class CrawlTransport(httpx.AsyncBaseTransport):
         self._preferred: dict[_Key, str] = {}
         self.connections_made = 0
 
-    async def exchange(
-        self,
-        method: str,
-        target: Target,
-        head: bytes,
-        *,
-        max_bytes: int,
-        timeouts: Timeouts,
-        content: bytes = b"",
-        decode: bool = True,
-        cookies: list[str] | None = None,
-        into: Spool | None = None,
-    ) -> RawAnswer:
-        """One request and its answer. `head` are encoded header lines (see `encode_headers`), Host left out.
-        `cookies` gets the answer's Set-Cookie lines; without it nobody reads them. `into` gets its body.
+    async def exchange(self, request: Request) -> Answer:
+        """One request and its answer, whatever its status; the body whole and decompressed.
 
         What is not idempotent goes out on a new connection: it could not be repeated if a kept one proved dead.
 
         Raises `FetchError` and `AddressRefused`.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeouts.total
-        key = (target.scheme, target.host, target.port)
-        data = _request_bytes(method, target, head, content)
-        connection = self._take(key) if method in _IDEMPOTENT else None
+        begin = now = loop.time()
+        timeouts = request.timeouts
+        deadline = begin + timeouts.total
+        target = split(request.url)
+        key = target[:3]
+        data = self._encode(request, target)
+        connection = self._take(key, now) if request.method in _IDEMPOTENT else None
         while True:
             if connection is None:
                 connection = await self._connect(key, min(timeouts.connect, deadline - loop.time()))
+                now = loop.time()
             try:
-                answer = await connection.request(
-                    data,
-                    head_only=method == "HEAD",
-                    max_bytes=max_bytes,
-                    decode=decode,
-                    read_timeout=timeouts.read,
-                    deadline=deadline,
-                    cookies=cookies,
-                    into=into,
-                )
+                status, headers, body, wire_bytes = await connection.request(data, request, now=now, deadline=deadline)
             except StaleConnection:
                 connection = None
                 continue
@@ -139,10 +105,14 @@ class CrawlTransport(httpx.AsyncBaseTransport):
                 raise
             if connection.is_usable:
                 self._give_back(key, connection)
-            return answer
+            content_type, charset = read_content_type(headers.get("content-type", ""))
+            seconds = connection.idle_since - begin  # not `now`: this task may have waited for its turn
+            return Answer(request.url, status, headers, body, wire_bytes, seconds, charset, content_type)
+
+    def _encode(self, request: Request, target: Target) -> bytes:
+        return request.encode(target)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        target = split(normalise(str(request.url)))
         given = request.extensions.get("timeout", {})
         timeouts = Timeouts(
             connect=given.get("connect") or self._total_timeout,
@@ -150,12 +120,17 @@ class CrawlTransport(httpx.AsyncBaseTransport):
             total=self._total_timeout,
         )
         content = await request.aread()
-        names = [(name, value) for name, value in request.headers.items() if name not in _OURS]
-        head = encode_headers(tuple(names))
+        names = [(name, value) for name, value in request.headers.items() if name not in FRAMING]
+        ours = Request(
+            normalise(str(request.url)),
+            encode_headers(tuple(names)),
+            timeouts,
+            self._max_bytes,
+            Post(content, "") if content else None,
+            request.method,
+        )
         try:
-            answer = await self.exchange(
-                request.method, target, head, max_bytes=self._max_bytes, timeouts=timeouts, content=content
-            )
+            answer = await self.exchange(ours)
         except FetchError as error:
             raise _as_httpx(error, request) from error
         # The body is decompressed and whole: what said otherwise would be undone, or believed, a second time.
@@ -164,7 +139,7 @@ class CrawlTransport(httpx.AsyncBaseTransport):
             for name, value in answer.headers.items()
             if name not in ("content-encoding", "content-length", "transfer-encoding")
         }
-        return httpx.Response(answer.status, headers=headers, content=answer.body)
+        return httpx.Response(answer.status_code, headers=headers, content=answer.body)
 
     async def aclose(self) -> None:
         """Drops every connection, those in use included."""
@@ -183,18 +158,23 @@ class CrawlTransport(httpx.AsyncBaseTransport):
 
     # the pool
 
-    def _take(self, key: _Key) -> Connection | None:
-        oldest = asyncio.get_running_loop().time() - self._keep_seconds
+    def _take(self, key: _Key, now: float) -> Connection | None:
+        oldest = now - self._keep_seconds
         while idle := self._idle.get(key):
-            connection = idle[-1]
-            self._leave_pool(connection)
+            connection = idle.pop()
+            del self._idle_order[connection]
+            if not idle:
+                del self._idle[key]
             if connection.is_usable and connection.idle_since > oldest:
                 return connection
             connection.abort()
         return None
 
     def _give_back(self, key: _Key, connection: Connection) -> None:
-        self._idle.setdefault(key, []).append(connection)
+        idle = self._idle.get(key)
+        if idle is None:
+            idle = self._idle[key] = []
+        idle.append(connection)
         self._idle_order[connection] = key
         if len(self._idle_order) > self._max_idle:
             oldest = next(iter(self._idle_order))
@@ -289,32 +269,6 @@ def unverified_context() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
-
-
-@lru_cache(maxsize=1024)
-def encode_headers(headers: tuple[tuple[str, str], ...]) -> bytes:
-    """Header lines as they go over the wire.
-
-    Raises `ValueError` (which names the header and never shows its value) for what is no header, for what could end
-    one, and for those that frame the message: they are the transport's.
-    """
-    lines = []
-    for name, value in headers:
-        if not _TOKEN.fullmatch(name):
-            raise ValueError(f"{quoted(name)} is not a header's name; use letters, digits and hyphens")
-        if name.lower() in _OURS:
-            raise ValueError(f"header {name} is set by the transport; leave it out")
-        if _UNSAFE_VALUE.search(value):
-            raise ValueError(f"header {name} holds control characters; remove them")
-        lines.append(f"{name}: {value.strip()}\r\n")
-    # RFC 9110: bytes beyond ASCII are opaque; UTF-8 is what people mean who write them.
-    return "".join(lines).encode()
-
-
-def _request_bytes(method: str, target: Target, head: bytes, content: bytes) -> bytes:
-    length = f"Content-Length: {len(content)}\r\n" if content or method in ("POST", "PUT", "PATCH") else ""
-    start = f"{method} {target.path_and_query} HTTP/1.1\r\nHost: {target.authority}\r\n{length}"
-    return b"%b%b\r\n%b" % (start.encode("ascii"), head, content)
 
 
 def _default_context() -> ssl.SSLContext:

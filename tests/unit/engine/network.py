@@ -9,7 +9,8 @@ from ipaddress import ip_network
 
 from crawler.engine.fetching.client import CrawlClient
 from crawler.engine.fetching.guard import Guard, Resolver
-from crawler.engine.fetching.transport import CrawlTransport, Timeouts
+from crawler.engine.fetching.transport import CrawlTransport
+from crawler.engine.fetching.wire import Timeouts
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
 QUICK = Timeouts(connect=60, read=60, total=120)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crawler.engine.documents.definition import FieldType, SecretRef, dump, parse, parse_with_warnings
 from crawler.engine.errors import DefinitionError
-from crawler.engine.fetching.transport import _OURS as HEADERS_OF_THE_TRANSPORT
+from crawler.engine.fetching.wire import FRAMING as HEADERS_OF_THE_TRANSPORT
 
 MINIMAL: dict[str, object] = {"name": "books", "start_urls": ["https://shop.example/"]}
 

@@ -12,7 +12,7 @@ import turbohtml.detect  # noqa: F401 - registers the whatwg-* codecs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.engine.fetching.client import read_content_type
+from crawler.engine.fetching.wire import read_content_type
 from crawler.engine.pages.charsets import codec_of
 from crawler.engine.pages.page import PageTree
 from tests.servers.corpora import cases, corpus

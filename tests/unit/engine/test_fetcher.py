@@ -8,9 +8,10 @@ import httpx
 import pytest
 
 from crawler.engine.errors import AddressRefused, FetchError, UrlError
-from crawler.engine.fetching.client import CrawlClient, read_content_type
+from crawler.engine.fetching.client import CrawlClient
 from crawler.engine.fetching.fetcher import Fetcher, is_retriable_status, retry_after
 from crawler.engine.fetching.guard import Guard
+from crawler.engine.fetching.wire import read_content_type
 from crawler.engine.records import Answer
 from tests.servers.misbehaving import PAGE, MisbehavingServer
 from tests.unit.engine.network import QUICK, make_client

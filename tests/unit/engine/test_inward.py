@@ -17,6 +17,7 @@ from crawler.engine.errors import AddressRefused, FetchError, UrlError
 from crawler.engine.fetching.fetcher import Timeouts
 from crawler.engine.fetching.guard import Guard
 from crawler.engine.fetching.names import ThreadedResolver
+from crawler.engine.fetching.wire import Request
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.urls import host_of, normalise
 from tests.servers.corpora import cases, corpus
@@ -94,7 +95,7 @@ async def test_the_inner_sockets_can_be_reached(site: Site, inner: Inner) -> Non
     """Else the counts below would say nothing."""
     async with make_client(Guard([ip_network("127.0.0.0/8")])) as (client, _):
         with pytest.raises(FetchError):
-            await client.fetch(f"http://127.0.0.2:{site.port}/", headers={}, max_bytes=1000, timeouts=QUICK)
+            await client.fetch(Request(f"http://127.0.0.2:{site.port}/", timeouts=QUICK))
     assert inner.accepted == ["127.0.0.2"]
 
 
@@ -109,7 +110,7 @@ async def test_a_name_that_changes_its_mind_leads_nowhere_else(site: Site, inner
             for _ in range(10):
                 try:
                     url = f"http://rebinding.test:{site.port}/"
-                    await client.fetch(url, headers={}, max_bytes=1000, timeouts=QUICK)
+                    await client.fetch(Request(url, timeouts=QUICK))
                 except AddressRefused:
                     refused += 1
         resolver.close()

@@ -19,7 +19,7 @@ from crawler.engine.fetching.guard import Guard
 from crawler.engine.fetching.proxy import Proxy, ProxyError, parse_proxy
 from crawler.engine.fetching.proxy_transport import ProxyTransport
 from crawler.engine.fetching.requests import Post
-from crawler.engine.fetching.transport import Timeouts
+from crawler.engine.fetching.wire import Request, Timeouts
 from crawler.engine.records import Answer
 from tests.servers.misbehaving import PAGE, MisbehavingServer
 from tests.servers.proxies import ProxyServer
@@ -58,7 +58,8 @@ async def client_through(
 
 async def fetch(client: CrawlClient, url: str, post: Post | None = None) -> Answer:
     limits = Timeouts(connect=2, read=5, total=10)
-    return await client.fetch(url, headers={"User-Agent": "t"}, max_bytes=1_000_000, timeouts=limits, post=post)
+    method = "GET" if post is None else "POST"
+    return await client.fetch(Request(url, b"User-Agent: t\r\n", limits, 1_000_000, post, method))
 
 
 @asynccontextmanager
@@ -300,7 +301,7 @@ async def test_a_proxy_that_says_nothing_is_given_up_in_time(target: str) -> Non
         async with client_through(f"socks5h://127.0.0.1:{port}") as client:
             limits = Timeouts(connect=0.2, read=5, total=10)
             with pytest.raises(ProxyFailed, match="in time"):
-                await client.fetch(target, headers={}, max_bytes=1, timeouts=limits)
+                await client.fetch(Request(target, timeouts=limits, max_bytes=1))
         await over.wait()
 
 

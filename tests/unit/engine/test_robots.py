@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.engine.fetching.transport import Timeouts
+from crawler.engine.fetching.wire import Timeouts
 from crawler.engine.manners.robots import MAX_BYTES, RobotsRules, product_token
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import Ending, PageState

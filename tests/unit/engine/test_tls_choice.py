@@ -14,7 +14,8 @@ from crawler.engine.fetching.client import CrawlClient
 from crawler.engine.fetching.guard import Guard
 from crawler.engine.fetching.proxy import parse_proxy
 from crawler.engine.fetching.session import open_client
-from crawler.engine.fetching.transport import CrawlTransport, Timeouts
+from crawler.engine.fetching.transport import CrawlTransport
+from crawler.engine.fetching.wire import Request, Timeouts
 from tests.servers.misbehaving import PAGE, MisbehavingServer
 from tests.servers.proxies import ProxyServer
 
@@ -38,7 +39,7 @@ def bad_certificate(kind: str) -> ssl.SSLContext:
 
 async def fetch(client: CrawlClient, port: int) -> bytes:
     url = f"https://shop.example:{port}/ok"
-    return (await client.fetch(url, headers={}, max_bytes=1_000_000, timeouts=LIMITS)).body
+    return (await client.fetch(Request(url, timeouts=LIMITS))).body
 
 
 @pytest.mark.parametrize("is_proxied", [False, True], ids=["direct", "proxied"])

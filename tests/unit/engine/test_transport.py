@@ -27,7 +27,7 @@ from crawler.engine.errors import (
 )
 from crawler.engine.fetching.client import CrawlClient
 from crawler.engine.fetching.guard import Guard
-from crawler.engine.fetching.transport import Timeouts, encode_headers
+from crawler.engine.fetching.wire import Request, Timeouts, encode_headers
 from crawler.engine.records import Answer
 from crawler.engine.urls import normalise
 from tests.servers.misbehaving import PAGE, MisbehavingServer
@@ -52,7 +52,7 @@ async def client() -> AsyncIterator[CrawlClient]:
 
 
 async def fetch(client: CrawlClient, url: str, *, timeouts: Timeouts = QUICK, max_bytes: int = LIMIT) -> Answer:
-    return await client.fetch(url, headers=HEADERS, max_bytes=max_bytes, timeouts=timeouts)
+    return await client.fetch(Request(url, encode_headers(tuple(HEADERS.items())), timeouts, max_bytes))
 
 
 @pytest.mark.parametrize(
