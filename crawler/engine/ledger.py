@@ -86,9 +86,10 @@ class Ledger:
             self.hungry = True
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._seconds, self.ask)
-        if result.links or result.items:
-            self._characters += sum(len(link.url) for link in result.links)
-            self._characters += sum(len(item.data_json) for item in result.items)
+        for link in result.links:
+            self._characters += len(link.url)
+        for item in result.items:
+            self._characters += len(item.data_json)
         if self.full:
             self.ask()
 

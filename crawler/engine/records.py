@@ -1,13 +1,17 @@
-"""The values that pass between the rooms of the engine and its storage."""
+"""The values that pass between the rooms of the engine and its storage.
+
+Frozen ones of which there is one for each page or link are named tuples: these take an eighth of the time to make.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from .manners.politeness import HostManners
@@ -17,11 +21,13 @@ from .known import KnownHashes
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """Statuses that send a page elsewhere."""
 
+no_counts: Callable[[], Counter[str]] = partial(Counter.__new__, Counter)
+"""An empty `Counter`, without the detour through its `__init__`: pages have several each, which mostly stay empty."""
+
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A URL that joins the frontier: normalised, in scope, not yet seen in this crawl."""
 
     url: str
@@ -55,8 +61,7 @@ class PendingPage:
     """Hashes of the URLs that redirected here, the first of the chain first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One HTTP answer, whole: the body is decompressed and bounded. Redirects are not followed."""
 
     url: str
@@ -130,7 +135,7 @@ class Extraction:
     """Of items that were not stored."""
     rejected: int = 0
     """Items that were not stored, for want of a key or a required field."""
-    reasons: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=no_counts)
     taken: tuple[str, ...] = ()
     """Types of the item rules whose `match` took the page."""
     missed: list[tuple[str, str]] = field(default_factory=list)
@@ -182,7 +187,7 @@ class PageResult:
     """Those new to this crawl: to be upserted as pending pages."""
     link_hashes: bytes = b""
     """All that its follow rules gave, packed as little-endian signed 64-bit numbers: stored with the page."""
-    reasons: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=no_counts)
     """What the page's links and items were left out for; the page's own `reason` is not among them."""
     taken: tuple[str, ...] = ()
     missed: Sequence[tuple[str, str]] = ()
@@ -275,7 +280,7 @@ class Batch:
     """What one checkpoint stores, in the order in which the pages were done."""
 
     results: list[PageResult] = field(default_factory=list)
-    reasons: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=no_counts)
     """Counted beside the pages: links out of scope, and so on."""
     hosts: dict[str, HostManners] | None = None
     """How each host has been treated in this attempt so far; now and then, and with the last batch."""
@@ -364,7 +369,7 @@ class CrawlCounts:
     bytes: int = 0
     requests: int = 0
     retries: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=no_counts)
 
 
 @dataclass(frozen=True, slots=True)

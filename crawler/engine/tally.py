@@ -58,7 +58,8 @@ class Tally:
             self.is_cut = self.is_cut or Reason.DEPTH_LIMIT in result.reasons
         if result.items:
             counts.items += len(result.items)
-            counts.items_incomplete += sum(1 for item in result.items if item.problems)
+            for item in result.items:
+                counts.items_incomplete += not item.complete
         counts.items_rejected += result.rejected
         if not self.has_start and result.page.depth == 0:
             self._judge_start(result)
