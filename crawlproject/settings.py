@@ -231,7 +231,13 @@ REST_FRAMEWORK = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {process} {levelname:<7} {name} {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "class": "scheduling.terminal.PrintableFormatter",
+            "format": "{asctime} {process} {levelname:<7} {name} {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {"apscheduler": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
