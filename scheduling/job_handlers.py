@@ -37,7 +37,8 @@ class MaintenanceJobHandler(JobHandler):
         if action == "backup":
             raise InvalidJobData("action", _("“backup” is not in this release; there are “retention” and “check”."))
         if action not in ("retention", "check"):
-            raise InvalidJobData("action", _("Give “retention” or “check”, not “%(given)s”.") % {"given": action})
+            text = _("Give one of %(known)s, not “%(given)s”.")
+            raise InvalidJobData("action", text % {"known": "retention, check", "given": action})
 
     def exclusive_key(self, job_data: Mapping[str, object]) -> str:
         return f"maintenance:{job_data.get('action')}"
