@@ -29,7 +29,7 @@ class TestValidation:
         [
             ("maintenance", {}, "action", "retention"),
             ("maintenance", {"action": "backup"}, "action", "not in this release"),
-            ("maintenance", {"action": "dance"}, "action", "'dance'"),
+            ("maintenance", {"action": "dance"}, "action", "“dance”"),
             ("maintenance", {"action": "check", "days": 3}, "days", "no such key"),
             ("report", {"period": "year"}, "period", "day, week, month"),
             ("report", {"span": "day"}, "span", "no such key"),
