@@ -207,7 +207,7 @@ class TestOutcomes:
             run = await ended(await queue(await off_loop(make_job)(handler="scriptd")))
 
         assert (run.state, run.error_type) == ("failed", "UnknownHandler")
-        assert "'scriptd'" in run.message
+        assert "“scriptd”" in run.message
 
     async def test_a_hooks_own_error_changes_no_outcome(
         self, handler: ScriptedJobHandler, monkeypatch: pytest.MonkeyPatch
