@@ -29,6 +29,7 @@ from crawler.engine.pages.extractor import Extractor
 from crawler.engine.records import Extraction
 from crawler.engine.scope import Scope
 from crawler.engine.spider import SpiderDefinition
+from crawler.engine.tools import CrawlTools, Pace
 from tests.servers.capacity import CapacityServer
 from tests.servers.serving import serve_in_thread
 
@@ -66,16 +67,15 @@ class Watching(Extractor):
 
 async def crawl(definition: SpiderDefinition, extractor: Extractor) -> None:
     async with CrawlClient(CrawlTransport(Guard(LOOPBACK))) as client:
-        running = Crawl(
-            definition=definition,
+        tools = CrawlTools(
             fetcher=Fetcher(client, user_agent="benchmark"),
             extractor=extractor,
             scope=Scope(definition),
             storage=MemoryStorage(),
             slots=Slots(),
             robots=Robots(),
-            drain_seconds=0.1,
         )
+        running = Crawl(definition, tools, Pace(drain_seconds=0.1))
         if isinstance(extractor, Watching):
             extractor.crawl = running
         await running.run()

@@ -33,6 +33,7 @@ from crawler.engine.pages.extractor import Extractor
 from crawler.engine.records import Answer
 from crawler.engine.scope import Scope
 from crawler.engine.spider import SpiderDefinition
+from crawler.engine.tools import CrawlTools
 
 from .crawl_sides import lamplighter, served
 from .measuring import closing_line, median
@@ -66,15 +67,15 @@ async def fetch_all(urls: list[str]) -> list[Answer]:
 async def crawl(definition: SpiderDefinition, storage: MemoryStorage) -> None:
     """The whole loop: robots, scope, slots, frontier, checkpoints in memory."""
     async with CrawlClient(CrawlTransport(Guard(LOOPBACK))) as client:
-        await Crawl(
-            definition=definition,
+        tools = CrawlTools(
             fetcher=Fetcher(client, user_agent="benchmark"),
             extractor=Extractor(definition),
             scope=Scope(definition),
             storage=storage,
             slots=Slots(),
             robots=Robots(),
-        ).run()
+        )
+        await Crawl(definition, tools).run()
 
 
 def measure(site: str, rounds: int) -> dict[str, object]:

@@ -35,6 +35,7 @@ from .engine.records import REDIRECTS, Answer, CrawlCounts, CrawlOutcome
 from .engine.scope import Scope
 from .engine.spider import SpiderDefinition
 from .engine.storage import CrawlStorage
+from .engine.tools import CrawlTools, Pace
 from .engine.urls import normalise, origin_of, resolve
 from .engine.visit import Fetchers
 
@@ -119,22 +120,23 @@ class CrawlerManager:
         checkpoint_pages: int | None,
         checkpoint_seconds: float | None,
     ) -> CrawlOutcome:
-        crawl = Crawl(
-            definition=definition,
+        tools = CrawlTools(
             fetcher=line.fetcher,
             extractor=PageParser(definition, self._helpers, user_agent=settings.CRAWLER_USER_AGENT),
             scope=Scope(definition),
             storage=storage,
             slots=self._slots,
             robots=line.robots,
-            checkpoint_pages=checkpoint_pages or settings.CRAWLER_CHECKPOINT_PAGES,
-            checkpoint_seconds=checkpoint_seconds or settings.CRAWLER_CHECKPOINT_SECONDS,
-            drain_seconds=min(DRAIN_SECONDS, settings.SCHEDULER_DRAIN_SECONDS / 2),
-            on_progress=on_progress,
             calendar=host_days.calendar(),
             # A proxy looks names up itself.
             prepare=self._guard.prepare if definition.session.proxy is None else None,
         )
+        pace = Pace(
+            checkpoint_pages=checkpoint_pages or settings.CRAWLER_CHECKPOINT_PAGES,
+            checkpoint_seconds=checkpoint_seconds or settings.CRAWLER_CHECKPOINT_SECONDS,
+            drain_seconds=min(DRAIN_SECONDS, settings.SCHEDULER_DRAIN_SECONDS / 2),
+        )
+        crawl = Crawl(definition, tools, pace, on_progress=on_progress)
         stopper = asyncio.create_task(_stop_when(stopping, crawl), name="crawl stopper")
         try:
             return await crawl.run()

@@ -62,6 +62,10 @@ class Ledger:
     def full(self) -> bool:
         return len(self._filling.results) >= self._pages or self._characters >= BATCH_CHARACTERS
 
+    def has_room(self, coming: int) -> bool:
+        """Whether another result has its place in the batch that is filling, when `coming` have been added to it."""
+        return len(self._filling.results) + coming < self._pages and self._characters < BATCH_CHARACTERS
+
     @property
     def empty(self) -> bool:
         """Nothing unsaved: neither filling nor being written."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, Self
 
+from .desk import Reading
 from .detours import Detours
 from .errors import AddressRefused, FetchError, ReadingEnded, Reason, TimedOut, UrlError
 from .fetching.cookies import CookieJar
@@ -38,7 +39,7 @@ class PageFetcher(Protocol):
     @property
     def user_agent(self) -> str: ...
 
-    async def fetch(
+    def fetch(
         self,
         url: str,
         *,
@@ -46,9 +47,9 @@ class PageFetcher(Protocol):
         last_modified: str = "",
         max_bytes: int | None = None,
         post: Post | None = None,
-    ) -> Answer: ...
+    ) -> Coroutine[None, None, Answer]: ...
 
-    async def fetch_into(self, spool: Spool, url: str, *, max_bytes: int) -> Answer: ...
+    def fetch_into(self, spool: Spool, url: str, *, max_bytes: int) -> Coroutine[None, None, Answer]: ...
 
     def without(self, names: Collection[str]) -> Self: ...
 
@@ -72,9 +73,6 @@ class RetryRule:
 
     times: int = 2
     delay: float = 1.0
-
-
-DEFAULT_RETRY = RetryRule()
 
 
 def private_headers(definition: SpiderDefinition) -> frozenset[str]:
@@ -162,7 +160,7 @@ class Visitor:
         may_repeat = post is None or status in TURNED_AWAY
         return self._put_off(host, page, answer, may_repeat=may_repeat)
 
-    async def read(self, host: Host, reader: PageReader, page: PendingPage, answer: Answer) -> PageResult:
+    def read(self, host: Host, reader: PageReader, page: PendingPage, answer: Answer) -> Reading:
         """What the answer means for its page, extracted where it is to be."""
         result = reader.judge(page, answer)
         if self._detours is not None:
@@ -171,19 +169,40 @@ class Visitor:
             return result
         try:
             extraction = self._extractor.extract(answer.url, answer.body, answer.charset, answer.content_type)
-            if not isinstance(extraction, Extraction):
-                extraction = await _outside(host, extraction)
-        except ReadingEnded as error:
-            return _unread(page, answer, error.reason, str(error))
         except Exception as error:  # a page that breaks the extractor must not end the crawl of all others
-            logger.exception("Extraction failed", extra={"action": "extraction_failed", "url": page.url})
-            return _unread(page, answer, Reason.EXTRACTION_ERROR, f"{type(error).__name__}: {error}")
+            return _unread(page, answer, error)
+        if not isinstance(extraction, Extraction):
+            host.in_helper += 1
+            return self._read_outside(host, reader, result, answer, extraction)
         reader.hear(extraction, answer)
-        links = extraction.links
-        if len(links) <= MANY_LINKS:
-            reader.absorb(result, extraction)
-            return result
-        extraction.links = []
+        if len(extraction.links) > MANY_LINKS:
+            return self._take_over(reader, result, extraction)
+        reader.absorb(result, extraction)
+        return result
+
+    async def _read_outside(
+        self,
+        host: Host,
+        reader: PageReader,
+        result: PageResult,
+        answer: Answer,
+        reading: Coroutine[None, None, Extraction],
+    ) -> PageResult:
+        try:
+            extraction = await reading
+        except Exception as error:  # as above
+            return _unread(result.page, answer, error)
+        finally:
+            host.in_helper -= 1
+        reader.hear(extraction, answer)
+        if len(extraction.links) > MANY_LINKS:
+            return await self._take_over(reader, result, extraction)
+        reader.absorb(result, extraction)
+        return result
+
+    async def _take_over(self, reader: PageReader, result: PageResult, extraction: Extraction) -> PageResult:
+        """The links of a page that has very many, in portions."""
+        links, extraction.links = extraction.links, []
         is_echo = reader.absorb(result, extraction)
         for start in range(0, len(links), MANY_LINKS):
             reader.take_links(result, links[start : start + MANY_LINKS], is_echo=is_echo)
@@ -214,13 +233,10 @@ class Visitor:
         return True
 
 
-async def _outside(host: Host, reading: Coroutine[None, None, Extraction]) -> Extraction:
-    host.in_helper += 1
-    try:
-        return await reading
-    finally:
-        host.in_helper -= 1
-
-
-def _unread(page: PendingPage, answer: Answer, reason: Reason, detail: str) -> PageResult:
+def _unread(page: PendingPage, answer: Answer, error: Exception) -> PageResult:
+    if isinstance(error, ReadingEnded):
+        reason, detail = error.reason, str(error)
+    else:
+        logger.error("Extraction failed", exc_info=error, extra={"action": "extraction_failed", "url": page.url})
+        reason, detail = Reason.EXTRACTION_ERROR, f"{type(error).__name__}: {error}"
     return failed(page, reason, detail, status_code=answer.status_code, wire_bytes=answer.wire_bytes)

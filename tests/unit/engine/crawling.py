@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from crawler.engine.crawl import Crawl, RetryRule
+from crawler.engine.crawl import Crawl
 from crawler.engine.documents.definition import parse
 from crawler.engine.fetching.client import CrawlClient
 from crawler.engine.fetching.fetcher import Timeouts
@@ -24,6 +24,8 @@ from crawler.engine.records import CrawlCounts, CrawlOutcome
 from crawler.engine.scope import Scope
 from crawler.engine.spider import SpiderDefinition
 from crawler.engine.storage import CrawlStorage
+from crawler.engine.tools import CrawlTools, Pace
+from crawler.engine.visit import RetryRule
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 USER_AGENT = "Lamplighter/0.1 (+https://lamplighter.example/)"
@@ -72,24 +74,25 @@ class Crawler:
             session=session or SessionValues(),
             timeouts=timeouts,
         )
-        return Crawl(
-            definition=definition,
+        tools = CrawlTools(
             fetcher=fetcher,
             extractor=PageParser(definition, self.helpers, user_agent=USER_AGENT),
             scope=Scope(definition),
             storage=storage,
             slots=self.slots,
             robots=self.robots,
+            calendar=self.calendar,
+            prepare=None if self.guard is None else self.guard.prepare,
+        )
+        pace = Pace(
             retry=retry,
             checkpoint_pages=checkpoint_pages,
             checkpoint_seconds=checkpoint_seconds,
             max_concurrency=max_concurrency,
             window=window,
             drain_seconds=drain_seconds,
-            on_progress=on_progress,
-            calendar=self.calendar,
-            prepare=None if self.guard is None else self.guard.prepare,
         )
+        return Crawl(definition, tools, pace, on_progress=on_progress)
 
 
 @asynccontextmanager

@@ -10,13 +10,14 @@ from dataclasses import replace
 
 import pytest
 
-from crawler.engine.crawl import Crawl, RetryRule
+from crawler.engine.crawl import Crawl
 from crawler.engine.fetching.fetcher import Timeouts
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.pages import parsing
 from crawler.engine.records import Batch, CheckpointAnswer, CrawlCounts, CrawlOutcome, Ending, Link, Opening, PageState
 from crawler.engine.rest import RestRoom
 from crawler.engine.storage import never
+from crawler.engine.visit import RetryRule
 
 from .crawling import LONGEST, crawl_once, finish, make_crawler, make_definition, page_of
 from .site import Handler, Reply, Seen, Site, page, redirect
@@ -542,7 +543,7 @@ async def test_fetching_goes_on_while_a_batch_is_written_until_the_next_one_is_f
         definition = make_definition(site.url + "/", manners={"concurrency_per_host": 5})
         crawl = crawler.crawl(definition, storage, checkpoint_pages=10)
         running = asyncio.create_task(finish(crawl))
-        while not crawl._ledger.full or crawl._busy:
+        while not crawl._ledger.full or crawl._crew._busy:
             await asyncio.sleep(0.001)
         asked = site.asked.total()
         storage.gate.set()

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crawler.engine.crawl import RetryRule
 from crawler.engine.fetching.fetcher import Timeouts
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import PageState
+from crawler.engine.visit import RetryRule
 from tests.unit.engine.answers import Answer, answers
 from tests.unit.engine.crawling import LONGEST, Crawler, make_crawler, make_definition
 

@@ -12,7 +12,6 @@ from ipaddress import ip_network
 
 import pytest
 
-from crawler.engine.crawl import RetryRule
 from crawler.engine.errors import AddressRefused, FetchError, UrlError
 from crawler.engine.fetching.fetcher import Timeouts
 from crawler.engine.fetching.guard import Guard
@@ -20,6 +19,7 @@ from crawler.engine.fetching.names import ThreadedResolver
 from crawler.engine.fetching.wire import Request
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.urls import host_of, normalise
+from crawler.engine.visit import RetryRule
 from tests.servers.corpora import cases, corpus
 from tests.servers.names import Name, NameServer
 from tests.unit.engine.crawling import finish, make_crawler, make_definition

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from crawler.engine.crawl import RetryRule
 from crawler.engine.errors import DnsError
 from crawler.engine.fetching.guard import Guard
 from crawler.engine.fetching.names import Lookup, ThreadedResolver
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import Ending
+from crawler.engine.visit import RetryRule
 from tests.servers.names import Name, NameServer
 from tests.unit.engine.crawling import LOOPBACK, finish, make_crawler, make_definition
 from tests.unit.engine.site import Site, page

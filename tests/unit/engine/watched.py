@@ -18,11 +18,11 @@ from urllib.parse import unquote, urlsplit
 
 import psutil
 
-from crawler.engine.crawl import RetryRule
 from crawler.engine.fetching.fetcher import Timeouts
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.pages.parsing import Helpers
 from crawler.engine.records import PageState
+from crawler.engine.visit import RetryRule
 from tests.unit.engine.crawling import make_crawler, make_definition
 
 
