@@ -20,6 +20,7 @@ from pathlib import Path
 
 from turbohtml import parse as parse_html
 
+from crawler.engine.collector import calm_collector
 from crawler.engine.crawl import Crawl
 from crawler.engine.documents.definition import parse
 from crawler.engine.fetching.client import CrawlClient
@@ -124,6 +125,7 @@ def main() -> None:
     parser.add_argument("--site", action="append", choices=sorted(SITES))
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
+    calm_collector()  # as in every process that crawls
     results = [measure(site, options.rounds) for site in options.site or SITES]
     closing_line(
         "page_cost",

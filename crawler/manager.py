@@ -6,7 +6,6 @@ The only module that runs the crawl loop: schedule, command, REST and preview me
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from django.conf import settings
 from scheduling.lanes import Lane
 
 from . import host_days
+from .engine.collector import calm_collector
 from .engine.crawl import Crawl
 from .engine.errors import AddressRefused, FetchError, ReadingEnded, Reason, UrlError
 from .engine.fetching.client import CrawlClient
@@ -39,8 +39,6 @@ from .engine.tools import CrawlTools, Pace
 from .engine.urls import normalise, origin_of, resolve
 from .engine.visit import Fetchers
 
-COLLECT_AFTER = 10_000
-"""Objects that are made before the collector looks for circles among them."""
 DRAIN_SECONDS = 10.0
 """How long a crawl that is asked to stop waits for the pages in flight."""
 
@@ -71,7 +69,7 @@ class CrawlerManager:
 
     def __init__(self, *, resolver: Resolver | None = None) -> None:
         """`resolver` stands in for the system's own (tests)."""
-        _calm_collector()
+        calm_collector()
         self._guard = Guard(settings.CRAWLER_ALLOWED_NETWORKS, resolver)
         self._transport = CrawlTransport(self._guard)
         self.client = CrawlClient(self._transport)
@@ -253,13 +251,6 @@ class CrawlerManager:
         if rules.problem:
             return rules.reason, rules.problem
         return Reason.ROBOTS_DISALLOWED, url
-
-
-def _calm_collector() -> None:
-    """A crawl's values die with their last reference, by the thousand: looked through for circles every 700 objects,
-    those that wait for their checkpoint would cost a tenth of the crawl.
-    """
-    gc.set_threshold(max(COLLECT_AFTER, gc.get_threshold()[0]), 20, 20)
 
 
 async def get_manager() -> CrawlerManager:
