@@ -77,7 +77,8 @@ def diagnose(page: PageTree, body: bytes) -> Finding | None:
     text = 0 if root is None else _shown(page, root)
     if text > MAX_WALL_TEXT:
         return None
-    tested = _mark(body, _CHALLENGES)
+    head = _marked(body)
+    tested = _mark(head, _CHALLENGES)
     if tested:
         return Finding(Reason.BOT_WALL, f"a test by {tested} stands in the page's place", is_wall=True)
     if text <= MAX_LOGIN_TEXT and page.document.select_one("input[type=password i]") is not None:
@@ -85,7 +86,7 @@ def diagnose(page: PageTree, body: bytes) -> Finding | None:
         return Finding(Reason.LOGIN_WALL, detail, is_wall=True, needs_claim=True)
     if text > MAX_SHELL_TEXT:
         return None
-    tested = _mark(body, _TESTS)
+    tested = _mark(head, _TESTS)
     if tested:
         return Finding(Reason.BOT_WALL, f"a test by {tested} is all that the page shows", is_wall=True)
     return _shell(page, text)
@@ -97,7 +98,7 @@ def challenge(status_code: int, headers: Mapping[str, str], body: bytes) -> str:
         return ""
     if headers.get("cf-mitigated") == "challenge":
         return "Cloudflare"
-    return _mark(body, _CHALLENGES)
+    return _mark(_marked(body), _CHALLENGES)
 
 
 def wall_behind(target: str, url: str) -> Reason | None:
@@ -123,11 +124,14 @@ def _is_login(address: SplitResult) -> bool:
     )
 
 
-def _mark(body: bytes, marks: tuple[tuple[bytes, str], ...]) -> str:
+def _marked(body: bytes) -> bytes:
+    """The part of a body that is searched for marks; empty where it holds none. (One pass for all of them.)"""
     head = body[:SEARCHED]
-    if _ANY_MARK.search(head) is None:  # one pass for all of them
-        return ""
-    return next((name for mark, name in marks if mark in head), "")
+    return b"" if _ANY_MARK.search(head) is None else head
+
+
+def _mark(head: bytes, marks: tuple[tuple[bytes, str], ...]) -> str:
+    return next((name for mark, name in marks if mark in head), "") if head else ""
 
 
 def _shown(page: PageTree, root: Element) -> int:
@@ -136,8 +140,7 @@ def _shown(page: PageTree, root: Element) -> int:
     is_seen = root.tag == "body" and all(document.find(tag) is None for tag in _UNSEEN_IN_BODY)
     if not is_seen or len(document.select("title")) > 1:
         return _visible(root)
-    letters = sum(map(len, root.text.split()))
-    return letters if letters > MAX_WALL_TEXT else sum(map(len, root.stripped_strings))
+    return sum(map(len, root.stripped_strings))
 
 
 def _visible(root: Node) -> int:

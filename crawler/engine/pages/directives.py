@@ -7,6 +7,7 @@
 | ``<meta name="robots" content="noindex">``                    | nothing of the page is kept             |
 | ``X-Robots-Tag: nofollow``, ``X-Robots-Tag: ourname: noindex``| the same                                |
 | ``<link rel="canonical" href>``, ``Link: <…>; rel=canonical`` | that page stands for this one           |
+| ``<meta http-equiv="refresh" content="0; url=…">``            | readers are sent there: see `refresh`   |
 
 ``none`` is both. What is said to all crawlers and what is said to us add up; what is said to others is theirs.
 """
@@ -23,6 +24,7 @@ from crawler.engine.spider import Manners
 from crawler.engine.urls import resolve
 
 from .page import PageTree
+from .refresh import refresh_target
 
 MAX_HEADER = 4_096
 """Characters of an ``X-Robots-Tag`` or ``Link`` that are read."""
@@ -44,6 +46,8 @@ class Asked:
     canonical: str = ""
     """The normalised URL of the page that stands for this one; empty where it is the page itself, or nothing is said.
     """
+    refresh: str = ""
+    """The normalised URL that a page sends its readers to; empty where it sends nobody."""
 
 
 NOTHING = Asked()
@@ -60,24 +64,27 @@ class Directives:
         self._canonical = manners.canonical == "follow"
         token = product_token(user_agent)
         self._agent = token.lower() if _TOKEN.fullmatch(token) else "robots"
-        names = dict.fromkeys(("robots", self._agent))
+        hears = self._nofollow or self._noindex
+        self._names = frozenset({"robots", self._agent}) if hears else frozenset()
+        forms = [f'[name="{name}" i]' for name in sorted(self._names)]
         # With one tag in front the tree's index answers; a list of selectors walks the whole tree.
-        self._meta = "meta:is({})[content]".format(", ".join(f'[name="{name}" i]' for name in names))
+        self._meta = "meta:is({})[content]".format(", ".join([*forms, '[http-equiv="refresh" i]']))
 
     def of_page(self, page: PageTree) -> Asked:
         """What the page's own elements ask. (The tree keeps an index of its tags: this costs less than a look at the
         bytes.)"""
         nofollow = noindex = False
-        canonical = ""
-        if self._nofollow or self._noindex:
-            for element in page.document.select(self._meta):
-                no_links, no_items = _read_words((element.attr("content") or "",))
-                nofollow, noindex = nofollow or no_links, noindex or no_items
+        canonical = refresh = ""
+        found = page.document.select(self._meta)
+        if found:
+            named = [element for element in found if (element.attr("name") or "").lower() in self._names]
+            nofollow, noindex = _read_words(element.attr("content") or "" for element in named)
+            refresh = refresh_target(page, found)
         if self._canonical:
             link = page.document.select_one('link[rel~="canonical" i][href]')
             if link is not None:
                 canonical = _resolve(link.attr("href") or "", page.base, page.url)
-        return self._heard(nofollow, noindex, canonical)
+        return self._heard(nofollow, noindex, canonical, refresh)
 
     def of_headers(self, headers: Mapping[str, str], url: str) -> Asked:
         """What the answer's headers ask of the page at `url`."""
@@ -101,9 +108,11 @@ class Directives:
             said += b"\0" + headers["link"].encode("utf-8", "replace")
         return said
 
-    def _heard(self, nofollow: bool, noindex: bool, canonical: str) -> Asked:
+    def _heard(self, nofollow: bool, noindex: bool, canonical: str, refresh: str = "") -> Asked:
         nofollow, noindex = nofollow and self._nofollow, noindex and self._noindex
-        return Asked(nofollow, noindex, canonical) if nofollow or noindex or canonical else NOTHING
+        if nofollow or noindex or canonical or refresh:
+            return Asked(nofollow, noindex, canonical, refresh)
+        return NOTHING
 
 
 def _read_words(contents: Iterable[str]) -> tuple[bool, bool]:

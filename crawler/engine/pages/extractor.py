@@ -25,7 +25,6 @@ from .items import Candidate, ItemReader, RuleReader
 from .jsonpages import JsonPage, JsonRules, JsonUnreadable, reads_json
 from .links import LinkReader, Links, html_links, reads_feeds
 from .page import PageTree, ReadingFailed
-from .refresh import refresh_target
 
 MAX_WALL_LINKS = 10
 """Links that are followed from a page: one with more leads on, whatever it lacks, unless a rule's `match` chose it."""
@@ -118,7 +117,7 @@ class Extractor:
         page = self._parse(url, body, charset, content_type, bounds)
         asked = self._directives.of_page(page)
         extraction.canonical, extraction.noindex = asked.canonical, asked.noindex
-        extraction.refresh = "" if asked.nofollow else refresh_target(page)
+        extraction.refresh = "" if asked.nofollow else asked.refresh
         readers = () if asked.noindex else self._items
         if not self._extract(page, self._links, readers, extraction, asked) and not asked.noindex:
             self._look_closer(page, body, content_type, extraction)
@@ -142,7 +141,7 @@ class Extractor:
         if not explanation.notice and not any(field.value for item in explanation.items for field in item.fields):
             finding = diagnose(page, body)
             explanation = replace(explanation, notice="" if finding is None else finding.detail)
-        target = "" if asked.nofollow else refresh_target(page)
+        target = "" if asked.nofollow else asked.refresh
         return _with_refresh(explanation, target, self._scope) if target else explanation
 
     def _explain(
@@ -152,7 +151,7 @@ class Extractor:
         readers: Sequence[RuleReader[_Context, _Page]],
         asked: Asked = NOTHING,
     ) -> Explanation:
-        links = Links({}, {}, Counter())
+        links = Links({}, {}, {})
         items: list[ItemExplanation] = []
         notice = _notice_of(asked) or self._other_rules(readers, page)
         try:
@@ -170,7 +169,7 @@ class Extractor:
             items=tuple(items),
             links=tuple(self._explain_links(links, asked)),
             unmatched=tuple(reader.type for reader in readers if not reader.wants(page.url)),
-            refused=links.refused,
+            refused=Counter(links.refused),
             notice=notice,
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import gc
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
@@ -172,7 +171,7 @@ def _finders(rules: Sequence[FollowRule]) -> Iterator[tuple[Finder[JsonPage], tu
 
 
 def _finder(expression: Expression, template: str | None) -> Finder[JsonPage]:
-    def find(page: JsonPage, refused: Counter[str]) -> Iterable[str]:
+    def find(page: JsonPage, refused: dict[str, int]) -> Iterable[str]:
         found = _search(expression, page.document, page)
         for value in found if isinstance(found, list) else [found]:
             # What says that there is no next page: null, false, nothing.
@@ -183,7 +182,7 @@ def _finder(expression: Expression, template: str | None) -> Finder[JsonPage]:
             elif isinstance(value, str):
                 yield value
             else:
-                refused[Reason.INVALID_URL] += 1
+                refused[Reason.INVALID_URL] = refused.get(Reason.INVALID_URL, 0) + 1
 
     return find
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeAlias, TypeVar, cast
 
@@ -46,7 +45,7 @@ class Links:
     """Normalised URL to the rule's number, in the order in which they were found."""
     left: dict[str, int]
     """URLs that a rule's selector found and no rule took, to the last rule that said no."""
-    refused: Counter[str]
+    refused: dict[str, int]
     """Strings that are no URL to be fetched, by reason."""
     nofollow: dict[str, int] = field(default_factory=dict)
     """URLs that a rule would have taken, to its number, but every link to them on the page says nofollow."""
@@ -64,7 +63,7 @@ class Resolver:
         self._folders: dict[str, Resolved] = {}
         self._count = 0
 
-    def resolve(self, base: str, hrefs: Iterable[str], refused: MutableMapping[str, int]) -> dict[str, None]:
+    def resolve(self, base: str, hrefs: Iterable[str], refused: dict[str, int]) -> dict[str, None]:
         """The URLs that `hrefs` mean on a page, each once in their order; `refused` counts the others by reason."""
         if self._count > _REMEMBERED or len(self._folders) > _MOST_FOLDERS:
             self._folders.clear()
@@ -78,7 +77,11 @@ class Resolver:
         if None in meant:
             for place, known in enumerate(meant):
                 if known is None:
-                    meant[place] = self._learn(folder, base, path, found[place])
+                    # What stands behind "#" is the reader's affair. Without it the same few links are left on most
+                    # pages.
+                    href = found[place].partition("#")[0]
+                    url = folder.get(href) if href else base
+                    meant[place] = self._learn(folder, base, path, href) if url is None else url
         urls = cast("dict[str, None]", dict.fromkeys(meant))
         if "" in urls:
             del urls[""]
@@ -91,16 +94,10 @@ class Resolver:
 
     def _learn(self, folder: Resolved, base: str, path: str, href: str) -> str:
         """What `href` means, which is not in `folder` yet; put there where it means the same on other pages."""
-        # What stands behind "#" is the reader's affair. Without it the same few links are left on most pages.
-        href = href.partition("#")[0]
-        if not href:
-            return base
-        url = folder.get(href)
-        if url is None:
-            url = _resolve(base, path, href)
-            if len(href) <= _REMEMBERED_LENGTH and href[0] not in "? \t\r\n\f":
-                self._count += 1
-                folder[href] = url
+        url = _resolve(base, path, href)
+        if len(href) <= _REMEMBERED_LENGTH and href[0] not in "? \t\r\n\f":
+            self._count += 1
+            folder[href] = url
         return url
 
 
@@ -150,7 +147,7 @@ _Page_contra = TypeVar("_Page_contra", bound=Page, contravariant=True)
 class Finder(Protocol[_Page_contra]):
     """Finds the strings on a page that are to be links; `refused` counts what is found and can be none."""
 
-    def __call__(self, page: _Page_contra, refused: Counter[str]) -> Iterable[str]: ...
+    def __call__(self, page: _Page_contra, refused: dict[str, int]) -> Iterable[str]: ...
 
 
 class LinkReader(Generic[_Page_contra]):
@@ -170,7 +167,7 @@ class LinkReader(Generic[_Page_contra]):
 
         Raises `ReadingFailed`.
         """
-        links = Links({}, {}, Counter())
+        links = Links({}, {}, {})
         for number, (find, members) in enumerate(self._groups):
             urls = self._resolver.resolve(page.base, find(page, links.refused), links.refused)
             if not links.taken and self.rules[members[0]].takes_all:
@@ -200,7 +197,7 @@ class LinkReader(Generic[_Page_contra]):
             marked += document.select(_AREA_NOFOLLOW)
         if not marked:
             return
-        ignored: Counter[str] = Counter()
+        ignored: dict[str, int] = {}
         suspects = self._resolver.resolve(page.base, _attributes(marked), ignored).keys() & links.taken.keys()
         if not suspects:
             return
@@ -251,7 +248,7 @@ def _finder(rule: FollowRule) -> Finder[PageTree]:
     if selector is None:
         return _every_link
 
-    def find(page: PageTree, refused: Counter[str]) -> Iterable[str]:
+    def find(page: PageTree, refused: dict[str, int]) -> Iterable[str]:
         matches = selector.find(page.document, page)
         page.check_links(len(matches))
         return _encoded(page, _strings(selector, matches, page))
@@ -271,7 +268,7 @@ def _selector(rule: FollowRule) -> Selector | None:
     return None if rule.xpath is None else compile_xpath(rule.xpath)
 
 
-def _every_link(page: PageTree, refused: Counter[str]) -> Iterable[str]:
+def _every_link(page: PageTree, refused: dict[str, int]) -> Iterable[str]:
     if page.entries is not None:
         return page.entries
     found = cast("list[str]", _EVERY_LINK(page.document))  # attributes are nothing else

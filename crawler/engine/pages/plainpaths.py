@@ -14,9 +14,9 @@ from .page import BREAKS
 _LINE_TAGS = """
     a abbr b code data em i img input label link meta small span strong td th time u
 """
-_TAGS = BREAKS | frozenset(_LINE_TAGS.split())
-"""HTML's own: the two languages compare the names of others in different ways."""
-_TAG = "|".join(sorted(_TAGS))
+HTML_TAGS = BREAKS | frozenset(_LINE_TAGS.split())
+"""HTML's own, about: the tree's ways to look for a tag compare the names of others in different ways."""
+_TAG = "|".join(sorted(HTML_TAGS))
 _COMMON_NAMES = """
     alt class content for href id itemprop itemtype name property rel role src style title type value
 """

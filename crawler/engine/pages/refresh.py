@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+
+from turbohtml import Element
 
 from crawler.engine.errors import UrlError
 from crawler.engine.urls import resolve
@@ -16,13 +19,13 @@ _CONTENT = re.compile(r"\s*(\d+)?(\.[\d.]*)?(?:\s*[;,]|\s+|$)\s*(.*)", re.DOTALL
 _URL = re.compile(r"url\s*=\s*", re.IGNORECASE)
 
 
-def refresh_target(page: PageTree) -> str:
+def refresh_target(page: PageTree, elements: Iterable[Element]) -> str:
     """The normalised URL that the page sends its readers to; empty where it sends nobody, or to itself.
 
-    What stands in ``noscript`` is for readers without scripts, and would lead away from the page itself. (The tree
-    keeps an index of its tags: to look costs less than a look at the bytes.)
+    `elements` are those of its ``<meta>`` elements with a content that may say so, in document order. What stands in
+    ``noscript`` is for readers without scripts, and would lead away from the page itself.
     """
-    element = page.document.select_one('meta[http-equiv="refresh" i][content]:not(noscript *)')
+    element = next((element for element in elements if _is_refresh(element)), None)
     href = "" if element is None else _target_of(element.attr("content") or "")
     if not href:
         return ""
@@ -31,6 +34,10 @@ def refresh_target(page: PageTree) -> str:
     except UrlError:
         return ""
     return "" if url == page.url else url
+
+
+def _is_refresh(element: Element) -> bool:
+    return (element.attr("http-equiv") or "").lower() == "refresh" and element.closest("noscript") is None
 
 
 def _target_of(content: str) -> str:

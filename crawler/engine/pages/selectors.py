@@ -16,7 +16,7 @@ from typing import Protocol, TypeAlias
 from turbohtml import Comment, Document, Element, Node, ProcessingInstruction, XPath, parse
 
 from .page import PageTree, ReadingFailed
-from .plainpaths import plain_path
+from .plainpaths import HTML_TAGS, plain_path
 
 Found: TypeAlias = Node | str
 
@@ -78,6 +78,8 @@ class CssSelector:
     """None: the context itself (``::attr(id)`` alone)."""
     own_text: bool = False
     attribute: str | None = None
+    tags: tuple[str, ...] = ()
+    """Where `base` is nothing but these: the tree has a way to look for them that is twice as fast."""
 
     @property
     def is_plain(self) -> bool:
@@ -87,7 +89,7 @@ class CssSelector:
     def find(self, context: Node, page: PageTree) -> Sequence[Found]:
         if self.base is None:
             return [context] if isinstance(context, Element) else page.root
-        return context.select(self.base)
+        return list(context.iter_elements(self.tags)) if self.tags else context.select(self.base)
 
     def read(self, match: Found, page: PageTree, *, as_html: bool = False) -> str | None:
         if not isinstance(match, Element):
@@ -162,8 +164,11 @@ def _split_pseudo_element(text: str) -> CssSelector:
     places, in_list = _scan(text)
     if not places:
         whole = text.strip()
+        if not _TAGS.fullmatch(whole):
+            return CssSelector(base=whole)
+        tags = tuple(tag.strip() for tag in whole.lower().split(","))
         # The tree walks through all of itself for a list; this form means the same, and is found three times as fast.
-        return CssSelector(base=f":is({whole})" if _TAGS.fullmatch(whole) else whole)
+        return CssSelector(base=f":is({whole})", tags=tags if HTML_TAGS.issuperset(tags) else ())
     position, is_nested = places[0]
     shown = _PSEUDO_NAME.match(text, position)
     name = shown[0] if shown else "::"

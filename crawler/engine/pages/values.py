@@ -27,6 +27,8 @@ MAX_JSON_DEPTH = 100
 _TRUTHS = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
 _WHOLE = r"[+-]?(?:[0-9]{1,3}(?:(?P<group>[%s '])[0-9]{3})(?:(?P=group)[0-9]{3})*|[0-9]+)"
 _EXPONENT = r"(?:[eE][+-]?[0-9]{1,3})?"
+_USUAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+"""A decimal that is written as it is stored."""
 # What `fromisoformat` takes beyond ISO 8601: any character between date and time.
 _ISO = re.compile(r"[0-9W-]+(?:[Tt ][0-9:.,]+(?:[Zz]|[+-][0-9:]+)?)?", re.ASCII)
 
@@ -115,8 +117,11 @@ def _number_converter(kind: FieldType, decimal_mark: str) -> Converter:
         FieldType.FLOAT: rf"(?:{whole}{fraction}?|{leading_mark}){_EXPONENT}",
     }
     shape = re.compile(patterns[kind], re.ASCII)
+    is_usual = _USUAL.fullmatch if kind is FieldType.DECIMAL and decimal_mark == "." else None
 
     def convert(text: str, base: str) -> Json:
+        if is_usual is not None and len(text) <= MAX_NUMBER and is_usual(text):
+            return text
         found = None if len(text) > MAX_NUMBER else shape.fullmatch(text)
         if found is None:
             raise ValueError(f"not a number of type {kind}")

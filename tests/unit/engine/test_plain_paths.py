@@ -1,4 +1,4 @@
-"""XPaths that are read as CSS find what the XPath engine finds."""
+"""XPaths that are read as CSS, and lists of tags, find what the engines find."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from turbohtml import XPath, parse
 
-from crawler.engine.pages.plainpaths import plain_path
+from crawler.engine.pages.page import PageTree
+from crawler.engine.pages.plainpaths import HTML_TAGS, plain_path
+from crawler.engine.pages.selectors import compile_css
 
 PAGE = """
 <div class="a" id=x><p class="a b">1<span class="A">2</span>
@@ -63,3 +65,11 @@ def test_plain_paths_find_the_same_in_the_same_order(tag: str, condition: str, s
 )
 def test_other_paths_are_left_to_the_engine(xpath: str) -> None:
     assert plain_path(xpath) is None
+
+
+@given(st.lists(st.sampled_from([*sorted(HTML_TAGS), "svg", "x-y"]), min_size=2, max_size=4, unique=True))
+def test_lists_of_tags_find_what_the_css_engine_finds(tags: list[str]) -> None:
+    page = PageTree("http://shop.example/", PAGE.encode(), "")
+    whole = ", ".join(tags)
+
+    assert compile_css(whole).find(page.document, page) == page.document.select(whole)

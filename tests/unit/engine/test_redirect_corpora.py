@@ -9,12 +9,12 @@ import pytest
 from crawler.engine.documents.definition import parse
 from crawler.engine.fetching.requests import Post, Posts
 from crawler.engine.known import KnownHashes
+from crawler.engine.pages.directives import Directives
 from crawler.engine.pages.page import PageTree
-from crawler.engine.pages.refresh import refresh_target
 from crawler.engine.reading import PageReader
 from crawler.engine.records import Answer, PageState, PendingPage
 from crawler.engine.scope import Scope
-from crawler.engine.spider import StartPost
+from crawler.engine.spider import Manners, StartPost
 from crawler.engine.urls import hash_url, normalise
 from tests.servers.corpora import Case, cases
 
@@ -115,6 +115,6 @@ def test_pages_that_send_their_readers_on_lead_where_scrapys_do(case: Case) -> N
         assert expected is None, "no page of a crawl has another scheme"
         return
     url, body = normalise(url), given["response"]["body"].encode()
-    found = refresh_target(PageTree(url, body, "utf-8"))
+    found = Directives(Manners(), "").of_page(PageTree(url, body, "utf-8")).refresh
     same = found == ("" if expected is None else normalise(expected["url"]))
     assert same is (case["id"] not in REFRESH_DIFFERENCES), found

@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 
 from crawler.engine.memory import MemoryStorage
+from crawler.engine.pages.directives import Directives
 from crawler.engine.pages.extractor import Extractor
 from crawler.engine.pages.page import PageTree
-from crawler.engine.pages.refresh import refresh_target
 from crawler.engine.records import Ending
+from crawler.engine.spider import Manners
 
 from .crawling import crawl_once, make_definition
 from .site import Reply, Site, page
@@ -16,7 +17,8 @@ NEXT = "https://shop.example/next"
 
 
 def target(head: str) -> str:
-    return refresh_target(PageTree(URL, f"<!doctype html><title>x</title>{head}<p>text".encode(), "utf-8"))
+    page = PageTree(URL, f"<!doctype html><title>x</title>{head}<p>text".encode(), "utf-8")
+    return Directives(Manners(), "").of_page(page).refresh
 
 
 @pytest.mark.parametrize(

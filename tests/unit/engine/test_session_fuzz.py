@@ -13,8 +13,9 @@ from crawler.engine.errors import DefinitionError
 from crawler.engine.fetching.cookie_dates import parse_date
 from crawler.engine.fetching.cookies import MAX_PER_SITE, MAX_SENT, MAX_SITE_BYTES, CookieJar, header
 from crawler.engine.fetching.proxy import ProxyError, parse_proxy
+from crawler.engine.pages.directives import Directives
 from crawler.engine.pages.page import PageTree
-from crawler.engine.pages.refresh import refresh_target
+from crawler.engine.spider import Manners
 
 BYTES = st.text(st.characters(max_codepoint=255), max_size=200)
 """As headers are read: each byte a character."""
@@ -65,7 +66,7 @@ def test_any_text_is_a_proxy_or_refused(text: str) -> None:
 @given(st.text(max_size=100))
 def test_any_refresh_leads_nowhere_or_to_a_url(content: str) -> None:
     body = b'<meta http-equiv="refresh" content="' + content.replace('"', "&quot;").encode("utf-8", "replace") + b'">'
-    target = refresh_target(PageTree("https://shop.example/", body, "utf-8"))
+    target = Directives(Manners(), "").of_page(PageTree("https://shop.example/", body, "utf-8")).refresh
     assert target == "" or target.startswith(("http://", "https://"))
 
 
