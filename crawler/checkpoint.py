@@ -185,16 +185,15 @@ def _write_extracted(scope: CrawlScope, results: Sequence[PageResult], plan: Ite
         )
     links = "links = v.links, " if scope.follows_links else ""
     at = rawsql.moment(now)
-    for part in rawsql.chunks(rows, len(columns)):
-        with_rows, params = rawsql.with_rows(columns, part)
-        rawsql.execute(
-            f"{with_rows} UPDATE crawler_page SET state = v.state, attempts = v.attempts, "
-            "status_code = v.status_code, reason = v.reason, etag = v.etag, last_modified = v.last_modified, "
-            f"content_hash = v.content_hash, {links}shared = v.shared, extracted_version = v.extracted_version, "
-            "size = v.size, "
-            "redirected_to = '', checked_at = %s, changed_at = %s FROM v WHERE crawler_page.id = v.id",
-            [*params, at, at],
-        )
+    rawsql.execute_rows(
+        "UPDATE crawler_page SET state = v.state, attempts = v.attempts, "
+        "status_code = v.status_code, reason = v.reason, etag = v.etag, last_modified = v.last_modified, "
+        f"content_hash = v.content_hash, {links}shared = v.shared, extracted_version = v.extracted_version, "
+        "size = v.size, redirected_to = '', checked_at = %s, changed_at = %s FROM v WHERE crawler_page.id = v.id",
+        columns,
+        rows,
+        [at, at],
+    )
 
 
 def _write_unread(results: Sequence[PageResult], now: datetime) -> None:
@@ -215,17 +214,17 @@ def _write_unread(results: Sequence[PageResult], now: datetime) -> None:
         )
         for result in results
     ]
-    for part in rawsql.chunks(rows, len(columns)):
-        with_rows, params = rawsql.with_rows(columns, part)
-        rawsql.execute(
-            f"{with_rows} UPDATE crawler_page SET state = v.state, attempts = v.attempts, "
-            "status_code = v.status_code, reason = v.reason, redirected_to = v.redirected_to, checked_at = %s, "
-            "etag = CASE WHEN v.state = 'unchanged' THEN v.etag ELSE crawler_page.etag END, "
-            "last_modified = CASE WHEN v.state = 'unchanged' THEN v.last_modified ELSE crawler_page.last_modified END, "
-            "extracted_version = CASE WHEN v.is_left THEN NULL ELSE crawler_page.extracted_version END "
-            "FROM v WHERE crawler_page.id = v.id",
-            [*params, rawsql.moment(now)],
-        )
+    rawsql.execute_rows(
+        "UPDATE crawler_page SET state = v.state, attempts = v.attempts, "
+        "status_code = v.status_code, reason = v.reason, redirected_to = v.redirected_to, checked_at = %s, "
+        "etag = CASE WHEN v.state = 'unchanged' THEN v.etag ELSE crawler_page.etag END, "
+        "last_modified = CASE WHEN v.state = 'unchanged' THEN v.last_modified ELSE crawler_page.last_modified END, "
+        "extracted_version = CASE WHEN v.is_left THEN NULL ELSE crawler_page.extracted_version END "
+        "FROM v WHERE crawler_page.id = v.id",
+        columns,
+        rows,
+        [rawsql.moment(now)],
+    )
 
 
 # --- the frontier -----------------------------------------------------------------------------------------------------
@@ -249,29 +248,26 @@ def add_links(scope: CrawlScope, links: Sequence[tuple[Link, tuple[int, ...]]], 
         once.setdefault(
             link.url_hash, (rawsql.text(link.url), link.url_hash, link.depth, link.hops, rawsql.pack(chain))
         )
-    found: list[PendingPage] = []
-    for part in rawsql.chunks(list(once.values()), len(columns)):
-        with_rows, params = rawsql.with_rows(columns, part)
-        rows = rawsql.fetch(
-            f"{with_rows} INSERT INTO crawler_page (spider_id, task_id, state, url, url_hash, depth, hops, chain, "
-            "attempts, etag, last_modified, content_hash, links, redirected_to, reason) "
-            f"SELECT %s, %s, 'pending', v.url, v.url_hash, v.depth, v.hops, v.chain, 0, '', '', {_EMPTY}, {_EMPTY}, "
-            "'', '' FROM v WHERE true "
-            "ON CONFLICT (spider_id, url_hash) DO UPDATE SET task_id = excluded.task_id, state = excluded.state, "
-            f"{_read_again(scope, 'excluded.depth')}"
-            "depth = excluded.depth, hops = excluded.hops, chain = excluded.chain, attempts = 0 "
-            "WHERE crawler_page.task_id IS NULL OR crawler_page.task_id <> excluded.task_id "
-            f"RETURNING {PENDING_COLUMNS}".replace(_EMPTY, empty_blob()),
-            [*params, scope.spider_id, scope.task_id],
-        )
-        found.extend(pending_page(row, scope.spider_version) for row in rows)
+    empty = empty_blob()
+    stored = rawsql.fetch_rows(
+        "INSERT INTO crawler_page (spider_id, task_id, state, url, url_hash, depth, hops, chain, "
+        "attempts, etag, last_modified, content_hash, links, redirected_to, reason) "
+        f"SELECT %s, %s, 'pending', v.url, v.url_hash, v.depth, v.hops, v.chain, 0, '', '', {empty}, {empty}, "
+        "'', '' FROM v WHERE true "
+        "ON CONFLICT (spider_id, url_hash) DO UPDATE SET task_id = excluded.task_id, state = excluded.state, "
+        f"{_read_again(scope, 'excluded.depth')}"
+        "depth = excluded.depth, hops = excluded.hops, chain = excluded.chain, attempts = 0 "
+        "WHERE crawler_page.task_id IS NULL OR crawler_page.task_id <> excluded.task_id "
+        f"RETURNING {PENDING_COLUMNS}",
+        columns,
+        list(once.values()),
+        [scope.spider_id, scope.task_id],
+    )
+    found = [pending_page(row, scope.spider_version) for row in stored]
     # RETURNING promises no order; the frontier keeps that of the documents.
     place = {url_hash: number for number, url_hash in enumerate(once)}
     found.sort(key=lambda page: place[page.url_hash])
     return found
-
-
-_EMPTY = "<empty>"
 
 
 def empty_blob() -> str:

@@ -154,8 +154,9 @@ def _hand_over(scope: CrawlScope, kept: Mapping[int, Sequence[int]]) -> None:
     condition, ids = rawsql.among("id", sorted(kept))
     rawsql.execute(f"UPDATE crawler_page SET extracted_version = NULL WHERE {condition}", [ids])
     rows = [(item_id, page_id) for page_id, item_ids in kept.items() for item_id in item_ids]
-    with_rows, params = rawsql.with_rows((("id", "bigint"), ("page_id", "bigint")), rows)
-    rawsql.execute(
-        f"{with_rows} UPDATE crawler_item SET page_id = v.page_id, task_id = %s FROM v WHERE crawler_item.id = v.id",
-        [*params, scope.task_id],
+    rawsql.execute_rows(
+        "UPDATE crawler_item SET page_id = v.page_id, task_id = %s FROM v WHERE crawler_item.id = v.id",
+        (("id", "bigint"), ("page_id", "bigint")),
+        rows,
+        [scope.task_id],
     )

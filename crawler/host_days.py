@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - the statement is put together from constants of this code; every value is a parameter
 """The requests that a host has had on a day, from all spiders and processes: what `pages_per_day` is judged by."""
 
 from __future__ import annotations
@@ -46,17 +45,14 @@ def count(batch: Batch, now: datetime) -> dict[str, tuple[int, int]]:
         return {}
     day = batch.day or now.astimezone(calendar().zone).date()
     columns = (("host", "text"), ("pages", "integer"))
-    together: dict[str, int] = {}
-    rows: list[rawsql.Row] = [(rawsql.text(host), own[host]) for host in sorted(own)]
-    for part in rawsql.chunks(rows, len(columns)):
-        with_rows, params = rawsql.with_rows(columns, part)
-        stored = rawsql.fetch(
-            f"{with_rows} INSERT INTO crawler_hostday (host, day, pages) SELECT v.host, %s, v.pages FROM v WHERE true "
-            "ON CONFLICT (day, host) DO UPDATE SET pages = crawler_hostday.pages + excluded.pages "
-            "RETURNING host, pages",
-            [*params, rawsql.day(day)],
-        )
-        together.update(cast("list[tuple[str, int]]", stored))
+    stored = rawsql.fetch_rows(
+        "INSERT INTO crawler_hostday (host, day, pages) SELECT v.host, %s, v.pages FROM v WHERE true "
+        "ON CONFLICT (day, host) DO UPDATE SET pages = crawler_hostday.pages + excluded.pages RETURNING host, pages",
+        columns,
+        [(rawsql.text(host), own[host]) for host in sorted(own)],
+        [rawsql.day(day)],
+    )
+    together = dict(cast("list[tuple[str, int]]", stored))
     if any(together[host] == own[host] for host in together):
         HostDay.objects.filter(day__lt=day - timedelta(days=KEPT_DAYS)).delete()
     return {host: (together[host], own[host]) for host in together}

@@ -94,8 +94,7 @@ def write_items(
         _update_values(changed, task_id=task_id, now=now)
     if amended:
         _amend_values(amended, task_id=task_id)
-    for part in rawsql.chunks(moved, 2):
-        _move(part, task_id)
+    _move(moved, task_id)
     if freed_ids := [item_id for key in freed if (item_id := items[key].item_id) is not None]:
         condition, ids = rawsql.among("id", freed_ids)
         rawsql.execute(f"UPDATE crawler_item SET page_id = NULL WHERE {condition}", [ids])
@@ -127,34 +126,34 @@ def _supersede(item_ids: list[int], now: datetime) -> None:
 def _update_values(changed: Sequence[tuple[int, ItemRecord, int | None]], *, task_id: int, now: datetime) -> None:
     columns = (("id", "bigint"), ("page_id", "bigint"), *_VALUE_COLUMNS)
     rows = [(item_id, page_id, *_value(record)) for item_id, record, page_id in changed]
-    for part in rawsql.chunks(rows, len(columns)):
-        with_rows, params = rawsql.with_rows(columns, part)
-        rawsql.execute(
-            f"{with_rows} UPDATE crawler_item SET data = v.data, data_hash = v.data_hash, complete = v.complete, "
-            "problems = v.problems, page_id = v.page_id, version = version + 1, changed_at = %s, task_id = %s, "
-            "gone_at = NULL FROM v WHERE crawler_item.id = v.id",
-            [*params, rawsql.moment(now), task_id],
-        )
+    rawsql.execute_rows(
+        "UPDATE crawler_item SET data = v.data, data_hash = v.data_hash, complete = v.complete, "
+        "problems = v.problems, page_id = v.page_id, version = version + 1, changed_at = %s, task_id = %s, "
+        "gone_at = NULL FROM v WHERE crawler_item.id = v.id",
+        columns,
+        rows,
+        [rawsql.moment(now), task_id],
+    )
 
 
 def _amend_values(amended: Sequence[tuple[int, ItemRecord, int | None]], *, task_id: int) -> None:
     columns = (("id", "bigint"), ("page_id", "bigint"), ("complete", "boolean"), ("problems", "jsonb"))
     rows = [(item_id, page_id, record.complete, problems_json(record)) for item_id, record, page_id in amended]
-    for part in rawsql.chunks(rows, len(columns)):
-        with_rows, params = rawsql.with_rows(columns, part)
-        rawsql.execute(
-            f"{with_rows} UPDATE crawler_item SET complete = v.complete, problems = v.problems, page_id = v.page_id, "
-            "task_id = %s, gone_at = NULL FROM v WHERE crawler_item.id = v.id",
-            [*params, task_id],
-        )
+    rawsql.execute_rows(
+        "UPDATE crawler_item SET complete = v.complete, problems = v.problems, page_id = v.page_id, "
+        "task_id = %s, gone_at = NULL FROM v WHERE crawler_item.id = v.id",
+        columns,
+        rows,
+        [task_id],
+    )
 
 
-def _move(part: Sequence[rawsql.Row], task_id: int) -> None:
-    with_rows, params = rawsql.with_rows((("id", "bigint"), ("page_id", "bigint")), part)
-    rawsql.execute(
-        f"{with_rows} UPDATE crawler_item SET page_id = v.page_id, task_id = %s, gone_at = NULL "
-        "FROM v WHERE crawler_item.id = v.id",
-        [*params, task_id],
+def _move(moved: Sequence[rawsql.Row], task_id: int) -> None:
+    rawsql.execute_rows(
+        "UPDATE crawler_item SET page_id = v.page_id, task_id = %s, gone_at = NULL FROM v WHERE crawler_item.id = v.id",
+        (("id", "bigint"), ("page_id", "bigint")),
+        moved,
+        [task_id],
     )
 
 
@@ -166,15 +165,14 @@ def _insert(new: Sequence[Known], *, spider_id: int, task_id: int, now: datetime
         if (record := known.record) is not None
     ]
     at = rawsql.moment(now)
-    for part in rawsql.chunks(rows, len(columns)):
-        with_rows, params = rawsql.with_rows(columns, part)
-        rawsql.execute(
-            f"{with_rows} INSERT INTO crawler_item (spider_id, task_id, version, first_seen_at, changed_at, type, key, "
-            "key_hash, page_id, data, data_hash, complete, problems) SELECT %s, %s, 1, "
-            "%s, %s, v.type, v.key, v.key_hash, v.page_id, v.data, v.data_hash, v.complete, v.problems "
-            "FROM v",
-            [*params, spider_id, task_id, at, at],
-        )
+    rawsql.execute_rows(
+        "INSERT INTO crawler_item (spider_id, task_id, version, first_seen_at, changed_at, type, key, "
+        "key_hash, page_id, data, data_hash, complete, problems) SELECT %s, %s, 1, "
+        "%s, %s, v.type, v.key, v.key_hash, v.page_id, v.data, v.data_hash, v.complete, v.problems FROM v",
+        columns,
+        rows,
+        [spider_id, task_id, at, at],
+    )
 
 
 def _data(record: ItemRecord) -> str:

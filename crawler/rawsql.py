@@ -13,6 +13,7 @@ import sqlite3
 import struct
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from itertools import chain
 from typing import TypeAlias
 
@@ -22,32 +23,68 @@ from django.db.backends.utils import CursorWrapper
 Param: TypeAlias = "bool | int | float | str | bytes | datetime | date | list[int] | None"
 Row: TypeAlias = "Sequence[Param]"
 
-_MANY = 100
-"""Parameters, from which on a statement of ours goes to SQLite by the short way."""
+Columns: TypeAlias = "tuple[tuple[str, str], ...]"
+"""Of a set of rows: pairs of a name and PostgreSQL's type."""
+
 MAX_PARAMETERS = 30_000
-"""Of one statement: SQLite's limit is 32,766."""
+"""Of one statement for PostgreSQL, which takes 65,535."""
+MOST_ROWS = 64
+"""Of one statement for SQLite, a power of two."""
+
+
+def execute_rows(statement: str, columns: Columns, rows: Sequence[Row], others: Sequence[Param] = ()) -> None:
+    """Run a statement over a set of rows, which is the table `v` in it; `others` are its parameters.
+
+    Large sets take several statements.
+    """
+    for part in chunks(rows, len(columns)):
+        execute(_with_rows(statement, columns, len(part), connection.vendor), [*chain.from_iterable(part), *others])
+
+
+def fetch_rows(
+    statement: str, columns: Columns, rows: Sequence[Row], others: Sequence[Param] = ()
+) -> list[tuple[object, ...]]:
+    """The same of a statement that returns rows; returns all of them, in no order."""
+    found: list[tuple[object, ...]] = []
+    for part in chunks(rows, len(columns)):
+        text = _with_rows(statement, columns, len(part), connection.vendor)
+        found += fetch(text, [*chain.from_iterable(part), *others])
+    return found
 
 
 def chunks(rows: Sequence[Row], width: int) -> Iterator[Sequence[Row]]:
-    """`rows` in pieces that fit one statement, where each row takes `width` parameters."""
-    size = max(MAX_PARAMETERS // width, 1)
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
+    """`rows` in pieces that one statement takes, where each row has `width` parameters.
 
-
-def with_rows(columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> tuple[str, list[Param]]:
-    """``WITH v(…) AS (VALUES …)`` and its parameters.
-
-    `columns` are pairs of a name and PostgreSQL's type: that database takes the types of a VALUES list from its first
-    row, and SQLite must not see a cast (it would turn blobs into numbers).
+    For SQLite in powers of two, so that there are few different statements: each is prepared once and for all. The
+    driver keeps 128 prepared ones with all their parameters; one for each number of rows took 60 MB.
     """
+    size = max(MAX_PARAMETERS // width, 1)
+    start = 0
+    while left := len(rows) - start:
+        if connection.vendor == "sqlite":
+            size = min(MOST_ROWS, 1 << (left.bit_length() - 1))
+        yield rows[start : start + size]
+        start += min(size, left)
+
+
+def _with_rows(statement: str, columns: Columns, count: int, vendor: str) -> str:
+    """``WITH v(…) AS (VALUES …)`` before the statement."""
+    if vendor == "sqlite":
+        return _prepared(statement, columns, count)
+    # PostgreSQL takes the types of a VALUES list from its first row.
+    return _written(statement, columns, ", ".join(f"%s::{kind}" for _, kind in columns), count)
+
+
+@lru_cache(maxsize=256)
+def _prepared(statement: str, columns: Columns, count: int) -> str:
+    # SQLite must not see a cast: it would turn blobs into numbers.
+    return _written(statement, columns, ", ".join(["%s"] * len(columns)), count)
+
+
+def _written(statement: str, columns: Columns, first: str, count: int) -> str:
     names = ", ".join(name for name, _ in columns)
-    plain = "(" + ", ".join(["%s"] * len(columns)) + ")"
-    first = plain
-    if connection.vendor == "postgresql":
-        first = "(" + ", ".join(f"%s::{kind}" for _, kind in columns) + ")"
-    values = first + f", {plain}" * (len(rows) - 1)
-    return f"WITH v({names}) AS (VALUES {values})", list(chain.from_iterable(rows))
+    others = ", (" + ", ".join(["%s"] * len(columns)) + ")"
+    return f"WITH v({names}) AS (VALUES ({first}){others * (count - 1)}) {statement}"
 
 
 def among(column: str, values: Sequence[int]) -> tuple[str, Param]:
@@ -73,12 +110,18 @@ def fetch(sql: str, params: Sequence[Param]) -> list[tuple[object, ...]]:
 
 
 def _run(cursor: CursorWrapper, sql: str, params: Sequence[Param]) -> None:
-    if connection.vendor != "sqlite" or len(params) < _MANY or connection.queries_logged:
+    if connection.vendor != "sqlite" or connection.queries_logged or connection.execute_wrappers:
         cursor.execute(sql, params)
         return
     # Django would look for its placeholders by a regular expression, which takes as long as SQLite's work itself.
+    connection.validate_no_broken_transaction()
     with connection.wrap_database_errors:
-        sqlite3.Cursor.execute(cursor.cursor, sql.replace("%s", "?"), params)
+        sqlite3.Cursor.execute(cursor.cursor, _marked(sql), params)
+
+
+@lru_cache(maxsize=256)
+def _marked(sql: str) -> str:
+    return sql.replace("%s", "?")
 
 
 def document() -> str:

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 
-import psutil
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models import DurationField, ExpressionWrapper, F
 from django.db.models.functions import Now
@@ -282,8 +281,7 @@ class _Gauges:
     """What this process uses, read with each beat."""
 
     def __init__(self) -> None:
-        self._own = psutil.Process()
-        self._own.cpu_percent()
+        self._uses = machine.Uses()
         self._size: int | None = None
         self._blocked_by: dict[str, object] | None = None
         self.last: dict[str, object] = {}
@@ -305,9 +303,7 @@ class _Gauges:
         if with_size:
             self._size = database_size()
         self.last = {
-            "rss_bytes": self._own.memory_info().rss,
-            "cpu_percent": self._own.cpu_percent(),
-            "threads": self._own.num_threads(),
+            **self._uses.read(),
             "loop_lag_seconds": round(watchdog.take_worst_lag(), 3),
             "database_bytes": self._size,
             **({"blocked_by": self._blocked_by} if self._blocked_by is not None else {}),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 
-from crawler import storage
+from crawler import rawsql, storage
 from crawler.storage import FEWEST_ROWS, MOST_ROWS, Portions
 from scheduling.lanes import Lane
 
@@ -26,6 +27,28 @@ def test_long_urls_come_a_few_at_a_time_until_there_are_none(lane: Lane, monkeyp
         held |= {page.page_id for page in found}
     assert len(held) == 9
     assert max(sizes) <= 5
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite's cache")
+def test_the_cache_grows_with_the_crawl_and_never_shrinks(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cached() -> int:
+        [(size,)] = lane.submit(rawsql.fetch, "PRAGMA cache_size", []).result()
+        return -int(str(size))
+
+    small = Crawl(make_spider(), lane)
+    small.open("/", "/a")
+    before = cached()
+    monkeypatch.setattr(storage, "CACHED_BYTES", 3_000 * 1024)
+    large = Crawl(make_spider("large"), lane)
+    large.open()
+    opened = cached()
+    large.store(large.read("/", links=["/b", "/c"]))
+    grown = cached()
+    monkeypatch.setattr(storage, "CACHED_BYTES", 1_500 * 1024)
+    Crawl(make_spider("other"), lane).open()
+    assert (before, opened, grown, cached()) == (2_000, 3_000, 9_000, 9_000)
+    large.store(large.read("/b", links=[f"/{number}" for number in range(9)]))
+    assert cached() == storage.CACHE_KIBIBYTES
 
 
 @pytest.mark.parametrize(

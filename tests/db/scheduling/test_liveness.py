@@ -7,6 +7,7 @@ from datetime import timedelta
 from importlib import import_module
 from types import ModuleType
 
+import psutil
 import pytest
 from django.db import OperationalError
 from django.db.migrations.recorder import MigrationRecorder
@@ -258,6 +259,13 @@ class TestShown:
 
         assert shown == fresh
         assert timedelta(0) <= shown.age < timedelta(seconds=10)  # type: ignore[attr-defined]
+
+    def test_what_a_process_uses_is_what_the_system_says(self) -> None:
+        uses = machine.Uses().read()
+
+        system = psutil.Process()
+        assert uses["threads"] == system.num_threads()
+        assert uses["rss_bytes"] == pytest.approx(system.memory_info().rss, rel=0.2)
 
     def test_the_databases_size_is_known(self) -> None:
         assert (liveness.database_size() or 0) > 10_000
