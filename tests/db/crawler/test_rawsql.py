@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from django.db import connection
 
@@ -10,7 +12,7 @@ pytestmark = pytest.mark.django_db
 NUMBERED = (("place", "bigint"), ("word", "text"))
 
 
-def numbered(count: int) -> list[rawsql.Row]:
+def numbered(count: int) -> list[tuple[int, str]]:
     return [(place, f"word {place}") for place in range(count)]
 
 
@@ -24,8 +26,12 @@ def test_a_set_of_rows_of_any_size_is_read_whole(count: int) -> None:
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL keeps none of ours")
 def test_sets_of_all_sizes_take_few_different_statements_which_the_driver_keeps() -> None:
     asked: set[str] = set()
-    wrapped = connection.execute_wrapper(lambda run, sql, *rest: asked.add(sql) or run(sql, *rest))
-    with wrapped:
+
+    def listen(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        asked.add(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(listen):
         for count in range(1, 400):
             rawsql.execute_rows("SELECT v.place FROM v", NUMBERED, numbered(count))
 
