@@ -13,7 +13,7 @@ from tests.servers.sites import SiteServer
 from .crawls import DONE, RUN_STATES, TASK_STATES, assert_shop_is_exact, load_shop, wait_for_pages
 from .product import Product, wait_for
 
-pytestmark = [pytest.mark.process, pytest.mark.corpora]
+pytestmark = [pytest.mark.process, pytest.mark.corpora, pytest.mark.any_database]
 
 DRAIN = 2
 

@@ -14,7 +14,7 @@ from tests.spiders import quotes_spider
 from .crawls import RUN_STATES, TASK_STATES, assert_shop_is_exact, load_shop, stored_pages, wait_for_pages
 from .product import Product, wait_for
 
-pytestmark = [pytest.mark.process, pytest.mark.corpora]
+pytestmark = [pytest.mark.process, pytest.mark.corpora, pytest.mark.any_database]
 
 COMMANDS = "SELECT state FROM scheduling_process WHERE kind = 'command' ORDER BY id"
 

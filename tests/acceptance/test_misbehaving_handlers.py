@@ -9,7 +9,7 @@ import pytest
 from .moments import moment
 from .product import Product, wait_for
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.any_database]
 
 AT_ONCE = {"trigger": {"type": "date", "run_date": "2026-01-01T00:00:00"}}
 WITHIN = timedelta(seconds=5)
@@ -29,7 +29,6 @@ def test_retry_counts_survive_a_kill(product: Product) -> None:
     wait_for(lambda: product.sql(retries) == [("running", 2, 2)], what="the second retry, not the first once more")
 
 
-@pytest.mark.any_database
 def test_a_handler_that_blocks_the_loop_is_named_within_5_seconds_while_it_does(product: Product) -> None:
     product.environment["DJANGO_SETTINGS_MODULE"] = "tests.acceptance.settings"
     policies = {"misfire_grace_time": None}

@@ -12,7 +12,7 @@ from tests.servers.serving import serve_in_thread
 
 from .product import Product, Row, wait_for
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.any_database]
 
 PAGES = 400
 DELAY = 0.03

@@ -15,7 +15,7 @@ from tests.spiders import Data, differences, shop_spider, shop_truth
 from .product import Product, wait_for
 from .web import site_of
 
-pytestmark = [pytest.mark.process, pytest.mark.corpora]
+pytestmark = [pytest.mark.process, pytest.mark.corpora, pytest.mark.any_database]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from .product import Product, Running, wait_for
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.any_database]
 
 PROCESSES = "SELECT state FROM scheduling_process ORDER BY id"
 

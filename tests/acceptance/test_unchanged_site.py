@@ -19,7 +19,7 @@ from .product import Product, Row
 from .web import log_in, site_of
 from .written import count_writes, writes
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.any_database]
 
 PAGES = 1159
 PRODUCT = "/product/1"

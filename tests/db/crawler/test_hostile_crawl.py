@@ -16,7 +16,7 @@ from scheduling.runner import run_in_foreground
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 NUL = b"<title>\0nul\0</title><p>\0a\0b&#0;</p><script>\"\\u0000\\ud800\"</script><a href='/\0x'>x</a>"
 SURROGATES = b"<title>\xed\xa0\x80half\xed\xb0\x80</title><p>&#xd800;x&#xdfff;</p><a href='/\xed\xa0\x80'>x</a>"

@@ -18,7 +18,7 @@ from scheduling.runner import run_in_foreground
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 JSON = "application/json"
 BOOKS = {

@@ -16,7 +16,7 @@ from crawler.models import CrawlTask
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 
 def test_an_endless_calendar_is_cut_and_explained(settings: Settings, tmp_path: Path) -> None:

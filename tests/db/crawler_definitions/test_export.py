@@ -224,6 +224,7 @@ def test_a_link_is_written_through(spider: Spider, tmp_path: Path) -> None:
     assert (tmp_path / "real.csv").read_text().startswith("title")
 
 
+@pytest.mark.any_database
 def test_memory_does_not_grow_with_the_number_of_items(spider: Spider) -> None:
     def peak(file_format: str) -> int:
         tracemalloc.start()

@@ -19,7 +19,7 @@ from tests.servers.sites import SiteServer
 
 from .documents import site_spider
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def run(*arguments: str) -> tuple[str, int]:

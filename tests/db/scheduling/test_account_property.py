@@ -16,7 +16,7 @@ from scheduling.models import JobRun
 from .account_model import OPERATIONS, ModelJob, World
 from .ticking import make_timer
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("handlers")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("handlers"), pytest.mark.any_database]
 
 STEPS = st.lists(st.tuples(st.sampled_from(sorted(OPERATIONS)), st.integers(0, 2)), min_size=4, max_size=14)
 SECOND = timedelta(seconds=1)

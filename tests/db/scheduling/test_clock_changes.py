@@ -11,7 +11,7 @@ from tests.nights import NIGHTS, Night, triggers
 
 from .ticking import make_job, make_timer
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("handlers")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("handlers"), pytest.mark.any_database]
 
 MINUTE = timedelta(minutes=1)
 

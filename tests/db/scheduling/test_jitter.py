@@ -12,7 +12,7 @@ from scheduling.models import JobRun
 
 from .ticking import EVERY_MINUTE, NOON, make_job, make_timer, planned
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("handlers")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("handlers"), pytest.mark.any_database]
 
 MINUTE = timedelta(minutes=1)
 JITTER = 50

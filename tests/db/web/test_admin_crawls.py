@@ -31,7 +31,7 @@ from .making import (
     spider_document,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 SPIDERS = "/admin/crawler/spider/"
 TASKS = "/admin/crawler/crawltask/"
 TOKENS = "/admin/knox/authtoken/"

@@ -16,7 +16,7 @@ from .answers import errors_of
 from .forms import FORM
 from .making import make_job, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 LIST = "/admin/scheduling/scheduledjob/"
 PREVIEW = f"{LIST}preview/"
 HOSTILE = "<script>alert(1)</script>"

@@ -21,7 +21,7 @@ from .answers import Answer, errors_of, messages_of
 from .forms import FORM
 from .making import make_job, make_run, make_spider, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 ADD = "/admin/scheduling/scheduledjob/add/"
 LIST = "/admin/scheduling/scheduledjob/"
 RUNS = "/admin/scheduling/jobrun/"

@@ -19,7 +19,7 @@ from scheduling.models import DefinitionVersion, JobRun, Process, ScheduledJob
 from .answers import messages_of
 from .making import make_job, make_run
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 LIST = "/admin/scheduling/scheduledjob/"
 HOSTILE = "<script>alert(1)</script>"
 DAY = timedelta(days=1)

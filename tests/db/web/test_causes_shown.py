@@ -22,7 +22,7 @@ from crawler.reporting import crawls_of
 
 from .making import make_spider, make_task
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 REASONS = {
     str(reason): 1_000 + place

@@ -8,7 +8,7 @@ from django.test import Client
 
 from crawlproject import firstrun
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 GOOD = {"username": "ada", "email": "", "password1": "a-long-enough-pass", "password2": "a-long-enough-pass"}
 

@@ -16,7 +16,7 @@ from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider, TaskFailu
 from scheduling import definitions
 from scheduling.models import JobRun, Process, RunLog, ScheduledJob
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>\u202e\u2066"
 RAW = re.compile(r"<script>alert|<img src=x")

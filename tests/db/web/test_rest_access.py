@@ -16,7 +16,7 @@ from scheduling.models import ScheduledJob
 from .making import job_document, make_item, make_job, make_run, make_spider, make_task, make_user
 from .problems import assert_problem
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 # every address, the verb, and the one permission that opens it
 ADDRESSES = [

@@ -9,7 +9,7 @@ from django.test import Client
 from scheduling.models import ScheduledJob
 from tests.db.scheduling.ticking import make_job
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 PATHS = (
     "/api/schedule/jobs",
