@@ -26,7 +26,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
-    template = Template(tmp_path_factory.mktemp("template"), os.environ.get("TEST_DATABASE_URL"))
+    """One for all workers of pytest-xdist, whose folders lie in one."""
+    own = tmp_path_factory.getbasetemp()
+    folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    template = Template(folder / "template", os.environ.get("TEST_DATABASE_URL"))
     yield template
     template.drop()
 

@@ -6,8 +6,11 @@ where a test counts rows, by plain SQL on a connection of its own.
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import sqlite3
@@ -23,6 +26,7 @@ from typing import TypeVar
 
 import httpx
 import psycopg
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 T = TypeVar("T")
@@ -39,6 +43,14 @@ def wait_for(question: Callable[[], T], *, seconds: float = 30.0, what: str = "t
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not come true within {seconds:g} s (last answer: {answer!r})")
         time.sleep(0.05)
+
+
+@contextmanager
+def only_one(path: Path) -> Iterator[None]:
+    """One process at a time holds the file's lock."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @dataclass
@@ -76,6 +88,8 @@ class Product:
     database_url: str
     environment: dict[str, str] = field(default_factory=dict)
     started: list[Running] = field(default_factory=list)
+    shared: Path | None = None
+    """A folder that it has in common with other installations."""
 
     # --- processes and commands ---------------------------------------------------------------------------------------
     def env(self) -> dict[str, str]:
@@ -150,6 +164,18 @@ class Product:
                 running.process.kill()
                 running.process.wait(timeout=10)
 
+    def collect_static(self) -> None:
+        """The site's files: collected for the first that asks, and linked to by the others."""
+        if self.shared is None:
+            self.manage("collectstatic", "--noinput", "-v", "0")
+            return
+        collected = self.shared / "static"
+        with only_one(self.shared / "lock"):
+            if not collected.exists():
+                self.manage("collectstatic", "--noinput", "-v", "0")
+                (self.folder / "static").rename(collected)
+        (self.folder / "static").symlink_to(collected)
+
     # --- definitions --------------------------------------------------------------------------------------------------
     def load(self, *, spiders: Sequence[Mapping[str, object]] = (), jobs: Sequence[Mapping[str, object]] = ()) -> None:
         """Save definitions by `manage.py loaddefinitions`."""
@@ -187,45 +213,51 @@ class Product:
         return {str(key): json.loads(data) if isinstance(data, str) else dict(data) for key, data in rows}  # type: ignore[call-overload]
 
     # --- REST ---------------------------------------------------------------------------------------------------------
-    def create_superuser(self, name: str = "ada", password: str = "a-long-enough-pass") -> tuple[str, str]:
-        environment = self.environment
-        self.environment = environment | {"DJANGO_SUPERUSER_PASSWORD": password}
-        try:
-            self.manage("createsuperuser", "--noinput", "--username", name, "--email", "ada@example.org")
-        finally:
-            self.environment = environment
-        return name, password
-
-    def token(self, name: str = "ada") -> str:
-        """A fresh API token of a user."""
-        code = (
-            "from django.contrib.auth.models import User; from knox.models import AuthToken; "
-            f"print('TOKEN', AuthToken.objects.create(User.objects.get(username='{name}'))[1])"
+    def create_superuser(self, name: str = "ada", password: str = "a-long-enough-pass") -> str:
+        """Rows as `createsuperuser` and knox write them, without a process for each; returns an API token."""
+        # A single round, for it is the tests' password: checking it costs the site less.
+        hashed = PBKDF2PasswordHasher().encode(password, secrets.token_hex(11), iterations=1)
+        self.sql(
+            "INSERT INTO auth_user (username, password, first_name, last_name, email, is_superuser, is_staff, "
+            "is_active, date_joined) VALUES (?, ?, '', '', 'ada@example.org', ?, ?, ?, CURRENT_TIMESTAMP)",
+            [name, hashed, True, True, True],
         )
-        printed = self.manage("shell", "-v", "0", "-c", code).stdout
-        return next(line.split()[1] for line in printed.splitlines() if line.startswith("TOKEN "))
+        token = secrets.token_hex(32)
+        self.sql(
+            "INSERT INTO knox_authtoken (digest, token_key, created, user_id) "
+            "SELECT ?, ?, CURRENT_TIMESTAMP, id FROM auth_user WHERE username = ?",
+            [hashlib.sha512(token.encode()).hexdigest(), token[:15], name],
+        )
+        return token
 
     @contextmanager
     def client(self, base_url: str) -> Iterator[httpx.Client]:
         """A REST client with a superuser's token."""
-        self.create_superuser()
-        with httpx.Client(
-            base_url=base_url, headers={"Authorization": f"Token {self.token()}"}, timeout=30, trust_env=False
-        ) as client:
+        headers = {"Authorization": f"Token {self.create_superuser()}"}
+        with httpx.Client(base_url=base_url, headers=headers, timeout=30, trust_env=False) as client:
             yield client
 
 
 class Template:
-    """A migrated database from which each test's own is copied."""
+    """A migrated database from which each test's own is copied; one for all processes that name the same folder."""
 
     def __init__(self, folder: Path, server_url: str | None) -> None:
         self.folder = folder
         self.server_url = server_url
-        self.name = f"lamp_template_{uuid.uuid4().hex[:8]}"
-        url = self._url(self.name)
-        if server_url is not None:
-            self._execute(f'CREATE DATABASE "{self.name}"')
-        Product(folder, url).manage("migrate", "-v", "0")
+        folder.mkdir(exist_ok=True)
+        self.users = folder / "users"
+        """The template's name, then a line for each process that copies it."""
+        with only_one(folder / "lock"):
+            lines = self.users.read_text().splitlines() if self.users.exists() else []
+            self.name = lines[0] if lines else self._make()
+            self.users.write_text("\n".join([self.name, *lines[1:], str(os.getpid())]))
+
+    def _make(self) -> str:
+        name = f"lamp_template_{uuid.uuid4().hex[:8]}"
+        if self.server_url is not None:
+            self._execute(f'CREATE DATABASE "{name}"')
+        Product(self.folder, self._url(name)).manage("migrate", "-v", "0")
+        return name
 
     def _url(self, name: str) -> str:
         if self.server_url is None:
@@ -245,7 +277,7 @@ class Template:
             shutil.copy(self.folder / f"{self.name}.sqlite3", self.folder / f"{name}.sqlite3")
         else:
             self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{self.name}"')
-        product = Product(folder, self._url(name), dict(environment or {}))
+        product = Product(folder, self._url(name), dict(environment or {}), shared=self.folder)
         try:
             yield product
         finally:
@@ -254,5 +286,13 @@ class Template:
                 self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def drop(self) -> None:
-        if self.server_url is not None:
-            self._execute(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+        """The last to use it drops it; who comes later makes another."""
+        with only_one(self.folder / "lock"):
+            name, *users = self.users.read_text().splitlines()
+            users.remove(str(os.getpid()))
+            if users:
+                self.users.write_text("\n".join([name, *users]))
+                return
+            self.users.unlink()
+            if self.server_url is not None:
+                self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

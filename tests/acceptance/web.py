@@ -14,7 +14,7 @@ from .product import Product, wait_for
 @contextmanager
 def site_of(product: Product) -> Iterator[str]:
     """`runscheduler --web` on a free port."""
-    product.manage("collectstatic", "--noinput", "-v", "0")
+    product.collect_static()
     process = product.start_scheduler("--web", "127.0.0.1:0")
     [base_url] = wait_for(lambda: re.findall(r"Serving on (\S+)", process.output()), what="the site")
     yield base_url
