@@ -143,6 +143,10 @@ class Copy:
         digest = hashlib.sha256((self.folder / "requirements.txt").read_bytes()).hexdigest()
         (self.venv / ".ready").write_text(f"{digest}\n", encoding="ascii")
 
+    def note_commands_alone(self) -> None:
+        """`manage.py` prints what it is asked and ends, for a test of what comes before."""
+        (self.folder / "manage.py").write_text('import sys\nprint("would", *sys.argv[1:])\n', encoding="utf-8")
+
     def _command(self, target: str, variables: dict[str, object]) -> list[str]:
         given = {"VENV": self.venv, "PYTHON": sys.executable} | variables
         return ["make", target, *(f"{name}={value}" for name, value in given.items())]
@@ -239,6 +243,14 @@ def make_administrator(link: str) -> None:
         assert answer.status_code == 302, answer.text
 
 
+def networks_of(make: Make) -> str | None:
+    """What the scheduler may crawl besides the internet, once it serves."""
+    make.wait_for_line(r"(Serving on)")
+    make.remember_family()
+    [scheduler] = [process for process in make.family if "runscheduler" in process.cmdline()]
+    return scheduler.environ().get("CRAWLER_ALLOWED_NETWORKS")
+
+
 def test_first_run_makes_site_key_and_one_link_and_the_second_keeps_the_data(copy: Copy) -> None:
     copy.use_running_environment()
     port = free_ports(1)
@@ -256,7 +268,7 @@ def test_first_run_makes_site_key_and_one_link_and_the_second_keeps_the_data(cop
     assert "Stopped." in first.output()
 
     second = copy.start("run", PORT=port)
-    second.wait_for_line(r"(Serving on)")
+    assert networks_of(second) is None
     wait_for(
         lambda: httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False, timeout=30).status_code == 200,
         what="the site",
@@ -283,10 +295,10 @@ def test_ctrl_c_in_the_midst_of_the_set_up_is_quiet_and_the_next_run_goes_on(cop
 
 
 # --- make demo --------------------------------------------------------------------------------------------------------
-def test_demo_has_items_within_a_minute_in_a_database_of_its_own(copy: Copy) -> None:
+def test_demo_has_items_within_a_minute_in_a_database_of_its_own_and_alone_may_crawl_loopback(copy: Copy) -> None:
     copy.use_running_environment()
     demo = copy.start("demo", PORT=free_ports(2))
-    demo.wait_for_line(r"(Serving on)")
+    assert networks_of(demo) == "127.0.0.1/32"
     found = demo.wait_for(
         lambda: copy.sql(".demo/lamplighter.sqlite3", "SELECT DISTINCT s.name FROM crawler_item i, crawler_spider s"),
         seconds=60,
@@ -299,22 +311,6 @@ def test_demo_has_items_within_a_minute_in_a_database_of_its_own(copy: Copy) -> 
     demo.interrupt()
     assert "Traceback" not in demo.output()
     assert "Stopped." in demo.output()
-
-
-def test_demo_alone_may_crawl_loopback(copy: Copy) -> None:
-    copy.use_running_environment()
-
-    def networks_of(make: Make) -> str | None:
-        make.wait_for_line(r"(Serving on)")
-        make.remember_family()
-        [scheduler] = [process for process in make.family if "runscheduler" in process.cmdline()]
-        return scheduler.environ().get("CRAWLER_ALLOWED_NETWORKS")
-
-    demo = copy.start("demo", PORT=free_ports(2))
-    assert networks_of(demo) == "127.0.0.1/32"
-    demo.interrupt()
-    run = copy.start("run", PORT=free_ports(1))
-    assert networks_of(run) is None
 
 
 def test_a_demo_that_only_make_is_told_to_end_ends_its_processes_too(copy: Copy) -> None:
@@ -389,13 +385,15 @@ def test_changed_requirements_are_installed_once(copy: Copy) -> None:
     copy.use_running_environment()
     requirements = copy.folder / "requirements.txt"
     requirements.write_text(requirements.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
-    port = free_ports(1)
+    copy.note_commands_alone()
+    ports = [free_ports(1), free_ports(1)]
 
-    for _again in range(2):
-        make = copy.start("run", PORT=port)
-        make.wait_for_line(r"(/setup/)")
-        make.interrupt()
+    said = [copy.make("run", PORT=port).stdout for port in ports]
 
+    # Each went on: what needs the packages came after them.
+    assert [lines.splitlines()[-2:] for lines in said] == [
+        ["would setup", f"would runscheduler --web 127.0.0.1:{port}"] for port in ports
+    ]
     installed = [line for line in copy.asked_of_uv.splitlines() if line.startswith("pip install")]
     assert len(installed) == 1
     assert f"--python {copy.venv}/bin/python --require-hashes --requirement requirements.txt" in installed[0]
@@ -404,8 +402,8 @@ def test_changed_requirements_are_installed_once(copy: Copy) -> None:
 def test_touched_requirements_are_not_installed_again(copy: Copy) -> None:
     copy.use_running_environment()
     os.utime(copy.folder / "requirements.txt", (2**31, 2**31))
-    make = copy.start("run", PORT=free_ports(1))
-    make.wait_for_line(r"(/setup/)")
+    copy.note_commands_alone()
+    assert "would setup" in copy.make("run", PORT=free_ports(1)).stdout
     assert copy.asked_of_uv == ""
 
 
