@@ -38,6 +38,8 @@ STORE_SECONDS = 20.0
 MOST_ABANDONED = 20
 """Of the abandoned handlers, so many are named in the process's row."""
 
+NOTHING_RUN = "Interrupted before it began: nothing was run."
+
 logger = logging.getLogger(__name__)
 
 
@@ -288,7 +290,7 @@ def run_in_foreground(
     Raises:
         UnknownHandler, InvalidJobData: nothing was run.
         RunBusy: another run holds the handler's exclusive key, and `wait` is false.
-        RunStopped: interrupted while it waited for that other run.
+        RunStopped: interrupted before it began, so while it waited for the database or for that other run.
     """
     handler = registry.get(handler_name)
     handler.validate(job_data)
@@ -306,9 +308,9 @@ async def _in_foreground(
     liveness = Liveness(kind=Process.Kind.COMMAND, control=control, max_workers=1)
     runner = Runner(liveness=liveness, control=control, max_workers=1, takes_queued=False)
     try:
-        await liveness.start()
         try:
             with _interrupts() as interrupted:
+                await _start(liveness, interrupted)
                 claimed = await _begin(liveness, control, work, job_key, key, interrupted if wait else None)
                 await runner.start()
                 task = runner.adopt(claimed, on_progress=on_progress)
@@ -324,6 +326,20 @@ async def _in_foreground(
             await liveness.stop()
     finally:
         control.close()
+
+
+async def _start(liveness: Liveness, interrupted: asyncio.Event) -> None:
+    """Register the process. An interrupt ends that: a database that does not answer is waited for without end."""
+    starting = asyncio.create_task(liveness.start())
+    waiting = asyncio.create_task(interrupted.wait())
+    await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not starting.done():
+        starting.cancel()
+    with suppress(asyncio.CancelledError):
+        await starting
+    if interrupted.is_set():
+        raise RunStopped(NOTHING_RUN)
 
 
 async def _begin(
@@ -346,7 +362,7 @@ async def _begin(
             if wait_unless is None:
                 raise
         if wait_unless is not None and wait_unless.is_set():
-            raise RunStopped("Interrupted before it began: nothing was run.")
+            raise RunStopped(NOTHING_RUN)
         await asyncio.sleep(POLL_SECONDS)
 
 

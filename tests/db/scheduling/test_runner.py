@@ -695,3 +695,19 @@ class TestForeground:
         handler.script = script
 
         assert run_in_foreground("scripted", {}).state == "cancelled"
+
+    def test_ctrl_c_ends_the_wait_for_a_database_too(
+        self, handler: ScriptedJobHandler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import os
+        import signal
+
+        async def wait_for_ever(self: Liveness) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(Liveness, "start", wait_for_ever)
+
+        with pytest.raises(RunStopped, match="nothing was run"):
+            run_in_foreground("scripted", {})
+        assert JobRun.objects.count() == 0
