@@ -2,6 +2,8 @@
 
 A recurring schedule's task is made by its handler, so a run that never began has none: such runs, which a tick may
 write by the thousand, cost nothing here.
+
+Every command listens; what a receiver works with is loaded when it is called first.
 """
 
 from __future__ import annotations
@@ -17,10 +19,7 @@ from django.utils.translation import gettext as _
 from scheduling.models import JobRun
 from scheduling.signals import ReportSection, RunAccount, report_made, run_ended, run_returned, run_shown, run_started
 
-from .explaining import explain
-from .fan_out import end_task
 from .models import CrawlTask
-from .reporting import crawls_of
 
 Status = CrawlTask.Status
 
@@ -68,11 +67,15 @@ def end(*, run: JobRun, **kwargs: object) -> None:
     if task.run_id is None:
         CrawlTask.objects.filter(pk=task.pk).update(run=run)
     if not task.children_left:
+        from .fan_out import end_task
+
         end_task(task.pk, _ENDS[JobRun.State(run.state)], run.message or _default_message(run))
 
 
 def report(*, since: datetime, until: datetime, **kwargs: object) -> ReportSection | None:
     """A report is made: what is missing of the period's crawls, and why."""
+    from .reporting import crawls_of
+
     crawls = crawls_of(since, until)
     if not crawls.crawls:
         return None
@@ -84,6 +87,8 @@ def tell(*, run: JobRun, **kwargs: object) -> RunAccount | None:
     task = CrawlTask.objects.select_related("spider").filter(run=run).first()
     if task is None:
         return None
+    from .explaining import explain
+
     return RunAccount(sentence=explain(task).sentence, url=reverse("admin:crawler_crawltask_change", args=[task.pk]))
 
 

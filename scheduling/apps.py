@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import register
+from django.core.checks import CheckMessage, register
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
@@ -18,11 +19,16 @@ class SchedulingConfig(AppConfig):
 
     def ready(self) -> None:
         from . import registry
-        from .checks import check_settings
 
         registry.autodiscover()
-        register(check_settings, "scheduling")
+        register(_check_settings, "scheduling")
         post_migrate.connect(_predefine, sender=self)
+
+
+def _check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    from .checks import check_settings
+
+    return check_settings(app_configs, **kwargs)
 
 
 def _predefine(using: str, **_kwargs: object) -> None:

@@ -14,7 +14,8 @@ of an installed app::
             return JobResult(success=True, message=f"{count} boxes", data={"boxes": count})
 
 Handlers keep no state between runs (one instance serves all), may be run again after a crash (use `context.run_id` as
-an idempotency key and write through `context.effects`), and release what they hold in `finally`.
+an idempotency key and write through `context.effects`), and release what they hold in `finally`. Every command loads
+the modules `job_handlers`: what only the work needs is imported in `load` and where it is used.
 """
 
 from __future__ import annotations
@@ -144,6 +145,13 @@ class JobHandler:
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = (cls.__name__.removesuffix("JobHandler") or cls.__name__).lower()
+
+    def load(self) -> None:
+        """Import what the work needs and other commands do not.
+
+        Called in every process that executes runs, before it executes the first one: what `execute` imports by itself
+        keeps the event loop, and so all other runs, waiting meanwhile.
+        """
 
     async def execute(self, context: JobContext) -> JobResult:
         """Do the work once."""

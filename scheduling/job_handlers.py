@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 from asgiref.sync import sync_to_async
 from django.utils.translation import gettext as _
 
-from . import maintenance, report
+from . import report
 from .contract import InvalidJobData, JobContext, JobHandler, JobResult, register
 
 P = ParamSpec("P")
@@ -31,6 +31,9 @@ class MaintenanceJobHandler(JobHandler):
         },
     )
 
+    def load(self) -> None:
+        from . import maintenance  # noqa: F401
+
     def validate(self, job_data: Mapping[str, object]) -> None:
         _only(job_data, {"action"})
         action = job_data.get("action")
@@ -44,6 +47,8 @@ class MaintenanceJobHandler(JobHandler):
         return f"maintenance:{job_data.get('action')}"
 
     async def execute(self, context: JobContext) -> JobResult:
+        from . import maintenance
+
         self.validate(context.job_data)
         if context.job_data["action"] == "check":
             findings = await _read(maintenance.check)()

@@ -58,8 +58,14 @@ def names() -> list[str]:
 
 
 def autodiscover() -> None:
-    """Import the module `job_handlers` of every installed app; called when the apps are ready."""
+    """Import the module `job_handlers` of every installed app; called when the apps are ready, for every command."""
     autodiscover_modules("job_handlers")
+
+
+def load() -> None:
+    """Let every handler import what its work needs; called by a process that executes runs, before it is alive."""
+    for handler in _handlers.values():
+        handler.load()
 
 
 def _path(cls: type[JobHandler]) -> str:

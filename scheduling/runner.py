@@ -296,6 +296,7 @@ def run_in_foreground(
     handler.validate(job_data)
     work = {"handler": handler.name, "job_data": dict(job_data), "max_retries": max_retries, "timeout": timeout}
     key = handler.exclusive_key(job_data)
+    handler.load()
     return asyncio.run(
         _in_foreground(work, job_key=job_key or key or handler.name, key=key, wait=wait, on_progress=on_progress)
     )

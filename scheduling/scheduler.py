@@ -13,7 +13,7 @@ from django.conf import settings as django_settings
 from django.db import close_old_connections
 from django.utils import timezone
 
-from . import definitions
+from . import definitions, registry
 from .alerts import LookOut
 from .conf import SchedulerSettings
 from .dispatch import make_dispatcher
@@ -214,6 +214,7 @@ class TaskScheduler:
         return get_status()
 
     async def _assemble(self) -> tuple[Lane, Runner, Timer]:
+        registry.load()
         self._control = control = Lane("control")
         self._liveness = liveness = Liveness(
             kind=Process.Kind.SCHEDULER, control=control, max_workers=self.settings.max_workers

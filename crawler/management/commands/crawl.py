@@ -14,6 +14,7 @@ from crawler.explaining import explain
 from crawler.management.plain import find_spider, plain_errors
 from crawler.management.telling import closing
 from crawler.models import CrawlTask
+from scheduling import registry
 from scheduling.exceptions import InvalidJobData, RunBusy, RunStopped
 from scheduling.models import JobRun
 from scheduling.runner import run_in_foreground
@@ -52,6 +53,7 @@ class Command(BaseCommand):
         with plain_errors():
             find_spider(spider)
             # What is loaded now stays: the collector need not look at it again and again.
+            registry.get("crawl").load()
             gc.freeze()
             try:
                 with _progress_bar(spider) as show:

@@ -24,6 +24,8 @@ class Command(BaseCommand):
         "Explain a crawl: how it ended, what is missing and why, with examples and what to do, and how it treated its "
         "hosts. A spider's name means its newest crawl."
     )
+    # Pages (addresses, admin, API) are neither needed nor loaded, and so not checked.
+    requires_system_checks = ["scheduling"]
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("crawl", metavar="TASK_ID|SPIDER")

@@ -17,6 +17,8 @@ class Command(BaseCommand):
         "Write the items of a spider, one row each, as they are now. Items that are gone (a whole crawl found them on "
         "no page) are left out; their history is in the admin and the API."
     )
+    # Pages (addresses, admin, API) are neither needed nor loaded, and so not checked.
+    requires_system_checks = ["scheduling"]
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("spider", metavar="SPIDER")

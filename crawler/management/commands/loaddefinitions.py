@@ -18,6 +18,8 @@ class Command(BaseCommand):
         "Load spiders and schedules from YAML or JSON files (“-” is standard input): all of them, or nothing when one "
         "is wrong. What the files do not name stays as it is. Loading twice changes nothing."
     )
+    # Pages (addresses, admin, API) are neither needed nor loaded, and so not checked.
+    requires_system_checks = ["scheduling"]
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("files", nargs="+", metavar="FILE")

@@ -29,6 +29,8 @@ class Command(BaseCommand):
         "Fetch one page as a crawl would and show what a spider would extract and follow, with the rule that decided "
         "each link; nothing is stored. Exit code 0: the page was read; 1: it was refused or gave no good answer."
     )
+    # Pages (addresses, admin, API) are neither needed nor loaded, and so not checked.
+    requires_system_checks = ["scheduling"]
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

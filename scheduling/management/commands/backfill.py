@@ -26,6 +26,8 @@ _BY = "manage.py backfill"
 
 class Command(BaseCommand):
     help = "Queue runs for moments of the past that did not run. Without --which and --moment it only shows them."
+    # Pages (addresses, admin, API) are neither needed nor loaded, and so not checked.
+    requires_system_checks = ["scheduling"]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("job_id", metavar="JOB_ID")

@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
-from scheduling import schema
+from scheduling import registry, schema
 from scheduling.companions import cores, keep_running
 from scheduling.dispatch import executor_problem
 from scheduling.exceptions import DatabaseMismatch
@@ -58,6 +58,8 @@ class Command(BaseCommand):
             raise CommandError("--once goes with neither --web nor --processes.", returncode=2)
         if problem := executor_problem() or database_problem():
             raise CommandError(problem, returncode=2)
+        # Before the site's threads, which load some of the same: two threads that import each other's half can fail.
+        registry.load()
         server = self._serve(web) if web is not None else None
         # What was asked for so far was asked in this thread, which is going to be the loop's: it keeps no connection.
         connections.close_all()

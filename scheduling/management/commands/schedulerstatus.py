@@ -15,6 +15,8 @@ from scheduling.scheduler import ProcessStatus, SchedulerStatus, get_status
 
 class Command(BaseCommand):
     help = "Show how the scheduler is, and its live processes. Exit code 0: running; 1: paused or stopped."
+    # Pages (addresses, admin, API) are neither needed nor loaded, and so not checked.
+    requires_system_checks = ["scheduling"]
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")

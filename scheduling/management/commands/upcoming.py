@@ -22,6 +22,8 @@ from scheduling.upcoming import MOST, UpcomingReport, of_jobs, report
 
 class Command(BaseCommand):
     help = "Show the next firings in local time and UTC, and what happens on the next two clock changes."
+    # Pages (addresses, admin, API) are neither needed nor loaded, and so not checked.
+    requires_system_checks = ["scheduling"]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("job_id", nargs="*", metavar="JOB_ID", help="jobs; without any: all of them")

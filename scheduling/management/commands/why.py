@@ -16,6 +16,8 @@ from scheduling.terminal import printable
 
 class Command(BaseCommand):
     help = "Say why a job ran, did not run or will not run at a moment; without one: the last that did not run."
+    # Pages (addresses, admin, API) are neither needed nor loaded, and so not checked.
+    requires_system_checks = ["scheduling"]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("job_id", metavar="JOB_ID")

@@ -323,7 +323,7 @@ def test_an_origin_is_scheme_host_and_port(origin: str, is_home: bool) -> None:
 
 
 async def test_given_urls_take_no_credentials_to_their_own_origins() -> None:
-    from crawler.job_handlers import only
+    from crawler.crawling import only
 
     async with Site({"/": page()}) as home, Site({"/x": page()}) as other:
         definition = only(make_definition(home.url + "/", session=AUTH), (home.url + "/", other.url + "/x"))
