@@ -166,7 +166,7 @@ def count_deadlocks(product: Product) -> int:
 
 @pytest.mark.fault(6, "edits during ticks", "0 deadlocks, 0 overwritten edits, none refused; nothing doubled")
 def test_edits_during_ticks_stand(faulty: Product, witness: Witness) -> None:
-    edit_while_ticking(faulty, witness, edits=60)
+    edit_while_ticking(faulty, witness, edits=40)
 
 
 @pytest.mark.soak

@@ -31,17 +31,27 @@ BREAKS = [("damage", 0), ("go on", 0), ("stop", 0), ("sleep", 0), ("rename", 0),
 EDITS = [("pause all", 0), ("go on", 0), ("edit", 0), ("go on", 0), ("remove", 1), ("resume all", 0), ("remove", 1)]
 
 
-@settings(
-    max_examples=12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+ONE_DATABASE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=ONE_DATABASE)
 @example(steps=NIGHT)
 @example(steps=HOLDS)
 @example(steps=EDITS)
 @example(steps=BREAKS)
 @given(steps=STEPS)
 def test_every_planned_moment_has_one_verdict_and_at_most_one_row(steps: list[tuple[str, int]]) -> None:
+    live_through(steps)
+
+
+@pytest.mark.soak
+@settings(max_examples=200, deadline=None, suppress_health_check=ONE_DATABASE)
+@given(steps=STEPS)
+def test_every_planned_moment_has_one_verdict_in_two_hundred_lives(steps: list[tuple[str, int]]) -> None:
+    live_through(steps)
+
+
+def live_through(steps: list[tuple[str, int]]) -> None:
     timer, _rung = make_timer()
     world = World(timer)
     with transaction.atomic(), world.clock():
