@@ -10,8 +10,9 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
@@ -75,6 +76,12 @@ class Command(BaseCommand):
                 server.close()
         if not follow:
             self.stdout.write("Stopped.")
+
+    def get_check_kwargs(self, options: dict[str, object]) -> Mapping[str, object]:  # type: ignore[override]
+        """A further process serves no pages: it loads none to check them, which the first one has done."""
+        if options["follow"]:
+            return {"tags": ["scheduling"]}
+        return cast(Mapping[str, object], super().get_check_kwargs(options))
 
     def check(self, *args: object, **kwargs: object) -> None:
         """Wrong settings are wrong usage, here as in every other refusal to start: exit code 2."""

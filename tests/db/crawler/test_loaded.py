@@ -42,6 +42,7 @@ def loaded(code: str, names: tuple[str, ...], tmp_path: Path) -> list[str]:
         [sys.executable, "-c", f"{SETUP}\n{code}\n{told}"],
         env=env,
         cwd=Path(__file__).parents[3],
+        input="",
         capture_output=True,
         text=True,
         check=False,
@@ -59,6 +60,15 @@ def test_a_crawl_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
 
 def test_commands_that_do_not_crawl_load_no_crawl_engine(tmp_path: Path) -> None:
     assert loaded(COMMANDS, (*ENGINE, *SITE), tmp_path) == []
+
+
+def test_a_further_process_of_the_scheduler_loads_no_site(tmp_path: Path) -> None:
+    code = """
+from django.core.management import call_command, execute_from_command_line
+call_command("migrate", verbosity=0)
+execute_from_command_line(["manage.py", "runscheduler", "--follow"])
+"""
+    assert loaded(code, ("crawler.crawling", *SITE), tmp_path) == ["crawler.crawling"]
 
 
 def test_who_executes_runs_loads_all_that_they_need_before_the_first(tmp_path: Path) -> None:
