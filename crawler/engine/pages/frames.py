@@ -7,13 +7,14 @@ records, and no code.
 
 from __future__ import annotations
 
+import copyreg
 import io
 import pickle
 import struct
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 from crawler.engine import errors, records
 from crawler.engine.records import Extraction
@@ -74,13 +75,27 @@ _KNOWN: dict[tuple[str, str], object] = {("collections", "Counter"): Counter} | 
 }
 
 
+def _by_value(member: Enum) -> tuple[type[Enum], tuple[object]]:
+    return type(member), (member.value,)
+
+
+# Python 3.11.0 to 3.11.3 would name `getattr` for a member of an enumeration, which no answer may.
+_REDUCERS = copyreg.dispatch_table | {
+    each: _by_value for each in _KNOWN.values() if isinstance(each, type) and issubclass(each, Enum)
+}
+
+
 def read_record(payload: bytes) -> object:
     """What `payload` holds. Raises `pickle.UnpicklingError` for anything but plain values and the engine's records."""
     return _Reader(io.BytesIO(payload)).load()
 
 
 def frame(kind: Kind, record: object = None) -> bytes:
-    payload = pickle.dumps(record, pickle.HIGHEST_PROTOCOL)
+    sink = io.BytesIO()
+    pickler = pickle.Pickler(sink, pickle.HIGHEST_PROTOCOL)
+    pickler.dispatch_table = _REDUCERS
+    pickler.dump(record)
+    payload = sink.getvalue()
     return HEADER.pack(kind, len(payload)) + payload
 
 
