@@ -313,6 +313,7 @@ def test_demo_has_items_within_a_minute_in_a_database_of_its_own_and_alone_may_c
     assert "Stopped." in demo.output()
 
 
+@pytest.mark.soak
 def test_a_demo_that_only_make_is_told_to_end_ends_its_processes_too(copy: Copy) -> None:
     copy.use_running_environment()
     demo = copy.start("demo", PORT=free_ports(2))

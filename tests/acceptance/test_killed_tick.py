@@ -71,6 +71,7 @@ def _killed(product: Product, at: int) -> str:
     return note.read_text(encoding="utf-8").strip()
 
 
+@pytest.mark.any_database
 def test_killed_ticks_lose_and_double_nothing(product: Product) -> None:
     kill_ticks(product, jobs=600, kills=5)
 

@@ -164,6 +164,7 @@ def count_deadlocks(product: Product) -> int:
     return int(str(product.one("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")))
 
 
+@pytest.mark.any_database
 @pytest.mark.fault(6, "edits during ticks", "0 deadlocks, 0 overwritten edits, none refused; nothing doubled")
 def test_edits_during_ticks_stand(faulty: Product, witness: Witness) -> None:
     edit_while_ticking(faulty, witness, edits=40)

@@ -117,7 +117,7 @@ RECOVERED = "SELECT count(*) FROM scheduling_jobrun WHERE recoveries > 0"
 @pytest.mark.fault(
     2, "kill between commit and hand-off", "whoever lives executes what was queued, once, within seconds"
 )
-@pytest.mark.parametrize("point", ["committed", "claimed"])
+@pytest.mark.parametrize("point", ["claimed", pytest.param("committed", marks=pytest.mark.soak)])
 def test_what_a_killed_process_queued_is_executed_by_whoever_lives(
     faulty: Product, witness: Witness, point: str
 ) -> None:

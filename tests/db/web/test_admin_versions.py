@@ -13,7 +13,7 @@ from scheduling.models import DefinitionVersion, ScheduledJob
 
 from .making import job_document, make_job, make_run, make_spider, make_user, spider_document
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 LIST = "/admin/scheduling/scheduledjob/"
 VERSIONS = "/admin/scheduling/definitionversion/"
 HOSTILE = "<script>alert(1)</script>"

@@ -17,7 +17,7 @@ from scheduling.models import JobRun, Process
 
 from .making import make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 BOTH = pytest.mark.parametrize("address", ["/metrics", "/api/schedule/metrics"])
 

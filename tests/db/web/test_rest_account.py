@@ -18,7 +18,7 @@ from scheduling.models import DefinitionVersion, JobRun, Process, ScheduledJob
 from .making import make_job, make_run, make_user
 from .problems import assert_problem
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 JOB = "/api/schedule/jobs/nightly"
 RUNS = "/api/schedule/runs"
 END = timezone.now().replace(second=0, microsecond=0)

@@ -13,7 +13,7 @@ from scheduling.models import DefinitionVersion
 from .making import make_job, make_spider, spider_document
 from .problems import assert_problem
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 PATH = "/api/crawl/spiders"
 
 

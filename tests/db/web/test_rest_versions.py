@@ -15,7 +15,7 @@ from scheduling.models import DefinitionVersion, ScheduledJob
 from .making import job_document, make_job, make_spider, make_user, spider_document
 from .problems import assert_problem
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 JOB = "/api/schedule/jobs/nightly"
 SPIDER = "/api/crawl/spiders/books"
 
