@@ -12,7 +12,7 @@ from .browser import barriers_everywhere, browsing, make_first_administrator
 from .product import Product, wait_for
 from .web import site_of
 
-pytestmark = [pytest.mark.process, pytest.mark.browser]
+pytestmark = [pytest.mark.process, pytest.mark.browser, pytest.mark.soak]
 
 NIGHT = 3.0
 """Seconds."""

@@ -45,6 +45,7 @@ def check_every_second(product: Product, *, jobs: int, seconds: float) -> None:
     )
 
 
+@pytest.mark.only_on("PostgreSQL")
 def test_two_schedulers_fire_every_second_once_though_one_is_killed(product: Product) -> None:
     check_every_second(product, jobs=100, seconds=12)
 

@@ -114,6 +114,7 @@ def test_a_tick_of_20000_rows_is_killed_at_random_points(faulty: Product, witnes
 RECOVERED = "SELECT count(*) FROM scheduling_jobrun WHERE recoveries > 0"
 
 
+@pytest.mark.only_on("PostgreSQL")
 @pytest.mark.fault(
     2, "kill between commit and hand-off", "whoever lives executes what was queued, once, within seconds"
 )

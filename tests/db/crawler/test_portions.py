@@ -29,6 +29,7 @@ def test_long_urls_come_a_few_at_a_time_until_there_are_none(lane: Lane, monkeyp
     assert max(sizes) <= 5
 
 
+@pytest.mark.any_database
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite's cache")
 def test_the_cache_grows_with_the_crawl_and_never_shrinks(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
     def cached() -> int:

@@ -23,6 +23,7 @@ def test_a_set_of_rows_of_any_size_is_read_whole(count: int) -> None:
     assert sorted(rows) == [(place + 5, word) for place, word in numbered(count)]
 
 
+@pytest.mark.any_database
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL keeps none of ours")
 def test_sets_of_all_sizes_take_few_different_statements_which_the_driver_keeps() -> None:
     asked: set[str] = set()
