@@ -50,7 +50,7 @@ bench: packages-dev
 soak: packages-dev
 	status=0; \
 	$(pytest) tests/unit tests/db tests/acceptance -m soak || status=1; \
-	$(python) -m tests.postgres $(pytest) tests/db tests/acceptance -m soak || status=1; \
+	$(python) -m tests.postgres $(pytest) tests/db tests/acceptance -m "soak and not browser and not frame and not any_database" || status=1; \
 	exit $$status
 
 lock:

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from typing import TypeVar
 
+from crawler.engine.documents.definition import parse
 from crawler.engine.errors import Reason
 from crawler.engine.records import (
     Batch,
     CheckpointAnswer,
+    CrawlOutcome,
     ItemRecord,
     Json,
     Link,
@@ -23,6 +25,7 @@ from crawler.engine.records import (
     ValueProblem,
 )
 from crawler.engine.urls import hash_url
+from crawler.manager import get_manager
 from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider
 from crawler.rawsql import pack
 from crawler.storage import DatabaseStorage
@@ -243,3 +246,21 @@ def owner_of(key: str) -> str | None:
 
 def states() -> dict[str, str]:
     return {page.url.removeprefix(SITE): page.state for page in Page.objects.order_by("id")}
+
+
+def attempt(task: CrawlTask, *, checkpoint_pages: int = 1) -> CrawlOutcome:
+    """One attempt at a task's crawl, as the handler makes it, with a checkpoint for so many pages."""
+    spider = task.spider
+    assert spider is not None
+    definition = parse(spider.definition)
+
+    async def run() -> CrawlOutcome:
+        manager = await get_manager()
+        storage = DatabaseStorage(
+            task=task, spider=spider, spider_version=1, guard=nobody_else, lane_run=manager.lane.run_patiently
+        )
+        return await manager.crawl(
+            definition=definition, storage=storage, stopping=asyncio.Event(), checkpoint_pages=checkpoint_pages
+        )
+
+    return asyncio.run(run())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 from collections.abc import Iterator
 
@@ -13,14 +12,11 @@ from pytest_django import Settings
 from crawler import seeding
 from crawler.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from crawler.definitions import save_spider
-from crawler.engine.documents.definition import parse
-from crawler.engine.records import Batch, CrawlOutcome
-from crawler.manager import get_manager
-from crawler.models import CrawlTask, Item, Page, Spider
-from crawler.storage import DatabaseStorage
+from crawler.engine.records import Batch
+from crawler.models import Item, Page, Spider
 from tests.unit.engine.site import Reply, Site, in_thread
 
-from .making import make_task, nobody_else
+from .making import attempt, make_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,22 +45,6 @@ def make_variants(site: Site) -> Spider:
     manners = {"canonical": "follow", "concurrency_per_host": 1}
     document = {"name": "s", "start_urls": [site.url + "/"], "follow": [{}], "items": [RULE], "manners": manners}
     return save_spider(document)
-
-
-def attempt(task: CrawlTask) -> CrawlOutcome:
-    """With a checkpoint for each page."""
-    spider = task.spider
-    assert spider is not None
-    definition = parse(spider.definition)
-
-    async def run() -> CrawlOutcome:
-        manager = await get_manager()
-        storage = DatabaseStorage(
-            task=task, spider=spider, spider_version=1, guard=nobody_else, lane_run=manager.lane.run_patiently
-        )
-        return await manager.crawl(definition=definition, storage=storage, stopping=asyncio.Event(), checkpoint_pages=1)
-
-    return asyncio.run(run())
 
 
 def names() -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +13,8 @@ from pytest_django import Settings
 from crawler import seeding
 from crawler.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from crawler.definitions import save_spider
-from crawler.engine.documents.definition import parse
-from crawler.engine.records import Batch, CrawlOutcome, Ending
-from crawler.manager import get_manager
+from crawler.engine.records import Batch, Ending
 from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider, TaskFailure
-from crawler.storage import DatabaseStorage
 from scheduling.models import JobRun
 from scheduling.runner import run_in_foreground
 from tests.servers.corpora import corpus
@@ -26,7 +22,7 @@ from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 from tests.spiders import differences, shop_spider, shop_truth
 
-from .making import make_task, nobody_else
+from .making import attempt, make_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -190,22 +186,6 @@ def test_a_crawl_that_dies_in_a_checkpoint_goes_on_without_a_trace(
     assert {item.data["name"]: item.data["price"] for item in Item.objects.all()} == {"one": "1.00", "two": "2.00"}
     asked = {f"{site.url}{target}" for target in site.targets() if target != "/robots.txt"}
     assert asked == {f"{site.url}{path}" for path in ("/1", "/2", "/missing")}
-
-
-def attempt(task: CrawlTask) -> CrawlOutcome:
-    """One attempt at a task's crawl, as the handler makes it, with a checkpoint for each page."""
-    spider = task.spider
-    assert spider is not None
-    definition = parse(spider.definition)
-
-    async def run() -> CrawlOutcome:
-        manager = await get_manager()
-        storage = DatabaseStorage(
-            task=task, spider=spider, spider_version=1, guard=nobody_else, lane_run=manager.lane.run_patiently
-        )
-        return await manager.crawl(definition=definition, storage=storage, stopping=asyncio.Event(), checkpoint_pages=1)
-
-    return asyncio.run(run())
 
 
 @pytest.mark.corpora

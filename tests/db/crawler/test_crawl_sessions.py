@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import ipaddress
 import json
@@ -21,13 +20,11 @@ from crawler.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from crawler.definitions import load, parse_file, save_spider
 from crawler.engine.documents.definition import parse
 from crawler.engine.errors import DefinitionError
-from crawler.engine.records import Batch, CrawlOutcome, Ending
+from crawler.engine.records import Batch, Ending
 from crawler.explaining import explain
-from crawler.manager import get_manager
 from crawler.models import CrawlTask, Item, Page, Secret, TaskFailure
 from crawler.preview import preview
 from crawler.secrets import SecretError, missing_secrets, resolve_session, set_secret
-from crawler.storage import DatabaseStorage
 from scheduling.models import JobRun, RunLog
 from scheduling.runner import run_in_foreground
 from tests.servers.misbehaving import MisbehavingServer
@@ -35,7 +32,7 @@ from tests.servers.proxies import ProxyServer
 from tests.servers.serving import serve_in_thread
 from tests.unit.engine.site import Reply, Seen, Site, in_thread, page, redirect
 
-from .making import make_task, nobody_else
+from .making import attempt, make_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -377,18 +374,3 @@ def test_a_host_that_rests_when_we_come_back_with_its_cookie_is_asked_at_the_nex
     site.pages["/in"] = lambda seen: tired if "ok=1" in seen.headers.get("cookie", "") else gated(seen)
     assert attempt(make_task(spider, "crawl_spider_2")).ending is Ending.LIMITED
     assert Page.objects.get(url__endswith="/in").state == "pending"
-
-
-def attempt(task: CrawlTask) -> CrawlOutcome:
-    spider = task.spider
-    assert spider is not None
-    definition = parse(spider.definition)
-
-    async def run() -> CrawlOutcome:
-        manager = await get_manager()
-        store = DatabaseStorage(
-            task=task, spider=spider, spider_version=1, guard=nobody_else, lane_run=manager.lane.run_patiently
-        )
-        return await manager.crawl(definition=definition, storage=store, stopping=asyncio.Event(), checkpoint_pages=1)
-
-    return asyncio.run(run())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,12 +16,10 @@ from pytest_django import Settings
 from crawler import seeding
 from crawler.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from crawler.definitions import delete_spider, save_spider
-from crawler.engine.documents.definition import parse
 from crawler.engine.errors import Reason
 from crawler.engine.records import (
     Batch,
     CheckpointAnswer,
-    CrawlOutcome,
     Ending,
     Notice,
     PageResult,
@@ -30,9 +27,7 @@ from crawler.engine.records import (
     SitemapResult,
 )
 from crawler.engine.urls import hash_url
-from crawler.manager import get_manager
 from crawler.models import CrawlTask, Item, Page, TaskFailure, TaskSitemap
-from crawler.storage import DatabaseStorage
 from scheduling.exceptions import ClaimLost
 from scheduling.lanes import Lane
 from tests.servers.serving import serve_in_thread
@@ -41,12 +36,12 @@ from tests.servers.sites import SiteServer
 from .making import (
     ROOM,
     Crawl,
+    attempt,
     get_item,
     make_item,
     make_link,
     make_spider,
     make_task,
-    nobody_else,
     states,
     url_of,
     wait,
@@ -334,12 +329,12 @@ def test_a_crawl_that_dies_among_its_sitemaps_loses_and_doubles_nothing(
         for deaths in (2, 4):
             _die_at(deaths, monkeypatch)
             with pytest.raises(Crash):
-                _attempt(task)
+                attempt(task, checkpoint_pages=500)
         monkeypatch.undo()
         read = set(TaskSitemap.objects.filter(is_whole=True).values_list("url", flat=True))
         stored = set(Page.objects.exclude(state="pending").values_list("url", flat=True))
         server.log.clear()
-        assert _attempt(task).ending is Ending.COMPLETED
+        assert attempt(task, checkpoint_pages=500).ending is Ending.COMPLETED
         asked = [server.url + logged.target for logged in server.log if logged.target != "/robots.txt"]
     assert len(asked) == len(set(asked))
     assert not (read | stored).intersection(asked)
@@ -361,19 +356,3 @@ def _die_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
         return stored
 
     monkeypatch.setattr(seeding, "store_batch", store_and_die)
-
-
-def _attempt(task: CrawlTask) -> CrawlOutcome:
-    """One attempt at a task's crawl, as the handler makes it."""
-    spider = task.spider
-    assert spider is not None
-    definition = parse(spider.definition)
-
-    async def run() -> CrawlOutcome:
-        manager = await get_manager()
-        storage = DatabaseStorage(
-            task=task, spider=spider, spider_version=1, guard=nobody_else, lane_run=manager.lane.run_patiently
-        )
-        return await manager.crawl(definition=definition, storage=storage, stopping=asyncio.Event())
-
-    return asyncio.run(run())
