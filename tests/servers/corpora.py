@@ -76,7 +76,10 @@ def _unpack(archive: Path, target: Path) -> None:
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(scratch, filter="data")
+            # Python 3.11.0 to 3.11.3 (Debian 12's) know no filters: there the attribute says nothing, elsewhere it
+            # refuses what would be written outside of the folder.
+            tar.extraction_filter = getattr(tarfile, "data_filter", None)
+            tar.extractall(scratch)
         try:
             scratch.rename(target)
         except OSError:
