@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -19,10 +18,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crawler import definitions
-from crawler.definitions import InvalidDefinitions
-from crawler.definitions.reading import read
-from crawler.engine.documents.definition import parse
-from crawler.engine.errors import DefinitionError
 from crawler.exceptions import CrawlerError
 from crawler.models import CrawlTask, Item, Page, Spider
 from crawler.tasks import request_crawl
@@ -31,72 +26,11 @@ from crawlproject.web.admin import LampAdmin, two_lines, when
 from scheduling.exceptions import SchedulingError
 
 from .versions import restore_view, versions_view
-
-NEW = """\
-name: my-spider
-start_urls: ["https://example.com/"]
-follow:
-  - css: "a[href]"
-items:
-  - type: page
-    fields:
-      title: {css: "title", required: true}
-"""
-
-
-class SpiderForm(forms.ModelForm[Spider]):
-    """The whole spider as its document, in YAML or JSON; `document` is what was found to be right."""
-
-    text = forms.CharField(
-        label=gettext_lazy("Definition"),
-        widget=forms.Textarea(attrs={"rows": 30, "class": "vLargeTextField ll-mono", "spellcheck": "false"}),
-        help_text=gettext_lazy("YAML or JSON, as one spider stands in a definitions file."),
-        strip=False,
-    )
-    document: dict[str, object] | None = None
-
-    class Meta:
-        model = Spider
-        fields = ()
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        if self.instance.pk:
-            self.initial["text"] = definitions.to_yaml(definitions.dump_spider(self.instance))
-        else:
-            self.initial.setdefault("text", NEW)
-
-    def clean_text(self) -> str:
-        text: str = self.cleaned_data["text"]
-        try:
-            document = read(text).value
-            if not isinstance(document, dict):
-                raise forms.ValidationError(_("Write one spider: keys and values, beginning with “name:”."))
-            self._check_name(document.get("name"))
-            parse(document)
-        except InvalidDefinitions as error:
-            raise forms.ValidationError([str(problem) for problem in error.problems]) from error
-        except DefinitionError as error:
-            raise forms.ValidationError([str(problem) for problem in error.problems]) from error
-        self.document = dict(document)
-        return text
-
-    def _check_name(self, name: object) -> None:
-        if self.instance.pk and name != self.instance.name:
-            raise forms.ValidationError(
-                _("name: a spider keeps its name; it is “%(name)s”."), params={"name": self.instance.name}
-            )
-        if not self.instance.pk and isinstance(name, str) and Spider.objects.filter(name=name).exists():
-            raise forms.ValidationError(_("name: there is already a spider “%(name)s”."), params={"name": name})
-
-    def _post_clean(self) -> None:
-        """Nothing: the document is checked as a whole, and written by `definitions`."""
+from .workshop import workshop_view
 
 
 @admin.register(Spider)
 class SpiderAdmin(LampAdmin[Spider]):
-    form = SpiderForm
-    fields = ("text",)
     list_display = ("named", "b_state", "last_crawl", "b_last", "n_pages", "n_items", "version", "updated")
     list_filter = ("enabled", "category")
     search_fields = ("name", "category")
@@ -159,14 +93,15 @@ class SpiderAdmin(LampAdmin[Spider]):
     def updated(self, spider: Spider) -> SafeString | str:
         return when(spider.updated_at)
 
-    def save_model(self, request: HttpRequest, obj: Spider, form: object, change: bool) -> None:
-        """Through the one write path, with its version."""
-        if not isinstance(form, SpiderForm) or form.document is None:
-            raise TypeError("A spider is saved from its own form.")
-        saved = definitions.save_spider(form.document, user=request.user if isinstance(request.user, User) else None)
-        obj.pk, obj.name = saved.pk, saved.name
-        for warning in definitions.warnings(form.document):
-            self.message_user(request, str(warning), messages.WARNING)
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return workshop_view(self, request)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return workshop_view(self, request, object_id)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Without Django's own deletion, which would go round the write path and its checks."""

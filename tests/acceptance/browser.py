@@ -69,7 +69,7 @@ def make_first_administrator(page: Page, product: Product) -> None:
 
 
 def save(page: Page) -> None:
-    page.click("input[name=_save]")
+    page.click("[name=_save]")
 
 
 def barriers(page: Page) -> list[str]:

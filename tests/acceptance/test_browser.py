@@ -43,11 +43,11 @@ LISTS = (
 
 
 def create_spider(page: Page, document: Mapping[str, object]) -> None:
-    page.goto("/admin/crawler/spider/add/")
+    page.goto("/admin/crawler/spider/add/?tab=yaml")
     page.fill("#id_text", json.dumps(document))
     save(page)
-    expect(page).to_have_url(re.compile(r"/admin/crawler/spider/$"))
-    expect(page.locator("#result_list")).to_contain_text(str(document["name"]))
+    expect(page).to_have_url(re.compile(r"/admin/crawler/spider/\d+/change/\?tab=yaml$"))
+    expect(page.locator("h1")).to_have_text(str(document["name"]))
 
 
 def schedule(page: Page, spider: str, *, seconds: int) -> None:
@@ -130,11 +130,11 @@ def test_a_wrong_spider_is_refused_in_its_form_with_the_place(product: Product) 
     }
     with site_of(product) as base_url, browsing(base_url) as page:
         make_first_administrator(page, product)
-        page.goto("/admin/crawler/spider/add/")
+        page.goto("/admin/crawler/spider/add/?tab=yaml")
         page.fill("#id_text", json.dumps(wrong))
         save(page)
         expect(page).to_have_url(re.compile(r"/admin/crawler/spider/add/$"))
-        expect(page.locator(".field-text .errorlist")).to_contain_text("items[0].fields.title.css")
+        expect(page.locator(".ll-note.is-bad")).to_contain_text("items[0].fields.title.css")
         # What was typed is still there to be mended, and to be seen on a phone.
         page.set_viewport_size(PHONE)  # type: ignore[arg-type]  # a literal
         assert page.locator("#id_text").evaluate("area => area.clientHeight") > PHONE["height"] / 3

@@ -1,0 +1,1 @@
+"""The spider workshop: a definition that is being edited, before anything of it is saved."""

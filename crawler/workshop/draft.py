@@ -1,0 +1,88 @@
+"""A spider's definition while it is edited: the same draft as a form, as YAML, and under the preview."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.http import QueryDict
+
+from crawler.definitions import InvalidDefinitions, to_yaml
+from crawler.definitions.reading import read
+from crawler.engine.documents.definition import parse
+from crawler.engine.errors import DefinitionError, DefinitionProblem
+from crawler.engine.records import Json
+from crawler.engine.spider import SpiderDefinition
+
+from . import places
+from .places import Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What somebody has written so far; nothing of it is stored."""
+
+    document: dict[str, Json]
+    """Empty where the text cannot be read."""
+    text: str
+    """The document as `definitions.to_yaml` writes it, or the text as it was typed."""
+    problems: tuple[DefinitionProblem, ...] = ()
+    """Each with its place in the document, ``items[0].fields.price.css``; without one where the text cannot be read."""
+    definition: SpiderDefinition | None = None
+    """None where there are problems."""
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Json]) -> Draft:
+        return _judged(dict(document), to_yaml(document))
+
+    @classmethod
+    def of_text(cls, text: str) -> Draft:
+        """Of YAML or JSON; what was typed stays as it is."""
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        try:
+            document = read(text).value
+        except InvalidDefinitions as error:
+            problems = tuple(
+                DefinitionProblem(problem.place, _with_line(problem.message, problem.line))
+                for problem in error.problems
+            )
+            return cls(document={}, text=text, problems=problems)
+        if not isinstance(document, dict):
+            return cls(document={}, text=text, problems=(DefinitionProblem("", _ONE_SPIDER),))
+        return _judged(document, text)
+
+    @classmethod
+    def of_post(cls, data: QueryDict) -> Draft:
+        """Of the workshop's form, in whatever tab it was sent: `_view` says how it carries the draft."""
+        return cls.of_text(data.get("text", ""))
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether there is a document at all, be it right or wrong."""
+        return bool(self.document) or not self.problems
+
+    def with_value(self, place: Place, value: Json) -> Draft:
+        """A draft with one value put in; what is missing on the way to its place is made.
+
+        Raises:
+            NoSuchPlace: the way leads through a text or a number, or past the end of a list.
+        """
+        return Draft.of_document(places.with_value(self.document, place, value))
+
+    def without(self, place: Place) -> Draft:
+        """A draft without what stands at a place; the same where nothing does."""
+        return Draft.of_document(places.without(self.document, place))
+
+
+_ONE_SPIDER = 'write one spider: keys and values, beginning with "name:"'
+
+
+def _judged(document: dict[str, Json], text: str) -> Draft:
+    try:
+        return Draft(document=document, text=text, definition=parse(document))
+    except DefinitionError as error:
+        return Draft(document=document, text=text, problems=tuple(error.problems))
+
+
+def _with_line(message: str, line: int | None) -> str:
+    return message if line is None else f"line {line}: {message}"
