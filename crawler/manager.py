@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
@@ -18,42 +18,26 @@ from scheduling.lanes import Lane
 from . import host_days
 from .engine.collector import calm_collector
 from .engine.crawl import Crawl
-from .engine.errors import AddressRefused, FetchError, ReadingEnded, Reason, UrlError
+from .engine.errors import Reason
 from .engine.fetching.client import CrawlClient
 from .engine.fetching.cookies import load_suffixes
 from .engine.fetching.fetcher import Fetcher
 from .engine.fetching.guard import Guard, Resolver
-from .engine.fetching.redirects import MAX_HOPS
-from .engine.fetching.requests import KEEPS_METHOD, post_at
-from .engine.fetching.session import MAX_CHECKS, CookieCheck, SessionValues, make_fetcher, open_client
+from .engine.fetching.session import SessionValues, make_fetcher, open_client
 from .engine.fetching.transport import CrawlTransport
-from .engine.manners.robots import Robots, product_token
+from .engine.manners.robots import Robots
 from .engine.manners.slots import Slots
-from .engine.pages.extractor import Explanation
 from .engine.pages.parsing import Helpers, PageParser
-from .engine.records import REDIRECTS, Answer, CrawlCounts, CrawlOutcome
+from .engine.records import CrawlCounts, CrawlOutcome
 from .engine.scope import Scope
 from .engine.spider import SpiderDefinition
 from .engine.storage import CrawlStorage
 from .engine.tools import CrawlTools, Pace
-from .engine.urls import normalise, origin_of, resolve
-from .engine.visit import Fetchers
+from .engine.urls import normalise
+from .one_page import FetchedPage, OnePage
 
 DRAIN_SECONDS = 10.0
 """How long a crawl that is asked to stop waits for the pages in flight."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchedPage:
-    """One page that was fetched for a preview, its redirects followed."""
-
-    answer: Answer | None = None
-    """The last answer; None where there is none."""
-    redirects: list[str] = field(default_factory=list)
-    """The URLs that led on, the first one first."""
-    reason: str = ""
-    """A `Reason` where the page was refused or gave no usable answer."""
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,56 +132,24 @@ class CrawlerManager:
         *,
         headers: Mapping[str, str] | None = None,
         session: SessionValues | None = None,
+        seconds: float | None = None,
     ) -> FetchedPage:
         """Fetch one page as a crawl would: guard, robots, scope at each hop of a redirect; nothing is stored.
+
+        After `seconds`, robots.txt and redirects included, the fetch ends as `total_timeout`; without them each request
+        has a crawl's own time-outs alone.
 
         Raises:
             UrlError: `url` is none that may be requested.
         """
+        asked = normalise(url)
         async with self._line(definition, session or SessionValues(), headers or {}) as line:
-            return await self._preview(line, definition, normalise(url))
-
-    async def _preview(self, line: Line, definition: SpiderDefinition, url: str) -> FetchedPage:
-        fetchers = Fetchers(definition, line.fetcher)
-        post = post_at(definition, url)
-        redirects: list[str] = []
-        jar = line.fetcher.jar
-        checks = changes = 0
-        while True:
-            refusal = await self._refusal(definition, line.robots, fetchers, url)
-            if refusal is not None:
-                return FetchedPage(redirects=redirects, reason=refusal[0], detail=refusal[1])
+            page = OnePage(definition, fetcher=line.fetcher, robots=line.robots)
             try:
-                answer = await fetchers.for_origin(origin_of(url)).fetch(url, post=post)
-            except CookieCheck as error:
-                checks += 1
-                if checks < MAX_CHECKS:
-                    continue
-                return FetchedPage(redirects=redirects, reason=error.reason, detail=str(error))
-            except (AddressRefused, FetchError, UrlError) as error:
-                return FetchedPage(redirects=redirects, reason=error.reason, detail=str(error))
-            location = answer.headers.get("location", "")
-            if answer.status_code not in REDIRECTS or not location:
-                return FetchedPage(answer=answer, redirects=redirects)
-            redirects.append(url)
-            was_post, post = post is not None, post if answer.status_code in KEEPS_METHOD else None
-            try:
-                url = resolve(location, url)
-            except UrlError as error:
-                return FetchedPage(answer=answer, redirects=redirects, reason=error.reason, detail=str(error))
-            if url in redirects and jar is not None and jar.changes > changes and checks < MAX_CHECKS:
-                changes, checks = jar.changes, checks + 1
-                continue
-            if (url in redirects and was_post is (post is not None)) or len(redirects) > MAX_HOPS:
-                return FetchedPage(answer=answer, redirects=redirects, reason=Reason.REDIRECT_LOOP, detail=url)
-
-    async def explain(self, definition: SpiderDefinition, answer: Answer) -> Explanation:
-        """What the spider makes of an answer, within the same bounds as in a crawl."""
-        parser = PageParser(definition, self._helpers, user_agent=settings.CRAWLER_USER_AGENT)
-        try:
-            return await parser.explain(answer.url, answer.body, answer.charset, answer.content_type)
-        except ReadingEnded as error:
-            return Explanation(answer.url, notice=str(error))
+                async with asyncio.timeout(seconds):
+                    return await page.fetch(asked)
+            except TimeoutError:
+                return page.give_up(Reason.TOTAL_TIMEOUT, f"no whole answer within {seconds or 0:g} seconds")
 
     async def close(self) -> None:
         """Close connections, the resolver, helper processes and the storage lane. Idempotent."""
@@ -235,22 +187,6 @@ class CrawlerManager:
     ) -> Fetcher:
         user_agent = definition.manners.user_agent or settings.CRAWLER_USER_AGENT
         return make_fetcher(client, definition, user_agent=user_agent, headers=headers, session=session)
-
-    async def _refusal(
-        self, definition: SpiderDefinition, robots: Robots, fetchers: Fetchers, url: str
-    ) -> tuple[str, str] | None:
-        reason = Scope(definition).judge(url)
-        if reason is not None:
-            return reason, url
-        if not definition.manners.obey_robots:
-            return None
-        rules = await robots.rules(origin_of(url), fetchers.for_origin)
-        agent = fetchers.for_origin(origin_of(url)).user_agent
-        if rules.allows(url, product_token(agent)):
-            return None
-        if rules.problem:
-            return rules.reason, rules.problem
-        return Reason.ROBOTS_DISALLOWED, url
 
 
 async def get_manager() -> CrawlerManager:

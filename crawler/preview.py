@@ -1,18 +1,27 @@
-"""What a spider would take from one page: fetched as a crawl fetches it, read as a crawl reads it, stored nowhere."""
+"""What a spider would take from a page: fetched as a crawl fetches it, read as a crawl reads it, stored nowhere.
+
+Command, REST and the workshop ask these functions: `fetch` goes out, `explain` does not.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from time import monotonic
+
+from django.conf import settings
 
 from .engine.documents.definition import SpiderDefinition, parse
-from .engine.errors import DefinitionError, DefinitionProblem, UrlError, http_reason
+from .engine.errors import DefinitionError, DefinitionProblem, ReadingEnded, Reason, UrlError
 from .engine.fetching.session import SessionValues
-from .engine.pages.extractor import Explanation, ItemExplanation
+from .engine.pages.extractor import Explanation, FieldExplanation, ItemExplanation
+from .engine.pages.parsing import Helpers, PageParser
+from .engine.records import Answer
 from .engine.urls import normalise
-from .manager import CrawlerManager, FetchedPage
+from .manager import CrawlerManager
+from .one_page import FetchedPage
 from .secrets import SecretError, resolve_headers, resolve_session
 
 
@@ -29,33 +38,80 @@ def preview(document: Mapping[str, object] | SpiderDefinition, url: str) -> dict
             ``session``).
     """
     definition = document if isinstance(document, SpiderDefinition) else parse(document)
+    page = fetch(definition, url)
+    explanation = Explanation("") if page.answer is None or page.why_unread else explain(definition, page.answer)
+    return _describe_page(address(url), page) | _describe_content(explanation)
+
+
+def address(url: str) -> str:
+    """`url`, normalised. Raises `DefinitionError` (place ``url``)."""
     try:
-        asked = normalise(url)
+        return normalise(url)
     except UrlError as error:
         raise DefinitionError([DefinitionProblem("url", str(error))]) from error
+
+
+def fetch(definition: SpiderDefinition, url: str, *, seconds: float | None = None) -> FetchedPage:
+    """Ask for one page, with the spider's own headers and session; after `seconds`, where given, it has failed.
+
+    Raises `DefinitionError` as `preview` does.
+    """
+    asked = address(url)
+    place = "manners.headers"
     try:
-        place = "manners.headers"
         headers = resolve_headers(definition)
         place = "session"
         session = resolve_session(definition)
     except SecretError as error:
         raise DefinitionError([DefinitionProblem(place, str(error))]) from error
-    page, explanation = asyncio.run(_fetch_and_explain(definition, asked, headers, session))
-    return _describe_page(asked, page) | _describe_content(explanation)
+    return asyncio.run(_fetch(definition, asked, headers, session, seconds))
 
 
-async def _fetch_and_explain(
-    definition: SpiderDefinition, url: str, headers: Mapping[str, str], session: SessionValues
-) -> tuple[FetchedPage, Explanation]:
+def explain(definition: SpiderDefinition, answer: Answer) -> Explanation:
+    """What the spider makes of an answer, within the bounds of a crawl and without any network."""
+    [found] = explain_all(definition, [answer])
+    return Explanation(answer.url, notice=str(found)) if isinstance(found, ReadingEnded) else found
+
+
+def explain_all(
+    definition: SpiderDefinition, answers: Iterable[Answer], *, seconds: float | None = None
+) -> list[Explanation | ReadingEnded]:
+    """The same for several; an answer that takes more than a crawl would give it has its `ReadingEnded` in its place,
+    and so have those that are not through after `seconds`, all together."""
+    return asyncio.run(_explain_all(definition, answers, seconds))
+
+
+async def _fetch(
+    definition: SpiderDefinition, url: str, headers: Mapping[str, str], session: SessionValues, seconds: float | None
+) -> FetchedPage:
     # A manager of its own: the caller may be a web thread, whose loop ends with this call.
     manager = CrawlerManager()
     try:
-        page = await manager.preview_fetch(definition, url, headers=headers, session=session)
-        if page.answer is None or _reason(page):
-            return page, Explanation("")
-        return page, await manager.explain(definition, page.answer)
+        return await manager.preview_fetch(definition, url, headers=headers, session=session, seconds=seconds)
     finally:
         await manager.close()
+
+
+async def _explain_all(
+    definition: SpiderDefinition, answers: Iterable[Answer], seconds: float | None
+) -> list[Explanation | ReadingEnded]:
+    end = None if seconds is None else monotonic() + seconds
+    helpers = Helpers()
+    parser = PageParser(definition, helpers, user_agent=settings.CRAWLER_USER_AGENT)
+    found: list[Explanation | ReadingEnded] = []
+    try:
+        for answer in answers:
+            try:
+                async with asyncio.timeout(None if end is None else max(0.0, end - monotonic())):
+                    found.append(await parser.explain(answer.url, answer.body, answer.charset, answer.content_type))
+            except ReadingEnded as error:
+                found.append(error)
+            except TimeoutError:
+                message = f"reading the pages took longer than {seconds or 0:g} s, and was ended"
+                found.append(ReadingEnded(message, reason=Reason.READING_TIMEOUT))
+    finally:
+        await helpers.close()
+    return found
 
 
 def _describe_page(asked: str, page: FetchedPage) -> dict[str, object]:
@@ -68,17 +124,9 @@ def _describe_page(asked: str, page: FetchedPage) -> dict[str, object]:
         "content_type": "" if answer is None else answer.content_type,
         "bytes": 0 if answer is None else answer.wire_bytes,
         "seconds": 0.0 if answer is None else round(answer.seconds, 3),
-        "reason": _reason(page),
+        "reason": page.why_unread,
         "detail": page.detail,
     }
-
-
-def _reason(page: FetchedPage) -> str:
-    """A crawl reads nothing but a good answer."""
-    if page.reason or page.answer is None:
-        return str(page.reason)
-    status = page.answer.status_code
-    return "" if 200 <= status < 300 else http_reason(status)
 
 
 def _describe_content(explanation: Explanation) -> dict[str, object]:
@@ -96,5 +144,18 @@ def _describe_item(item: ItemExplanation) -> dict[str, object]:
         "type": item.type,
         "key": json.loads(item.key) if item.key else None,
         "reason": item.reason,
-        "fields": [{**asdict(field), "problems": list(field.problems)} for field in item.fields],
+        "fields": _describe_fields(item.fields),
     }
+
+
+def _describe_fields(fields: Sequence[FieldExplanation]) -> list[dict[str, object]]:
+    return [
+        {
+            "name": field.name,
+            "type": field.type,
+            "value": field.value,
+            "matches": field.matches,
+            "problems": list(field.problems),
+        }
+        for field in fields
+    ]

@@ -142,6 +142,11 @@ class RobotsRules:
         group = self._text.group(agent)
         return group is None or group.allows(target_of(url))
 
+    def rule_for(self, url: str, agent: str) -> str:
+        """The line that decides about `url`, as it is compared: ``Disallow: /search``; empty where none does."""
+        group = None if self._text is None else self._text.group(agent)
+        return "" if group is None else group.rule_for(target_of(url))
+
     def crawl_delay(self, agent: str) -> float | None:
         """Seconds between two requests, by Crawl-delay or Request-rate; None where nothing is said."""
         group = None if self._text is None else self._text.group(agent)

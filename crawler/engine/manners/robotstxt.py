@@ -114,22 +114,35 @@ class Group:
 
     def allows(self, target: str) -> bool:
         """Whether the longest rule that fits `target` (path and query) allows it. None fits: allowed."""
+        return self._decide(target)[0]
+
+    def rule_for(self, target: str) -> str:
+        """The rule that decides about `target`, its pattern as it is compared: ``Disallow: /search``. Empty: none."""
+        allowed, pattern = self._decide(target)
+        if not pattern:
+            return ""
+        written = pattern if isinstance(pattern, str) else "*".join(pattern[2]) + ("$" if pattern[3] else "")
+        return f"{'Allow' if allowed else 'Disallow'}: {written}"
+
+    def _decide(self, target: str) -> tuple[bool, str | _Rule]:
+        """Whether `target` is allowed, and by which rule; an empty text for none."""
+        pattern = ""
         length, allowed = 0, True
         prefixes, size = self._prefixes, len(target)
         for candidate in self._lengths:
             if candidate <= size:
                 verdict = prefixes.get(target[:candidate])
                 if verdict is not None:
-                    length, allowed = candidate, verdict
+                    length, allowed, pattern = candidate, verdict, target[:candidate]
                     break
         if self._whole and target in self._whole:
-            length, allowed = size + 1, self._whole[target]
+            length, allowed, pattern = size + 1, self._whole[target], f"{target}$"
         for rule in self._wild:
             if rule[0] < length:
                 break
             if (rule[0] > length or rule[1]) and _fits(target, rule[2], is_whole=rule[3]):
-                return rule[1]
-        return allowed
+                return rule[1], rule
+        return allowed, pattern
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)

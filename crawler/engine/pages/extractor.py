@@ -46,6 +46,8 @@ class FieldExplanation:
     """How much the selector found."""
     problems: tuple[str, ...]
     """Each text that is not of the field's type, and why; or that the field is missing."""
+    unreadable: tuple[str, ...] = ()
+    """Those texts alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class Explanation:
     """Links that are no URL to be fetched, by reason."""
     notice: str = ""
     """Why nothing, or not all, was read."""
+    reason: str = ""
+    """The `Reason` of the notice, where it has one."""
 
 
 class Extractor:
@@ -129,18 +133,20 @@ class Extractor:
             try:
                 answer = self._json.open(url, body, charset, content_type, bounds)
             except JsonUnreadable as error:
-                return Explanation(url, notice=f"not JSON: {error}")
+                return Explanation(url, notice=f"not JSON: {error}", reason=Reason.JSON_INVALID)
             if answer is not None:
                 return self._explain(answer, self._json.links, self._json.items)
         if not is_readable(content_type, body if self._reads_feeds else b""):
             hint = "; each_json and json read JSON answers" if names_json(content_type) else ""
-            return Explanation(url, notice=f"content type {content_type} is not read{hint}")
+            notice = f"content type {content_type} is not read{hint}"
+            return Explanation(url, notice=notice, reason=Reason.NOT_HTML)
         page = self._parse(url, body, charset, content_type, bounds)
         asked = self._directives.of_page(page)
         explanation = self._explain(page, self._links, self._items, asked)
         if not explanation.notice and not any(field.value for item in explanation.items for field in item.fields):
             finding = diagnose(page, body)
-            explanation = replace(explanation, notice="" if finding is None else finding.detail)
+            if finding is not None:
+                explanation = replace(explanation, notice=finding.detail, reason=finding.reason)
         target = "" if asked.nofollow else asked.refresh
         return _with_refresh(explanation, target, self._scope) if target else explanation
 
@@ -153,7 +159,7 @@ class Extractor:
     ) -> Explanation:
         links = Links({}, {}, {})
         items: list[ItemExplanation] = []
-        notice = _notice_of(asked) or self._other_rules(readers, page)
+        reason, notice = _notice_of(asked) or ("", self._other_rules(readers, page))
         try:
             links = link_reader.read(page)
             if isinstance(page, PageTree) and self._directives.obeys_links:
@@ -163,7 +169,7 @@ class Extractor:
                 if reader.wants(page.url):
                     items.extend(self._explain_item(candidate, keys) for candidate in reader.read(page))
         except ReadingFailed as error:
-            notice = str(error)
+            reason, notice = Reason.EXTRACTION_ERROR, str(error)
         return Explanation(
             page.url,
             items=tuple(items),
@@ -171,6 +177,7 @@ class Extractor:
             unmatched=tuple(reader.type for reader in readers if not reader.wants(page.url)),
             refused=Counter(links.refused),
             notice=notice,
+            reason=reason,
         )
 
     def _other_rules(self, readers: Sequence[RuleReader[_Context, _Page]], page: _Page) -> str:
@@ -314,7 +321,8 @@ class Extractor:
                 problems.append(missing[name])
             value = reading.value if record is None else record.data[name]
             kind = self._types[candidate.type, name].value
-            explanations.append(FieldExplanation(name, kind, value, reading.matches, tuple(problems)))
+            unreadable = tuple(text for text, _ in reading.unreadable)
+            explanations.append(FieldExplanation(name, kind, value, reading.matches, tuple(problems), unreadable))
         return explanations
 
     def _explain_links(self, links: Links, asked: Asked) -> list[LinkExplanation]:
@@ -348,8 +356,9 @@ def _with_refresh(explanation: Explanation, target: str, scope: Scope) -> Explan
     return replace(explanation, links=(LinkExplanation(target, is_covered, verdict), *others))
 
 
-def _notice_of(asked: Asked) -> str:
-    """What a crawl would leave out of the page because the page says so."""
+def _notice_of(asked: Asked) -> tuple[str, str] | None:
+    """What a crawl would leave out of the page because the page says so: the reason, and the words."""
     if asked.canonical:
-        return f"the page gives its place to its canonical page, {asked.canonical}: it gives no items itself"
-    return "the page says noindex: its items are not kept" if asked.noindex else ""
+        words = f"the page gives its place to its canonical page, {asked.canonical}: it gives no items itself"
+        return Reason.CANONICAL, words
+    return (Reason.NOINDEX, "the page says noindex: its items are not kept") if asked.noindex else None

@@ -18,8 +18,9 @@ from crawler.definitions import save_spider
 from crawler.engine.documents.definition import parse
 from crawler.engine.errors import UrlError
 from crawler.fan_out import COUNTS
-from crawler.manager import CrawlerManager, FetchedPage, close_manager, get_manager
+from crawler.manager import CrawlerManager, close_manager, get_manager
 from crawler.models import CrawlTask, Item, Page
+from crawler.one_page import FetchedPage
 from crawler.tasks import cancel_task, request_crawl
 from scheduling.lanes import Lane
 from scheduling.liveness import Liveness

@@ -42,6 +42,7 @@ def test_a_value_that_cannot_be_read_is_shown_with_the_reason() -> None:
     assert second.reason == ""
     assert second.fields[1].value is None
     assert second.fields[1].problems == ('"free" is not a number of type decimal',)
+    assert second.fields[1].unreadable == ("free",)
 
 
 def test_items_that_would_not_be_stored_say_why() -> None:
