@@ -15,6 +15,8 @@ from crawler.engine.errors import DefinitionProblem
 from crawler.models import Spider
 from crawler.workshop.draft import Draft
 
+from .previews import ASK, panel
+
 NEW = """\
 name: my-spider
 start_urls: ["https://example.com/"]
@@ -47,6 +49,8 @@ def workshop_view(model_admin: Model, request: HttpRequest, object_id: str | Non
         return _show(model_admin, request, spider, draft, tab=_tab(request.GET.get("tab")))
     if not may_save:
         raise PermissionDenied
+    if ASK in request.POST:
+        return _show(model_admin, request, spider, draft, tab=_tab(request.POST.get("_view")))
     if "_tab" in request.POST:
         return _show(model_admin, request, spider, draft, tab=_tab(request.POST["_tab"]))
     problems = (*draft.problems, *_name_problems(draft, spider))
@@ -116,6 +120,8 @@ def _show(
         "tab": tab if may_save else "yaml",
         "may_save": may_save,
     }
+    if may_save:
+        context |= panel(request, spider, draft)
     return TemplateResponse(request, "admin/crawler/spider/change_form.html", context)
 
 

@@ -102,6 +102,13 @@ class Sample:
             return str(code)
 
     @property
+    def milliseconds(self) -> str:
+        """“132 ms”: how long the last answer took; empty where there was none."""
+        if self.answer is None:
+            return ""
+        return _("%(count)s ms") % {"count": f"{max(1, round(self.answer.seconds * 1000)):,}"}
+
+    @property
     def reason(self) -> str:
         """The `Reason` for which a crawl would not read it; empty where it would."""
         return self.page.why_unread

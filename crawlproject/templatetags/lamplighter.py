@@ -23,6 +23,7 @@ register = template.Library()
 
 # state → (word, icon, tone); a state shows all three, always
 STATES: Mapping[str, tuple[object, str, str]] = {
+    "ok": (gettext_lazy("OK"), "ok", "ok"),
     "succeeded": (gettext_lazy("Succeeded"), "ok", "ok"),
     "completed": (gettext_lazy("Completed"), "ok", "ok"),
     "active": (gettext_lazy("Active"), "ok", "ok"),

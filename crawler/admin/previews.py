@@ -1,0 +1,61 @@
+"""The live preview beside the spider's form: as a part of the workshop's page, and as a fragment while one types."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from crawler.models import Spider
+from crawler.workshop.draft import Draft
+from crawler.workshop.previewing import default_address, look
+
+ASK = "_preview"
+"""The button that asks the site anew; its value is ``fetch``."""
+MAX_ADDRESS = 10_000
+
+Model = admin.ModelAdmin[Spider]
+
+
+def preview_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
+    """POST of the workshop's form, with the page's address in `url` → a fragment of HTML. Stores nothing.
+
+    `?spider=` names the one that is edited; without it the draft is that of a new one.
+    """
+    spider = _spider(model_admin, request)
+    is_allowed = (
+        model_admin.has_change_permission(request, spider) if spider else model_admin.has_add_permission(request)
+    )
+    if not is_allowed:
+        raise PermissionDenied
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    context = panel(request, spider, Draft.of_post(request.POST))
+    return TemplateResponse(request, "admin/crawler/spider/preview.html", context)
+
+
+def panel(request: HttpRequest, spider: Spider | None, draft: Draft) -> dict[str, object]:
+    """What `preview_panel.html` needs. The site is asked where the request came by the button `_preview` alone."""
+    url = request.POST.get("url", "").strip()[:MAX_ADDRESS] or default_address(spider, draft.definition)
+    user_id = request.user.pk or 0
+    found = look(user_id, spider, draft, url, fetch=request.POST.get(ASK) == "fetch")
+    path = reverse("admin:crawler_spider_preview")
+    return {
+        "preview": found,
+        "preview_path": path if spider is None else f"{path}?spider={spider.pk}",
+        # Of a spider that is stored, its own page: of a new one nobody has said yet that the site may be asked.
+        "preview_at_once": found.sample is None and spider is not None and not found.problems,
+    }
+
+
+def _spider(model_admin: Model, request: HttpRequest) -> Spider | None:
+    number = request.GET.get("spider", "")
+    if not number:
+        return None
+    spider = model_admin.get_object(request, number)
+    if spider is None:
+        raise Http404(_("There is no such spider (any more)."))
+    return spider

@@ -1,0 +1,228 @@
+"""What a draft would take from a page that is kept: looked at while somebody types, stored nowhere.
+
+While the draft is wrong, what its last right state gave stays, with its age, and what is wrong is named beside it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.utils import timezone
+
+from crawler import preview
+from crawler.causes import cause_of
+from crawler.causes.cause import Cause
+from crawler.engine.errors import DefinitionError, DefinitionProblem
+from crawler.engine.pages.extractor import Explanation
+from crawler.engine.spider import SpiderDefinition
+from crawler.engine.urls import hash_url
+from crawler.models import Item, Page, Spider
+from scheduling.durations import duration
+
+from .draft import Draft
+from .itemviews import TypeView, type_views
+from .linkverdicts import LinksView, first_hashes, links_view
+from .samples import SAMPLES, Sample, WorkshopBusy, manner_of
+
+MAX_STARTS = 100
+"""Start pages among which the one to begin with is looked for."""
+MAX_REMEMBERED = 200
+"""Definitions that were right, of as many people and spiders."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Why a page gives nothing, or less than one would think."""
+
+    detail: str
+    """In the engine's words; may be empty."""
+    cause: Cause | None = None
+    """What it means and what to do; None where the words are all there is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What stands beside the draft."""
+
+    url: str
+    """As it stands in the field."""
+    problems: tuple[DefinitionProblem, ...] = ()
+    """Of the draft; of the address and of secrets, where it was to be fetched."""
+    busy: str = ""
+    """Why nothing was fetched, though it was asked for."""
+    sample: Sample | None = None
+    """None: the page has not been fetched yet."""
+    seen_at: datetime | None = None
+    """When what is shown was true of the draft; None where nothing is shown."""
+    is_stale: bool = False
+    """Whether it is what an earlier state of the draft gave."""
+    is_other_manner: bool = False
+    """Whether the draft would now ask for the page in another way than it was."""
+    notice: Notice | None = None
+    types: tuple[TypeView, ...] = ()
+    links: LinksView | None = None
+
+    @property
+    def age(self) -> str:
+        """For how long it has not been true of the draft."""
+        return "" if self.seen_at is None else duration((timezone.now() - self.seen_at).total_seconds())
+
+    @property
+    def items(self) -> int:
+        """That would be stored."""
+        return sum(view.stored for view in self.types)
+
+    @property
+    def is_read(self) -> bool:
+        return self.links is not None
+
+
+def look(user_id: int, spider: Spider | None, draft: Draft, url: str, *, fetch: bool = False) -> Preview:
+    """What the draft makes of the page at `url`. Asks the site for it only with `fetch`; stores nothing.
+
+    Two queries at most beside those for secrets.
+    """
+    if draft.definition is not None:
+        _LAST.keep(user_id, spider, draft.definition)
+    last = _LAST.get(user_id, spider)
+    definition = None if last is None else last.definition
+    problems, busy = draft.problems, ""
+    try:
+        asked = preview.address(url)
+    except DefinitionError as error:
+        return Preview(url=url, problems=(*problems, *error.problems))
+    if fetch and definition is not None:
+        try:
+            SAMPLES.fetch(user_id, definition, asked)
+        except DefinitionError as error:
+            problems = (*problems, *error.problems)
+        except WorkshopBusy as error:
+            busy = str(error)
+    sample = SAMPLES.find(user_id, definition, asked)
+    if sample is None or last is None:
+        return Preview(url=url, problems=problems, busy=busy, sample=sample)
+    return _Reading(
+        url=url,
+        spider=spider,
+        definition=last.definition,
+        sample=sample,
+        draft_problems=draft.problems,
+        problems=problems,
+        busy=busy,
+        seen_at=last.at,
+    ).preview()
+
+
+def forget() -> None:
+    """Forget what was right (tests)."""
+    _LAST.clear()
+
+
+def default_address(spider: Spider | None, definition: SpiderDefinition | None) -> str:
+    """The page to begin with: a start page that gave an item, else a page of the latest items, else the first start
+    page; empty where there is none. Two queries."""
+    starts = () if definition is None else definition.start_pages
+    if spider is not None:
+        hashes = [hash_url(url) for url in starts[:MAX_STARTS]]
+        giving = Item.objects.filter(page__in=Page.objects.filter(spider=spider, url_hash__in=hashes)).values_list(
+            "page__url_hash", flat=True
+        )
+        gave = set(giving[:MAX_STARTS])
+        found = next((url for url in starts if hash_url(url) in gave), "")
+        if found:
+            return found
+        latest = Item.objects.filter(spider=spider, page__isnull=False).order_by("-changed_at")
+        url = latest.values_list("page__url", flat=True).first()
+        if url:
+            return url
+    return starts[0] if starts else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """A sample, and the definition that reads it."""
+
+    url: str
+    spider: Spider | None
+    definition: SpiderDefinition
+    sample: Sample
+    draft_problems: tuple[DefinitionProblem, ...]
+    problems: tuple[DefinitionProblem, ...]
+    busy: str
+    seen_at: datetime
+
+    def preview(self) -> Preview:
+        sample = self.sample
+        explanation: Explanation | None = None
+        if sample.answer is not None and not sample.reason:
+            explanation = preview.explain(self.definition, sample.answer)
+        return Preview(
+            url=self.url,
+            problems=self.problems,
+            busy=self.busy,
+            sample=sample,
+            seen_at=self.seen_at,
+            is_stale=bool(self.draft_problems),
+            is_other_manner=sample.manner != manner_of(self.definition, sample.url),
+            notice=self._notice(explanation),
+            types=() if explanation is None else type_views(explanation, self.definition, self.draft_problems),
+            links=None if explanation is None else self._links(explanation),
+        )
+
+    def _notice(self, explanation: Explanation | None) -> Notice | None:
+        if explanation is None:
+            return Notice(detail=self.sample.page.detail, cause=cause_of(self.sample.reason))
+        if not explanation.notice:
+            return None
+        cause = cause_of(explanation.reason) if explanation.reason else None
+        return Notice(detail=explanation.notice, cause=cause)
+
+    def _links(self, explanation: Explanation) -> LinksView:
+        known: Collection[int] = ()
+        hashes = first_hashes(explanation)
+        if self.spider is not None and hashes:
+            pages = Page.objects.filter(spider=self.spider, url_hash__in=hashes)
+            known = frozenset(pages.values_list("url_hash", flat=True))
+        return links_view(explanation, self.definition, self.sample, known)
+
+
+@dataclass(frozen=True, slots=True)
+class _Right:
+    """A definition as it last was right."""
+
+    definition: SpiderDefinition
+    at: datetime
+
+
+@dataclass(slots=True)
+class _LastRight:
+    """By user and spider; of new spiders each user has one. Safe to use from several threads."""
+
+    _kept: OrderedDict[tuple[int, int], _Right] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, user_id: int, spider: Spider | None) -> _Right | None:
+        with self._lock:
+            return self._kept.get(_key(user_id, spider))
+
+    def keep(self, user_id: int, spider: Spider | None, definition: SpiderDefinition) -> None:
+        with self._lock:
+            self._kept[_key(user_id, spider)] = _Right(definition, timezone.now())
+            self._kept.move_to_end(_key(user_id, spider))
+            if len(self._kept) > MAX_REMEMBERED:
+                self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
+
+_LAST = _LastRight()
+
+
+def _key(user_id: int, spider: Spider | None) -> tuple[int, int]:
+    return user_id, 0 if spider is None else spider.pk

@@ -1,0 +1,370 @@
+"""The live preview of the workshop: what a draft makes of a page, while one types."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import time
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from crawler import definitions
+from crawler.engine.urls import hash_url
+from crawler.models import Page, Spider
+from crawler.workshop import previewing, samples
+from crawler.workshop.previewing import default_address
+from tests.db.crawler_definitions.documents import LIST, PRODUCT, site_spider
+from tests.servers.misbehaving import MisbehavingServer
+from tests.servers.serving import serve_in_thread
+from tests.servers.sites import SiteServer
+
+from .making import make_item, make_page, make_spider, make_user
+
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
+PREVIEW = "/admin/crawler/spider/workshop/preview/"
+HOSTILE = "<script>alert(1)</script>"
+TABLE = """<h1>Books</h1><ul>
+<li class=b><b>One</b><i>1.50</i><i>9</i></li><li class=b><b>Two</b><i>free</i></li><li class=b><i>3</i></li>
+<li class=b><b>One</b></li></ul>"""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept(settings: Settings) -> Iterator[None]:
+    settings.CRAWLER_ALLOWED_NETWORKS = [ipaddress.ip_network("127.0.0.0/8")]
+    yield
+    samples.SAMPLES.clear()
+    previewing.forget()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[SiteServer]:
+    server = SiteServer(tmp_path)
+    server.replace("/", LIST.encode())
+    server.replace("/book/1", PRODUCT.format(title="One", price="26.10").encode())
+    server.replace("/book/2", PRODUCT.format(title=HOSTILE.replace("<", "&lt;"), price="cheap").encode())
+    server.replace("/table", TABLE.encode())
+    server.replace("/robots.txt", b"User-agent: *\nDisallow: /book/2\n", content_type="text/plain")
+    with serve_in_thread(server):
+        yield server
+
+
+@pytest.fixture
+def web(root: User, client: Client) -> Client:
+    client.force_login(root)
+    return client
+
+
+def text_of(document: dict[str, object]) -> str:
+    return definitions.to_yaml(document)
+
+
+def look(web: Client, document: dict[str, object] | str, url: str, *, fetch: bool = False, path: str = PREVIEW) -> str:
+    """The fragment as plain text: tags out, white space folded."""
+    text = document if isinstance(document, str) else text_of(document)
+    body = {"_view": "yaml", "text": text, "url": url} | ({"_preview": "fetch"} if fetch else {})
+    answer = web.post(path, body)
+    assert answer.status_code == 200
+    page = answer.content.decode()
+    assert "<html" not in page
+    return plain(page)
+
+
+def plain(page: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page.replace("<wbr>", ""))).split())
+
+
+def test_a_page_is_fetched_and_shown_within_a_second(web: Client, site: SiteServer) -> None:
+    look(web, site_spider(site.url), f"{site.url}/book/1")  # what is loaded once is no matter of the second
+    started = time.monotonic()
+    shown = look(web, site_spider(site.url), f"{site.url}/book/1", fetch=True)
+    assert time.monotonic() - started < 1
+    assert "200 OK" in shown
+    assert "allowed by robots.txt" in shown
+    assert "book 1 item on this page" in shown
+    assert "title * part of the key One text Matches 1" in shown
+    assert "price 26.10 decimal Matches 1" in shown
+    assert "1 found: 0 to follow, 1 not" in shown
+
+
+def test_typing_asks_the_site_nothing(web: Client, site: SiteServer) -> None:
+    url = f"{site.url}/book/1"
+    assert "not fetched yet" in look(web, site_spider(site.url), url)
+    assert site.targets() == []
+    look(web, site_spider(site.url), url, fetch=True)
+    asked = site.targets()
+    item = {"type": "book", "fields": {"cost": {"css": "p.price"}, "none": {"css": ".no"}, "link": {"css": "h1, p"}}}
+    shown = look(web, site_spider(site.url, items=[item]), url)
+    assert site.targets() == asked
+    assert "cost 26.10" in shown
+    assert "none nothing matched" in shown
+    assert "2 matches, the first is taken" in shown
+    assert "1 field empty" in shown
+    look(web, site_spider(site.url), url, fetch=True)
+    assert len(site.targets()) > len(asked)
+
+
+def test_what_was_right_last_stays_while_the_draft_is_wrong(web: Client, site: SiteServer) -> None:
+    url = f"{site.url}/book/1"
+    look(web, site_spider(site.url), url, fetch=True)
+    broken = site_spider(site.url)
+    broken["items"][0]["fields"]["price"]["css"] = "p.price::txt"  # type: ignore[index]
+    shown = look(web, broken, url)
+    assert re.search(r"of [\d.]+ s ago", shown)
+    assert "up to date" not in shown
+    assert "items[0].fields.price.css" in shown
+    assert "price 26.10" in shown
+    assert re.search(r"price 26\.10 [^,]*::txt", shown), "beside the value, too"
+    unreadable = look(web, "name: [", url)
+    assert "price 26.10" in unreadable
+    assert "up to date" in look(web, site_spider(site.url), url)
+
+
+def test_a_draft_that_never_was_right_says_what_is_wrong(web: Client, site: SiteServer) -> None:
+    shown = look(web, {"name": "a", "start_urls": []}, f"{site.url}/book/1", fetch=True)
+    assert "start_urls" in shown
+    assert site.targets() == []
+
+
+def test_several_items_tell_which_of_them_are_not_stored(web: Client, site: SiteServer) -> None:
+    fields = {"name": {"css": "b"}, "price": {"css": "i", "type": "decimal"}}
+    item = {"type": "row", "each": "li.b", "key": ["name"], "fields": fields}
+    shown = look(web, site_spider(site.url, items=[item]), f"{site.url}/table", fetch=True)
+    assert "row 4 items on this page" in shown
+    assert "2 are not stored" in shown
+    assert "not stored: Items without a key" in shown
+    assert "not stored: The same key twice on a page" in shown
+    assert '"free" cannot be read as decimal' in shown
+    assert "needed: without it the item is not stored" in shown
+
+
+def test_of_many_items_the_first_are_shown_and_all_counted(web: Client, site: SiteServer) -> None:
+    site.replace("/many", "".join(f"<li class=b><b>n{n}</b>" for n in range(300)).encode())
+    item = {"type": "row", "each": "li.b", "key": ["name"], "fields": {"name": {"css": "b"}}}
+    shown = look(web, site_spider(site.url, items=[item]), f"{site.url}/many", fetch=True)
+    assert "row 300 items on this page" in shown
+    assert "and 280 more" in shown
+    assert "n19" in shown
+    assert "n20" not in shown
+
+
+def test_a_rule_for_other_addresses_is_named(web: Client, site: SiteServer) -> None:
+    shown = look(web, site_spider(site.url), f"{site.url}/", fetch=True)
+    assert r"book not on this page “/book/\d+$” is not found in the address." in shown
+
+
+def test_each_link_has_its_verdict_and_the_rule_that_decided(web: Client, site: SiteServer) -> None:
+    shown = look(web, site_spider(site.url), f"{site.url}/", fetch=True)
+    assert "5 found: 1 to follow, 4 not" in shown
+    assert "/book/1 follow allow /book/ · rule 1" in shown
+    assert "/book/2 refused robots.txt: Disallow: /book/2 · rule 1" in shown
+    assert "https://else.example/book/3 no outside the allowed domains" in shown
+    assert "/help no no allow is found in it · rule 1" in shown
+    assert "/book/old no deny /old$ · rule 1" in shown
+
+
+def test_links_that_the_spider_knows_are_marked(web: Client, site: SiteServer) -> None:
+    spider = definitions.save_spider(site_spider(site.url))
+    url = f"{site.url}/book/1"
+    Page.objects.create(spider=spider, url=url, url_hash=hash_url(url), state="done")
+    path = f"{PREVIEW}?spider={spider.pk}"
+    assert "/book/1 known" in look(web, site_spider(site.url), f"{site.url}/", fetch=True, path=path)
+
+
+def test_of_many_links_the_first_are_shown_and_all_counted(web: Client, site: SiteServer) -> None:
+    site.replace("/many", "".join(f"<a href=/book/{n}>x</a>" for n in range(250)).encode())
+    shown = look(web, site_spider(site.url), f"{site.url}/many", fetch=True)
+    assert "250 found: 189 to follow, 61 not" in shown
+    assert "and 150 more" in shown
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/book/2", ["no answer", "refused by robots.txt", "Disallow: /book/2", "Closed by robots.txt"]),
+        ("/nowhere", ["404 Not Found", "Pages that are gone"]),
+    ],
+)
+def test_a_page_that_a_crawl_would_not_read_says_why(
+    web: Client, site: SiteServer, path: str, words: list[str]
+) -> None:
+    shown = look(web, site_spider(site.url), site.url + path, fetch=True)
+    for each in words:
+        assert each in shown
+    assert "to follow" not in shown
+
+
+def test_a_page_that_gives_nothing_says_why(web: Client, site: SiteServer) -> None:
+    site.replace("/app", b"<div id=root></div><script>1</script><noscript>You need JavaScript</noscript>")
+    shown = look(web, site_spider(site.url), f"{site.url}/app", fetch=True)
+    assert "the page says that it needs JavaScript" in shown
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/stall", "no whole answer within 0.2 seconds"),
+        ("/endless", "Pages that are too big"),
+        ("/redirect-loop", "Redirects in a circle"),
+        ("/reset", "no answer"),
+        ("/bad-gzip", "no answer"),
+    ],
+)
+def test_a_site_that_misbehaves_is_told_as_a_crawl_would(
+    web: Client, path: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = samples.Samples(fetch_seconds=0.2 if path == "/stall" else 10)
+    monkeypatch.setattr(previewing, "SAMPLES", kept)
+    with serve_in_thread(MisbehavingServer()) as url:
+        limits: dict[str, object] = {"max_bytes_per_page": 100_000}
+        document = site_spider(url, limits=limits, manners={"obey_robots": False})
+        assert words in look(web, document, url + path, fetch=True)
+
+
+def test_an_address_inside_is_refused(web: Client, site: SiteServer, settings: Settings) -> None:
+    settings.CRAWLER_ALLOWED_NETWORKS = []
+    assert "CRAWLER_ALLOWED_NETWORKS" in look(web, site_spider(site.url), f"{site.url}/book/1", fetch=True)
+    assert site.connections == 0
+
+
+@pytest.mark.parametrize("url", ["nope", "ftp://a.example/", "javascript:alert(1)", "http://", HOSTILE])
+def test_what_is_no_address_is_told(web: Client, site: SiteServer, url: str) -> None:
+    assert "url:" in look(web, site_spider(site.url), url, fetch=True)
+
+
+def test_a_secret_that_is_missing_is_named_and_one_that_is_there_is_not_shown(web: Client, site: SiteServer) -> None:
+    from crawler.secrets import set_secret
+
+    document = site_spider(site.url, manners={"headers": {"X-Token": {"secret": "token"}}})
+    url = f"{site.url}/book/1"
+    assert 'no secret is stored under "token"' in look(web, document, url, fetch=True)
+    set_secret("token", "abc123")
+    assert "abc123" not in look(web, document, url, fetch=True)
+    assert site.log[-1].headers["x-token"] == "abc123"
+
+
+def test_other_manners_ask_for_a_new_fetch_and_do_not_fetch(web: Client, site: SiteServer) -> None:
+    url = f"{site.url}/book/1"
+    look(web, site_spider(site.url), url, fetch=True)
+    asked = site.targets()
+    shown = look(web, site_spider(site.url, manners={"user_agent": "Else/1.0"}), url)
+    assert "in another way than it was asked for" in shown
+    assert "price 26.10" in shown
+    assert site.targets() == asked
+
+
+def test_when_too_many_pages_are_being_fetched_one_is_told_to_wait(
+    web: Client, site: SiteServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{site.url}/book/1"
+    kept = samples.Samples(places=1)
+    monkeypatch.setattr(previewing, "SAMPLES", kept)
+    look(web, site_spider(site.url), url, fetch=True)
+    kept._places.acquire()
+    shown = look(web, site_spider(site.url), url, fetch=True)
+    assert "try again in a moment" in shown
+    assert "price 26.10" in shown
+
+
+def test_nothing_is_stored(web: Client, site: SiteServer) -> None:
+    spider = definitions.save_spider(site_spider(site.url))
+
+    def rows() -> dict[str, int]:
+        return {model._meta.label: model._default_manager.count() for model in apps.get_models()}
+
+    before = rows()
+    path = f"{PREVIEW}?spider={spider.pk}"
+    look(web, site_spider(site.url, category="other"), f"{site.url}/book/1", fetch=True, path=path)
+    look(web, "name: [", f"{site.url}/book/1", path=path)
+    assert rows() == before
+    assert Spider.objects.get().version == 1
+
+
+def test_a_preview_takes_few_queries(
+    web: Client, site: SiteServer, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    spider = definitions.save_spider(site_spider(site.url))
+    with django_assert_max_num_queries(6):
+        look(web, site_spider(site.url), f"{site.url}/", fetch=True, path=f"{PREVIEW}?spider={spider.pk}")
+
+
+def test_what_others_wrote_stays_text(web: Client, site: SiteServer) -> None:
+    site.replace("/x", PRODUCT.format(title=HOSTILE.replace("<", "&lt;"), price=HOSTILE).encode())
+    item = {"type": HOSTILE, "match": HOSTILE, "fields": {"title": {"css": "h1"}}}
+    for document in (
+        site_spider(site.url),
+        site_spider(site.url, items=[item]),
+        site_spider(site.url, follow=[{"css": HOSTILE}]),
+        HOSTILE,
+    ):
+        text = document if isinstance(document, str) else text_of(document)
+        body = {"_view": "yaml", "text": text, "url": f"{site.url}/x", "_preview": "fetch"}
+        assert HOSTILE not in web.post(PREVIEW, body).content.decode()
+
+
+# --- who, and how -----------------------------------------------------------------------------------------------------
+def test_a_preview_is_for_those_who_may_save(client: Client, site: SiteServer) -> None:
+    spider = definitions.save_spider(site_spider(site.url))
+    body = {"_view": "yaml", "text": text_of(site_spider(site.url)), "url": f"{site.url}/book/1", "_preview": "fetch"}
+    own = f"{PREVIEW}?spider={spider.pk}"
+    assert client.post(PREVIEW, body).status_code == 302
+    for permission, new, stored in (("view", 403, 403), ("add", 200, 403), ("change", 403, 200)):
+        client.force_login(make_user(permission, f"crawler.{permission}_spider"))
+        assert client.post(PREVIEW, body).status_code == new
+        assert client.post(own, body).status_code == stored
+    assert Spider.objects.count() == 1
+
+
+def test_a_preview_is_not_fetched_by_a_link(web: Client) -> None:
+    assert web.get(PREVIEW).status_code == 405
+    assert web.post(f"{PREVIEW}?spider=999", {"text": ""}).status_code == 404
+    assert web.post(f"{PREVIEW}?spider=x", {"text": ""}).status_code == 404
+
+
+def test_the_page_of_a_spider_has_its_preview_and_asks_the_site_nothing(web: Client, site: SiteServer) -> None:
+    spider = definitions.save_spider(site_spider(site.url))
+    page = web.get(f"/admin/crawler/spider/{spider.pk}/change/").content.decode()
+    assert f'data-preview="{PREVIEW}?spider={spider.pk}"' in page
+    assert "data-at-once" in page
+    assert f'value="{site.url}/"' in page
+    assert site.targets() == []
+    new = web.get("/admin/crawler/spider/add/").content.decode()
+    assert f'data-preview="{PREVIEW}"' in new
+    assert "data-at-once" not in new
+
+
+def test_without_script_the_button_fetches_and_saves_nothing(web: Client, site: SiteServer) -> None:
+    spider = definitions.save_spider(site_spider(site.url))
+    text = text_of(site_spider(site.url, category="other"))
+    body = {"_view": "yaml", "text": text, "url": f"{site.url}/book/1", "_preview": "fetch"}
+    answer = web.post(f"/admin/crawler/spider/{spider.pk}/change/", body)
+    assert answer.status_code == 200
+    assert "26.10" in plain(answer.content.decode())
+    assert "category: other" in answer.content.decode()
+    assert Spider.objects.get().category == ""
+
+
+# --- which page -------------------------------------------------------------------------------------------------------
+def test_the_page_to_begin_with_is_one_that_gives_items() -> None:
+    spider = make_spider(start_urls=["https://shop.example/", "https://shop.example/second"])
+    definition = previewing_definition(spider)
+    assert default_address(None, definition) == "https://shop.example/"
+    assert default_address(spider, definition) == "https://shop.example/"
+    make_item(spider, page=make_page(spider, "item/1"))
+    assert default_address(spider, definition) == "https://shop.example/item/1"
+    make_item(spider, page=make_page(spider, "second"))
+    make_item(spider, page=make_page(spider, "item/2"))
+    assert default_address(spider, definition) == "https://shop.example/second"
+    assert default_address(None, None) == ""
+
+
+def previewing_definition(spider: Spider) -> previewing.SpiderDefinition:
+    from crawler.engine.documents.definition import parse
+
+    return parse(spider.definition)
