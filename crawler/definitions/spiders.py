@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from crawler.engine.documents.definition import SpiderDefinition, dump, parse, parse_with_warnings
 from crawler.engine.errors import DefinitionError, DefinitionProblem
 from crawler.exceptions import CrawlerError
-from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider, TaskFailure, TaskSitemap
+from crawler.models import CrawlTask, Item, ItemVersion, Page, PinnedPage, Spider, TaskFailure, TaskSitemap
 from crawler.secrets import missing_secrets
 from scheduling.definitions import record_removal, record_version
 from scheduling.definitions.differences import same
@@ -172,6 +172,7 @@ def _delete_what_it_found(spider: Spider) -> None:
         ItemVersion.objects.filter(item__spider=spider),
         Item.objects.filter(spider=spider),
         Page.objects.filter(spider=spider),
+        PinnedPage.objects.filter(spider=spider),
         TaskFailure.objects.filter(task__spider=spider),
         TaskSitemap.objects.filter(task__spider=spider),
         CrawlTask.objects.filter(spider=spider),
