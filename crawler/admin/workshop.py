@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_stubs_ext import StrOrPromise
 
 from crawler import definitions
-from crawler.engine.errors import DefinitionProblem
-from crawler.models import Spider
+from crawler.definitions import InvalidDefinitions
+from crawler.definitions.reading import Reading, read
+from crawler.definitions.spiders import ORDERED
+from crawler.engine.documents.item_rules import FIELD_SOURCES, NUMBERS, TIMES
+from crawler.engine.errors import DefinitionError, DefinitionProblem
+from crawler.engine.spider import FieldType
+from crawler.exceptions import CrawlerError
+from crawler.models import CrawlTask, Spider
+from crawler.tasks import request_crawl
 from crawler.workshop.draft import Draft
+from crawler.workshop.form import Form, too_large
+from crawler.workshop.summaries import summaries
+from crawler.workshop.wording import told
+from scheduling.definitions.differences import same
+from scheduling.exceptions import SchedulingError
+from scheduling.models import DefinitionVersion
 
 from .previews import ASK, panel
 
@@ -27,9 +48,59 @@ items:
     fields:
       title: {css: "title", required: true}
 """
-TABS = ("form", "yaml", "pick", "pinned")
+TABS: tuple[tuple[str, StrOrPromise, str], ...] = (
+    ("form", gettext_lazy("Form"), "form"),
+    ("yaml", "YAML", "code"),
+    ("pick", gettext_lazy("Pick by pointing"), "pick"),
+    ("pinned", gettext_lazy("Pinned pages"), "pin"),
+)
+"""Name, words, picture."""
+TEMPLATES = "admin/crawler/spider"
+CHOICES: Mapping[str, tuple[tuple[str, StrOrPromise], ...]] = {
+    "follow_kinds": (("css", "CSS"), ("xpath", "XPath"), ("json", "JSON")),
+    "each_kinds": (("each", gettext_lazy("CSS or XPath")), ("each_json", "JSON")),
+    "field_kinds": tuple(
+        zip(
+            FIELD_SOURCES,
+            ("CSS", "XPath", "JSON", "JSON-LD", gettext_lazy("microdata"), "meta", gettext_lazy("address")),
+            strict=True,
+        )
+    ),
+    "field_types": tuple((kind.value, kind.value) for kind in FieldType),
+    "decimal_marks": ((".", "1,234.5"), (",", "1.234,5")),
+    "canonical_kinds": (
+        ("ignore", gettext_lazy("are read like others")),
+        ("follow", gettext_lazy("give their place to it")),
+    ),
+    "secret_kinds": (("text", gettext_lazy("text")), ("secret", gettext_lazy("secret"))),
+    "auth_kinds": (
+        ("", gettext_lazy("none")),
+        ("basic", gettext_lazy("user name and password")),
+        ("bearer", gettext_lazy("token")),
+    ),
+}
 
 Model = admin.ModelAdmin[Spider]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownProblem:
+    """A problem of the draft as the page tells it."""
+
+    message: str
+    place: str
+    control: str
+    """The id of the input that it is about; empty where there is none."""
+    line: int | None
+    """Of the text, where the draft is shown as one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newer:
+    """A version that somebody saved since the draft was begun."""
+
+    number: int
+    user: str
 
 
 def draft_of(request: HttpRequest, spider: Spider | None) -> Draft:
@@ -43,23 +114,230 @@ def draft_of(request: HttpRequest, spider: Spider | None) -> Draft:
 
 def workshop_view(model_admin: Model, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
     spider = _spider(model_admin, request, object_id)
-    may_save = model_admin.has_change_permission(request, spider) if spider else True
-    draft = draft_of(request, spider)
-    if request.method != "POST":
-        return _show(model_admin, request, spider, draft, tab=_tab(request.GET.get("tab")))
-    if not may_save:
-        raise PermissionDenied
-    if ASK in request.POST:
-        return _show(model_admin, request, spider, draft, tab=_tab(request.POST.get("_view")))
-    if "_tab" in request.POST:
-        return _show(model_admin, request, spider, draft, tab=_tab(request.POST["_tab"]))
-    problems = (*draft.problems, *_name_problems(draft, spider))
-    if problems:
-        tab = _tab(request.POST.get("_view", "yaml"))
-        return _show(model_admin, request, spider, draft, tab=tab, problems=problems, refused=True)
-    return _save(model_admin, request, draft, spider)
+    return _Workshop(model_admin, request, spider).answer()
 
 
+class _Workshop:
+    """One request of the page."""
+
+    def __init__(self, model_admin: Model, request: HttpRequest, spider: Spider | None) -> None:
+        self.model_admin = model_admin
+        self.request = request
+        self.spider = spider
+        self.may_save = spider is None or model_admin.has_change_permission(request, spider)
+        self.may_crawl = spider is not None and request.user.has_perm("crawler.add_crawltask")
+
+    def answer(self) -> HttpResponse:
+        if self.request.method != "POST":
+            return self._show(draft_of(self.request, self.spider), tab=self.request.GET.get("tab", "form"))
+        data = self.request.POST
+        if "_run" in data and self.may_crawl:
+            return self._run()
+        if not self.may_save:
+            raise PermissionDenied
+        draft = draft_of(self.request, self.spider)
+        if draft.form is not None and (changed := _with_rows_changed(draft.form, data)) is not None:
+            form, focus = changed
+            return self._show(Draft.of_form(form), tab="form", focus=focus)
+        if "_pick" in data or "_tab" in data or ASK in data:
+            tab = "pick" if "_pick" in data else data.get("_tab", data.get("_view", "form"))
+            return self._show(draft, tab=tab if draft.is_whole else "form")
+        return self._save(draft)
+
+    # --- acting -----------------------------------------------------------------------------------------------------
+    def _save(self, draft: Draft) -> HttpResponse:
+        tab = self.request.POST.get("_view", "yaml")
+        problems = (*draft.problems, *self._name_problems(draft))
+        if problems:
+            return self._show(draft, tab=tab, problems=problems, is_refused=True)
+        user = self.request.user if isinstance(self.request.user, User) else None
+        try:
+            with transaction.atomic():
+                newer = self._newer(draft)
+                if newer is not None:
+                    return self._show(draft, tab=tab, newer=newer)
+                saved = definitions.save_spider(draft.document, user=user)
+        except DefinitionError as error:
+            return self._show(draft, tab=tab, problems=error.problems, is_refused=True)
+        self._tell_saved(saved, draft)
+        address = reverse("admin:crawler_spider_change", args=[saved.pk])
+        return redirect(address if tab == "form" else f"{address}?tab={_known(tab)}")
+
+    def _tell_saved(self, saved: Spider, draft: Draft) -> None:
+        text = _("Saved: version %(number)d of “%(name)s”.") % {"number": saved.version, "name": saved.name}
+        self.model_admin.message_user(self.request, text, messages.SUCCESS)
+        for warning in definitions.warnings(draft.document):
+            said = f"{warning.place}: {told(warning.message)}" if warning.place else told(warning.message)
+            self.model_admin.message_user(self.request, said, messages.WARNING)
+
+    def _name_problems(self, draft: Draft) -> list[DefinitionProblem]:
+        name = draft.document.get("name")
+        if self.spider is not None and draft.document and name != self.spider.name:
+            message = _("a spider keeps its name; it is “%(name)s”") % {"name": self.spider.name}
+            return [DefinitionProblem("name", message)]
+        if self.spider is None and isinstance(name, str) and Spider.objects.filter(name=name).exists():
+            message = _("there is already a spider “%(name)s”; choose another name") % {"name": name}
+            return [DefinitionProblem("name", message)]
+        return []
+
+    def _newer(self, draft: Draft) -> Newer | None:
+        """The version that the draft does not know of, and that saving it would undo. Holds the spider's row."""
+        if self.spider is None:
+            return None
+        stored = Spider.objects.select_for_update().filter(pk=self.spider.pk).first()
+        known = {self.request.POST.get("_based_on", ""), self.request.POST.get("_over", "")}
+        if stored is None or self.request.POST.get("_based_on", "") == "" or str(stored.version) in known:
+            return None
+        if same(stored.definition, draft.document, ordered=ORDERED):
+            return None
+        return Newer(number=stored.version, user=_who_saved(stored))
+
+    def _run(self) -> HttpResponse:
+        """Crawls by the version that is saved; a draft that says something else stays where it is."""
+        assert self.spider is not None  # noqa: S101  # may_crawl
+        try:
+            task = request_crawl("spider", self.spider.name, by=self.request.user.get_username())
+        except (CrawlerError, SchedulingError) as error:
+            self.model_admin.message_user(self.request, str(error), messages.WARNING)
+        else:
+            text = format_html(
+                '{} <a href="{}">{}</a>',
+                _("A crawl of version %(number)d will begin:") % {"number": self.spider.version},
+                reverse("admin:crawler_crawltask_change", args=[task.pk]),
+                task.task_id,
+            )
+            self.model_admin.message_user(self.request, text, messages.SUCCESS)
+        if not self.may_save:
+            return redirect(self.request.path)
+        draft, tab = draft_of(self.request, self.spider), self.request.POST.get("_view", "form")
+        if draft.is_whole and same(definitions.dump_spider(self.spider), draft.document, ordered=ORDERED):
+            return redirect(f"{self.request.path}?tab={_known(tab)}")
+        return self._show(draft, tab=tab, notice=_("Your draft is not saved: the crawl goes by what is stored."))
+
+    # --- showing ----------------------------------------------------------------------------------------------------
+    def _show(
+        self,
+        draft: Draft,
+        *,
+        tab: str,
+        problems: Iterable[DefinitionProblem] | None = None,
+        is_refused: bool = False,
+        newer: Newer | None = None,
+        notice: str = "",
+        focus: str = "",
+    ) -> HttpResponse:
+        tab = _known(tab) if self.may_save else "yaml"
+        if tab == "form" and not (draft.form or draft.is_readable):
+            tab, notice = "yaml", _("What cannot be read cannot be shown as a form: mend it here first.")
+        form = draft.as_form() if tab == "form" else None
+        if form is not None and form.is_too_large:
+            tab, form, notice = "yaml", None, too_large()
+        shown = _shown_problems(draft, draft.problems if problems is None else problems, form)
+        context: dict[str, object] = {
+            **self.model_admin.admin_site.each_context(self.request),
+            **CHOICES,
+            **self._head(),
+            "draft": draft,
+            "problems": shown,
+            "refused": is_refused,
+            "newer": newer,
+            "notice": notice,
+            "tab": tab,
+            "tabs": TABS,
+            "based_on": self.request.POST.get("_based_on") or (self.spider.version if self.spider else ""),
+        }
+        if form is not None:
+            context |= _form_context(form, draft, shown, focus)
+        is_part = self.request.headers.get("X-Requested-With") == "fetch" and tab == "form"
+        if self.may_save and not is_part:
+            context |= panel(self.request, self.spider, draft)
+        return TemplateResponse(self.request, f"{TEMPLATES}/{'form' if is_part else 'change_form'}.html", context)
+
+    def _head(self) -> dict[str, object]:
+        spider = self.spider
+        may_delete = spider is not None and self.model_admin.has_delete_permission(self.request, spider)
+        return {
+            "opts": self.model_admin.opts,
+            "original": spider,
+            "title": spider.name if spider else _("New spider"),
+            "may_save": self.may_save,
+            "may_crawl": self.may_crawl,
+            "may_delete": may_delete,
+            "latest": spider and CrawlTask.objects.filter(spider=spider).order_by("-id").first(),
+            "saved_by": spider and _who_saved(spider),
+        }
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+_FIRST = {"follow": "source", "items": "type", "fields": "name", "headers": "name", "set_cookies": "name"}
+"""The input of a new row that one begins with."""
+
+
+def _with_rows_changed(form: Form, data: Mapping[str, str]) -> tuple[Form, str] | None:
+    """The form as the button that was pressed leaves it, and the id of what has the focus then."""
+    if "_add" in data:
+        rows = data["_add"]
+        changed = form.with_row(rows)
+        return changed, f"{rows}-{form.rows_in(rows)}-{_FIRST.get(rows.rpartition('-')[2], '')}"
+    if "_remove" in data:
+        return form.without_row(data["_remove"]), f"{data['_remove'].rpartition('-')[0]}-add"
+    for button, by in (("_up", -1), ("_down", 1)):
+        if button in data:
+            rows, _dash, index = data[button].rpartition("-")
+            changed = form.with_row_moved(data[button], by)
+            return changed, _moving_button(changed, rows, index, by)
+    return None
+
+
+def _moving_button(form: Form, rows: str, index: str, by: int) -> str:
+    """That which moves the same row on; at an end of the list the other one."""
+    there = int(index) + by if index.isdecimal() and len(index) < 7 else 0
+    is_at_end = there <= 0 if by < 0 else there >= form.rows_in(rows) - 1
+    goes_up = (by < 0) is not is_at_end
+    return f"{rows}-{there}-{'up' if goes_up else 'down'}"
+
+
+# --- problems ---------------------------------------------------------------------------------------------------------
+def _shown_problems(draft: Draft, problems: Iterable[DefinitionProblem], form: Form | None) -> list[ShownProblem]:
+    locate: Callable[[DefinitionProblem], str] = lambda _problem: "id_text"  # noqa: E731
+    if form is not None:
+        locate = lambda problem: form.control_of(problem, draft.document)  # noqa: E731
+    text = _reading_of(draft) if form is None else None
+    return [
+        ShownProblem(
+            message=told(problem.message),
+            place=problem.place,
+            control=locate(problem),
+            line=text.line_of(problem.place) if text and problem.place else None,
+        )
+        for problem in problems
+    ]
+
+
+def _reading_of(draft: Draft) -> Reading | None:
+    if not draft.problems:
+        return None
+    try:
+        return read(draft.text)
+    except InvalidDefinitions:
+        return None
+
+
+def _form_context(form: Form, draft: Draft, problems: list[ShownProblem], focus: str) -> dict[str, object]:
+    errors: dict[str, list[str]] = {}
+    for problem in problems:
+        errors.setdefault(problem.control, []).append(problem.message)
+    return {
+        "form": form.shown(errors),
+        "focus": focus,
+        "summary": summaries(draft.definition),
+        "time_types": TIMES,
+        "number_types": NUMBERS,
+        "open": [name for name in ("manners", "limits", "session") if focus.startswith(f"w-{name}-")],
+    }
+
+
+# --- what is stored ---------------------------------------------------------------------------------------------------
 def _spider(model_admin: Model, request: HttpRequest, object_id: str | None) -> Spider | None:
     if object_id is None:
         if not model_admin.has_add_permission(request):
@@ -73,57 +351,13 @@ def _spider(model_admin: Model, request: HttpRequest, object_id: str | None) -> 
     return spider
 
 
-def _name_problems(draft: Draft, spider: Spider | None) -> list[DefinitionProblem]:
-    name = draft.document.get("name")
-    if spider is not None and name != spider.name:
-        message = _("a spider keeps its name; it is “%(name)s”") % {"name": spider.name}
-        return [DefinitionProblem("name", message)]
-    if spider is None and isinstance(name, str) and Spider.objects.filter(name=name).exists():
-        message = _("there is already a spider “%(name)s”") % {"name": name}
-        return [DefinitionProblem("name", message)]
-    return []
+def _who_saved(spider: Spider) -> str:
+    """The name of the person who saved the version in force; empty where it was a program."""
+    kept = DefinitionVersion.objects.filter(
+        kind=DefinitionVersion.Kind.SPIDER, key=spider.name, number=spider.version
+    ).values_list("user__username", flat=True)
+    return kept.first() or ""
 
 
-def _save(model_admin: Model, request: HttpRequest, draft: Draft, spider: Spider | None) -> HttpResponse:
-    user = request.user if isinstance(request.user, User) else None
-    saved = definitions.save_spider(draft.document, user=user)
-    text = _("Saved: version %(number)d of “%(name)s”.") % {"number": saved.version, "name": saved.name}
-    model_admin.message_user(request, text, messages.SUCCESS)
-    for warning in definitions.warnings(draft.document):
-        model_admin.message_user(request, str(warning), messages.WARNING)
-    tab = _tab(request.POST.get("_view"))
-    response = redirect("admin:crawler_spider_change", saved.pk)
-    if tab != "form":
-        response["Location"] += f"?tab={tab}"
-    return response
-
-
-def _show(
-    model_admin: Model,
-    request: HttpRequest,
-    spider: Spider | None,
-    draft: Draft,
-    *,
-    tab: str,
-    problems: tuple[DefinitionProblem, ...] | None = None,
-    refused: bool = False,
-) -> HttpResponse:
-    may_save = model_admin.has_change_permission(request, spider) if spider else True
-    context: dict[str, object] = {
-        **model_admin.admin_site.each_context(request),
-        "opts": model_admin.opts,
-        "original": spider,
-        "title": spider.name if spider else _("New spider"),
-        "draft": draft,
-        "problems": draft.problems if problems is None else problems,
-        "refused": refused,
-        "tab": tab if may_save else "yaml",
-        "may_save": may_save,
-    }
-    if may_save:
-        context |= panel(request, spider, draft)
-    return TemplateResponse(request, "admin/crawler/spider/change_form.html", context)
-
-
-def _tab(text: str | None) -> str:
-    return text if text in TABS else TABS[0]
+def _known(tab: str) -> str:
+    return tab if tab in {name for name, _words, _picture in TABS} else "form"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.http import QueryDict
 
@@ -15,6 +15,7 @@ from crawler.engine.records import Json
 from crawler.engine.spider import SpiderDefinition
 
 from . import places
+from .form import Form
 from .places import Place
 
 
@@ -30,6 +31,10 @@ class Draft:
     """Each with its place in the document, ``items[0].fields.price.css``; without one where the text cannot be read."""
     definition: SpiderDefinition | None = None
     """None where there are problems."""
+    form: Form | None = None
+    """The form as it was sent; None where the draft came as text or from the database."""
+    is_whole: bool = True
+    """False where the form held what no document can: it is to be shown again, or something is lost."""
 
     @classmethod
     def of_document(cls, document: Mapping[str, Json]) -> Draft:
@@ -54,7 +59,28 @@ class Draft:
     @classmethod
     def of_post(cls, data: QueryDict) -> Draft:
         """Of the workshop's form, in whatever tab it was sent: `_view` says how it carries the draft."""
+        if data.get("_view") == "form":
+            return cls.of_form(Form.of_post(data))
         return cls.of_text(data.get("text", ""))
+
+    @classmethod
+    def of_form(cls, form: Form) -> Draft:
+        """Of what stands in the form's inputs."""
+        document, own = form.read()
+        if form.is_too_large:
+            return cls(document=document, text=to_yaml(document), problems=tuple(own), form=form)
+        judged = _judged(document, to_yaml(document))
+        return replace(
+            judged,
+            problems=(*own, *judged.problems),
+            definition=None if own else judged.definition,
+            form=form,
+            is_whole=not own,
+        )
+
+    def as_form(self) -> Form:
+        """The form as it was sent, else one that says what the document says."""
+        return self.form or Form.of_document(self.document)
 
     @property
     def is_readable(self) -> bool:

@@ -6,7 +6,7 @@ import copy
 import itertools
 import re
 from collections.abc import Sequence
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from crawler.engine.records import Json
 
@@ -81,10 +81,10 @@ def without(document: dict[str, Json], place: Place) -> dict[str, Json]:
     for part in parts[:-1]:
         here = _inside(here, part)
     last = parts[-1] if parts else ""
-    if isinstance(here, dict) and last in here:
-        del here[cast(str, last)]
-    elif isinstance(here, list) and isinstance(last, int) and last < len(here):
-        del here[last]
+    if isinstance(here, dict) and isinstance(last, str):
+        here.pop(last, None)
+    elif isinstance(here, list) and isinstance(last, int):
+        del here[last : last + 1]
     return whole
 
 

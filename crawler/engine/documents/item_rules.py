@@ -203,13 +203,18 @@ def _read_key(item: Section, rules: tuple[FieldRule, ...], several: str | None) 
     return key
 
 
+def is_name(text: str) -> bool:
+    """Whether a field or an item type may be called so."""
+    return 0 < len(text) <= MAX_NAME and text.isprintable() and text == text.strip() and not text.startswith("_")
+
+
 def _check_name(item: Section, key: str, name: object) -> None:
     """Names become columns and keys of rows: our own begin with an underscore."""
     if not isinstance(name, str):
         item.error(key, f"{shown(name)} is not a name; put it in quotes")
     elif name.startswith("_"):
         item.error(key, f'{shown(name)} begins with "_"; such names are kept for what the crawler adds')
-    elif not name or not name.isprintable() or name != name.strip() or len(name) > MAX_NAME:
+    elif not is_name(name):
         item.error(key, f"{shown(name)} is not a name: printable, no blanks at the ends, {MAX_NAME} characters at most")
 
 
