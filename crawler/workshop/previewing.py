@@ -117,6 +117,14 @@ def look(user_id: int, spider: Spider | None, draft: Draft, url: str, *, fetch: 
     ).preview()
 
 
+def kept_page(user_id: int, draft: Draft, url: str) -> Sample | None:
+    """The page that the preview of the draft shows for an address; None where it has not been fetched."""
+    try:
+        return SAMPLES.find(user_id, draft.definition, preview.address(url))
+    except DefinitionError:
+        return None
+
+
 def forget() -> None:
     """Forget what was right (tests)."""
     _LAST.clear()

@@ -109,8 +109,8 @@ def test_a_page_is_pinned_once_and_anew_in_its_own_place(spider: Spider, site: S
     assert again.pk == first.pk
     assert again.items[0]["data"]["price"] == "9.99"
     assert PinnedPage.objects.count() == 1
+    again.pk = None
     with pytest.raises(IntegrityError), transaction.atomic():
-        again.pk = None
         again.save(force_insert=True)
 
 
