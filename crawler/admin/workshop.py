@@ -36,6 +36,7 @@ from scheduling.definitions.differences import same
 from scheduling.exceptions import SchedulingError
 from scheduling.models import DefinitionVersion
 
+from . import pinned
 from .previews import ASK, panel
 
 NEW = """\
@@ -142,6 +143,9 @@ class _Workshop:
         if "_pick" in data or "_tab" in data or ASK in data:
             tab = "pick" if "_pick" in data else data.get("_tab", data.get("_view", "form"))
             return self._show(draft, tab=tab if draft.is_whole else "form")
+        if pinned.is_asked(self.request):
+            pinned.act(self.model_admin, self.request, self.spider, draft)
+            return self._show(draft, tab="pinned" if draft.is_whole else "form")
         return self._save(draft)
 
     # --- acting -----------------------------------------------------------------------------------------------------
@@ -150,13 +154,17 @@ class _Workshop:
         problems = (*draft.problems, *self._name_problems(draft))
         if problems:
             return self._show(draft, tab=tab, problems=problems, is_refused=True)
+        judgement = pinned.judge(self.request, self.spider, draft)
         user = self.request.user if isinstance(self.request.user, User) else None
         try:
             with transaction.atomic():
                 newer = self._newer(draft)
                 if newer is not None:
                     return self._show(draft, tab=tab, newer=newer)
+                if not judgement.may_save:
+                    return self._show(draft, tab=tab, objection=judgement)
                 saved = definitions.save_spider(draft.document, user=user)
+                judgement.accept()
         except DefinitionError as error:
             return self._show(draft, tab=tab, problems=error.problems, is_refused=True)
         self._tell_saved(saved, draft)
@@ -223,6 +231,7 @@ class _Workshop:
         problems: Iterable[DefinitionProblem] | None = None,
         is_refused: bool = False,
         newer: Newer | None = None,
+        objection: pinned.Judgement | None = None,
         notice: str = "",
         focus: str = "",
     ) -> HttpResponse:
@@ -241,6 +250,7 @@ class _Workshop:
             "problems": shown,
             "refused": is_refused,
             "newer": newer,
+            "objection": objection,
             "notice": notice,
             "tab": tab,
             "tabs": TABS,
@@ -251,6 +261,8 @@ class _Workshop:
         is_part = self.request.headers.get("X-Requested-With") == "fetch" and tab == "form"
         if self.may_save and not is_part:
             context |= panel(self.request, self.spider, draft)
+        if self.may_save and tab == "pinned":
+            context |= pinned.tab(self.spider, draft)
         return TemplateResponse(self.request, f"{TEMPLATES}/{'form' if is_part else 'change_form'}.html", context)
 
     def _head(self) -> dict[str, object]:

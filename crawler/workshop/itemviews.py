@@ -15,6 +15,8 @@ from crawler.engine.pages.extractor import Explanation, FieldExplanation, ItemEx
 from crawler.engine.records import Json
 from crawler.engine.spider import FieldRule, FieldType, ItemRule, SpiderDefinition
 
+from .wording import told
+
 ITEMS_SHOWN = 20
 """Of one type."""
 MAX_VALUE = 300
@@ -102,7 +104,7 @@ class _Broken:
         return self._first(lambda found: not found.startswith(f"{self._inside}.fields."))
 
     def _first(self, is_meant: Callable[[str], bool]) -> str:
-        return next((problem.message for problem in self._problems if is_meant(problem.place)), "")
+        return next((told(problem.message) for problem in self._problems if is_meant(problem.place)), "")
 
 
 def _type_view(rule: ItemRule, explanation: Explanation, broken: _Broken) -> TypeView:

@@ -27,7 +27,9 @@ from .draft import Draft
 from .itemviews import TypeView, type_views
 from .linkverdicts import LinksView, first_hashes, links_view
 from .samples import SAMPLES, Sample, WorkshopBusy, manner_of
+from .wording import told
 
+PROBLEMS_SHOWN = 5
 MAX_STARTS = 100
 """Start pages among which the one to begin with is looked for."""
 MAX_REMEMBERED = 200
@@ -65,6 +67,14 @@ class Preview:
     notice: Notice | None = None
     types: tuple[TypeView, ...] = ()
     links: LinksView | None = None
+
+    @property
+    def told(self) -> list[str]:
+        """The first problems, in the reader's language."""
+        return [
+            f"{problem.place}: {told(problem.message)}" if problem.place else told(problem.message)
+            for problem in self.problems[:PROBLEMS_SHOWN]
+        ]
 
     @property
     def age(self) -> str:

@@ -6,7 +6,6 @@ import ipaddress
 import re
 import time
 from collections.abc import Iterator
-from html import unescape
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,10 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from crawler import definitions
+from crawler.engine.documents.definition import parse
 from crawler.engine.urls import hash_url
 from crawler.models import Page, Spider
+from crawler.secrets import set_secret
 from crawler.workshop import previewing, samples
 from crawler.workshop.previewing import default_address
 from tests.db.crawler_definitions.documents import LIST, PRODUCT, site_spider
@@ -26,9 +27,9 @@ from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 
 from .making import make_item, make_page, make_spider, make_user
+from .workshop import PREVIEW, form_of, look, plain
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
-PREVIEW = "/admin/crawler/spider/workshop/preview/"
 HOSTILE = "<script>alert(1)</script>"
 TABLE = """<h1>Books</h1><ul>
 <li class=b><b>One</b><i>1.50</i><i>9</i></li><li class=b><b>Two</b><i>free</i></li><li class=b><i>3</i></li>
@@ -59,25 +60,6 @@ def site(tmp_path: Path) -> Iterator[SiteServer]:
 def web(root: User, client: Client) -> Client:
     client.force_login(root)
     return client
-
-
-def text_of(document: dict[str, object]) -> str:
-    return definitions.to_yaml(document)
-
-
-def look(web: Client, document: dict[str, object] | str, url: str, *, fetch: bool = False, path: str = PREVIEW) -> str:
-    """The fragment as plain text: tags out, white space folded."""
-    text = document if isinstance(document, str) else text_of(document)
-    body = {"_view": "yaml", "text": text, "url": url} | ({"_preview": "fetch"} if fetch else {})
-    answer = web.post(path, body)
-    assert answer.status_code == 200
-    page = answer.content.decode()
-    assert "<html" not in page
-    return plain(page)
-
-
-def plain(page: str) -> str:
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page.replace("<wbr>", ""))).split())
 
 
 def test_a_page_is_fetched_and_shown_within_a_second(web: Client, site: SiteServer) -> None:
@@ -239,8 +221,6 @@ def test_what_is_no_address_is_told(web: Client, site: SiteServer, url: str) -> 
 
 
 def test_a_secret_that_is_missing_is_named_and_one_that_is_there_is_not_shown(web: Client, site: SiteServer) -> None:
-    from crawler.secrets import set_secret
-
     document = site_spider(site.url, manners={"headers": {"X-Token": {"secret": "token"}}})
     url = f"{site.url}/book/1"
     assert 'no secret is stored under "token"' in look(web, document, url, fetch=True)
@@ -303,15 +283,14 @@ def test_what_others_wrote_stays_text(web: Client, site: SiteServer) -> None:
         site_spider(site.url, follow=[{"css": HOSTILE}]),
         HOSTILE,
     ):
-        text = document if isinstance(document, str) else text_of(document)
-        body = {"_view": "yaml", "text": text, "url": f"{site.url}/x", "_preview": "fetch"}
+        body = form_of(document, f"{site.url}/x", _preview="fetch")
         assert HOSTILE not in web.post(PREVIEW, body).content.decode()
 
 
 # --- who, and how -----------------------------------------------------------------------------------------------------
 def test_a_preview_is_for_those_who_may_save(client: Client, site: SiteServer) -> None:
     spider = definitions.save_spider(site_spider(site.url))
-    body = {"_view": "yaml", "text": text_of(site_spider(site.url)), "url": f"{site.url}/book/1", "_preview": "fetch"}
+    body = form_of(site_spider(site.url), f"{site.url}/book/1", _preview="fetch")
     own = f"{PREVIEW}?spider={spider.pk}"
     assert client.post(PREVIEW, body).status_code == 302
     for permission, new, stored in (("view", 403, 403), ("add", 200, 403), ("change", 403, 200)):
@@ -341,8 +320,7 @@ def test_the_page_of_a_spider_has_its_preview_and_asks_the_site_nothing(web: Cli
 
 def test_without_script_the_button_fetches_and_saves_nothing(web: Client, site: SiteServer) -> None:
     spider = definitions.save_spider(site_spider(site.url))
-    text = text_of(site_spider(site.url, category="other"))
-    body = {"_view": "yaml", "text": text, "url": f"{site.url}/book/1", "_preview": "fetch"}
+    body = form_of(site_spider(site.url, category="other"), f"{site.url}/book/1", _preview="fetch")
     answer = web.post(f"/admin/crawler/spider/{spider.pk}/change/", body)
     assert answer.status_code == 200
     assert "26.10" in plain(answer.content.decode())
@@ -353,7 +331,7 @@ def test_without_script_the_button_fetches_and_saves_nothing(web: Client, site: 
 # --- which page -------------------------------------------------------------------------------------------------------
 def test_the_page_to_begin_with_is_one_that_gives_items() -> None:
     spider = make_spider(start_urls=["https://shop.example/", "https://shop.example/second"])
-    definition = previewing_definition(spider)
+    definition = parse(spider.definition)
     assert default_address(None, definition) == "https://shop.example/"
     assert default_address(spider, definition) == "https://shop.example/"
     make_item(spider, page=make_page(spider, "item/1"))
@@ -362,9 +340,3 @@ def test_the_page_to_begin_with_is_one_that_gives_items() -> None:
     make_item(spider, page=make_page(spider, "item/2"))
     assert default_address(spider, definition) == "https://shop.example/second"
     assert default_address(None, None) == ""
-
-
-def previewing_definition(spider: Spider) -> previewing.SpiderDefinition:
-    from crawler.engine.documents.definition import parse
-
-    return parse(spider.definition)
