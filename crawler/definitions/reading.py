@@ -16,6 +16,7 @@ from typing import TypeAlias, cast
 
 import yaml
 
+from crawler.engine.messages import said
 from crawler.engine.records import Json
 from crawler.problems import InvalidDefinitions, Problem
 from scheduling.definitions.differences import join
@@ -27,7 +28,6 @@ MAX_VALUES = 1_000_000
 
 Scalar: TypeAlias = "bool | int | float | str | None"
 
-_QUOTES = "put it in quotes"
 _IMPLICIT = yaml.resolver.Resolver.yaml_implicit_resolvers
 _ALLOWED_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map"))
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -73,7 +73,14 @@ def read(text: str, *, source: str = "") -> Reading:
     """Read YAML or JSON. Raises `InvalidDefinitions` with every problem that could be told apart."""
     if len(text) > MAX_CHARACTERS:
         raise InvalidDefinitions(
-            [Problem(message=f"longer than {MAX_CHARACTERS:,} characters; split it into several files", source=source)]
+            [
+                Problem(
+                    message=said(
+                        "longer than {most} characters; split it into several files", most=f"{MAX_CHARACTERS:,}"
+                    ),
+                    source=source,
+                )
+            ]
         )
     text = text.removeprefix("\ufeff")
     if source.endswith(".json") or _JSON_LIKE.match(text):
@@ -83,7 +90,7 @@ def read(text: str, *, source: str = "") -> Reading:
             # Braces may also begin YAML in its flow style.
             if source.endswith(".json"):
                 raise InvalidDefinitions(
-                    [Problem(message=f"not JSON: {error.msg}", source=source, line=error.lineno)]
+                    [Problem(message=said("not JSON: {reason}", reason=error.msg), source=source, line=error.lineno)]
                 ) from error
     root = _Composer(text, source).compose()
     return Reading(_construct(root), source, root)
@@ -99,19 +106,19 @@ def _read_json(text: str, source: str) -> Reading:
             seen: set[str] = set()
             for key, _value in entries:
                 if key in seen:
-                    problems.append(Problem(message=f'the key "{key}" is given twice', source=source))
+                    problems.append(Problem(message=said('the key "{key}" is given twice', key=key), source=source))
                 seen.add(key)
         return values
 
     def number(literal: str) -> float:
         value = float(literal)
         if not math.isfinite(value):
-            problems.append(Problem(message=f"{literal[:40]} is no finite number", source=source))
+            problems.append(Problem(message=said("{text} is no finite number", text=literal[:40]), source=source))
         return value
 
     def integer(literal: str) -> int:
         if len(literal) > 40:
-            problems.append(Problem(message=f"{literal[:40]}… has too many digits", source=source))
+            problems.append(Problem(message=said("{text}… has too many digits", text=literal[:40]), source=source))
             return 0
         return int(literal)
 
@@ -137,11 +144,11 @@ def _judge(value: Json) -> Iterator[tuple[str, str]]:
             return
         if isinstance(current, str):
             if _UNSTORABLE.search(current):
-                yield place, "holds a NUL or half of a surrogate pair"
+                yield place, said("holds a NUL or half of a surrogate pair")
         elif isinstance(current, dict):
             for key, inner in current.items():
                 if _UNSTORABLE.search(key):
-                    yield place, "a key holds a NUL or half of a surrogate pair"
+                    yield place, said("a key holds a NUL or half of a surrogate pair")
                 waiting.append((join(place, key), depth + 1, inner))
         elif isinstance(current, list):
             waiting.extend((f"{place}[{index}]", depth + 1, inner) for index, inner in enumerate(current))
@@ -156,7 +163,7 @@ def _lines_of_json(text: str) -> Node | None:
 
 
 def _too_deep() -> str:
-    return f"nested more than {MAX_DEPTH} levels deep"
+    return said("nested more than {most} levels deep", most=MAX_DEPTH)
 
 
 # --- YAML -------------------------------------------------------------------------------------------------------------
@@ -179,12 +186,12 @@ class _Composer:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             what = ", ".join(part for part in (error.context, error.problem) if part)
-            message = _too_deep() if "nesting depth" in what else f"not YAML: {what}"
+            message = _too_deep() if "nesting depth" in what else said("not YAML: {reason}", reason=what)
             self._complain(message, None if mark is None else mark.line + 1)
         except yaml.YAMLError as error:
-            self._complain(f"not YAML: {str(error).splitlines()[0]}", None)
+            self._complain(said("not YAML: {reason}", reason=str(error).splitlines()[0]), None)
         if self._root is None and not self._problems:
-            self._complain("the file is empty", None)
+            self._complain(said("the file is empty"), None)
         if self._problems or self._root is None:
             raise InvalidDefinitions(self._problems)
         return self._root
@@ -193,7 +200,7 @@ class _Composer:
         line = event.start_mark.line + 1 if event.start_mark else 0
         match event:
             case yaml.DocumentStartEvent() if self._root is not None:
-                self._stop('a second document ("---"); a file holds one', line)
+                self._stop(said('a second document ("---"); a file holds one'), line)
             case yaml.AliasEvent():
                 self._place(self._aliased(event.anchor or "", line))
             case yaml.ScalarEvent():
@@ -225,7 +232,7 @@ class _Composer:
         node.depth = 1 + max((part.depth for part in inner), default=0)
         node.closed = True
         if node.size > MAX_VALUES:
-            self._stop(f"more than {MAX_VALUES:,} values", node.line)
+            self._stop(said("more than {most} values", most=f"{MAX_VALUES:,}"), node.line)
         if node.depth + len(self._open) > MAX_DEPTH:
             self._stop(_too_deep(), node.line)
         self._place(node)
@@ -236,11 +243,14 @@ class _Composer:
         for key_node, value in zip(parts[::2], parts[1::2], strict=True):
             key = key_node.scalar
             if key_node.entries is not None or key_node.elements is not None or not isinstance(key, str):
-                self._complain(f"a key must be text; {_QUOTES}", key_node.line)
+                self._complain(said("a key must be text; put it in quotes"), key_node.line)
             elif key_node.is_merge:
                 merged = self._merge(value) | merged
             elif key in entries:
-                self._complain(f'the key "{key}" is given twice (first on line {node.key_lines[key]})', key_node.line)
+                self._complain(
+                    said('the key "{key}" is given twice (first on line {line})', key=key, line=node.key_lines[key]),
+                    key_node.line,
+                )
             else:
                 entries[key] = value
                 node.key_lines[key] = key_node.line
@@ -255,7 +265,7 @@ class _Composer:
         merged: dict[str, Node] = {}
         for source in value.elements if value.elements is not None else [value]:
             if source.entries is None:
-                self._complain('"<<" wants a mapping, or a list of mappings', value.line)
+                self._complain(said('"<<" wants a mapping, or a list of mappings'), value.line)
                 continue
             merged = source.entries | merged
         return merged
@@ -273,16 +283,16 @@ class _Composer:
     def _aliased(self, name: str, line: int) -> Node:
         node = self._anchors.get(name)
         if node is None:
-            self._complain(f'"*{name}" refers to no anchor before it', line)
+            self._complain(said('"*{name}" refers to no anchor before it', name=name), line)
             return Node(line, closed=True)
         if not node.closed:
-            self._stop(f'"*{name}" stands within itself', line)
+            self._stop(said('"*{name}" stands within itself', name=name), line)
         return node
 
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> Scalar:
         text: str = event.value
         if _UNSTORABLE.search(text):
-            self._complain("holds a NUL or half of a surrogate pair", line)
+            self._complain(said("holds a NUL or half of a surrogate pair"), line)
         self._check_tag(event.tag, line)
         tag = event.tag or (_resolve(text) if event.implicit[0] else "tag:yaml.org,2002:str")
         kind = tag.rpartition(":")[2]
@@ -294,7 +304,7 @@ class _Composer:
 
     def _check_tag(self, tag: str | None, line: int) -> None:
         if tag is not None and tag != "!" and tag not in _ALLOWED_TAGS:
-            self._complain(f'the tag "{tag}" is not read', line)
+            self._complain(said('the tag "{tag}" is not read', tag=tag), line)
 
     def _complain(self, message: str, line: int | None) -> None:
         self._problems.append(Problem(message=message, source=self._source, line=line))
@@ -323,9 +333,11 @@ def _resolve(text: str) -> str:
 def _scalar_value(kind: str, text: str) -> Scalar | _Refused:
     match kind:
         case "timestamp":
-            return _Refused(f"YAML would make a date of {text}; {_QUOTES}")
+            return _Refused(said("YAML would make a date of {text}; put it in quotes", text=text))
         case "int" | "float" if ":" in text:
-            return _Refused(f"YAML would make a number of {text} (minutes of 60 seconds); {_QUOTES}")
+            return _Refused(
+                said("YAML would make a number of {text} (minutes of 60 seconds); put it in quotes", text=text)
+            )
         case "int" | "float":
             return _number(kind, text)
         case "bool":
@@ -339,18 +351,20 @@ def _scalar_value(kind: str, text: str) -> Scalar | _Refused:
 def _number(kind: str, text: str) -> Scalar | _Refused:
     literal = text.replace("_", "")
     if literal.lower().lstrip("+-") in {".nan", ".inf"}:
-        return _Refused(f"{text} is no finite number")
+        return _Refused(said("{text} is no finite number", text=text))
     try:
         if kind == "float":
             value = float(literal)
-            return value if math.isfinite(value) else _Refused(f"{text[:40]} is no finite number")
+            return value if math.isfinite(value) else _Refused(said("{text} is no finite number", text=text[:40]))
         if len(literal) > 40:
-            return _Refused(f"{text[:40]}… has too many digits; if it is text, {_QUOTES}")
+            return _Refused(said("{text}… has too many digits; if it is text, put it in quotes", text=text[:40]))
         if _LEADING_ZERO.match(literal):
-            return _Refused(f"YAML would read {text} as octal; {_QUOTES}, or leave the leading zero out")
+            return _Refused(
+                said("YAML would read {text} as octal; put it in quotes, or leave the leading zero out", text=text)
+            )
         return int(literal, 0)
     except ValueError:
-        return _Refused(f"{text[:40]} is no number; {_QUOTES}")
+        return _Refused(said("{text} is no number; put it in quotes", text=text[:40]))
 
 
 def _construct(root: Node) -> Json:

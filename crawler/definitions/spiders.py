@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from crawler.engine.documents.definition import SpiderDefinition, dump, parse, parse_with_warnings
 from crawler.engine.errors import DefinitionError, DefinitionProblem
+from crawler.engine.messages import said
 from crawler.exceptions import CrawlerError
 from crawler.models import CrawlTask, Item, ItemVersion, Page, PinnedPage, Spider, TaskFailure, TaskSitemap
 from crawler.secrets import missing_secrets
@@ -43,7 +44,7 @@ def warnings(document: Mapping[str, object]) -> list[DefinitionProblem]:
     """What a valid document may, but probably should not say; and the secrets that it names and nobody has stored."""
     definition, found = parse_with_warnings(document)
     found.extend(
-        DefinitionProblem(place, f'no secret is stored under "{name}" yet; set it in the admin')
+        DefinitionProblem(place, said('no secret is stored under "{name}" yet; set it in the admin', name=name))
         for place, name in missing_secrets(definition).items()
     )
     return found
@@ -66,7 +67,9 @@ def save_spider(
     """
     definition = parse(document)
     if name is not None and definition.name != name:
-        message = f'a spider keeps its name: it is "{name}"; to rename it, save a new one and delete this one'
+        message = said(
+            'a spider keeps its name: it is "{name}"; to rename it, save a new one and delete this one', name=name
+        )
         raise DefinitionError([DefinitionProblem("name", message)])
     try:
         return _save(definition, user=user, comment=comment)

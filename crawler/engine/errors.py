@@ -22,6 +22,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from .messages import Quoted
+
 
 class Reason(StrEnum):
     """The names under which a crawl counts what went wrong or was left out."""
@@ -106,10 +108,10 @@ def http_reason(status_code: int) -> str:
     return f"http_{status_code}"
 
 
-def quoted(text: str, most: int = 200) -> str:
+def quoted(text: str, most: int = 200) -> Quoted:
     """`text` for a message: in double quotes, at most `most` characters of it, what does not print as its code."""
     text = text if len(text) <= most else text[: most - 3] + "..."
-    return f'"{"".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)}"'
+    return Quoted("".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text))
 
 
 class EngineError(Exception):

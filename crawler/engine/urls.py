@@ -14,6 +14,7 @@ from typing import NamedTuple
 import ada_url
 
 from .errors import Reason, UrlError, quoted
+from .messages import said
 
 MAX_URL_LENGTH = 8_192
 """Characters of a normalised URL; longer ones are traps, and servers refuse them."""
@@ -46,7 +47,7 @@ def normalise(url: str, base: str | None = None) -> str:
     url = url.strip(_ASCII_WHITESPACE)
     if _CONTROL.search(url):
         # What needs them to be a URL is an attack far more often than a mistake.
-        raise UrlError(f"{quoted(url)} holds control characters; percent-encode them")
+        raise UrlError(said("{url} holds control characters; percent-encode them", url=quoted(url)))
     try:
         href: str = ada_url.normalize_url(url) if base is None else ada_url.join_url(base, url)
     except ValueError:
@@ -106,9 +107,20 @@ def _accept(href: str) -> str:
         raise _scheme_refused(href, scheme)
     href = href.partition("#")[0]
     if "@" in href and "@" in origin_of(href):
-        raise UrlError(f"{quoted(_without_userinfo(href))} carried a user name or password; put them into session.auth")
+        raise UrlError(
+            said(
+                "{url} carried a user name or password; put them into session.auth", url=quoted(_without_userinfo(href))
+            )
+        )
     if len(href) > MAX_URL_LENGTH:
-        raise UrlError(f"{quoted(href)} is {len(href)} characters long; at most {MAX_URL_LENGTH} are fetched")
+        raise UrlError(
+            said(
+                "{url} is {length} characters long; at most {most} are fetched",
+                url=quoted(href),
+                length=len(href),
+                most=MAX_URL_LENGTH,
+            )
+        )
     return href
 
 
@@ -116,12 +128,18 @@ def _refusal(url: str, base: str | None) -> UrlError:
     scheme = _SCHEME.match(url)
     if scheme and scheme[0].lower() not in ("http:", "https:"):
         return _scheme_refused(url, scheme[0][:-1])
-    against = "" if base is None else f" against {quoted(base)}"
-    return UrlError(f"{quoted(url)}{against} is not a valid URL; write it as https://host/path")
+    if base is None:
+        return UrlError(said("{url} is not a valid URL; write it as https://host/path", url=quoted(url)))
+    message = said(
+        "{url} against {base} is not a valid URL; write it as https://host/path", url=quoted(url), base=quoted(base)
+    )
+    return UrlError(message)
 
 
 def _scheme_refused(url: str, scheme: str) -> UrlError:
-    message = f"{quoted(url)}: scheme {quoted(scheme)} is not fetched, only http and https are"
+    message = said(
+        "{url}: scheme {scheme} is not fetched, only http and https are", url=quoted(url), scheme=quoted(scheme)
+    )
     return UrlError(message, reason=Reason.SCHEME_REFUSED)
 
 

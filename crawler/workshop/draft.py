@@ -11,6 +11,7 @@ from crawler.definitions import InvalidDefinitions, to_yaml
 from crawler.definitions.reading import read
 from crawler.engine.documents.definition import parse
 from crawler.engine.errors import DefinitionError, DefinitionProblem
+from crawler.engine.messages import said
 from crawler.engine.records import Json
 from crawler.engine.spider import SpiderDefinition
 
@@ -100,7 +101,7 @@ class Draft:
         return Draft.of_document(places.without(self.document, place))
 
 
-_ONE_SPIDER = 'write one spider: keys and values, beginning with "name:"'
+_ONE_SPIDER = said('write one spider: keys and values, beginning with "name:"')
 
 
 def _judged(document: dict[str, Json], text: str) -> Draft:
@@ -111,4 +112,4 @@ def _judged(document: dict[str, Json], text: str) -> Draft:
 
 
 def _with_line(message: str, line: int | None) -> str:
-    return message if line is None else f"line {line}: {message}"
+    return message if line is None else said("line {line}: {problem}", line=line, problem=message)

@@ -8,6 +8,7 @@ from dataclasses import MISSING, fields
 
 from crawler.engine.errors import DefinitionError, DefinitionProblem, UrlError
 from crawler.engine.manners.hours import read_quiet_hours
+from crawler.engine.messages import reason_of, said
 from crawler.engine.scope import covers
 from crawler.engine.spider import (
     Auth,
@@ -57,20 +58,20 @@ _SLUG = re.compile(r"[a-zA-Z0-9-][a-zA-Z0-9_-]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
 _OWN_HEADERS = {
-    "connection": "the connection is the crawler's own affair",
-    "content-length": "requests have no body",
-    "expect": "requests have no body",
-    "host": "it follows from the URL",
-    "if-modified-since": "validators are sent where the page is known",
-    "if-none-match": "validators are sent where the page is known",
-    "keep-alive": "the connection is the crawler's own affair",
-    "proxy-connection": "the connection is the crawler's own affair",
-    "range": "pages are read whole",
-    "te": "the connection is the crawler's own affair",
-    "trailer": "requests have no body",
-    "transfer-encoding": "requests have no body",
-    "upgrade": "the connection is the crawler's own affair",
-    "user-agent": "use manners.user_agent",
+    "connection": said("the connection is the crawler's own affair"),
+    "content-length": said("requests have no body"),
+    "expect": said("requests have no body"),
+    "host": said("it follows from the URL"),
+    "if-modified-since": said("validators are sent where the page is known"),
+    "if-none-match": said("validators are sent where the page is known"),
+    "keep-alive": said("the connection is the crawler's own affair"),
+    "proxy-connection": said("the connection is the crawler's own affair"),
+    "range": said("pages are read whole"),
+    "te": said("the connection is the crawler's own affair"),
+    "trailer": said("requests have no body"),
+    "transfer-encoding": said("requests have no body"),
+    "upgrade": said("the connection is the crawler's own affair"),
+    "user-agent": said("use manners.user_agent"),
 }
 NOT_IN_DOCUMENT = ("start_posts", "given_urls")
 """Fields of `SpiderDefinition` that are no keys."""
@@ -115,7 +116,9 @@ def _read_spider(spider: Section) -> SpiderDefinition:
     allowed_domains = _read_domains(spider) or _hosts(start_pages)
     for index, url in enumerate(start_pages):
         if not covers(allowed_domains, host_of(url)):
-            spider.problems.warn(f"start_urls[{index}]", f"{shown(url)} is outside allowed_domains: it is not fetched")
+            spider.problems.warn(
+                f"start_urls[{index}]", said("{url} is outside allowed_domains: it is not fetched", url=shown(url))
+            )
     definition = SpiderDefinition(
         name=_read_name(spider),
         start_urls=start_urls,
@@ -139,11 +142,16 @@ def _read_name(spider: Section) -> str:
     name = spider.text("name")
     if name is None:
         if spider.document.get("name") is None:
-            spider.error("name", "is missing; a spider needs a name")
+            spider.error("name", said("is missing; a spider needs a name"))
         return ""
     if not _SLUG.fullmatch(name) or len(name) > _MAX_NAME:
         spider.error(
-            "name", f'{shown(name)} is not a name: letters a-z, digits, "-" and "_", not in front, {_MAX_NAME} at most'
+            "name",
+            said(
+                '{name} is not a name: letters a-z, digits, "-" and "_", not in front, {most} at most',
+                name=shown(name),
+                most=_MAX_NAME,
+            ),
         )
     return name
 
@@ -154,7 +162,12 @@ def _read_category(spider: Section) -> str:
     category = spider.text("category") or ""
     if len(category) > _MAX_NAME or "/" in category or not category.isprintable() or category != category.strip():
         spider.error(
-            "category", f"{shown(category)} is not a name: no slash, no line end, {_MAX_NAME} characters at most"
+            "category",
+            said(
+                "{category} is not a name: no slash, no line end, {most} characters at most",
+                category=shown(category),
+                most=_MAX_NAME,
+            ),
         )
     return category
 
@@ -163,19 +176,19 @@ def _read_sitemaps(spider: Section) -> tuple[str, ...]:
     if spider.document.get("sitemaps") == "robots":
         return ("robots",)
     if isinstance(spider.document.get("sitemaps"), str):
-        said = shown(spider.document["sitemaps"])
-        spider.error("sitemaps", f"{said} is not a list; put it in [ ], or write sitemaps: robots")
+        wrong = shown(spider.document["sitemaps"])
+        spider.error("sitemaps", said("{value} is not a list; put it in [ ], or write sitemaps: robots", value=wrong))
         return ()
     urls: dict[str, None] = {}
     for place, value in spider.entries("sitemaps"):
         text = checked_text(value, place, spider.problems)
         if text == "robots":
-            spider.problems.error(place, "robots stands alone, in place of a list; write sitemaps: robots")
+            spider.problems.error(place, said("robots stands alone, in place of a list; write sitemaps: robots"))
         elif text is not None:
             try:
                 urls[normalise(text)] = None
             except UrlError as error:
-                spider.problems.error(place, str(error))
+                spider.problems.error(place, reason_of(error))
     return tuple(urls)
 
 
@@ -188,23 +201,23 @@ def _read_domains(spider: Section) -> tuple[str, ...]:
         try:
             domains[_read_domain(text)] = None
         except ValueError as error:
-            spider.problems.error(place, f"{shown(text)} {error}")
+            spider.problems.error(place, said("{value} {reason}", value=shown(text), reason=reason_of(error)))
     return tuple(domains)
 
 
 def _read_domain(text: str) -> str:
     """`text` as the host that a URL with it has. Raises `ValueError` with the remedy."""
     if text.startswith(("*.", ".")):
-        raise ValueError(f"covers its subdomains anyway; write {shown(text.lstrip('*.'))}")
+        raise ValueError(said("covers its subdomains anyway; write {text}", text=shown(text.lstrip("*."))))
     if "://" in text or "/" in text:
-        raise ValueError("is more than a host; write the host alone, as shop.example")
+        raise ValueError(said("is more than a host; write the host alone, as shop.example"))
     literal = f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text
     try:
         host = host_of(normalise(f"http://{literal}/"))
     except UrlError as error:
-        raise ValueError("is not a host; write it as shop.example") from error
+        raise ValueError(said("is not a host; write it as shop.example")) from error
     if ":" in literal.rpartition("]")[2]:
-        raise ValueError("has a port; ports are not compared, write the host alone")
+        raise ValueError(said("has a port; ports are not compared, write the host alone"))
     return host
 
 
@@ -217,7 +230,12 @@ def _read_manners(manners: Section) -> Manners:
     default = Manners()
     user_agent = manners.text("user_agent")
     if user_agent is not None and not _HEADER_VALUE.fullmatch(user_agent):
-        manners.error("user_agent", f"{shown(user_agent)} cannot be sent: printable ASCII only, no blank at the ends")
+        manners.error(
+            "user_agent",
+            said(
+                "{user_agent} cannot be sent: printable ASCII only, no blank at the ends", user_agent=shown(user_agent)
+            ),
+        )
     delay = manners.number("delay", least=0, most=MAX_DELAY)
     return Manners(
         obey_robots=manners.flag("obey_robots", default=default.obey_robots),
@@ -242,7 +260,9 @@ def _read_canonical(manners: Section) -> str:
     if canonical is None:
         return "ignore"
     if canonical not in ("ignore", "follow"):
-        manners.error("canonical", f'{shown(canonical)} is not known; write "ignore" or "follow"')
+        manners.error(
+            "canonical", said('{canonical} is not known; write "ignore" or "follow"', canonical=shown(canonical))
+        )
     return str(canonical)
 
 
@@ -251,12 +271,17 @@ def _read_headers(headers: Section) -> dict[str, str | SecretRef]:
     lower: set[str] = set()
     for name, value in headers.document.items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            headers.error(str(name), f"{shown(name)} is not a header's name: letters, digits and - as in X-Token")
+            headers.error(
+                str(name), said("{name} is not a header's name: letters, digits and - as in X-Token", name=shown(name))
+            )
             continue
         if name.lower() in _OWN_HEADERS:
-            headers.error(name, f'"{name}" may not be set, leave it out: {_OWN_HEADERS[name.lower()]}')
+            headers.error(
+                name,
+                said('"{name}" may not be set, leave it out: {reason}', name=name, reason=_OWN_HEADERS[name.lower()]),
+            )
         if name.lower() in lower:
-            headers.error(name, f'"{name}" stands twice; header names do not differ by case')
+            headers.error(name, said('"{name}" stands twice; header names do not differ by case', name=name))
         lower.add(name.lower())
         read = _read_header_value(headers, name, value)
         if read is not None:
@@ -268,11 +293,13 @@ def _read_header_value(headers: Section, name: str, value: object) -> str | Secr
     if isinstance(value, Mapping):
         return read_reference(value, headers.at(name), headers.problems)
     if not isinstance(value, str):
-        headers.error(name, f"{shown(value)} is not a text; put it in quotes, or write {{secret: name}}")
+        headers.error(
+            name, said("{value} is not a text; put it in quotes, or write {{secret: name}}", value=shown(value))
+        )
         return None
     if not _HEADER_VALUE.fullmatch(value):
         # The value may be a credential that was pasted with its line end: it is not repeated.
-        headers.error(name, "the value cannot be sent: printable ASCII only, no line end, no blank at the ends")
+        headers.error(name, said("the value cannot be sent: printable ASCII only, no line end, no blank at the ends"))
         return None
     return value
 

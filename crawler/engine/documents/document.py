@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 from crawler.engine.errors import DefinitionProblem, quoted
+from crawler.engine.messages import Message, printable, said
 
 _SHOWN = 60
 _T = TypeVar("_T")
@@ -48,8 +49,10 @@ class Section:
             if key in known:
                 continue
             near = get_close_matches(str(key), known, n=1, cutoff=0.6)
-            hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}"
-            self.error(str(key), f'unknown key "{key}"; {hint}')
+            if near:
+                self.error(str(key), said('unknown key "{key}"; did you mean "{near}"?', key=key, near=near[0]))
+            else:
+                self.error(str(key), said('unknown key "{key}"; known are {known}', key=key, known=", ".join(known)))
 
     def text(self, key: str) -> str | None:
         """A non-empty text, or None where the key is absent, null or wrong."""
@@ -62,7 +65,7 @@ class Section:
         value = self.document.get(key, default)
         if isinstance(value, bool):
             return value
-        self.error(key, f"{shown(value)} is not true or false")
+        self.error(key, said("{value} is not true or false", value=shown(value)))
         return default
 
     def integer(self, key: str, *, default: int, least: int, most: int) -> int:
@@ -71,7 +74,7 @@ class Section:
         if number is None:
             return default
         if not isinstance(number, int):
-            self.error(key, f"{shown(number)} is not a whole number")
+            self.error(key, said("{value} is not a whole number", value=shown(number)))
             return default
         return number
 
@@ -80,12 +83,20 @@ class Section:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
-            hint = "take the quotes off" if _is_quoted_number(value) else f"give {least} to {most}"
-            self.error(key, f"{shown(value)} is not a number; {hint}")
+            if _is_quoted_number(value):
+                self.error(key, said("{value} is not a number; take the quotes off", value=shown(value)))
+            else:
+                message = said(
+                    "{value} is not a number; give {least} to {most}", value=shown(value), least=least, most=most
+                )
+                self.error(key, message)
             return None
         # NaN compares false with everything: this form refuses it.
         if not least <= value <= most or (isinstance(value, float) and math.isnan(value)):
-            self.error(key, f"{shown(value)} is out of range; give {least} to {most}")
+            message = said(
+                "{value} is out of range; give {least} to {most}", value=shown(value), least=least, most=most
+            )
+            self.error(key, message)
             return None
         return value
 
@@ -104,7 +115,7 @@ class Section:
         if value is None:
             return
         if not isinstance(value, list | tuple):
-            self.error(key, f"{shown(value)} is not a list; put it in [ ]")
+            self.error(key, said("{value} is not a list; put it in [ ]", value=shown(value)))
             return
         for index, entry in enumerate(value):
             yield f"{self.at(key)}[{index}]", entry
@@ -122,20 +133,20 @@ class Section:
 def as_section(value: object, place: str, problems: Problems) -> Section:
     if isinstance(value, Mapping):
         return Section(value, place, problems)
-    problems.error(place, f"{shown(value)} is not a mapping of keys to values")
+    problems.error(place, said("{value} is not a mapping of keys to values", value=shown(value)))
     return Section({}, place, problems)
 
 
 def checked_text(value: object, place: str, problems: Problems) -> str | None:
     """`value` if it is a text that any database and any request can hold."""
     if not isinstance(value, str):
-        problems.error(place, f"{shown(value)} is not a text{_quoted_hint(value)}")
+        problems.error(place, _no_text(value))
         return None
     if not value.strip():
-        problems.error(place, "is empty; give a value or leave the key out")
+        problems.error(place, said("is empty; give a value or leave the key out"))
         return None
     if "\0" in value or not _is_unicode(value):
-        problems.error(place, f"{shown(value)} holds a NUL or half a surrogate pair; take it out")
+        problems.error(place, said("{value} holds a NUL or half a surrogate pair; take it out", value=shown(value)))
         return None
     return value
 
@@ -153,7 +164,7 @@ _JSON_WORDS = {"None": "null", "True": "true", "False": "false", "nan": "NaN"}
 
 def _problem(place: str, message: str) -> DefinitionProblem:
     """Keys of a document may hold anything; what is said of them can be printed and stored."""
-    return DefinitionProblem(*(text.encode("utf-8", "backslashreplace").decode() for text in (place, message)))
+    return DefinitionProblem(printable(place), printable(message))
 
 
 def _is_unicode(text: str) -> bool:
@@ -167,6 +178,8 @@ def _is_quoted_number(value: object) -> bool:
         return False
 
 
-def _quoted_hint(value: object) -> str:
+def _no_text(value: object) -> Message:
     """YAML reads an unquoted date, number or truth as such."""
-    return "; put it in quotes" if isinstance(value, dt.date | dt.time | int | float) else ""
+    if isinstance(value, dt.date | dt.time | int | float):
+        return said("{value} is not a text; put it in quotes", value=shown(value))
+    return said("{value} is not a text", value=shown(value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from crawler.engine.messages import listed, reason_of, said
 from crawler.engine.pages.jmes import Expression
 from crawler.engine.pages.meta import MetaSelector
 from crawler.engine.pages.patterns import Pattern
@@ -43,7 +44,11 @@ def read_items(spider: Section) -> tuple[ItemRule, ...]:
         if rule.type and first.setdefault(rule.type, index) != index:
             spider.error(
                 f"items[{index}].type",
-                f"{shown(rule.type)} is the type of items[{first[rule.type]}] already; rename one",
+                said(
+                    "{name} is the type of items[{index}] already; rename one",
+                    name=shown(rule.type),
+                    index=first[rule.type],
+                ),
             )
     return rules
 
@@ -52,7 +57,7 @@ def _read_item(item: Section) -> ItemRule:
     item.allow(ITEM_KEYS)
     kind = item.text("type")
     if kind is None and item.document.get("type") is None:
-        item.error("type", "is missing; name the kind of item")
+        item.error("type", said("is missing; name the kind of item"))
     if kind is not None:
         _check_name(item, "type", kind)
     each = item.text("each")
@@ -72,23 +77,25 @@ def _read_item(item: Section) -> ItemRule:
 def _check_json_rule(item: Section, rule: ItemRule) -> None:
     """A rule is for HTML or for JSON."""
     if rule.each is not None:
-        item.error("each", "finds elements of HTML, and the rule reads JSON answers; write each_json")
+        item.error("each", said("finds elements of HTML, and the rule reads JSON answers; write each_json"))
     for field in rule.fields:
         for key in HTML_SOURCES:
             if getattr(field, key) is not None:
                 place = f"fields.{field.name}.{key}"
-                item.error(place, "reads HTML, and other keys of this rule read JSON answers; write json, or two rules")
+                item.error(
+                    place, said("reads HTML, and other keys of this rule read JSON answers; write json, or two rules")
+                )
         if field.type is FieldType.ARTICLE:
-            item.error(f"fields.{field.name}.type", "article is of HTML pages, and the rule reads JSON answers")
+            item.error(f"fields.{field.name}.type", said("article is of HTML pages, and the rule reads JSON answers"))
 
 
 def _read_fields(item: Section, *, within_each: bool) -> tuple[FieldRule, ...]:
     value = item.document.get("fields")
     if not value:
-        item.error("fields", "is missing; name at least one field to read")
+        item.error("fields", said("is missing; name at least one field to read"))
         return ()
     if not isinstance(value, Mapping):
-        item.error("fields", f"{shown(value)} is not a mapping of names to rules")
+        item.error("fields", said("{value} is not a mapping of names to rules", value=shown(value)))
         return ()
     rules = []
     for name, document in value.items():
@@ -108,7 +115,7 @@ def _read_field(field: Section, name: str, *, within_each: bool, is_mapping: boo
     _try(field, "regex", regex, Pattern)
     many = field.flag("many", default=False)
     if many and kind is FieldType.ARTICLE:
-        field.error("many", "has no meaning for the type article: a page has one main text; leave it out")
+        field.error("many", said("has no meaning for the type article: a page has one main text; leave it out"))
     return FieldRule(
         name=name,
         css=given.get("css"),
@@ -132,26 +139,32 @@ def _check_sources(
 ) -> None:
     """That there is one source, none for an article, and that it can be read."""
     if len(given) > 1:
-        field.problems.error(field.place, f"has {' and '.join(given)}; keep one")
+        field.problems.error(field.place, said("has {keys}; keep one", keys=listed(given)))
     if kind is FieldType.ARTICLE:
         if given:
             field.error(
-                next(iter(given)), "does not go with the type article, which finds the text itself; leave it out"
+                next(iter(given)), said("does not go with the type article, which finds the text itself; leave it out")
             )
         if within_each:
-            field.error("type", "article is the main text of a whole page; give it a rule without each")
+            field.error("type", said("article is the main text of a whole page; give it a rule without each"))
     elif is_mapping and not any(field.document.get(key) is not None for key in FIELD_SOURCES):
-        field.problems.error(field.place, f"reads nothing; give {', '.join(FIELD_SOURCES[:-1])} or {FIELD_SOURCES[-1]}")
+        field.problems.error(
+            field.place,
+            said("reads nothing; give {keys} or {last}", keys=", ".join(FIELD_SOURCES[:-1]), last=FIELD_SOURCES[-1]),
+        )
     for key, compile_one in _COMPILERS.items():
         _try(field, key, given.get(key), compile_one)
     xpath, source = given.get("xpath"), given.get("from")
     if xpath is not None and within_each and reads_whole_page(xpath):
         field.problems.warn(
             field.at("xpath"),
-            f"{shown(xpath)} begins with / and reads the whole page, not the match of each; begin with .",
+            said(
+                "{xpath} begins with / and reads the whole page, not the match of each; begin with .",
+                xpath=shown(xpath),
+            ),
         )
     if source is not None and source not in SOURCES:
-        field.error("from", f'{shown(source)} is not known; write "url" for the page\'s final URL')
+        field.error("from", said('{source} is not known; write "url" for the page\'s final URL', source=shown(source)))
 
 
 def _read_type(field: Section) -> FieldType:
@@ -161,7 +174,9 @@ def _read_type(field: Section) -> FieldType:
     try:
         return FieldType(name)
     except ValueError:
-        field.error("type", f"{shown(name)} is not a type; known are {', '.join(FieldType)}")
+        field.error(
+            "type", said("{name} is not a type; known are {known}", name=shown(name), known=", ".join(FieldType))
+        )
         return FieldType.TEXT
 
 
@@ -170,10 +185,13 @@ def _read_format(field: Section, kind: FieldType) -> str | None:
     if text is None:
         return None
     if kind not in TIMES:
-        field.error("format", f"belongs to the types date and datetime, not to {kind}; leave it out")
+        field.error("format", said("belongs to the types date and datetime, not to {kind}; leave it out", kind=kind))
     for directive in _DIRECTIVE.findall(text):
         if directive not in _DIRECTIVES:
-            field.error("format", f"{shown('%' + directive)} is not known; write a per cent sign as %%")
+            field.error(
+                "format",
+                said("{directive} is not known; write a per cent sign as %%", directive=shown("%" + directive)),
+            )
     return text
 
 
@@ -182,9 +200,12 @@ def _read_decimal_mark(field: Section, kind: FieldType) -> str:
     if mark is None:
         return "."
     if kind not in NUMBERS:
-        field.error("decimal_mark", f"belongs to the types integer, float and decimal, not to {kind}; leave it out")
+        field.error(
+            "decimal_mark",
+            said("belongs to the types integer, float and decimal, not to {kind}; leave it out", kind=kind),
+        )
     if mark not in (".", ","):
-        field.error("decimal_mark", f'{shown(mark)} is neither "." nor ","')
+        field.error("decimal_mark", said('{mark} is neither "." nor ","', mark=shown(mark)))
         return "."
     return mark
 
@@ -194,12 +215,24 @@ def _read_key(item: Section, rules: tuple[FieldRule, ...], several: str | None) 
     names = {rule.name for rule in rules}
     for index, name in enumerate(key):
         if name not in names:
-            item.error(f"key[{index}]", f"{shown(name)} is not among the fields: {', '.join(sorted(names)) or 'none'}")
+            item.error(
+                f"key[{index}]",
+                said(
+                    "{name} is not among the fields: {known}",
+                    name=shown(name),
+                    known=", ".join(sorted(names)) or said("none"),
+                ),
+            )
         if name in key[:index]:
-            item.error(f"key[{index}]", f"{shown(name)} stands twice")
+            item.error(f"key[{index}]", said("{name} stands twice", name=shown(name)))
     if several is not None and not item.document.get("key"):
-        several_items = f"with {several} a page gives several items"
-        item.error("key", f"is missing; {several_items}, name the fields that tell them apart")
+        item.error(
+            "key",
+            said(
+                "is missing; with {several} a page gives several items, name the fields that tell them apart",
+                several=several,
+            ),
+        )
     return key
 
 
@@ -211,11 +244,18 @@ def is_name(text: str) -> bool:
 def _check_name(item: Section, key: str, name: object) -> None:
     """Names become columns and keys of rows: our own begin with an underscore."""
     if not isinstance(name, str):
-        item.error(key, f"{shown(name)} is not a name; put it in quotes")
+        item.error(key, said("{name} is not a name; put it in quotes", name=shown(name)))
     elif name.startswith("_"):
-        item.error(key, f'{shown(name)} begins with "_"; such names are kept for what the crawler adds')
+        item.error(key, said('{name} begins with "_"; such names are kept for what the crawler adds', name=shown(name)))
     elif not is_name(name):
-        item.error(key, f"{shown(name)} is not a name: printable, no blanks at the ends, {MAX_NAME} characters at most")
+        item.error(
+            key,
+            said(
+                "{name} is not a name: printable, no blanks at the ends, {most} characters at most",
+                name=shown(name),
+                most=MAX_NAME,
+            ),
+        )
 
 
 def _try(section: Section, key: str, text: str | None, compile_one: Callable[[str], object]) -> None:
@@ -224,4 +264,4 @@ def _try(section: Section, key: str, text: str | None, compile_one: Callable[[st
     try:
         compile_one(text)
     except ValueError as error:
-        section.error(key, f"{shown(text)}: {error}")
+        section.error(key, said("{value}: {reason}", value=shown(text), reason=reason_of(error)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from crawler.engine.errors import UrlError
+from crawler.engine.messages import listed, reason_of, said
 from crawler.engine.pages.jmes import Expression
 from crawler.engine.pages.patterns import Pattern
 from crawler.engine.pages.selectors import compile_css, compile_xpath
@@ -21,12 +22,12 @@ def read_follow(rule: Section) -> FollowRule:
     rule.allow(FOLLOW_KEYS)
     given = {key: text for key in _SOURCES if (text := rule.text(key)) is not None}
     if len(given) > 1:
-        rule.problems.error(rule.place, f"has both {' and '.join(given)}; keep one")
+        rule.problems.error(rule.place, said("has both {keys}; keep one", keys=listed(given)))
     for key, text in given.items():
         try:
             _SOURCES[key](text)
         except ValueError as error:
-            rule.error(key, f"{shown(text)}: {error}")
+            rule.error(key, said("{value}: {reason}", value=shown(text), reason=reason_of(error)))
     return FollowRule(
         css=given.get("css"),
         xpath=given.get("xpath"),
@@ -42,14 +43,17 @@ def _read_template(rule: Section, has_json: bool) -> str | None:
     if template is None:
         return None
     if not has_json:
-        rule.error("template", "belongs to json, whose values it makes URLs of; leave it out")
+        rule.error("template", said("belongs to json, whose values it makes URLs of; leave it out"))
     if template.count("{}") != 1:
-        rule.error("template", f'{shown(template)} must hold {{}} once, for the value: "/api/list?page={{}}"')
+        rule.error(
+            "template",
+            said('{template} must hold {{}} once, for the value: "/api/list?page={{}}"', template=shown(template)),
+        )
         return template
     try:
         resolve(template.replace("{}", "1"), "http://localhost/")
     except UrlError as error:
-        rule.error("template", str(error))
+        rule.error("template", reason_of(error))
     return template
 
 
@@ -59,5 +63,5 @@ def _read_patterns(rule: Section, key: str) -> tuple[str, ...]:
         try:
             Pattern(expression)
         except ValueError as error:
-            rule.error(f"{key}[{index}]", f"{shown(expression)}: {error}")
+            rule.error(f"{key}[{index}]", said("{value}: {reason}", value=shown(expression), reason=reason_of(error)))
     return expressions

@@ -11,6 +11,7 @@ from dataclasses import fields
 
 from crawler.engine.fetching.cookies import MAX_COOKIE
 from crawler.engine.fetching.proxy import ProxyError, parse_proxy
+from crawler.engine.messages import reason_of, said
 from crawler.engine.spider import Auth, BasicAuth, SecretRef, Session, SpiderDefinition
 
 from .document import Problems, Section, as_section, shown
@@ -20,7 +21,7 @@ _SECRET_NAME = re.compile(r"[a-zA-Z0-9-][a-zA-Z0-9_-]{0,99}")
 _COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _COOKIE_VALUE = re.compile(r"(?:[\x21-\x3a\x3c-\x7e](?:[\x20-\x3a\x3c-\x7e]*[\x21-\x3a\x3c-\x7e])?)?")
 _USERNAME = re.compile(r"[^\x00-\x1f\x7f:\ud800-\udfff]+")
-_REMEDY = "store it as a secret in the admin and write {secret: name}"
+_REMEDY = said("store it as a secret in the admin and write {{secret: name}}")
 
 
 def read_session(session: Section) -> Session:
@@ -39,20 +40,23 @@ def check_session(definition: SpiderDefinition, session: Section) -> None:
     own = definition.session
     given = {name.lower() for name in definition.manners.headers}
     if own.auth is not None and "authorization" in given:
-        session.error("auth", "manners.headers has Authorization too; keep one of them")
+        session.error("auth", said("manners.headers has Authorization too; keep one of them"))
     if (own.cookies or own.set_cookies) and "cookie" in given:
         place = "set_cookies" if own.set_cookies else "cookies"
-        session.error(place, "manners.headers has Cookie too; put its cookies into session.set_cookies")
+        session.error(place, said("manners.headers has Cookie too; put its cookies into session.set_cookies"))
     if own.proxy is not None and "proxy-authorization" in given:
-        session.error("proxy", "manners.headers has Proxy-Authorization, which servers would get; put it into the URL")
+        session.error(
+            "proxy", said("manners.headers has Proxy-Authorization, which servers would get; put it into the URL")
+        )
     if not own.verify_tls:
         session.problems.warn(
             session.at("verify_tls"),
-            "false: certificates are not checked, anybody on the way can read and change what is fetched",
+            said("false: certificates are not checked, anybody on the way can read and change what is fetched"),
         )
     if own.auth is not None and any(url.startswith("http://") for url in definition.start_pages):
         session.problems.warn(
-            session.at("auth"), "a start URL is http: the credentials can be read on the way; write https if it can"
+            session.at("auth"),
+            said("a start URL is http: the credentials can be read on the way; write https if it can"),
         )
 
 
@@ -63,19 +67,21 @@ def read_reference(value: object, place: str, problems: Problems) -> SecretRef |
     name = reference.text("secret")
     if name is None:
         if reference.document.get("secret") is None and not reference.document.keys() - {"secret"}:
-            problems.error(place, "names no secret; write {secret: name}")
+            problems.error(place, said("names no secret; write {{secret: name}}"))
         return None
     if not _SECRET_NAME.fullmatch(name):
-        reference.error("secret", f'{shown(name)} is not the name of a secret: letters a-z, digits, "-" and "_"')
+        reference.error(
+            "secret", said('{name} is not the name of a secret: letters a-z, digits, "-" and "_"', name=shown(name))
+        )
     return SecretRef(name=name)
 
 
 def cookie_problem(value: str) -> str:
     """Why a cookie of a document, or of a secret, cannot be sent; empty if it can. Never holds the value."""
     if len(value) > MAX_COOKIE:
-        return f"has more than {MAX_COOKIE:,} characters"
+        return said("has more than {most} characters", most=f"{MAX_COOKIE:,}")
     if not _COOKIE_VALUE.fullmatch(value):
-        return 'cannot be sent in a cookie: printable ASCII without ";", no line end, no blank at the ends'
+        return said('cannot be sent in a cookie: printable ASCII without ";", no line end, no blank at the ends')
     return ""
 
 
@@ -83,15 +89,18 @@ def _read_cookies(cookies: Section) -> dict[str, str | SecretRef]:
     found: dict[str, str | SecretRef] = {}
     for name, value in cookies.document.items():
         if not isinstance(name, str) or not _COOKIE_NAME.fullmatch(name):
-            cookies.error(str(name), f"{shown(name)} is not a cookie's name: letters, digits and - as in session-id")
+            cookies.error(
+                str(name),
+                said("{name} is not a cookie's name: letters, digits and - as in session-id", name=shown(name)),
+            )
         elif isinstance(value, Mapping):
             reference = read_reference(value, cookies.at(name), cookies.problems)
             if reference is not None:
                 found[name] = reference
         elif not isinstance(value, str):
-            cookies.error(name, "the value is not a text; put it in quotes, or write {secret: name}")
+            cookies.error(name, said("the value is not a text; put it in quotes, or write {{secret: name}}"))
         elif problem := cookie_problem(value):
-            cookies.error(name, f"the value {problem}")
+            cookies.error(name, said("the value {problem}", problem=problem))
         else:
             found[name] = value
     return found
@@ -106,7 +115,7 @@ def _read_auth(session: Section) -> Auth | None:
     auth.allow(("basic", "bearer"))
     kinds = [key for key in ("basic", "bearer") if auth.document.get(key) is not None]
     if len(kinds) != 1:
-        auth.problems.error(auth.place, "needs one of basic and bearer")
+        auth.problems.error(auth.place, said("needs one of basic and bearer"))
         return None
     if kinds == ["bearer"]:
         bearer = _read_credential(auth, "bearer")
@@ -124,7 +133,7 @@ def _read_username(basic: Section) -> str | SecretRef | None:
     if isinstance(value, Mapping):
         return read_reference(value, basic.at("username"), basic.problems)
     if not isinstance(value, str) or not _USERNAME.fullmatch(value):
-        basic.error("username", "is not a name that can be sent: a text without colon and control characters")
+        basic.error("username", said("is not a name that can be sent: a text without colon and control characters"))
         return None
     return value
 
@@ -132,10 +141,10 @@ def _read_username(basic: Section) -> str | SecretRef | None:
 def _read_credential(section: Section, key: str) -> SecretRef | None:
     value = section.document.get(key)
     if value is None:
-        section.error(key, "is missing; write {secret: name}")
+        section.error(key, said("is missing; write {{secret: name}}"))
         return None
     if not isinstance(value, Mapping):
-        section.error(key, f"must not stand in the document; {_REMEDY}")
+        section.error(key, said("must not stand in the document; {remedy}", remedy=_REMEDY))
         return None
     return read_reference(value, section.at(key), section.problems)
 
@@ -147,14 +156,17 @@ def _read_proxy(session: Section) -> str | SecretRef | None:
     if isinstance(value, Mapping):
         return read_reference(value, session.at("proxy"), session.problems)
     if not isinstance(value, str):
-        session.error("proxy", "is not a text; write http://host:port, or {secret: name}")
+        session.error("proxy", said("is not a text; write http://host:port, or {{secret: name}}"))
         return None
     try:
         proxy = parse_proxy(value)
     except ProxyError as error:
-        session.error("proxy", str(error))
+        session.error("proxy", reason_of(error))
         return None
     if proxy.has_credentials:
-        session.error("proxy", f"holds a user name or password, which must not stand in the document; {_REMEDY}")
+        session.error(
+            "proxy",
+            said("holds a user name or password, which must not stand in the document; {remedy}", remedy=_REMEDY),
+        )
         return None
     return proxy.url

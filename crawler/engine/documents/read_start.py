@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from crawler.engine.errors import UrlError
 from crawler.engine.fetching.requests import Post, form_secrets
+from crawler.engine.messages import reason_of, said
 from crawler.engine.spider import FormValue, SecretRef, SpiderDefinition, StartPost
 from crawler.engine.urls import normalise
 
@@ -38,7 +39,7 @@ def read_start_pages(spider: Section) -> tuple[tuple[str, ...], tuple[StartPost,
         if url is not None:
             urls[url] = None
     if not urls and not posts and len(spider.problems.errors) == before:
-        spider.error("start_urls", "is missing; give at least one URL to begin with")
+        spider.error("start_urls", said("is missing; give at least one URL to begin with"))
     return tuple(urls), tuple(posts.values())
 
 
@@ -51,7 +52,10 @@ def warn_of_shared_keys(definition: SpiderDefinition, problems: Problems) -> Non
         if not rule.key:
             problems.warn(
                 f"items[{index}].key",
-                f"several start pages have the URL {shown(shared[0])}, which is the key of their items; give a key",
+                said(
+                    "several start pages have the URL {url}, which is the key of their items; give a key",
+                    url=shown(shared[0]),
+                ),
             )
 
 
@@ -62,7 +66,7 @@ def _read_url(value: object, place: str, problems: Problems) -> str | None:
     try:
         return normalise(text)
     except UrlError as error:
-        problems.error(place, str(error))
+        problems.error(place, reason_of(error))
         return None
 
 
@@ -72,29 +76,31 @@ def _read_request(entry: Section) -> StartPost | str | None:
     before = len(entry.problems.errors)
     given = entry.document.get("url")
     if given is None:
-        entry.error("url", "is missing; a start page needs a URL")
+        entry.error("url", said("is missing; a start page needs a URL"))
     url = None if given is None else _read_url(given, entry.at("url"), entry.problems)
     has_form, has_json = (entry.document.get(key) is not None for key in ("form", "json"))
     method = entry.document.get("method")
     if method not in (None, "GET", "POST"):
-        entry.error("method", f"{shown(method)} is not a method for a start page; write GET or POST")
+        entry.error(
+            "method", said("{method} is not a method for a start page; write GET or POST", method=shown(method))
+        )
     if has_form and has_json:
-        entry.problems.error(entry.place, "has both form and json; a request has one body")
+        entry.problems.error(entry.place, said("has both form and json; a request has one body"))
     if method == "GET" and (has_form or has_json):
-        entry.error("method", "a GET has no body; put the values into the URL, or write POST")
+        entry.error("method", said("a GET has no body; put the values into the URL, or write POST"))
     form = _read_form(entry.section("form")) if has_form else None
     body = entry.document.get("json")
     if has_json and not _is_json(body):
-        entry.error("json", f"cannot be sent: finite numbers, valid text, at most {MAX_LEVELS} levels")
+        entry.error("json", said("cannot be sent: finite numbers, valid text, at most {most} levels", most=MAX_LEVELS))
     if url is None or len(entry.problems.errors) > before:
         return None
     if not (has_form or has_json or method == "POST"):
         return url
     post = StartPost(url=url, form=form, json=body)
     if url.startswith("http://") and form_secrets(post):
-        entry.problems.warn(entry.at("url"), "is http: the secret can be read on the way; write https if it can")
+        entry.problems.warn(entry.at("url"), said("is http: the secret can be read on the way; write https if it can"))
     if len(Post.of(post).content) > MAX_BODY:
-        entry.problems.error(entry.place, f"has a body of more than {MAX_BODY:,} bytes")
+        entry.problems.error(entry.place, said("has a body of more than {most} bytes", most=f"{MAX_BODY:,}"))
         return None
     return post
 
@@ -103,13 +109,13 @@ def _read_form(form: Section) -> dict[str, FormValue]:
     found: dict[str, FormValue] = {}
     for name, value in form.document.items():
         if not isinstance(name, str) or not _is_text(name):
-            form.error(str(name), f"{shown(name)} is not the name of a form's field")
+            form.error(str(name), said("{name} is not the name of a form's field", name=shown(name)))
             continue
         if not isinstance(value, list | tuple):
             read = _read_value(value, form.at(name), form.problems)
             found[name] = "" if read is None else read
             if isinstance(read, str) and name.lower() in _CREDENTIALS:
-                form.problems.warn(form.at(name), "is stored where people can read it; write {secret: name}")
+                form.problems.warn(form.at(name), said("is stored where people can read it; write {{secret: name}}"))
             continue
         each = (_read_value(one, f"{form.at(name)}[{index}]", form.problems) for index, one in enumerate(value))
         found[name] = tuple(one for one in each if one is not None)
@@ -120,10 +126,12 @@ def _read_value(value: object, place: str, problems: Problems) -> str | SecretRe
     if isinstance(value, Mapping):
         return read_reference(value, place, problems)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        problems.error(place, f"{shown(value)} is neither a text nor a number; a form sends text: quote it")
+        problems.error(
+            place, said("{value} is neither a text nor a number; a form sends text: quote it", value=shown(value))
+        )
         return None
     if not _is_text(str(value)):
-        problems.error(place, f"{shown(value)} holds a NUL or half a surrogate pair; take it out")
+        problems.error(place, said("{value} holds a NUL or half a surrogate pair; take it out", value=shown(value)))
         return None
     return str(value)
 

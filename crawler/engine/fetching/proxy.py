@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from crawler.engine.errors import EngineError, UrlError
+from crawler.engine.messages import said
 from crawler.engine.urls import host_of, normalise
 
 _URL = re.compile(
@@ -62,17 +63,19 @@ def parse_proxy(text: str) -> Proxy:
     """
     found = _URL.fullmatch(text)
     if found is None:
-        raise ProxyError("is not a proxy's URL; write http://host:port, the port always, nothing behind it")
+        raise ProxyError(said("is not a proxy's URL; write http://host:port, the port always, nothing behind it"))
     if found["scheme"] not in _SCHEMES:
-        raise ProxyError(f"has a scheme that is not known; known are {', '.join(_SCHEMES)}")
+        raise ProxyError(said("has a scheme that is not known; known are {known}", known=", ".join(_SCHEMES)))
     try:
         host = host_of(normalise(f"http://{found['host']}/"))
     except UrlError as error:
-        raise ProxyError("has no valid host; write http://host:port") from error
+        raise ProxyError(said("has no valid host; write http://host:port")) from error
     if not 0 < int(found["port"]) < 65_536:
-        raise ProxyError("has no valid port; 1 to 65535")
+        raise ProxyError(said("has no valid port; 1 to 65535"))
     username, _, password = (found["user"] or "").partition(":")
     username, password = unquote(username), unquote(password)
     if _UNSENDABLE.search(username + password) or max(len(username.encode()), len(password.encode())) > 255:
-        raise ProxyError("has a user name or password that cannot be sent; at most 255 bytes, no control characters")
+        raise ProxyError(
+            said("has a user name or password that cannot be sent; at most 255 bytes, no control characters")
+        )
     return Proxy(scheme=found["scheme"], host=host, port=int(found["port"]), username=username, password=password)

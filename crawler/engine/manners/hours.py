@@ -9,6 +9,7 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from crawler.engine.documents.document import Section, shown
+from crawler.engine.messages import reason_of, said
 
 DAY = 24 * 60
 """Minutes."""
@@ -25,11 +26,11 @@ def read_quiet_hours(manners: Section) -> tuple[str, ...]:
         try:
             read_hours(text)
         except ValueError as error:
-            manners.error(f"quiet_hours[{index}]", f"{shown(text)} {error}")
+            manners.error(f"quiet_hours[{index}]", said("{value} {reason}", value=shown(text), reason=reason_of(error)))
     if len(found) > MAX_HOURS:
-        manners.error("quiet_hours", f"has {len(found)} entries; give {MAX_HOURS} at most")
+        manners.error("quiet_hours", said("has {count} entries; give {most} at most", count=len(found), most=MAX_HOURS))
     elif len(manners.problems.errors) == before and QuietHours(found).is_always:
-        manners.error("quiet_hours", "leave no time to fetch anything; shorten them, or disable the spider")
+        manners.error("quiet_hours", said("leave no time to fetch anything; shorten them, or disable the spider"))
     return found
 
 
@@ -37,12 +38,12 @@ def read_hours(text: str) -> tuple[int, int]:
     """``08:00-20:00`` as minutes of the day: from, and until. Raises `ValueError` with the remedy."""
     found = _HOURS.fullmatch(text)
     if found is None:
-        raise ValueError('is not a time of the day; write it as "08:00-20:00"')
+        raise ValueError(said('is not a time of the day; write it as "08:00-20:00"'))
     begin, end = (60 * int(found[hour]) + int(found[hour + 1]) for hour in (1, 3))
     if int(found[2]) > 59 or int(found[4]) > 59 or begin >= DAY or end > DAY:
-        raise ValueError("is not on any clock; give 00:00 to 24:00")
+        raise ValueError(said("is not on any clock; give 00:00 to 24:00"))
     if begin == end:
-        raise ValueError("ends when it begins; give another end")
+        raise ValueError(said("ends when it begins; give another end"))
     return begin, end
 
 

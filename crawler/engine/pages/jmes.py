@@ -15,6 +15,8 @@ import jmespath
 from jmespath import functions, visitor
 from jmespath.exceptions import JMESPathError
 
+from crawler.engine.messages import said
+
 from .page import Budget
 
 MAX_LENGTH = 2_000
@@ -51,13 +53,19 @@ class Expression:
     def __init__(self, text: str) -> None:
         self.text = text
         if len(text) > MAX_LENGTH:
-            raise ValueError(f"is {len(text):,} characters long; at most {MAX_LENGTH:,} are read")
+            raise ValueError(
+                said(
+                    "is {length} characters long; at most {most} are read",
+                    length=f"{len(text):,}",
+                    most=f"{MAX_LENGTH:,}",
+                )
+            )
         try:
             self._parsed: _Node = jmespath.compile(text).parsed
         except JMESPathError as error:
             raise ValueError(_explain(error)) from error
         except (RecursionError, ValueError) as error:
-            raise ValueError(f"is no JMESPath expression: {error}") from error
+            raise ValueError(said("is no JMESPath expression: {reason}", reason=error)) from error
         _check(self._parsed, 0)
         self._path = _plain_path(self._parsed)
 
@@ -151,7 +159,7 @@ def _children(node: _Node) -> list[_Node]:
 def _check(node: _Node, depth: int) -> int:
     """How many copies of its input the node's result may hold. Raises `ValueError` for what may hang or never works."""
     if depth > MAX_DEPTH:
-        raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
+        raise ValueError(said("is nested deeper than {most} levels", most=MAX_DEPTH))
     copies = [_check(child, depth + 1) for child in _children(node)]
     match node["type"]:
         case "function_expression":
@@ -170,7 +178,9 @@ def _check(node: _Node, depth: int) -> int:
         case _:
             total = math.prod(copies)
     if total > MAX_COPIES:
-        raise ValueError(f"may give more than {MAX_COPIES} copies of what it reads; read it in several fields")
+        raise ValueError(
+            said("may give more than {most} copies of what it reads; read it in several fields", most=MAX_COPIES)
+        )
     return max(total, 1)
 
 
@@ -178,12 +188,21 @@ def _check_function(node: _Node) -> None:
     name = str(node["value"])
     spec = functions.Functions.FUNCTION_TABLE.get(name)
     if spec is None:
-        raise ValueError(f'"{name}()" is no function of JMESPath; known are {", ".join(sorted(_KNOWN))}')
+        raise ValueError(
+            said('"{name}()" is no function of JMESPath; known are {known}', name=name, known=", ".join(sorted(_KNOWN)))
+        )
     given, wanted = len(_children(node)), len(spec["signature"])
     is_variadic = bool(wanted) and bool(spec["signature"][-1].get("variadic"))
     if given < wanted or (given > wanted and not is_variadic):
-        least = "at least " if is_variadic else ""
-        raise ValueError(f'"{name}()" takes {least}{wanted} arguments, {given} are given')
+        if is_variadic:
+            message = said(
+                '"{name}()" takes at least {wanted} arguments, {given} are given', name=name, wanted=wanted, given=given
+            )
+        else:
+            message = said(
+                '"{name}()" takes {wanted} arguments, {given} are given', name=name, wanted=wanted, given=given
+            )
+        raise ValueError(message)
 
 
 _KNOWN = frozenset(functions.Functions.FUNCTION_TABLE)
@@ -191,7 +210,7 @@ _KNOWN = frozenset(functions.Functions.FUNCTION_TABLE)
 
 def _check_literal(value: object) -> None:
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("holds a number that JSON does not have (NaN or Infinity)")
+        raise ValueError(said("holds a number that JSON does not have (NaN or Infinity)"))
     if isinstance(value, list):
         for entry in value:
             _check_literal(entry)
@@ -205,12 +224,15 @@ def _explain(error: JMESPathError) -> str:
     position = getattr(error, "lex_position", None)
     found = getattr(error, "token_value", None)
     if position is None:
-        return f"is no JMESPath expression: {' '.join(str(error).split())[:200]}"
+        return said("is no JMESPath expression: {reason}", reason=" ".join(str(error).split())[:200])
     if found in ("", None):
-        return "is no JMESPath expression: it ends too early"
-    hint = (
-        ""
-        if found != "-"
-        else '; a name with other characters than letters, digits and _ wants double quotes: "\\"a-b\\""'
+        return said("is no JMESPath expression: it ends too early")
+    if found == "-":
+        return said(
+            'is no JMESPath expression: "-" cannot stand at character {position}; a name with other characters than '
+            'letters, digits and _ wants double quotes: "\\"a-b\\""',
+            position=position + 1,
+        )
+    return said(
+        'is no JMESPath expression: "{found}" cannot stand at character {position}', found=found, position=position + 1
     )
-    return f'is no JMESPath expression: "{found}" cannot stand at character {position + 1}{hint}'

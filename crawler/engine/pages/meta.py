@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from turbohtml import Element, Node
 
+from crawler.engine.messages import said
+
 from .page import PageTree
 
 
@@ -19,7 +21,7 @@ class MetaSelector:
 
     def __init__(self, name: str) -> None:
         if name != name.strip() or not name.isprintable():
-            raise ValueError('is no name of a meta element; write it as in the page: "og:title"')
+            raise ValueError(said('is no name of a meta element; write it as in the page: "og:title"'))
         quoted = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
         # `property` and `itemprop` are lists of words, `name` is one text.
         word = "=" if " " in name else "~="

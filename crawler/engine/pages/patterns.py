@@ -12,6 +12,8 @@ from typing import Protocol
 
 import re2
 
+from crawler.engine.messages import said
+
 from .bounds import longest_text
 from .values import fold
 
@@ -121,9 +123,9 @@ def _simple(expression: str) -> re.Pattern[str] | None:
 def _explain(error: re2.error) -> str:
     reason = error.args[0].decode("utf-8", "replace") if error.args else "it cannot be read"
     if reason.startswith(("invalid perl operator: (?=", "invalid perl operator: (?!")):
-        return "look-ahead is not supported; capture the wanted part in a group instead"
+        return said("look-ahead is not supported; capture the wanted part in a group instead")
     if reason.startswith("invalid perl operator: (?<"):
-        return "look-behind is not supported; capture the wanted part in a group instead"
+        return said("look-behind is not supported; capture the wanted part in a group instead")
     if reason.startswith("invalid escape sequence: \\") and reason[-1].isdigit():
-        return f"back-references ({reason[-2:]}) are not supported; matching takes linear time here"
+        return said("back-references ({number}) are not supported; matching takes linear time here", number=reason[-2:])
     return str(reason)

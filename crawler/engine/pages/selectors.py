@@ -15,6 +15,8 @@ from typing import Protocol, TypeAlias
 
 from turbohtml import Comment, Document, Element, Node, ProcessingInstruction, XPath, parse
 
+from crawler.engine.messages import said
+
 from .page import PageTree, ReadingFailed
 from .plainpaths import HTML_TAGS, plain_path
 
@@ -58,7 +60,7 @@ def compile_each(text: str) -> CssSelector | XPathSelector:
         return compile_xpath(text)
     selector = compile_css(text)
     if not selector.is_plain:
-        raise ValueError("each needs elements; take the pseudo-element off")
+        raise ValueError(said("each needs elements; take the pseudo-element off"))
     return selector
 
 
@@ -173,9 +175,9 @@ def _split_pseudo_element(text: str) -> CssSelector:
     shown = _PSEUDO_NAME.match(text, position)
     name = shown[0] if shown else "::"
     if in_list:
-        raise ValueError(f'"{name}" may not stand in a comma list; write :is(a, b){name} instead')
+        raise ValueError(said('"{name}" may not stand in a comma list; write :is(a, b){name} instead', name=name))
     if is_nested:
-        raise ValueError(f'"{name}" may not stand inside brackets; it belongs at the very end')
+        raise ValueError(said('"{name}" may not stand inside brackets; it belongs at the very end', name=name))
     known = _PSEUDO_AT_END.match(text, position)
     if known is None:
         raise ValueError(_pseudo_reason(name, text[position + len(name) :]))
@@ -214,17 +216,17 @@ def _scan(text: str) -> tuple[list[tuple[int, bool]], bool]:
 
 def _pseudo_reason(name: str, rest: str) -> str:
     if name == "::text" or (name.startswith("::attr(") and name.endswith(")") and name[7:-1].strip()):
-        return f'"{name}" may stand once, at the very end; "{rest.strip()}" follows it'
+        return said('"{name}" may stand once, at the very end; "{rest}" follows it', name=name, rest=rest.strip())
     if name.startswith("::attr"):
-        return f'"{name}" names no attribute. Write "::attr(href)"'
+        return said('"{name}" names no attribute. Write "::attr(href)"', name=name)
     nearest = "::attr(name)" if name.startswith("::a") else "::text"
-    return f'"{name}" is not known. Did you mean "{nearest}"?'
+    return said('"{name}" is not known. Did you mean "{nearest}"?', name=name, nearest=nearest)
 
 
 def _css_reason(error: ValueError, text: str) -> str:
     reason = str(error).partition('": ')[2] or str(error)
     single = re.search(r":(text|attr)\b", text)
-    return f'{reason}; did you mean "::{single[1]}"?' if single else reason
+    return said('{reason}; did you mean "::{single}"?', reason=reason, single=single[1]) if single else reason
 
 
 _STRINGS = re.compile(r"\"[^\"]*\"|'[^']*'")
@@ -244,10 +246,16 @@ def _check_names(xpath: str) -> None:
     """Raises `ValueError` for what the compiler would notice only on a page where it is reached."""
     bare = _STRINGS.sub("''", xpath)
     if variable := _VARIABLE.search(bare):
-        raise ValueError(f"${variable[1]}: there are no variables here; write the value itself")
+        raise ValueError(said("${variable}: there are no variables here; write the value itself", variable=variable[1]))
     for call in _CALL.findall(bare):
         if call in _FUNCTIONS or call in _NODE_TESTS or call in _OPERATORS:
             continue
-        raise ValueError(f'"{call}()" is not a function of XPath 1.0; take what can be matched to the field\'s regex')
+        raise ValueError(
+            said('"{call}()" is not a function of XPath 1.0; take what can be matched to the field\'s regex', call=call)
+        )
     if prefix := _PREFIX.search(bare):
-        raise ValueError(f'"{prefix[0]}": prefixes are not known; write *[local-name()="rect"] for such an element')
+        raise ValueError(
+            said(
+                '"{prefix}": prefixes are not known; write *[local-name()="rect"] for such an element', prefix=prefix[0]
+            )
+        )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from turbohtml import Node
 
+from crawler.engine.messages import said
 from crawler.engine.spider import FieldRule
 
 from .jmes import JsonValue
@@ -41,7 +42,7 @@ def compile_path(text: str) -> TypedPath:
     """Raises `ValueError` with the reason."""
     kind, *names = text.split(".")
     if not kind or not all(names) or any(part != part.strip() or " " in part for part in (kind, *names)):
-        raise ValueError('is no path; write a type and names, joined by dots: "Product.offers.price"')
+        raise ValueError(said('is no path; write a type and names, joined by dots: "Product.offers.price"'))
     return TypedPath(_local(kind), tuple(names))
 
 
