@@ -67,10 +67,12 @@ def fetch(definition: SpiderDefinition, url: str, *, seconds: float | None = Non
     return asyncio.run(_fetch(definition, asked, headers, session, seconds))
 
 
-def explain(definition: SpiderDefinition, answer: Answer) -> Explanation:
-    """What the spider makes of an answer, within the bounds of a crawl and without any network."""
-    [found] = explain_all(definition, [answer])
-    return Explanation(answer.url, notice=str(found)) if isinstance(found, ReadingEnded) else found
+def explain(definition: SpiderDefinition, answer: Answer, *, seconds: float | None = None) -> Explanation:
+    """What the spider makes of an answer, within the bounds of a crawl and of `seconds`, and without any network."""
+    [found] = explain_all(definition, [answer], seconds=seconds)
+    if isinstance(found, ReadingEnded):
+        return Explanation(answer.url, notice=str(found), reason=found.reason)
+    return found
 
 
 def explain_all(

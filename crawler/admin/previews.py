@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from crawler.models import Spider
 from crawler.workshop.draft import Draft
-from crawler.workshop.previewing import default_address, look
+from crawler.workshop.previewing import default_address, last_address, look
 
 ASK = "_preview"
 """The button that asks the site anew; its value is ``fetch``."""
@@ -39,8 +39,9 @@ def preview_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
 
 def panel(request: HttpRequest, spider: Spider | None, draft: Draft) -> dict[str, object]:
     """What `preview_panel.html` needs. The site is asked where the request came by the button `_preview` alone."""
-    url = request.POST.get("url", "").strip()[:MAX_ADDRESS] or default_address(spider, draft.definition)
     user_id = request.user.pk or 0
+    given = request.POST.get("url", "").strip()[:MAX_ADDRESS]
+    url = given or last_address(user_id, spider) or default_address(spider, draft.definition)
     found = look(user_id, spider, draft, url, fetch=request.POST.get(ASK) == "fetch")
     path = reverse("admin:crawler_spider_preview")
     return {

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from crawler import preview
@@ -29,6 +30,8 @@ from .linkverdicts import LinksView, first_hashes, links_view
 from .samples import SAMPLES, Sample, WorkshopBusy, manner_of
 from .wording import told
 
+SECONDS = 3.0
+"""For the reading of a page, which takes some milliseconds: a crawl would give a big one more."""
 PROBLEMS_SHOWN = 5
 MAX_STARTS = 100
 """Start pages among which the one to begin with is looked for."""
@@ -94,10 +97,10 @@ class Preview:
 def look(user_id: int, spider: Spider | None, draft: Draft, url: str, *, fetch: bool = False) -> Preview:
     """What the draft makes of the page at `url`. Asks the site for it only with `fetch`; stores nothing.
 
-    Two queries at most beside those for secrets.
+    One query at most beside those for secrets.
     """
     if draft.definition is not None:
-        _LAST.keep(user_id, spider, draft.definition)
+        _LAST.keep(user_id, spider, draft.definition, url)
     last = _LAST.get(user_id, spider)
     definition = None if last is None else last.definition
     problems, busy = draft.problems, ""
@@ -140,23 +143,27 @@ def forget() -> None:
     _LAST.clear()
 
 
+def last_address(user_id: int, spider: Spider | None) -> str:
+    """The page of a stored spider that its user looked at last; empty where that is not known (any more)."""
+    last = None if spider is None else _LAST.get(user_id, spider)
+    return "" if last is None else last.url
+
+
 def default_address(spider: Spider | None, definition: SpiderDefinition | None) -> str:
     """The page to begin with: a start page that gave an item, else a page of the latest items, else the first start
-    page; empty where there is none. Two queries."""
+    page; empty where there is none. One query."""
     starts = () if definition is None else definition.start_pages
     if spider is not None:
         hashes = [hash_url(url) for url in starts[:MAX_STARTS]]
-        giving = Item.objects.filter(page__in=Page.objects.filter(spider=spider, url_hash__in=hashes)).values_list(
-            "page__url_hash", flat=True
+        # The pages of a crawl are in the order in which it came to know them: the first start page is the first.
+        giving = Page.objects.filter(spider=OuterRef("pk"), url_hash__in=hashes, item_rows__isnull=False).order_by("id")
+        latest = Item.objects.filter(spider=OuterRef("pk"), page__isnull=False).order_by("-changed_at")
+        found = Spider.objects.filter(pk=spider.pk).values_list(
+            Subquery(giving.values("url")[:1]), Subquery(latest.values("page__url")[:1])
         )
-        gave = set(giving[:MAX_STARTS])
-        found = next((url for url in starts if hash_url(url) in gave), "")
-        if found:
-            return found
-        latest = Item.objects.filter(spider=spider, page__isnull=False).order_by("-changed_at")
-        url = latest.values_list("page__url", flat=True).first()
-        if url:
-            return url
+        for start, page in found:
+            if start or page:
+                return str(start or page)
     return starts[0] if starts else ""
 
 
@@ -177,7 +184,7 @@ class _Reading:
         sample = self.sample
         explanation: Explanation | None = None
         if sample.answer is not None and not sample.reason:
-            explanation = preview.explain(self.definition, sample.answer)
+            explanation = preview.explain(self.definition, sample.answer, seconds=SECONDS)
         return Preview(
             url=self.url,
             problems=self.problems,
@@ -214,6 +221,8 @@ class _Right:
 
     definition: SpiderDefinition
     at: datetime
+    url: str
+    """Of the page that it was tried on."""
 
 
 @dataclass(slots=True)
@@ -227,9 +236,9 @@ class _LastRight:
         with self._lock:
             return self._kept.get(_key(user_id, spider))
 
-    def keep(self, user_id: int, spider: Spider | None, definition: SpiderDefinition) -> None:
+    def keep(self, user_id: int, spider: Spider | None, definition: SpiderDefinition, url: str) -> None:
         with self._lock:
-            self._kept[_key(user_id, spider)] = _Right(definition, timezone.now())
+            self._kept[_key(user_id, spider)] = _Right(definition, timezone.now(), url)
             self._kept.move_to_end(_key(user_id, spider))
             if len(self._kept) > MAX_REMEMBERED:
                 self._kept.popitem(last=False)

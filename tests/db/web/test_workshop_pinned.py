@@ -234,7 +234,7 @@ def test_the_tab_takes_few_queries_however_many_pages_there_are(
 ) -> None:
     for number in (1, 2):
         pin(web, spider, f"{site.url}/book/{number}")
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(10):
         web.get(f"{page_of(spider)}?tab=pinned")
 
 
@@ -246,9 +246,11 @@ def test_a_page_that_takes_too_long_is_told_and_the_save_goes_on(
     document = site_spider(site.url)
     slow = {"xpath": "//p[count(preceding::p[count(preceding::p) > 3]) > 3]"}
     document["items"][0]["fields"]["price"] = slow  # type: ignore[index]
+    monkeypatch.setattr(previewing, "SECONDS", 0.3)
     compare = pinned.compare
     monkeypatch.setattr(pinned, "compare", lambda *arguments: compare(*arguments, seconds=0.3))
     page = web.post(page_of(spider), form_of(document, _save="1")).content.decode()
+    assert "reading the pages took longer than 0.3 s" in plain(page).partition("Live preview")[2]
     assert "It could not be read: reading the pages took longer than 0.3 s" in plain(page)
     [mark] = re.findall(r'name="_despite" value="(\w+)"', page)
     assert web.post(page_of(spider), form_of(document, _despite=mark)).status_code == 302

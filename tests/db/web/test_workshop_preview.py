@@ -318,6 +318,15 @@ def test_the_page_of_a_spider_has_its_preview_and_asks_the_site_nothing(web: Cli
     assert "data-at-once" not in new
 
 
+def test_the_page_that_one_tried_last_is_there_again(web: Client, site: SiteServer) -> None:
+    spider = definitions.save_spider(site_spider(site.url))
+    look(web, site_spider(site.url), f"{site.url}/book/1", fetch=True, path=f"{PREVIEW}?spider={spider.pk}")
+    page = web.get(f"/admin/crawler/spider/{spider.pk}/change/").content.decode()
+    assert f'value="{site.url}/book/1"' in page
+    assert "price 26.10" in plain(page)
+    assert "data-at-once" not in page
+
+
 def test_without_script_the_button_fetches_and_saves_nothing(web: Client, site: SiteServer) -> None:
     spider = definitions.save_spider(site_spider(site.url))
     body = form_of(site_spider(site.url, category="other"), f"{site.url}/book/1", _preview="fetch")
@@ -336,7 +345,9 @@ def test_the_page_to_begin_with_is_one_that_gives_items() -> None:
     assert default_address(spider, definition) == "https://shop.example/"
     make_item(spider, page=make_page(spider, "item/1"))
     assert default_address(spider, definition) == "https://shop.example/item/1"
-    make_item(spider, page=make_page(spider, "second"))
     make_item(spider, page=make_page(spider, "item/2"))
+    assert default_address(spider, definition) == "https://shop.example/item/2"
+    make_item(spider, page=make_page(spider, "second"))
+    make_item(spider, page=make_page(spider, "item/3"))
     assert default_address(spider, definition) == "https://shop.example/second"
     assert default_address(None, None) == ""
