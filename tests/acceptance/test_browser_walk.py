@@ -1,0 +1,199 @@
+"""Every page of the admin, found by its links, in a real browser: for everybody, in both languages, and for each role.
+
+On each: the answer is a page, the console and the policy are silent, axe finds nothing, nothing is wider than the
+screen, and no word of the other language is left.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import product as combined
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.servers.serving import serve_in_thread
+from tests.servers.sites import SiteServer
+
+from .browser import DESK, PASSWORD, PHONE, barriers, browsing
+from .product import Product
+from .web import site_of
+
+pytestmark = [pytest.mark.process, pytest.mark.browser, pytest.mark.any_database]
+
+SITE = {
+    "/": '<h1>Lamps</h1><a href="/one">one</a> <a href="/two">two</a> <a href="/gone">gone</a>',
+    "/one": '<h1>One</h1><p class="price">1.50</p>',
+    "/two": '<h1>Two</h1><p class="price">dear</p>',
+}
+SPIDER = {
+    "name": "lamps",
+    "follow": [{"css": "a[href]"}],
+    "items": [
+        {
+            "type": "lamp",
+            "match": "/(one|two)$",
+            "key": ["name"],
+            "fields": {"name": {"css": "h1::text", "required": True}, "price": {"css": ".price", "type": "decimal"}},
+        }
+    ],
+}
+JOBS = [
+    {
+        "job_id": "lamps-nightly",
+        "handler": "crawl",
+        "job_data": {"type": "spider", "target": "lamps"},
+        "trigger": {"type": "cron", "cron": "0 2 * * *"},
+    },
+    {
+        "job_id": "lamps-often",
+        "handler": "crawl",
+        "job_data": {"type": "spider", "target": "lamps"},
+        "trigger": {"type": "interval", "seconds": 3600},
+    },
+]
+ROLES = ("Viewer", "Operator", "Editor")
+LEFT_ALONE = re.compile(r"/(logout|jsi18n|password_change|export)/|\.(css|js|svg)$")
+DATA = "code, pre, textarea, input, option, script, .ll-mono, [lang=en], .ll-log"
+"""Where what others wrote, or what is the same in every language, stands."""
+WORDS = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")
+"""Two words of English beside each other."""
+
+Way = tuple[str, str, Mapping[str, int]]
+"""A language, a colour scheme, a size of the screen."""
+EVERY_WAY: list[Way] = list(combined(("en", "zh-hans"), ("light", "dark"), (DESK, PHONE)))
+FOUR_WAYS = [EVERY_WAY[0], EVERY_WAY[3], EVERY_WAY[5], EVERY_WAY[6]]
+"""Each language, scheme and size twice."""
+
+
+def shape(address: str) -> str:
+    """Pages of one kind have one: `/admin/crawler/spider/N/change/`."""
+    return re.sub(r"/(\d+|[0-9a-f-]{30,})(?=/)", "/N", urlsplit(address).path)
+
+
+def found_pages(page: Page, start: str) -> Iterator[str]:
+    """The address of the first page of each kind that links lead to, as each is opened."""
+    waiting, known = deque([start]), {shape(start)}
+    while waiting:
+        address = waiting.popleft()
+        answer = page.goto(address)
+        assert answer is not None
+        assert answer.status == 200, f"{address}: {answer.status}"
+        if not answer.headers.get("content-type", "").startswith("text/html"):
+            continue
+        yield address
+        hrefs: list[str] = page.eval_on_selector_all("a[href]:not([download])", "all => all.map(a => a.href)")
+        for href in hrefs:
+            other = urljoin(page.url, href)
+            is_ours = urlsplit(other).netloc == urlsplit(page.url).netloc and urlsplit(other).path.startswith("/admin/")
+            if is_ours and not LEFT_ALONE.search(urlsplit(other).path) and shape(other) not in known:
+                known.add(shape(other))
+                waiting.append(other.partition("#")[0])
+
+
+def flaws(page: Page) -> list[str]:
+    """Of the page as it stands: what axe finds, what is too wide, and, on a Chinese page, English."""
+    found = barriers(page)
+    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    if wider > 0:
+        found.append(f"{wider} px too wide")
+    if page.get_attribute("html", "lang") != "en":
+        found += [f"English: {text}" for text in english(page)]
+    return found
+
+
+def english(page: Page) -> list[str]:
+    texts: list[str] = page.evaluate(
+        """data => {
+            const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), texts = [];
+            while (walker.nextNode()) {
+                const parent = walker.currentNode.parentElement;
+                if (!parent.closest(data)) texts.push(walker.currentNode.textContent.trim());
+            }
+            return texts;
+        }""",
+        DATA,
+    )
+    return [text[:100] for text in texts if WORDS.search(text)]
+
+
+def log_in(page: Page, name: str) -> None:
+    page.context.clear_cookies()
+    page.goto("/admin/login/")
+    page.fill("#id_username", name)
+    page.fill("#id_password", PASSWORD)
+    page.click("[type=submit]")
+
+
+def speak(page: Page, language: str) -> None:
+    """By the button of the navigation, whose value is the language that it leads to."""
+    page.goto("/admin/")
+    button = page.locator(".ll-menu button[name=language]")
+    if button.get_attribute("value") == language:
+        button.click()
+
+
+def show(page: Page, scheme: str, size: Mapping[str, int]) -> None:
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]  # a literal
+    page.set_viewport_size(size)  # type: ignore[arg-type]  # the same keys
+
+
+@contextmanager
+def furnished(product: Product) -> Iterator[str]:
+    """The address of a site that has been at work: items, one of them incomplete, a page that failed, each role."""
+    shop = SiteServer(product.folder / "shop")
+    for target, body in SITE.items():
+        shop.replace(target, body.encode())
+    product.environment["CRAWLER_ALLOWED_NETWORKS"] = "127.0.0.0/8"
+    with serve_in_thread(shop) as address:
+        product.load(spiders=[SPIDER | {"start_urls": [address]}], jobs=JOBS)
+        for _time in range(2):
+            product.manage("crawl", "lamps")
+        product.create_superuser()
+        for role in ROLES:
+            product.create_superuser(role.lower(), PASSWORD)
+            product.sql("UPDATE auth_user SET is_superuser = ? WHERE username = ?", [False, role.lower()])
+            product.sql(
+                "INSERT INTO auth_user_groups (user_id, group_id) SELECT u.id, g.id FROM auth_user u, auth_group g "
+                "WHERE u.username = ? AND g.name = ?",
+                [role.lower(), role],
+            )
+        with site_of(product) as base_url:
+            yield base_url
+
+
+def look_at(page: Page, addresses: Sequence[str], ways: Sequence[Way]) -> list[str]:
+    """The flaws of each page in one way after the other of those that it is looked at."""
+    found = []
+    for language, scheme, size in ways:
+        speak(page, language)
+        show(page, scheme, size)
+        for address in addresses:
+            page.goto(address)
+            place = f"{urlsplit(address).path} {language} {scheme} {size['width']} px"
+            found += [f"{place}: {flaw}" for flaw in flaws(page)]
+    return found
+
+
+def test_every_page_is_for_everybody(product: Product) -> None:
+    """Each page in one of four ways in turn; the soak looks at all eight, for each role."""
+    with furnished(product) as base_url, browsing(base_url) as page:
+        log_in(page, "ada")
+        addresses = list(found_pages(page, f"{base_url}/admin/"))
+        assert len(addresses) > 40, addresses
+        found = []
+        for number, way in enumerate(FOUR_WAYS):
+            found += look_at(page, addresses[number :: len(FOUR_WAYS)], [way])
+        assert found == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", ["ada", *map(str.lower, ROLES)])
+def test_every_page_is_for_everybody_in_every_way_and_role(product: Product, name: str) -> None:
+    with furnished(product) as base_url, browsing(base_url) as page:
+        log_in(page, name)
+        assert look_at(page, list(found_pages(page, f"{base_url}/admin/")), EVERY_WAY) == []
