@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseRedirect
+from django.db.models import Field, ManyToManyField, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from knox import admin as knox_admin  # noqa: F401  # registers its own page, which is taken away below
 from knox.models import AuthToken
 
@@ -32,10 +34,38 @@ for model in (User, Group, AuthToken):
 
 @admin.register(User)
 class LampUserAdmin(UserAdmin[User]):
+    """Rights come by groups. Django's two-column choosers have unlabelled parts and texts without a translation."""
+
     actions_on_top = False
     actions_on_bottom = True
     show_full_result_count = False
     search_help_text = gettext_lazy("Name or address")
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
+    formfield_overrides: ClassVar[dict[type[Field[Any, Any]], dict[str, object]]] = {
+        ManyToManyField: {"widget": forms.CheckboxSelectMultiple}
+    }
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        (gettext_lazy("Person"), {"fields": ("first_name", "last_name", "email", "last_login", "date_joined")}),
+        (gettext_lazy("Rights"), {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
+        (
+            gettext_lazy("Rights beside those of the groups"),
+            {"fields": ("user_permissions",), "classes": ("collapse",)},
+        ),
+    )
+
+    def get_deleted_objects(
+        self, objs: Iterable[User], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """In numbers: their tokens go with them."""
+        users = list(objs)
+        tokens = AuthToken.objects.filter(user__in=users).count()
+        lines = [user.get_username() for user in users]
+        lines.append(
+            ngettext("%(count)d API token of theirs", "%(count)d API tokens of theirs", tokens) % {"count": tokens}
+        )
+        return lines, {str(self.opts.verbose_name_plural): len(users)}, set(), []
 
 
 @admin.register(Group)
@@ -43,6 +73,10 @@ class LampGroupAdmin(GroupAdmin):
     actions_on_top = False
     actions_on_bottom = True
     show_full_result_count = False
+    filter_horizontal = ()
+    formfield_overrides: ClassVar[dict[type[Field[Any, Any]], dict[str, object]]] = {
+        ManyToManyField: {"widget": forms.CheckboxSelectMultiple}
+    }
 
 
 class TokenForm(forms.ModelForm[AuthToken]):
@@ -99,6 +133,20 @@ class TokenAdmin(LampAdmin[AuthToken]):
 
     def has_change_permission(self, request: HttpRequest, obj: AuthToken | None = None) -> bool:
         return False
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, object] | None = None
+    ) -> HttpResponse:
+        """None: a token is made and deleted, never changed."""
+        raise Http404
+
+    def get_deleted_objects(
+        self, objs: Iterable[AuthToken], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """By whose it is and its first characters: the rest is the hash that is stored."""
+        tokens = list(objs)
+        lines = [f"{token.user.get_username()}: {token.token_key[:SHOWN]}…" for token in tokens]
+        return lines, {_("API tokens"): len(tokens)}, set(), []
 
     @admin.display(description=gettext_lazy("token"), ordering="user__username")
     def named(self, token: AuthToken) -> SafeString:
