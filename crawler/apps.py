@@ -9,6 +9,6 @@ class CrawlerConfig(AppConfig):
     verbose_name = _("Crawls")
 
     def ready(self) -> None:
-        from . import receivers
+        from . import receivers, wording  # noqa: F401  # registers its sentences
 
         receivers.connect()

@@ -13,7 +13,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Field, ManyToManyField, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -137,8 +137,8 @@ class TokenAdmin(LampAdmin[AuthToken]):
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
-        """None: a token is made and deleted, never changed."""
-        raise Http404
+        """None, but a way back: a token is made and deleted, never changed."""
+        return HttpResponseRedirect(reverse("admin:knox_authtoken_changelist"))
 
     def get_deleted_objects(
         self, objs: Iterable[AuthToken], request: HttpRequest

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crawlproject.web.admin import day_of, when
+from scheduling import wording
 from scheduling.durations import duration
 
 register = template.Library()
@@ -117,6 +118,12 @@ def _lamp(letter: str, x: int) -> SafeString:
 def moment(value: datetime | None) -> SafeString | str:
     """A moment in the scheduler's zone."""
     return when(value)
+
+
+@register.filter
+def told(text: str) -> str:
+    """A stored sentence in the reader's language."""
+    return wording.told(text)
 
 
 @register.filter

@@ -15,20 +15,21 @@ from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
 from scheduling.definitions.difflines import diff_lines
 from scheduling.definitions.versions import version
 from scheduling.models import DefinitionVersion, ScheduledJob
+from scheduling.wording import told
 
 from .head import address
 
 
 @admin.register(DefinitionVersion)
 class DefinitionVersionAdmin(ReadOnlyAdmin[DefinitionVersion]):
-    list_display = ("named", "saved", "user", "comment", "whole_story")
+    list_display = ("named", "saved", "user", "remark", "whole_story")
     list_filter = ("kind",)
     search_fields = ("=key",)
     search_help_text = gettext_lazy("The whole id or name")
     ordering = ("-id",)
     list_select_related = ("user",)
-    fields = ("kind", "key", "number", "user", "at", "comment", "whole_story", "changes", "text")
-    readonly_fields = ("text", "whole_story", "changes")
+    fields = ("kind", "key", "number", "user", "at", "remark", "whole_story", "changes", "text")
+    readonly_fields = ("text", "remark", "whole_story", "changes")
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """Adds the schedules that the rows belong to, with one query."""
@@ -64,6 +65,10 @@ class DefinitionVersionAdmin(ReadOnlyAdmin[DefinitionVersion]):
     @admin.display(description=gettext_lazy("saved"), ordering="at")
     def saved(self, version: DefinitionVersion) -> SafeString | str:
         return when(version.at)
+
+    @admin.display(description=gettext_lazy("comment"))
+    def remark(self, version: DefinitionVersion) -> str:
+        return told(version.comment)
 
     @admin.display(description=gettext_lazy("changes to the one before"))
     def changes(self, row: DefinitionVersion) -> SafeString | str:

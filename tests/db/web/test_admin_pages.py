@@ -139,7 +139,8 @@ def test_a_list_answers_to_its_search_and_to_every_filter(
 def test_every_row_has_its_page(web: Client, rows: dict[type[Model], Model], model: type[Model]) -> None:
     for row in model._default_manager.all():
         check_page(web, address(model, "change", row.pk))
-        check_page(web, address(model, "history", row.pk))
+        if model is not AuthToken:  # made and deleted, never changed
+            check_page(web, address(model, "history", row.pk))
 
 
 @pytest.mark.parametrize("model", EDITED)

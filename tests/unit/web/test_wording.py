@@ -1,0 +1,92 @@
+"""Stored English in the reader's language."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.utils.translation import override
+
+from scheduling.wording import Template, told
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def chinese() -> Iterator[None]:
+    with override("zh-hans"):
+        yield
+
+
+@pytest.mark.usefixtures("chinese")
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("Cancelled by ada.", "由 ada 取消。"),
+        (
+            "4 pages, 3 unchanged; 1 item read, 0 new, 1 changed.",
+            "4 个页面，3 个未变化；读取 1 个条目，新增 0，变更 1。",
+        ),
+        ("12 of 14 spiders completed. 2 failed.", "14 个爬虫中完成了 12 个。2 个失败。"),
+        ("", ""),
+        ("ValueError: what somebody wrote", "ValueError: what somebody wrote"),
+    ],
+)
+def test_a_stored_sentence_is_told_in_chinese(stored: str, shown: str) -> None:
+    assert told(stored) == shown
+
+
+@pytest.mark.usefixtures("chinese")
+def test_what_follows_a_known_sentence_is_kept() -> None:
+    text = told("4 pages, 3 unchanged; 1 item read, 0 new, 1 changed. Somebody's own words (1).")
+    assert text.endswith("Somebody's own words (1).")
+    assert "4 pages" not in text
+
+
+def test_english_is_not_touched() -> None:
+    with override("en"):
+        assert told("Cancelled by ada.") == "Cancelled by ada."
+
+
+@pytest.mark.usefixtures("chinese")
+def test_no_value_is_a_format() -> None:
+    assert "100%s" in told("Cancelled by 100%s.")
+    assert "%(who)s" in told("Cancelled by %(who)s.")
+
+
+def test_a_long_sentence_of_nobody_costs_little() -> None:
+    with override("zh-hans"):
+        text = "Stopped at " * 100_000
+        assert told(text).endswith(text[-1_000:])
+
+
+def test_a_template_takes_numbers_and_percents() -> None:
+    template = Template("%(rate).1f %% of %(name)s, %(count)d left")
+    [pattern] = template.patterns()
+    found = pattern.match("98.5 % of the lot, 1,200 left")
+    assert found is not None
+    assert found.groupdict() == {"rate": "98.5", "name": "the lot", "count": "1,200"}
+
+
+@pytest.mark.parametrize("app", ["scheduling", "crawler"])
+def test_each_template_is_one_that_is_stored(app: str) -> None:
+    """Those before the engine's, which fills its own in: each stands somewhere else, to the letter."""
+    source, mark, _engine = (ROOT / app / "wording.py").read_text(encoding="utf-8").partition("# Of the engine")
+    if mark:
+        source += ")"
+    templates = [
+        str(node.args[0].value)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_"
+        and isinstance(node.args[0], ast.Constant)
+    ]  # fmt: skip
+    others = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / app).rglob("*.py") if path.name != "wording.py"
+    )
+    joined = re.sub(r'"\s*\n\s*"', "", others)
+    assert len(templates) > 10
+    # The line of a run's progress is put together of amounts.
+    assert [one for one in templates if f'"{one}"' not in joined and one != "%(pages)s, %(items)s"] == []
