@@ -1,6 +1,6 @@
 """Django's settings, all read from the environment (or from the `.env` file that `manage.py setup` writes).
 
-README.md holds the table of the variables. The environment wins over `.env`.
+docs/settings.md holds the table of the variables. The environment wins over `.env`.
 """
 
 from __future__ import annotations
