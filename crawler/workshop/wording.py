@@ -50,7 +50,7 @@ _LIBRARIES = tuple(
         ),
         (
             r"(?P<name>[\w-]+)\(\) takes (?P<wanted>\d+(?: to \d+)?) arguments?, got (?P<given>\d+)",
-            gettext_noop("“{name}()” takes {wanted} arguments, {given} are given"),
+            gettext_noop("“{name}()” wants another number of arguments: {wanted}, not {given}"),
         ),
         (r"(?P<name>[\w-]+)\(\) of a non-node-set", gettext_noop("“{name}()” takes elements; give it a path")),
         # RE2

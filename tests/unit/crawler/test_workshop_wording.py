@@ -1,0 +1,135 @@
+"""Messages about a document in the reader's language: none is left out, and English stays as the engine says it."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import pickle
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.utils import translation
+
+from crawler.engine.messages import Message, Quoted, listed, printable, said
+from crawler.workshop import wording
+from crawler.workshop.draft import Draft
+from crawler.workshop.wording import told
+from crawler.workshop.wording_templates import TEMPLATES
+
+ROOT = Path(__file__).resolve().parents[3]
+SAID = ("crawler/definitions", "crawler/workshop/draft.py", "crawler/engine")
+"""Where messages about a spider's document are made."""
+RAISERS = (
+    *("crawler/definitions/reading.py", "crawler/engine/manners/hours.py", "crawler/engine/fetching/proxy.py"),
+    *("crawler/engine/urls.py", "crawler/engine/pages/jmes.py", "crawler/engine/pages/meta.py"),
+)
+"""Whose errors become parts of such messages."""
+ERRORS = {"ValueError", "UrlError", "ProxyError", "Problem", "DefinitionProblem"}
+NOTING = {"error", "warn", "_complain", "_stop"}
+
+
+def calls(*roots: str) -> Iterator[tuple[str, ast.Call]]:
+    for root in roots:
+        path = ROOT / root
+        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call):
+                    yield f"{file.relative_to(ROOT)}:{node.lineno}", node
+
+
+def name_of(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def test_every_template_of_the_engine_can_be_translated_and_no_other_is_kept() -> None:
+    said_in = {}
+    for place, call in calls(*SAID):
+        if name_of(call) == "said":
+            assert isinstance(call.args[0], ast.Constant), f"{place}: the template must stand in the call itself"
+            said_in[str(call.args[0].value)] = place
+    with_words = {template for template in said_in if re.search(r"[A-Za-z]", re.sub(r"\{\w+\}", "", template))}
+    assert with_words == set(TEMPLATES)
+
+
+def test_no_problem_of_a_document_is_said_in_plain_text() -> None:
+    plain = [
+        f"{place}: {ast.unparse(argument)}"
+        for place, call in calls("crawler/engine/documents", *RAISERS)
+        if name_of(call) in ERRORS | NOTING
+        for argument in (*call.args[-1:], *(word.value for word in call.keywords if word.arg == "message"))
+        if isinstance(argument, ast.JoinedStr)
+        or (isinstance(argument, ast.Constant) and isinstance(argument.value, str) and " " in argument.value)
+    ]
+    assert plain == []
+
+
+def test_a_message_is_its_english_text_and_remembers_what_it_was_made_of() -> None:
+    message = said('unknown key "{key}"; did you mean "{near}"?', key="typ", near="type")
+    assert message == 'unknown key "typ"; did you mean "type"?'
+    for other in (pickle.loads(pickle.dumps(message)), copy.deepcopy(message)):
+        assert isinstance(other, Message)
+        assert (other, other.template, other.values) == (message, message.template, message.values)
+    assert pickle.loads(pickle.dumps(Quoted("a"))).inner == "a"
+    assert listed(["a", "b", "c"]) == "a and b and c"
+
+
+def test_half_a_surrogate_pair_in_a_value_can_be_printed_and_translated() -> None:
+    message = printable(said('unknown key "{key}"; did you mean "{near}"?', key="\ud800", near="type"))
+    message.encode()
+    assert told(message) == "unknown key “\\ud800”; did you mean “type”?"
+
+
+def test_a_message_is_told_by_its_translated_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue = {
+        '"{name}" is not known. Did you mean "{nearest}"?': "不认识“{name}”。是否想写“{nearest}”？",
+        "{first} and {second}": "{first} 和 {second}",
+        "has {keys}; keep one": "同时有 {keys}；只保留一个",
+        "“(” is not closed; write “)” after it, or “\\(” for the character": "“(”没有闭合",
+    }
+    monkeypatch.setattr(wording, "gettext", lambda text: catalogue.get(text, text))
+    fields = "{a: {css: 'h1::txt'}, b: {css: a, xpath: //a}, c: {css: a, regex: '('}}"
+    draft = Draft.of_text(f"name: a\nstart_urls: [https://a.example/]\nitems: [{{type: t, fields: {fields}}}]")
+    assert {problem.place: told(problem.message) for problem in draft.problems} == {
+        "items[0].fields.a.css": "“h1::txt”: 不认识“::txt”。是否想写“::text”？",
+        "items[0].fields.b": "同时有 css 和 xpath；只保留一个",
+        "items[0].fields.c.regex": "“(”: “(”没有闭合",
+    }
+    assert [problem.message for problem in draft.problems] == [
+        '"h1::txt": "::txt" is not known. Did you mean "::text"?', "has css and xpath; keep one", '"(": missing ): (',
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ("regex: 'a**'", "“**” repeats a repetition"),
+        ("regex: '['", "“[” is not closed"),
+        ("regex: ')'", "“)” closes nothing"),
+        ("regex: '\\q'", "“\\q” means nothing"),
+        ("regex: '{x'", ""),
+        ("regex: 'a{1001}'", "“{1001}” is no number of times; write “{2,5}”"),
+        ("css: 'a['", "after 2 characters, a name is missing"),
+        ("css: 'a,,b'", "after 2 characters, a selector is missing"),
+        ("css: 'a:foo'", "the pseudo-class that ends after 5 characters"),
+        ("xpath: '//a['", "at the end, the name of an element"),
+        ("xpath: 'count()'", "“count()” wants another number of arguments: 1, not 0"),
+        ("xpath: 'a b'", "what begins after 2 characters"),
+        ("json: 'a['", "it ends too early"),
+    ],
+)
+def test_what_a_library_says_is_told_with_a_remedy(document: str, says: str) -> None:
+    draft = Draft.of_text(
+        f"name: a\nstart_urls: [https://a.example/]\nitems: [{{type: t, fields: {{x: {{{document}}}}}}}]"
+    )
+    assert says in "\n".join(told(problem.message) for problem in draft.problems)
+
+
+@pytest.mark.parametrize(
+    "text", ["a: b: c", "a: [b", "a: {b", "a:\n  - b\n c: d", "a: 'b", 'a: "\\d"', "a: @b", "a:\n\t- b"]
+)
+def test_what_is_no_yaml_is_told_by_the_line_with_a_remedy(text: str) -> None:
+    [problem] = Draft.of_text(text).problems
+    with translation.override("en"):
+        assert re.match(r"line \d: not YAML: (?!while|found|did not|mapping)", told(problem.message))
