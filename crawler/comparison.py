@@ -77,8 +77,11 @@ def compare(task: CrawlTask) -> Comparison | None:
         .order_by("-pk")
         .first()
     )
-    if before is None:
-        return None
+    return None if before is None else compare_with(task, before)
+
+
+def compare_with(task: CrawlTask, before: CrawlTask) -> Comparison:
+    """The same with a crawl that is at hand: both completed, neither of given addresses alone. No query."""
     sentences = [] if _is_part(task) or _is_part(before) else _falls(task, before)
     is_bad = bool(sentences)
     if is_bad and None not in (task.spider_version, before.spider_version):

@@ -14,7 +14,7 @@ from dataclasses import replace
 from django.utils.translation import gettext as _
 
 from .causes import BY_KEY, Cause, Severity, Unit, cause_of
-from .comparison import compare, last_reading, pages_of
+from .comparison import compare, compare_with, last_reading, pages_of
 from .engine.errors import NO_ANSWER
 from .explanation import FEW, Example, Explanation, Found
 from .models import CrawlTask, Item, Page, TaskFailure
@@ -52,10 +52,36 @@ def explain(task: CrawlTask) -> Explanation:
     )
 
 
-def _causes(task: CrawlTask) -> Iterable[Found]:
+def at_a_glance(task: CrawlTask, before: CrawlTask | None) -> Explanation:
+    """The account of one spider's crawl as far as its own row tells, and that of the crawl before: no query.
+
+    What only its pages tell, or the spider's document, is left out, and so are examples.
+    """
+    found = [_found(task, BY_KEY[key], reasons, [], (), is_blamed=False) for key, reasons in _counted(task).items()]
+    causes = tuple(sorted(found, key=_weight))
+    both = before is not None and Status.COMPLETED == task.status == before.status
+    comparison = compare_with(task, before) if both and before is not None else None
+    verdict = verdict_of(task, causes, comparison)
+    return Explanation(
+        task_id=task.task_id,
+        status=task.status,
+        verdict=verdict,
+        sentence=sentence_of(task, verdict, causes),
+        causes=causes,
+        comparison=comparison,
+    )
+
+
+def _counted(task: CrawlTask) -> dict[str, Counter[str]]:
+    """The reasons of a crawl under the keys of their causes."""
     counted: dict[str, Counter[str]] = {}
     for reason, count in task.reasons.items():
         counted.setdefault(cause_of(reason).key, Counter())[reason] += count
+    return counted
+
+
+def _causes(task: CrawlTask) -> Iterable[Found]:
+    counted = _counted(task)
     findings = find(task)
     for finding in findings:
         counted.setdefault(finding.key, Counter())

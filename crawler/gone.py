@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from . import rawsql
+from . import item_hours, rawsql
 from .checkpoint import CrawlScope, lock_task
 from .item_history import (
     UNKNOWN_FAILURES,
@@ -142,10 +142,12 @@ def mark_part(scope: CrawlScope, candidates: Sequence[Candidate], shares: Mappin
             _hand_over(scope, kept)
         if gone:
             condition, ids = rawsql.among("id", gone)
-            rawsql.execute(
+            now = timezone.now()
+            marked = rawsql.execute(
                 f"UPDATE crawler_item SET gone_at = %s WHERE gone_at IS NULL AND {condition}",
-                [rawsql.moment(timezone.now()), ids],
+                [rawsql.moment(now), ids],
             )
+            item_hours.add(scope.spider_id, now, gone=marked)
             CrawlTask.objects.filter(pk=scope.task_id).update(items_gone=F("items_gone") + len(gone))
     return len(gone)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias, cast
 
-from . import rawsql
+from . import item_hours, rawsql
 from .engine.records import ItemRecord, Json
 
 Key: TypeAlias = "tuple[str, int]"
@@ -31,6 +31,8 @@ class Known:
     """Whether only owner, task or `gone_at` change."""
     is_amended: bool = False
     """Whether the value is the same, but not what could not be read."""
+    was_gone: bool = False
+    """Whether it is stored as gone."""
 
     def set(self, page_id: int | None, record: ItemRecord) -> bool:
         """Make `page_id` the owner, with its value; returns whether that is another value."""
@@ -69,7 +71,12 @@ def _known(rows: list[tuple[object, ...]]) -> dict[Key, Known]:
     found: dict[Key, Known] = {}
     for item_id, kind, key_hash, page_id, data_hash, complete, gone in rows:
         found[(cast(str, kind), cast(int, key_hash))] = Known(
-            cast(int, item_id), cast("int | None", page_id), bytes(cast(bytes, data_hash)), bool(complete), bool(gone)
+            cast(int, item_id),
+            cast("int | None", page_id),
+            bytes(cast(bytes, data_hash)),
+            bool(complete),
+            bool(gone),
+            was_gone=bool(gone),
         )
     return found
 
@@ -100,6 +107,8 @@ def write_items(
         rawsql.execute(f"UPDATE crawler_item SET page_id = NULL WHERE {condition}", [ids])
     if new:
         _insert(new, spider_id=spider_id, task_id=task_id, now=now)
+    returned = sum([known.was_gone and not known.is_gone for known in items.values()])
+    item_hours.add(spider_id, now, added=len(new), changed=len(changed), returned=returned)
 
 
 _VALUE_COLUMNS = (("data", "jsonb"), ("data_hash", "bytea"), ("complete", "boolean"), ("problems", "jsonb"))

@@ -17,7 +17,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from scheduling.models import JobRun
-from scheduling.signals import ReportSection, RunAccount, report_made, run_ended, run_returned, run_shown, run_started
+from scheduling.signals import (
+    ReportSection,
+    RunAccount,
+    report_made,
+    retention,
+    run_ended,
+    run_returned,
+    run_shown,
+    run_started,
+)
 
 from .models import CrawlTask
 
@@ -40,6 +49,7 @@ def connect() -> None:
     run_ended.connect(end, dispatch_uid="crawler.end")
     report_made.connect(report, dispatch_uid="crawler.report")
     run_shown.connect(tell, dispatch_uid="crawler.tell")
+    retention.connect(retain, dispatch_uid="crawler.retain")
 
 
 def start(*, run: JobRun, **kwargs: object) -> None:
@@ -90,6 +100,13 @@ def tell(*, run: JobRun, **kwargs: object) -> RunAccount | None:
     from .explaining import explain
 
     return RunAccount(sentence=explain(task).sentence, url=reverse("admin:crawler_crawltask_change", args=[task.pk]))
+
+
+def retain(*, before: datetime, limit: int, **kwargs: object) -> int:
+    """Old rows are removed: one batch of the sums of items; how many went."""
+    from .item_hours import remove_hours
+
+    return remove_hours(before, limit=limit)
 
 
 def _tasks_of(run: JobRun) -> QuerySet[CrawlTask]:

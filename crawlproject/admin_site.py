@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.apps import apps
 from django.contrib.admin import AdminSite
-from django.db.models.functions import Now
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
+
+from .dashboard.pulse import Pulse, pulse
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,28 +22,55 @@ class NavLink:
     icon: str
     url: str
     exact: bool = False
+    counts: bool = False
+    """Whether the number of runs that are going stands beside it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Beat:
     """What the lamp at the foot of the navigation says."""
 
-    alive: int
-    seconds: int | None
-    """Since the last beat, by the database's clock."""
-    paused_at: datetime | None
-    paused_by: str
+    pulse: Pulse
     path: str
     """Of the page that says it."""
+    counts_runs: bool
+    """Whether the reader may see runs."""
+
+    @property
+    def alive(self) -> int:
+        return self.pulse.alive
+
+    @property
+    def seconds(self) -> float | None:
+        """Since the last beat, by the database's clock."""
+        return self.pulse.age
+
+    @property
+    def paused_at(self) -> datetime | None:
+        return self.pulse.paused_at
+
+    @property
+    def paused_by(self) -> str:
+        return self.pulse.paused_by
 
     @property
     def paused(self) -> bool:
         return self.paused_at is not None
 
     @property
+    def count(self) -> str:
+        """Of the runs that are going; empty where there is none."""
+        return f"{self.pulse.running:,}" if self.pulse.running and self.counts_runs else ""
+
+    @property
+    def live(self) -> str:
+        """Where what it says is asked for again."""
+        return reverse("admin:live_now" if self.path == reverse("admin:index") else "admin:live_lamp")
+
+    @property
     def shows_pause(self) -> bool:
-        """On every page where somebody may wonder why nothing fires."""
-        concerned = self.path == reverse("admin:index") or self.path.startswith(_under("scheduling", "crawler"))
+        """On every page where somebody may wonder why nothing fires; the dashboard says it by itself."""
+        concerned = self.path.startswith(_under("scheduling", "crawler"))
         return self.paused and concerned and self.path != reverse("admin:scheduling_scheduledjob_pause_all")
 
     @property
@@ -90,17 +118,34 @@ class LamplighterAdminSite(AdminSite):
         context: dict[str, object] = super().each_context(request)
         if self.has_permission(request):
             context["nav"] = self._navigation(request)
-            context["beat"] = self._beat(request.path)
+            context["beat"] = self._beat(request)
         return context
 
-    def index(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> TemplateResponse:
+    def get_urls(self) -> list[URLResolver | URLPattern]:
         # Late: models are there once all apps are.
-        from .dashboard import dashboard
+        from .dashboard import demonstration, live
 
-        context = (
-            dashboard(request, is_alive=self._beat(request.path).alive > 0) if self.has_permission(request) else {}
-        )
+        own: list[URLResolver | URLPattern] = [
+            path(f"live/{view.__name__}/", self.admin_view(self._live(view)), name=f"live_{view.__name__}")
+            for view in (live.now, live.lamp, live.figures)
+        ]
+        own.append(path("demo/", self.admin_view(demonstration.load_view), name="load_demo"))
+        return own + super().get_urls()
+
+    def index(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> TemplateResponse:
+        from .dashboard.page import page
+
+        context = page(request, self._beat(request).pulse) if self.has_permission(request) else {}
         return super().index(request, context | (extra_context or {}))
+
+    def _live(self, view: Callable[[HttpRequest, Beat, Pulse], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+        def answer(request: HttpRequest) -> HttpResponse:
+            if request.method not in ("GET", "HEAD"):
+                return HttpResponseNotAllowed(["GET", "HEAD"])
+            beat = self._beat(request)
+            return view(request, beat, beat.pulse)
+
+        return answer
 
     def _navigation(self, request: HttpRequest) -> list[tuple[StrOrPromise, list[NavLink]]]:
         groups: list[tuple[StrOrPromise, list[NavLink]]] = []
@@ -111,19 +156,18 @@ class LamplighterAdminSite(AdminSite):
                 if not request.user.has_perm(f"{app}.view_{model}"):
                     continue
                 try:
-                    links.append(NavLink(text, picture, reverse(f"admin:{app}_{model}_changelist")))
+                    url = reverse(f"admin:{app}_{model}_changelist")
+                    links.append(NavLink(text, picture, url, counts=label == "scheduling.jobrun"))
                 except NoReverseMatch:  # not registered in this installation
                     continue
             if links:
                 groups.append((group, links))
         return groups
 
-    def _beat(self, path: str) -> Beat:
-        process = apps.get_model("scheduling", "Process")
-        state = apps.get_model("scheduling", "SchedulerState")
-        alive = process._default_manager.filter(state="alive").exclude(kind="command")
-        last = alive.annotate(now=Now()).order_by("-beat_at").values_list("beat_at", "now").first()
-        seconds = int((last[1] - last[0]).total_seconds()) if last else None
-        held = state._default_manager.filter(paused_at__isnull=False).values_list("paused_at", "paused_by").first()
-        paused_at, paused_by = held or (None, "")
-        return Beat(alive.count(), seconds, paused_at, paused_by, path)
+    def _beat(self, request: HttpRequest) -> Beat:
+        """Asked once a request."""
+        taken: Pulse | None = getattr(request, "lamplighter_pulse", None)
+        if taken is None:
+            taken = pulse()
+            setattr(request, "lamplighter_pulse", taken)  # noqa: B010  # requests have no such attribute of their own
+        return Beat(taken, request.path, request.user.has_perm("scheduling.view_jobrun"))

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
 
+ADDRESS = "127.0.0.1:8001"
+"""Where `manage.py demosite` serves it unless told otherwise."""
 PRODUCTS = 48
 PER_PAGE = 12
 SLOW_SECONDS = 4.0

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from . import signals
+from . import hours, signals
 from .contract import JobContext, RunStopped
 from .definitions import versions
 from .liveness import LOST_SECONDS
@@ -47,6 +47,7 @@ async def retain(context: JobContext) -> dict[str, int]:
         "runs": remove_runs,
         "versions": remove_versions,
         "processes": remove_processes,
+        "hours": remove_hours,
         "others": remove_others,
     }
     removed = dict.fromkeys(steps, 0)
@@ -83,6 +84,11 @@ def remove_processes(before: datetime) -> int:
     if batch:
         Process.objects.filter(pk__in=batch).delete()
     return len(batch)
+
+
+def remove_hours(before: datetime) -> int:
+    """Remove one batch of old sums of runs; returns how many."""
+    return hours.remove_hours(before, limit=BATCH)
 
 
 def remove_others(before: datetime) -> int:

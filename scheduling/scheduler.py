@@ -13,7 +13,7 @@ from django.conf import settings as django_settings
 from django.db import close_old_connections
 from django.utils import timezone
 
-from . import definitions, registry
+from . import definitions, hours, registry
 from .alerts import LookOut
 from .conf import SchedulerSettings
 from .dispatch import make_dispatcher
@@ -32,7 +32,7 @@ T = TypeVar("T")
 RESTORE_SECONDS = 3600.0
 """How often jobs are looked for whose row for the timer somebody deleted."""
 LOOK_OUT_SECONDS = 60.0
-"""How often it is looked whether many runs fail."""
+"""How often it is looked whether many runs fail, and past hours are summed up."""
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +135,7 @@ class TaskScheduler:
             while (await control.run_patiently(timer.tick)).more:
                 pass
             await runner.wait_until_idle()
+            await control.run(hours.fill)
         finally:
             await self.shutdown()
 
@@ -264,6 +265,7 @@ async def _look_out_for_ever(control: Lane) -> None:
         await asyncio.sleep(LOOK_OUT_SECONDS)
         try:
             await control.run(look_out.look)
+            await control.run(hours.fill)
         except Exception:  # an outermost loop: the next look may succeed
             logger.exception("Look-out failed", extra={"action": "look_out_failed"})
 

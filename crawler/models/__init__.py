@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from .hosts import HostDay
+from .hours import ItemHour, ItemStock
 from .items import Item, ItemVersion
 from .pages import Page
 from .pinned import PinnedPage
@@ -11,6 +12,8 @@ __all__ = [
     "CrawlTask",
     "HostDay",
     "Item",
+    "ItemHour",
+    "ItemStock",
     "ItemVersion",
     "Page",
     "PinnedPage",

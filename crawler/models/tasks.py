@@ -81,7 +81,11 @@ class CrawlTask(models.Model):
         verbose_name_plural = _("crawl tasks")
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["parent", "spider"], name="task_one_child_a_spider")]
-        indexes = [models.Index(F("status"), F("id").desc(), name="task_status")]
+        indexes = [
+            models.Index(F("status"), F("id").desc(), name="task_status"),
+            # the newest crawls of each spider
+            models.Index(F("spider"), F("id").desc(), name="task_of_spider"),
+        ]
 
     def __str__(self) -> str:
         return self.task_id

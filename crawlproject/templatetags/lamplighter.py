@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 from crawlproject.web.admin import day_of, when
 from scheduling import wording
 from scheduling.durations import duration
+from scheduling.models import Process
 
 register = template.Library()
 
@@ -55,9 +56,12 @@ STATES: Mapping[str, tuple[object, str, str]] = {
     "watch": (gettext_lazy("Look once"), "warn", "warn"),
     "as_asked": (gettext_lazy("As asked"), "check", "mute"),
     "none": (gettext_lazy("Nothing"), "minus", "mute"),
+    "degraded": (gettext_lazy("Degraded"), "warn", "warn"),
 }
 ROUND_LETTERS = {"succeeded": "s", "failed": "f", "missed": "m", "skipped": "k", "running": "r", "cancelled": "c"}
 LAMP_WIDTH = 8
+STEADY_SECONDS = 5
+"""A process beats every 3 s."""
 
 
 @register.simple_tag
@@ -118,6 +122,29 @@ def _lamp(letter: str, x: int) -> SafeString:
 def moment(value: datetime | None) -> SafeString | str:
     """A moment in the scheduler's zone."""
     return when(value)
+
+
+@register.simple_tag
+def clock(value: datetime) -> SafeString:
+    """“Tue 24 Nov · 22:41 +08:00”: once a page, in the scheduler's zone."""
+    local = localtime(value)
+    text = f"{day_of(local)} · {local:%H:%M} {local.isoformat()[-6:]}"
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(), text)
+
+
+@register.simple_tag
+def beaten(seconds: float | None) -> str:
+    """When a process beat last. Not to the second while it does, so that the words stay the same."""
+    if seconds is None or seconds < STEADY_SECONDS:
+        return _("beat < %(seconds)s s ago") % {"seconds": STEADY_SECONDS}
+    return _("beat %(seconds)s s ago") % {"seconds": int(seconds)}
+
+
+@register.simple_tag
+def kind(name: str) -> str:
+    """The kind of a process, in words."""
+    words = dict(Process.Kind.choices)
+    return str(words.get(name, name))
 
 
 @register.filter

@@ -25,6 +25,7 @@ from scheduling.exceptions import JobNotFound, SchedulingError
 from scheduling.models import JobRun, RunLog, ScheduledJob
 from scheduling.signals import RunAccount, run_shown
 
+from .ended import EndedFilter
 from .head import address
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class ToldRuns(ChangeList):
 @admin.register(JobRun)
 class JobRunAdmin(ReadOnlyAdmin[JobRun]):
     list_display = ("named", "b_state", "due", "started", "n_seconds", "message_line")
-    list_filter = ("state", "cause", JobFilter)
+    list_filter = ("state", "cause", JobFilter, EndedFilter)
     search_fields = ("job_key", "job_name")
     search_help_text = gettext_lazy("Id or name of a schedule")
     ordering = ("-id",)

@@ -15,7 +15,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("address", nargs="?", default="127.0.0.1:8001", metavar="HOST:PORT")
+        parser.add_argument("address", nargs="?", default=demo.ADDRESS, metavar="HOST:PORT")
         parser.add_argument(
             "--definitions", action="store_true", help="only print a spider of the shop and a schedule, to be loaded"
         )

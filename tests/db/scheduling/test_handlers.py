@@ -74,7 +74,10 @@ class TestRetention:
 
         run = run_in_foreground("maintenance", {"action": "retention"})
 
-        assert (run.state, run.data) == ("succeeded", {"runs": 1, "versions": 0, "processes": 0, "others": 0})
+        assert (run.state, run.data) == (
+            "succeeded",
+            {"runs": 1, "versions": 0, "processes": 0, "hours": 0, "others": 0},
+        )
         assert set(JobRun.objects.values_list("pk", flat=True)) == {*(one.pk for one in kept), running.pk, run.pk}
         assert not RunLog.objects.filter(run_id=old.pk).exists()
 
@@ -105,7 +108,7 @@ class TestRetention:
         finally:
             signals.retention.disconnect(remove)
 
-        assert run.data == {"runs": 0, "versions": 0, "processes": 0, "others": 520}
+        assert run.data == {"runs": 0, "versions": 0, "processes": 0, "hours": 0, "others": 520}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -93,7 +93,7 @@ def test_the_dashboard_says_that_many_runs_fail_and_that_the_scheduler_is_late(c
         )  # fmt: skip
     client.force_login(root)
 
-    needs = {need.name: need.what for need in client.get("/admin/").context["needs"]}
+    needs = {need.name: need.what for need in client.get("/admin/").context["verdict"].needs}
 
     assert needs["Many runs fail"] == "10 of the last hour's 10 runs"
     assert needs["The scheduler is late"].startswith("a job has been due for 1 min 1")

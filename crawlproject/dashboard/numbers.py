@@ -1,0 +1,203 @@
+"""What is counted, in one statement: sums of past hours, what ended since, the last day, what is overdue, the items.
+
+No part of it reads a whole table. The sums are those of `scheduling.hours` and `crawler.item_hours`; of runs that are
+not summed up yet, and of the last day, the newest `MOST_RUNS` are looked at, through the index of what has ended.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import cast
+
+from django.db import connection
+from django.utils import timezone
+
+from crawler import rawsql
+from scheduling.alerts import MOST_RUNS as MOST_OF_HOUR
+from scheduling.hours import DAY, HOUR, STATES, hour_of
+
+DAYS = 14
+"""Columns of the charts; the last one is today."""
+MOST_RUNS = 20_000
+MOST_OVERDUE = 100
+"""Of the most overdue jobs: more than any hand saves with a date in the past at one time."""
+
+# Columns: the part, seconds since 1970, a word, five numbers.
+_SQL = """
+SELECT 'runs', {hour}, '', succeeded, failed, cancelled, missed, skipped
+FROM scheduling_runhour WHERE start_at >= %s AND counted_at <= %s
+UNION ALL
+SELECT 'since', {minute}, state, number, 0, 0, 0, 0 FROM (
+    SELECT {cut} AS minute, state, count(*) AS number FROM (
+        SELECT finished_at, state FROM scheduling_jobrun
+        WHERE NOT (state IN ('queued', 'running')) AND finished_at >= (
+            SELECT COALESCE(MAX(end_at), %s) FROM scheduling_runhour WHERE start_at >= %s AND counted_at <= %s
+        ) ORDER BY finished_at DESC LIMIT %s
+    ) newest GROUP BY 1, 2
+) minutes
+UNION ALL
+SELECT 'day', 0, state, count(*), 0, 0, 0, 0 FROM (
+    SELECT state FROM scheduling_jobrun
+    WHERE NOT (state IN ('queued', 'running')) AND finished_at >= %s ORDER BY finished_at DESC LIMIT %s
+) of_day GROUP BY state
+UNION ALL
+SELECT 'last_hour', 0, state, count(*), 0, 0, 0, 0 FROM (
+    SELECT state FROM scheduling_jobrun
+    WHERE NOT (state IN ('queued', 'running')) AND finished_at >= %s ORDER BY finished_at DESC LIMIT %s
+) of_hour GROUP BY state
+UNION ALL
+SELECT 'items', {hour}, '', SUM(added), SUM(changed), SUM(gone), SUM(returned), 0
+FROM crawler_itemhour WHERE start_at >= %s GROUP BY start_at
+UNION ALL
+SELECT 'spiders', 0, '', count(DISTINCT spider_id), 0, 0, 0, 0
+FROM crawler_itemhour WHERE start_at >= %s AND changed > 0
+UNION ALL
+SELECT 'overdue', {due}, '', 0, 0, 0, 0, 0 FROM (
+    SELECT d.next_run_time, COALESCE(j.updated_at, d.next_run_time) AS saved_at FROM django_apscheduler_djangojob d
+    LEFT JOIN scheduling_scheduledjob j ON j.job_id = d.id
+    WHERE d.next_run_time <= %s ORDER BY d.next_run_time LIMIT {most_overdue}
+) due
+UNION ALL
+SELECT 'now', 0, '', COALESCE(SUM(present), 0), 0, 0, 0, 0 FROM crawler_itemstock
+"""
+_DIALECT = {
+    "postgresql": {
+        "hour": "CAST(EXTRACT(EPOCH FROM start_at) AS bigint)",
+        "cut": "date_trunc('minute', finished_at)",
+        "minute": "CAST(EXTRACT(EPOCH FROM minute) AS bigint)",
+        "due": "CAST(EXTRACT(EPOCH FROM GREATEST(next_run_time, saved_at)) AS bigint)",
+    },
+    "sqlite": {
+        "hour": "CAST(strftime('%%s', start_at) AS integer)",
+        "cut": "substr(finished_at, 1, 16)",
+        "minute": "CAST(strftime('%%s', minute) AS integer)",
+        "due": "CAST(strftime('%%s', MAX(next_run_time, saved_at)) AS integer)",
+    },
+}
+
+
+@dataclass(slots=True)
+class DayOfRuns:
+    """How many runs ended on a day, by their state."""
+
+    day: date
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class DayOfItems:
+    """What became of items on a day."""
+
+    day: date
+    added: int = 0
+    changed: int = 0
+    gone: int = 0
+    returned: int = 0
+
+    @property
+    def new(self) -> int:
+        """With those that came back."""
+        return self.added + self.returned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    runs: tuple[DayOfRuns, ...]
+    """The last `DAYS`, the oldest first, in the scheduler's zone."""
+    items: tuple[DayOfItems, ...]
+    last_day: Counter[str]
+    """States of what ended in the last 24 hours."""
+    last_hour: Counter[str]
+    items_now: int
+    changed_in_day: int
+    """Items, in the last 24 hours: whole hours, the one that is begun among them."""
+    changed_spiders: int
+    """How many of them had changes in these hours."""
+    overdue_since: datetime | None
+    """Since when the most overdue job has been due, or saved with a moment in the past; None: nothing is due."""
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether more runs ended in the last 24 hours than were looked at."""
+        return self.last_day.total() >= MOST_RUNS
+
+
+def numbers(now: datetime) -> Numbers:
+    """One statement."""
+    days = list(_days(now))
+    first = _midnight(days[0])
+    day_ago = hour_of(now - DAY + HOUR)
+    at = rawsql.moment
+    parameters: list[rawsql.Param] = [
+        *(at(first), at(now)),
+        *(at(first), at(first), at(now), MOST_RUNS),
+        *(at(now - DAY), MOST_RUNS),
+        *(at(now - HOUR), MOST_OF_HOUR),
+        *(at(first), at(day_ago), at(now)),
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL.format(**_DIALECT[connection.vendor], most_overdue=MOST_OVERDUE), parameters)
+        rows = cursor.fetchall()
+    return _read(cast("list[_Row]", rows), days, day_ago)
+
+
+_Row = tuple[str, int, str, int, int, int, int, int]
+
+
+def _read(rows: Iterable[_Row], days: list[date], day_ago: datetime) -> Numbers:
+    runs = {day: DayOfRuns(day) for day in days}
+    items = {day: DayOfItems(day) for day in days}
+    counts: dict[str, Counter[str]] = {"day": Counter(), "last_hour": Counter()}
+    single = {"now": 0, "spiders": 0}
+    changed_in_day = 0
+    overdue: list[datetime] = []
+    for part, seconds, word, *values in rows:
+        if part in counts:
+            counts[part][word] += values[0]
+            continue
+        if part in single:
+            single[part] = int(values[0])
+            continue
+        moment = datetime.fromtimestamp(seconds, UTC)
+        if part == "overdue":
+            overdue.append(moment)
+            continue
+        day = timezone.localtime(moment, timezone.get_default_timezone()).date()
+        if part == "items":
+            _add(items.get(day), values)
+            changed_in_day += int(values[1]) if moment >= day_ago else 0
+        elif day in runs:
+            added = {word: values[0]} if part == "since" else dict(zip(STATES, values, strict=True))
+            runs[day].counts.update(added)
+    return Numbers(
+        runs=tuple(runs.values()),
+        items=tuple(items.values()),
+        last_day=counts["day"],
+        last_hour=counts["last_hour"],
+        items_now=single["now"],
+        changed_in_day=changed_in_day,
+        changed_spiders=single["spiders"],
+        overdue_since=min(overdue, default=None),
+    )
+
+
+def _add(day: DayOfItems | None, values: list[int]) -> None:
+    if day is not None:
+        added, changed, gone, returned, _nothing = map(int, values)
+        day.added += added
+        day.changed += changed
+        day.gone += gone
+        day.returned += returned
+
+
+def _days(now: datetime) -> Iterable[date]:
+    today = timezone.localtime(now, timezone.get_default_timezone()).date()
+    return (today - timedelta(days=before) for before in range(DAYS - 1, -1, -1))
+
+
+def _midnight(day: date) -> datetime:
+    """When a day begins in the scheduler's zone."""
+    return datetime.combine(day, time(), timezone.get_default_timezone()).astimezone(UTC)

@@ -1,0 +1,135 @@
+"""Is all well? One sentence, and what stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from .needs import Need, Sight
+from .numbers import Numbers
+
+COMMAND = "manage.py runscheduler"
+SHOWN = 12
+"""Needs on the page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictShown:
+    """The first thing on the page."""
+
+    tone: str
+    picture: str
+    title: str
+    text: str
+    needs: Sequence[Need]
+    command: str = ""
+    """To be typed, where that is the remedy."""
+    is_first_run: bool = False
+    """There is no spider yet."""
+    pause: str = ""
+    """What is to be said of a pause of everything, beside since when and by whom."""
+    paused_at: datetime | None = None
+    paused_by: str = ""
+
+    @property
+    def more(self) -> int:
+        """Needs beyond those that are shown."""
+        return max(0, len(self.needs) - SHOWN)
+
+    @property
+    def shown(self) -> Sequence[Need]:
+        return self.needs[:SHOWN]
+
+
+def verdict_of(sight: Sight, needs: Sequence[Need], numbers: Numbers) -> VerdictShown:
+    """No scheduler alive comes first of all, then a pause of everything, then what needs somebody."""
+    is_first_run = not sight.spiders
+    is_paused = sight.pulse.paused_at is not None
+    if not sight.pulse.alive:
+        return VerdictShown(
+            tone="bad",
+            picture="warn",
+            title=_("No scheduler is alive"),
+            text=_("Nothing fires and nothing runs until one does. Start one:"),
+            needs=needs,
+            command=COMMAND,
+            is_first_run=is_first_run,
+            pause=_("Everything is paused: no schedule fires") if is_paused else "",
+            paused_at=sight.pulse.paused_at,
+            paused_by=sight.pulse.paused_by,
+        )
+    if is_paused:
+        return VerdictShown(
+            tone="warn",
+            picture="paused",
+            title=_("Everything is paused: no schedule fires"),
+            text="",
+            needs=needs,
+            is_first_run=is_first_run,
+            pause=_("What is due meanwhile is recorded as missed."),
+            paused_at=sight.pulse.paused_at,
+            paused_by=sight.pulse.paused_by,
+        )
+    if needs:
+        title = _title(needs, len(sight.schedules))
+        text = _rest(needs, len(sight.schedules), numbers)
+        return VerdictShown(tone="bad", picture="warn", title=title, text=text, needs=needs, is_first_run=is_first_run)
+    if is_first_run:
+        text = _("Describe what to crawl, see at once what it gives, then give it a schedule.")
+        return VerdictShown(
+            tone="lit", picture="spider", title=_("No spider yet"), text=text, needs=(), is_first_run=True
+        )
+    return VerdictShown(
+        tone="ok", picture="lamp", title=_("All lamps are lit"), text=_all_well(len(sight.schedules), numbers), needs=()
+    )
+
+
+def _title(needs: Sequence[Need], schedules: int) -> str:
+    count = len(needs)
+    if all(need.is_schedule for need in needs):
+        text = ngettext("%(count)d of %(all)d schedules needs you", "%(count)d of %(all)d schedules need you", count)
+        return text % {"count": count, "all": schedules}
+    return ngettext("%(count)d matter needs you", "%(count)d matters need you", count) % {"count": count}
+
+
+def _rest(needs: Sequence[Need], schedules: int, numbers: Numbers) -> str:
+    others = schedules - sum(need.is_schedule for need in needs)
+    missed = numbers.last_day["missed"]
+    sentences = []
+    if others > 0:
+        text = ngettext("The other one made its rounds.", "The other %(count)d made their rounds.", others)
+        sentences.append(text % {"count": others})
+    if missed:
+        text = ngettext(
+            "In the last 24 hours %(count)d firing was missed; it is recorded.",
+            "In the last 24 hours %(count)d firings were missed; each is recorded.",
+            missed,
+        )
+        sentences.append(text % {"count": missed})
+    return " ".join(sentences)
+
+
+def _all_well(schedules: int, numbers: Numbers) -> str:
+    day = numbers.last_day
+    values = {
+        "schedules": schedules,
+        "succeeded": f"{day['succeeded']:,}",
+        "failed": f"{day['failed']:,}",
+        "not_run": f"{day['missed'] + day['skipped']:,}",
+    }
+    if not (day["failed"] or day["missed"] or day["skipped"]):
+        text = ngettext(
+            "%(schedules)d schedule; in the last 24 hours %(succeeded)s runs succeeded, none failed, none was missed.",
+            "%(schedules)d schedules; in the last 24 hours %(succeeded)s runs succeeded, none failed, none was missed.",
+            schedules,
+        )
+        return text % values
+    text = _(
+        "In the last 24 hours %(succeeded)s runs succeeded, %(failed)s failed, "
+        "%(not_run)s firings were missed or skipped."
+    )
+    return text % values

@@ -1,0 +1,105 @@
+"""The sums of items are what a plain count says, through crawls of a site that changes."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+import pytest
+from django.db.models import Count, Sum
+from django.utils import timezone
+
+from crawler import item_hours
+from crawler.definitions import delete_spider
+from crawler.models import Item, ItemHour, ItemStock, ItemVersion, Spider
+from scheduling.hours import hour_of
+from scheduling.lanes import Lane
+
+from .making import Crawl, Site, make_item, make_spider
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def make_site(prices: dict[str, str]) -> Site:
+    """A start page and two list pages, on which the keys are spread."""
+    items = {key: make_item(key, price=price) for key, price in prices.items()}
+    lists = [[item for key, item in items.items() if (key < "m") is is_first] for is_first in (True, False)]
+    return Site({"/": ([], ["/1", "/2"]), "/1": (lists[0], []), "/2": (lists[1], [])})
+
+
+def total(name: str) -> int:
+    return ItemHour.objects.aggregate(total=Sum(name))["total"] or 0
+
+
+def assert_sums_are_a_plain_count() -> None:
+    rows = Item.objects.filter(gone_at=None).order_by().values("spider").annotate(number=Count("pk"))
+    present = {row["spider"]: row["number"] for row in rows}
+    stocks = dict(ItemStock.objects.values_list("spider_id", "present"))
+    assert {spider: stocks.get(spider, 0) for spider in present} == present
+    assert sum(stocks.values()) == sum(present.values())
+    assert total("added") == Item.objects.count()
+    assert total("changed") == ItemVersion.objects.count()
+    assert total("added") + total("returned") - total("gone") == sum(present.values())
+
+
+def test_new_changed_gone_and_returned_items_are_summed_up(lane: Lane) -> None:
+    spider = make_spider()
+    Crawl(spider, lane).walk(make_site({"a": "1", "b": "2", "x": "3"}))
+    assert (total("added"), total("changed"), total("gone"), total("returned")) == (3, 0, 0, 0)
+
+    Crawl(spider, lane).walk(make_site({"a": "9", "x": "3", "y": "4"}))
+    assert (total("added"), total("changed"), total("gone"), total("returned")) == (4, 1, 1, 0)
+
+    Crawl(spider, lane).walk(make_site({"a": "9", "b": "2", "x": "3", "y": "5"}))
+    assert (total("added"), total("changed"), total("gone"), total("returned")) == (4, 2, 1, 1)
+    assert ItemStock.objects.get().present == 4
+    assert_sums_are_a_plain_count()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_sites(lane: Lane, seed: int) -> None:
+    chance = random.Random(seed)
+    spiders = [make_spider("one"), make_spider("two")]
+    for _round in range(6):
+        spider = chance.choice(spiders)
+        keys = chance.sample("abcdefmnopqr", chance.randrange(10))
+        Crawl(spider, lane).walk(
+            make_site({key: str(chance.randrange(2)) for key in keys}), one_by_one=chance.random() < 0.5
+        )
+        assert_sums_are_a_plain_count()
+
+
+def test_a_site_that_did_not_change_writes_no_sum(lane: Lane) -> None:
+    spider = make_spider()
+    site = make_site({"a": "1", "x": "2"})
+    Crawl(spider, lane).walk(site)
+    before = list(ItemHour.objects.values())
+
+    Crawl(spider, lane).walk(site)
+
+    assert list(ItemHour.objects.values()) == before
+
+
+def test_the_sums_of_a_spider_go_with_it(lane: Lane) -> None:
+    spider = make_spider()
+    Crawl(spider, lane).walk(make_site({"a": "1"}))
+
+    delete_spider(spider.name)
+
+    assert not Spider.objects.exists()
+    assert not ItemHour.objects.exists()
+    assert not ItemStock.objects.exists()
+
+
+def test_hours_are_kept_apart_and_old_ones_go() -> None:
+    spider = make_spider()
+    now = timezone.now()
+    for moment in (now, now, now - timedelta(hours=1), now - timedelta(days=70), now - timedelta(days=71)):
+        item_hours.add(spider.pk, moment, added=2, changed=1)
+
+    assert ItemHour.objects.get(start_at=hour_of(now)).added == 4
+    assert ItemStock.objects.get().present == 10
+    assert item_hours.remove_hours(now - timedelta(days=1), limit=1) == 1
+    assert item_hours.remove_hours(now - timedelta(days=1), limit=9) == 1
+    assert item_hours.remove_hours(now - timedelta(days=1), limit=9) == 0
+    assert ItemStock.objects.get().present == 10
