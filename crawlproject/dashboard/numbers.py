@@ -154,12 +154,13 @@ def _read(rows: Iterable[_Row], days: list[date], day_ago: datetime) -> Numbers:
     single = {"now": 0, "spiders": 0}
     changed_in_day = 0
     overdue: list[datetime] = []
-    for part, seconds, word, *values in rows:
+    for part, seconds, word, *found in rows:
+        values = [int(value) for value in found]  # PostgreSQL's sums are decimals
         if part in counts:
             counts[part][word] += values[0]
             continue
         if part in single:
-            single[part] = int(values[0])
+            single[part] = values[0]
             continue
         moment = datetime.fromtimestamp(seconds, UTC)
         if part == "overdue":
@@ -168,7 +169,7 @@ def _read(rows: Iterable[_Row], days: list[date], day_ago: datetime) -> Numbers:
         day = timezone.localtime(moment, timezone.get_default_timezone()).date()
         if part == "items":
             _add(items.get(day), values)
-            changed_in_day += int(values[1]) if moment >= day_ago else 0
+            changed_in_day += values[1] if moment >= day_ago else 0
         elif day in runs:
             added = {word: values[0]} if part == "since" else dict(zip(STATES, values, strict=True))
             runs[day].counts.update(added)
@@ -186,7 +187,7 @@ def _read(rows: Iterable[_Row], days: list[date], day_ago: datetime) -> Numbers:
 
 def _add(day: DayOfItems | None, values: list[int]) -> None:
     if day is not None:
-        added, changed, gone, returned, _nothing = map(int, values)
+        added, changed, gone, returned, _nothing = values
         day.added += added
         day.changed += changed
         day.gone += gone
