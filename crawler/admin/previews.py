@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -11,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from crawler.models import Spider
 from crawler.workshop.draft import Draft
-from crawler.workshop.previewing import default_address, last_address, look
+from crawler.workshop.previewing import Preview, default_address, last_address, look
 
 ASK = "_preview"
 """The button that asks the site anew; its value is ``fetch``."""
@@ -50,6 +52,12 @@ def panel(request: HttpRequest, spider: Spider | None, draft: Draft) -> dict[str
         # Of a spider that is stored, its own page: of a new one nobody has said yet that the site may be asked.
         "preview_at_once": found.sample is None and spider is not None and not found.problems,
     }
+
+
+def shown_address(context: Mapping[str, object]) -> str:
+    """The page that a context of `panel` shows."""
+    found = context.get("preview")
+    return found.url if isinstance(found, Preview) else ""
 
 
 def _spider(model_admin: Model, request: HttpRequest) -> Spider | None:

@@ -25,6 +25,7 @@ from crawlproject.templatetags.lamplighter import badge
 from crawlproject.web.admin import LampAdmin, two_lines, when
 from scheduling.exceptions import SchedulingError
 
+from .picking import candidates_view, fetched_view
 from .previews import preview_view
 from .versions import restore_view, versions_view
 from .workshop import workshop_view
@@ -58,6 +59,8 @@ class SpiderAdmin(LampAdmin[Spider]):
             path(address, self.admin_site.admin_view(partial(view, self)), name=f"crawler_spider_{name}")
             for address, name, view in (
                 ("workshop/preview/", "preview", preview_view),
+                ("workshop/fetched/", "fetched", fetched_view),
+                ("workshop/candidates/", "candidates", candidates_view),
                 ("<path:object_id>/history/", "history", versions_view),
                 ("<path:object_id>/history/<int:number>/restore/", "restore", restore_view),
             )

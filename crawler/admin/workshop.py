@@ -36,8 +36,8 @@ from scheduling.definitions.differences import same
 from scheduling.exceptions import SchedulingError
 from scheduling.models import DefinitionVersion
 
-from . import pinned
-from .previews import ASK, panel
+from . import picking, pinned
+from .previews import ASK, panel, shown_address
 
 NEW = """\
 name: my-spider
@@ -140,8 +140,11 @@ class _Workshop:
         if draft.form is not None and (changed := _with_rows_changed(draft.form, data)) is not None:
             form, focus = changed
             return self._show(Draft.of_form(form), tab="form", focus=focus)
-        if "_pick" in data or "_tab" in data or ASK in data:
-            tab = "pick" if "_pick" in data else data.get("_tab", data.get("_view", "form"))
+        if picking.ASK in data and draft.is_whole:
+            step = picking.stepped(self.request, draft)
+            return self._show(step.draft, tab="pick", picked=step.state)
+        if picking.ASK in data or "_tab" in data or ASK in data:
+            tab = data.get("_tab", data.get("_view", "form"))
             return self._show(draft, tab=tab if draft.is_whole else "form")
         if pinned.is_asked(self.request):
             pinned.act(self.model_admin, self.request, self.spider, draft)
@@ -234,6 +237,7 @@ class _Workshop:
         objection: pinned.Judgement | None = None,
         notice: str = "",
         focus: str = "",
+        picked: picking.State | None = None,
     ) -> HttpResponse:
         tab = _known(tab) if self.may_save else "yaml"
         if tab == "form" and not (draft.form or draft.is_readable):
@@ -261,6 +265,8 @@ class _Workshop:
         is_part = self.request.headers.get("X-Requested-With") == "fetch" and tab == "form"
         if self.may_save and not is_part:
             context |= panel(self.request, self.spider, draft)
+        if self.may_save and tab == "pick":
+            context |= picking.panel(self.request, self.spider, draft, picked, url=shown_address(context))
         if self.may_save and tab == "pinned":
             context |= pinned.tab(self.spider, draft)
         return TemplateResponse(self.request, f"{TEMPLATES}/{'form' if is_part else 'change_form'}.html", context)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -55,6 +55,11 @@ class StructuredData:
         self._by_type: dict[str, list[Object]] = {}
         self._by_id: dict[str, Object] = {}
         self._index(roots, page)
+
+    @property
+    def objects(self) -> Mapping[str, Sequence[Object]]:
+        """Those that fields are read from, by their folded types."""
+        return self._by_type
 
     def find(self, path: TypedPath, page: PageTree) -> list[JsonValue]:
         """What stands at the path in the objects of its type, in their order; lists are entered on the way."""
@@ -186,16 +191,21 @@ class StructuredReader(ValueReader[Node, PageTree]):
         return match
 
     def _data(self, page: PageTree) -> StructuredData:
-        key = "jsonld" if self._is_jsonld else "microdata"
-        data = page.kept.get(key)
-        if not isinstance(data, StructuredData):
-            data = read_jsonld(page) if self._is_jsonld else StructuredData(read_items(page), [], page)
-            page.kept[key] = data
-        return data
+        return structured_data(page, is_jsonld=self._is_jsonld)
 
     def _complaint(self, page: PageTree) -> tuple[str, str] | None:
         broken = self._data(page).broken
         return (broken[0], "in structured data that cannot be read") if broken else None
+
+
+def structured_data(page: PageTree, *, is_jsonld: bool) -> StructuredData:
+    """The page's JSON-LD, or its microdata; read once."""
+    key = "jsonld" if is_jsonld else "microdata"
+    data = page.kept.get(key)
+    if not isinstance(data, StructuredData):
+        data = read_jsonld(page) if is_jsonld else StructuredData(read_items(page), [], page)
+        page.kept[key] = data
+    return data
 
 
 def read_jsonld(page: PageTree) -> StructuredData:

@@ -1,0 +1,408 @@
+"""From elements that somebody pointed at to selectors that find them, the sturdiest first.
+
+As ROBULA+ does (see `features`), short and general selectors are tried before long and special ones, and each is run:
+what is proposed was found by the engine's own selectors on the engine's own tree. Unlike it, all selectors of one, two
+and three steps are ranked by the sum of what they hold on to; a label beside the value (``UPC`` before
+``a897fe…``) counts as a hold, and positions are the last resort, as in the unique selectors of `finder` and Firefox.
+Where there are several items on a page, or further pages, a selector has to give a value on those too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+
+from turbohtml import Document, Element, Node
+
+from crawler.engine.pages.fields import FieldReader
+from crawler.engine.pages.items import OneField
+from crawler.engine.pages.page import PageTree, ReadingFailed
+from crawler.engine.pages.selectors import Found, compile_css, compile_each, compile_xpath
+from crawler.engine.pages.structured import StructuredReader
+from crawler.engine.records import Json
+from crawler.engine.spider import FieldRule
+
+from .features import Hold, attribute, classes, holds, position
+from .labels import labelled
+from .readings import TEXT
+
+MOST = 6
+"""Candidates that are proposed."""
+MAX_CONTEXTS = 100
+"""Items of a page on which a selector is tried."""
+MAX_SHOWN_MATCHES = 300
+_MAX_TRIED = 4_000
+SECONDS = 0.8
+"""Of this thread's processor time."""
+_STEP = 2.0
+"""What each further step of a selector costs."""
+_CHILD = 0.6
+_FIRST_OF_MANY = 6.0
+"""What it costs to count on the order of what is found."""
+_GAP = 14.0
+"""What it costs to give no value on all items, or on all pages."""
+_STRANGERS = 12.0
+"""What it costs where all of a kind are wanted, and others come along or some are left out."""
+_FAR_WORSE = 24.0
+_UNSEEN = frozenset({"script", "style", "link", "meta", "template", "noscript", "br"})
+"""Elements that come and go between those that are seen."""
+_MAX_TEXT = 200
+_DEEPEST = 64
+"""Ancestors that are compared."""
+_LEVELS = 10
+"""Ancestors that are looked at."""
+
+
+class OutsideScope(Exception):
+    """What was pointed at lies in none of the items."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What was pointed at, and what is wanted of it."""
+
+    targets: tuple[Element, ...]
+    each: str = ""
+    """The selector of the items that the value belongs to; empty: the page."""
+    many: bool = False
+    """All of the kind, not the first alone."""
+    alone: bool = False
+    """The target and no other match: a link to one place."""
+    wants_elements: bool = False
+    """What they say does not matter: items, and links."""
+    attribute: str = ""
+    """Taken in place of the text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A selector that finds what was pointed at."""
+
+    kind: str
+    """``css`` or ``xpath``."""
+    selector: str
+    cost: float
+    """The lower, the sturdier."""
+    value: Json
+    """What the extractor gives, as text."""
+    matches: int
+    """On the page, or in the item that was pointed into."""
+    matched: tuple[Element, ...]
+    """On the whole page, `MAX_SHOWN_MATCHES` at most."""
+    filled: int
+    """Items of the page with a value; of `items`."""
+    items: int
+    passed: int = 0
+    """Further pages with a value; of `pages`."""
+    pages: int = 0
+
+
+def candidates(
+    page: PageTree, goal: Goal, others: Sequence[PageTree] = (), *, most: int = MOST, seconds: float = SECONDS
+) -> list[Candidate]:
+    """Selectors for `goal`, ranked. `others` are pages of the same kind. What is not found in `seconds` is left out.
+
+    Raises `OutsideScope`, and `ReadingFailed` or `Outgrown` where the page asks for more than any real page does.
+    """
+    found = _Search(page, goal, seconds).run()
+    if others:
+        found = [_on_other_pages(candidate, goal, others) for candidate in found]
+    found.sort(key=lambda candidate: (candidate.cost, len(candidate.selector)))
+    return _diverse(found, most)
+
+
+def contexts_of(page: PageTree, each: str) -> list[Node]:
+    """What items are read from: each match, or the page. Raises `ValueError` for a selector that is none."""
+    if not each:
+        return [page.document]
+    return [found for found in compile_each(each).find(page.document, page) if isinstance(found, Element)]
+
+
+def home_of(page: PageTree, each: str, target: Element, contexts: Sequence[Node]) -> Node:
+    """The item that `target` lies in, of those that `each` gives. Raises `OutsideScope`."""
+    if not each:
+        return page.document
+    known = set(contexts)
+    node: Node | None = target
+    while node is not None and node not in known:
+        node = node.parent
+    if node is None:
+        raise OutsideScope(each)
+    return node
+
+
+def reader(rule: FieldRule) -> OneField[Node, PageTree]:
+    """The engine's own. Raises `ValueError` for a selector that is none."""
+    return FieldReader(rule) if rule.jsonld is None and rule.microdata is None else StructuredReader(rule)
+
+
+def alike(target: Element, within: Node) -> list[Element]:
+    """What stands where `target` stands and is called the same, in document order: the other cells of its column."""
+    names, path = set(classes(target)), _path(target, within)
+    if not (target.tag.isascii() and target.tag.isalnum()):
+        return [target]
+    return [
+        one
+        for one in within.select(f":is({target.tag})")
+        if one == target or (names == set(classes(one)) and _is_at(one, path, within))
+    ]
+
+
+class _Search:
+    def __init__(self, page: PageTree, goal: Goal, seconds: float) -> None:
+        self._page = page
+        self._deadline = time.thread_time() + seconds
+        self._goal = goal
+        contexts = contexts_of(page, goal.each)
+        self._contexts = contexts[:MAX_CONTEXTS]
+        self._home = home_of(page, goal.each, goal.targets[0], contexts)
+        self._homes = {target: home_of(page, goal.each, target, contexts) for target in goal.targets}
+        self._group = set(alike(goal.targets[0], self._home)) if goal.many else set()
+        self._group.update(target for target in goal.targets if self._homes[target] == self._home)
+        self._best = inf
+        self._suffix = f"::attr({goal.attribute})" if goal.attribute else ""
+
+    def run(self) -> list[Candidate]:
+        target = self._goal.targets[0]
+        found: list[Candidate] = []
+        if target == self._home:
+            return list(self._of_the_item_itself())
+        tried: set[str] = set()
+        for tries, hold in enumerate(self._ideas(target)):
+            enough = len(found) >= 4 * MOST and hold.cost > sorted(one.cost for one in found)[MOST] + 4
+            if enough or tries > _MAX_TRIED or time.thread_time() > self._deadline:
+                break
+            if hold.css not in tried:
+                tried.add(hold.css)
+                candidate = self._verified("css", hold)
+                found += [] if candidate is None else [candidate]
+        for hold in labelled(target, self._home, attribute=self._goal.attribute, is_relative=bool(self._goal.each)):
+            candidate = self._verified("xpath", hold)
+            found += [] if candidate is None else [candidate]
+        found += self._counted()
+        if not found:
+            found += self._by_position(target)
+        return found
+
+    def _ideas(self, target: Element) -> Iterator[Hold]:
+        """CSS to try, the sturdiest first."""
+        own = holds(target, self._page.url)
+        ideas = list(own)
+        for number, ancestor in enumerate(_ancestors(target, self._home)):
+            distance = 0.25 * number
+            for above in holds(ancestor, self._page.url)[:6]:
+                for hold in own[:8]:
+                    cost = above.cost / 2 + hold.cost + _STEP + distance
+                    ideas.append(Hold(f"{above.css} {hold.css}", cost))
+                    if number == 0:
+                        ideas.append(Hold(f"{above.css} > {hold.css}", cost + _CHILD))
+        ideas += self._beside(target, own)
+        ideas += self._three_steps(target, own)
+        if len({one.tag for one in self._goal.targets}) > 1:
+            ideas += self._unions()
+        ideas.sort(key=lambda hold: (hold.cost, len(hold.css)))
+        yield from ideas
+
+    def _beside(self, target: Element, own: Sequence[Hold]) -> Iterator[Hold]:
+        """After a sibling: ``h1 + p``."""
+        before = [one for one in target.previous_siblings if isinstance(one, Element) and one.tag not in _UNSEEN][:4]
+        for number, sibling in enumerate(before):
+            for hold in holds(sibling, self._page.url)[:3]:
+                for mine in own[:4]:
+                    cost = hold.cost + mine.cost * 0.6 + _STEP + 2
+                    if number == 0:
+                        yield Hold(f"{hold.css} + {mine.css}", cost)
+                    yield Hold(f"{hold.css} ~ {mine.css}", cost + 1)
+
+    def _three_steps(self, target: Element, own: Sequence[Hold]) -> Iterator[Hold]:
+        chain = list(_ancestors(target, self._home))[:6]
+        for number, ancestor in enumerate(chain):
+            for higher in chain[number + 1 :]:
+                for above in holds(ancestor, self._page.url)[:3]:
+                    for top in holds(higher, self._page.url)[:3]:
+                        for hold in own[:3]:
+                            cost = top.cost / 2 + above.cost / 2 + hold.cost + 2 * _STEP + 0.25 * number + 1
+                            yield Hold(f"{top.css} {above.css} {hold.css}", cost)
+        place = position(target)
+        for ancestor in chain:
+            for above in holds(ancestor, self._page.url)[:3]:
+                yield Hold(f"{above.css} {place.css}", above.cost / 2 + place.cost + _STEP)
+
+    def _unions(self) -> Iterator[Hold]:
+        """For targets of several kinds (``h1, h2, h3``): the best of each."""
+        kinds: dict[str, Element] = {}
+        for target in self._goal.targets:
+            kinds.setdefault(target.tag, target)
+        for rank in range(3):
+            parts = [ranked[min(rank, len(ranked) - 1)] for one in kinds.values() if (ranked := holds(one))]
+            listed = ", ".join(hold.css for hold in parts)
+            yield Hold(f":is({listed})" if self._suffix else listed, max(hold.cost for hold in parts) + _STEP)
+        tags = ", ".join(kinds)
+        yield Hold(f":is({tags})" if self._suffix else tags, 6.0)
+
+    def _counted(self) -> Iterator[Candidate]:
+        """How many there are of what looks the same, where several were pointed at for one value: filled stars."""
+        words = {attribute(one, "class") or "" for one in self._goal.targets}
+        tags = {one.tag for one in self._goal.targets}
+        is_of_one_kind = len(words) == len(tags) == 1 and "'" not in min(words) and min(words)
+        if self._goal.many or self._goal.attribute or len(self._goal.targets) < 2 or not is_of_one_kind:
+            return
+        begin = ".//" if self._goal.each else "//"
+        path = f"{begin}{min(tags)}[@class='{min(words)}']"
+        found = [one for one in compile_xpath(path).find(self._home, self._page) if isinstance(one, Element)]
+        if set(self._goal.targets) <= set(found):
+            yield Candidate(
+                kind="xpath", selector=f"count({path})", cost=0.0, value=str(len(found)), matches=1,
+                matched=tuple(found[:MAX_SHOWN_MATCHES]), filled=len(self._contexts), items=len(self._contexts),
+            )  # fmt: skip
+
+    def _of_the_item_itself(self) -> Iterator[Candidate]:
+        """The item's own text, or an attribute of it."""
+        if self._suffix:
+            idea = self._verified("css", Hold("", 1.0))
+        else:
+            idea = self._verified("xpath", Hold("." if self._goal.each else "/*", 2.0))
+        if idea is not None:
+            yield idea
+
+    def _by_position(self, target: Element) -> Iterator[Candidate]:
+        """Step by step upwards until nothing else is meant."""
+        path = position(target)
+        for ancestor in _ancestors(target, self._home, levels=64):
+            for above in (*holds(ancestor, self._page.url)[:2], position(ancestor)):
+                candidate = self._verified("css", Hold(f"{above.css} > {path.css}", path.cost + above.cost))
+                if candidate is not None:
+                    yield candidate
+                    return
+            above = position(ancestor)
+            path = Hold(f"{above.css} > {path.css}", path.cost + above.cost)
+
+    def _verified(self, kind: str, hold: Hold) -> Candidate | None:
+        """The selector with what it gives; None where it does not find what was pointed at."""
+        selector = hold.css + self._suffix if kind == "css" else hold.css
+        if kind == "css" and hold.css and not self._is_meant(self._home.select(hold.css)):
+            return None
+        try:
+            engine = compile_css(selector) if kind == "css" else compile_xpath(selector)
+            at_home = engine.find(self._home, self._page)
+            elements = _elements(at_home, self._home)
+            cost = hold.cost + self._price_of_matches(elements)
+            if cost > self._best + _FAR_WORSE:
+                return None
+            value, matches = self._read(kind, selector, elements)
+        except (ValueError, ReadingFailed):
+            return None
+        if value is None or value == [] or not self._is_meant_by(at_home, value):
+            return None
+        self._best = min(self._best, cost)
+        filled, matched = 0, list[Element]()
+        for context in self._contexts:
+            elements = _elements(engine.find(context, self._page), context)
+            filled += bool(elements)
+            matched += elements[: max(MAX_SHOWN_MATCHES - len(matched), 0)]
+            if not self._goal.many and len(elements) > 1 and context != self._home:
+                cost += _FIRST_OF_MANY / len(self._contexts)
+        return Candidate(
+            kind=kind, selector=selector, cost=cost + _GAP * (1 - filled / len(self._contexts)), value=value,
+            matches=matches, matched=tuple(matched), filled=filled, items=len(self._contexts),
+        )  # fmt: skip
+
+    def _read(self, kind: str, selector: str, elements: Sequence[Element]) -> tuple[Json, int]:
+        """The value at home, and how much was found there."""
+        if self._goal.wants_elements:
+            return " ".join(elements[0].text[:_MAX_TEXT].split())[:_MAX_TEXT] if elements else None, len(elements)
+        reading = reader(TEXT.rule(kind, selector, many=self._goal.many)).read(self._home, self._page)
+        return reading.value, reading.matches
+
+    def _is_meant(self, found: Sequence[Element]) -> bool:
+        """Whether what was found at home is what was pointed at."""
+        if not found:
+            return False
+        here = [target for target in self._goal.targets if self._homes[target] == self._home]
+        if self._goal.many:
+            return set(here) <= set(found)
+        if self._goal.alone and len(found) > 1:
+            places = {one.attr("href") for one in found}
+            return here[0] in found and len(places) == 1
+        return found[0] == here[0]
+
+    def _is_meant_by(self, found: Sequence[Found], value: Json) -> bool:
+        """Where texts or attributes were found, they have to stand in what was pointed at."""
+        elements = [one for one in found if isinstance(one, Element)]
+        if len(elements) == len(found) and elements:
+            return self._is_meant(elements)
+        target = self._goal.targets[0]
+        text = attribute(target, self._goal.attribute) if self._goal.attribute else self._page.text_of(target)
+        first = value[0] if isinstance(value, list) and value else value
+        return bool(first) and str(first) in " ".join((text or "").split())
+
+    def _price_of_matches(self, found: Sequence[Element]) -> float:
+        if not self._goal.many:
+            return _FIRST_OF_MANY if len(found) > 1 and not self._goal.alone else 0.0
+        strangers = sum(1 for one in found if one not in self._group)
+        missing = len(self._group.difference(found))
+        return _STRANGERS * (strangers / max(len(found), 1) + missing / max(len(self._group), 1))
+
+
+def _elements(found: Sequence[Found], context: Node) -> list[Element]:
+    """Of texts, which are no elements, the item that they stand in."""
+    around = [context] if isinstance(context, Element) else []
+    return [one for match in found for one in ([match] if isinstance(match, Element) else around)]
+
+
+def _on_other_pages(candidate: Candidate, goal: Goal, others: Sequence[PageTree]) -> Candidate:
+    read = reader(TEXT.rule(candidate.kind, candidate.selector, many=goal.many))
+    passed = 0
+    for page in others:
+        try:
+            contexts = contexts_of(page, goal.each)[:MAX_CONTEXTS]
+            passed += any(read.read(context, page).value not in (None, []) for context in contexts)
+        except ReadingFailed:
+            continue
+    # A label that is not on a page may say that there is no such value.
+    gap = _GAP if candidate.kind == "xpath" else 2 * _GAP
+    cost = candidate.cost + gap * (1 - passed / len(others))
+    return replace(candidate, passed=passed, pages=len(others), cost=cost)
+
+
+def _diverse(found: Sequence[Candidate], most: int) -> list[Candidate]:
+    """At most two that differ only in what is written around the same last step, and none that is far worse."""
+    kept: list[Candidate] = []
+    ends: dict[str, int] = {}
+    for candidate in found:
+        if len(kept) > 1 and candidate.cost > kept[0].cost + _FAR_WORSE:
+            break
+        end = candidate.selector.rpartition(" ")[2] if candidate.kind == "css" else candidate.selector
+        if ends.get(end, 0) >= 2:
+            continue
+        ends[end] = ends.get(end, 0) + 1
+        kept.append(candidate)
+        if len(kept) == most:
+            break
+    return kept
+
+
+def _ancestors(target: Element, home: Node, levels: int = _LEVELS) -> Iterator[Element]:
+    """Between the target and what it is looked for in, the nearest first."""
+    node = target.parent
+    for _ in range(levels):
+        if node is None or node == home or isinstance(node, Document) or not isinstance(node, Element):
+            return
+        yield node
+        node = node.parent
+
+
+def _path(element: Element, within: Node) -> list[str]:
+    """Tags from the element upwards."""
+    return [element.tag, *(one.tag for one in _ancestors(element, within, levels=_DEEPEST))]
+
+
+def _is_at(element: Element, path: Sequence[str], within: Node) -> bool:
+    node: Node | None = element
+    for tag in path:
+        if not isinstance(node, Element) or node == within or node.tag != tag:
+            return False
+        node = node.parent
+    return len(path) > _DEEPEST or node == within or not isinstance(node, Element)
