@@ -83,7 +83,7 @@ class Directives:
         if self._canonical:
             link = page.document.select_one('link[rel~="canonical" i][href]')
             if link is not None:
-                canonical = _resolve(link.attr("href") or "", page.base, page.url)
+                canonical = _resolve(page.encoded(link.attr("href") or ""), page.base, page.url)
         return self._heard(nofollow, noindex, canonical, refresh)
 
     def of_headers(self, headers: Mapping[str, str], url: str) -> Asked:

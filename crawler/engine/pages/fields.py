@@ -47,6 +47,7 @@ class FieldReader:
         self._many = rule.many
         self._selector = _selector(rule)
         self._as_html = rule.type is FieldType.HTML
+        self._is_url = rule.type is FieldType.URL
         self._is_verbatim = is_verbatim(rule.type)
         asks_whether = rule.type is FieldType.BOOLEAN and rule.regex is not None
         self._asked = Patterns([rule.regex]) if asks_whether and rule.regex is not None else None
@@ -105,7 +106,7 @@ class FieldReader:
 
     def _value(self, text: str, page: PageTree, unreadable: list[tuple[str, str]]) -> Json:
         try:
-            return self._convert(text, page.base)
+            return self._convert(page.encoded(text) if self._is_url else text, page.base)
         except ValueError as error:
             unreadable.append((text, str(error)))
             return None

@@ -14,7 +14,6 @@ from crawler.engine.scope import LinkRule
 from crawler.engine.spider import FollowRule
 from crawler.engine.urls import MAX_URL_LENGTH, origin_of, resolve
 
-from .charsets import UNICODE, with_query_in
 from .page import PageTree
 from .selectors import CssSelector, Found, Selector, compile_css, compile_xpath
 
@@ -201,11 +200,13 @@ class LinkReader(Generic[_Page_contra]):
         if not marked:
             return
         ignored: dict[str, int] = {}
-        suspects = self._resolver.resolve(page.base, _attributes(marked), ignored).keys() & links.taken.keys()
+        suspects = (
+            self._resolver.resolve(page.base, _encoded(page, _attributes(marked)), ignored).keys() & links.taken.keys()
+        )
         if not suspects:
             return
         others = set(document.select("a[href], area[href]")).difference(marked)
-        endorsed = self._resolver.resolve(page.base, _attributes(others), ignored)
+        endorsed = self._resolver.resolve(page.base, _encoded(page, _attributes(others)), ignored)
         for url in [url for url in links.taken if url in suspects and url not in endorsed]:
             links.nofollow[url] = links.taken.pop(url)
 
@@ -260,8 +261,7 @@ def _finder(rule: FollowRule) -> Finder[PageTree]:
 
 
 def _encoded(page: PageTree, hrefs: Iterable[str]) -> Iterable[str]:
-    encoding = (page.document.encoding or "utf-8").lower()
-    return hrefs if encoding in UNICODE else (with_query_in(encoding, href) for href in hrefs)
+    return map(page.encoded, hrefs) if page.query_encoding else hrefs
 
 
 def _selector(rule: FollowRule) -> Selector | None:

@@ -102,7 +102,7 @@ class _Items:
         if content is not None and (content or element.tag == "meta"):
             return self._page.charge(content)
         if attribute := _ADDRESSES.get(element.tag):
-            return self._page.charge(_absolute(element.attr(attribute) or "", self._page.base))
+            return self._page.charge(_absolute(self._page.encoded(element.attr(attribute) or ""), self._page.base))
         value = element.attr(_VALUES[element.tag]) if element.tag in _VALUES else None
         return self._page.text_of(element) if value is None else self._page.charge(value)
 

@@ -17,7 +17,7 @@ from crawler.engine.errors import UrlError
 from crawler.engine.urls import resolve
 
 from .bounds import FULL, INLINE_MEMORY, TAGS_AN_ELEMENT, UNMEASURED_BYTES, Bounds, MemoryBound, Outgrown
-from .charsets import codec_of, decoded
+from .charsets import UNICODE, codec_of, decoded, with_query_in
 
 _BETWEEN_LOOKS = 64
 """Texts read between two looks at the clock."""
@@ -133,6 +133,16 @@ class PageTree(Budget):
     def kept(self) -> dict[str, object]:
         """What a source of fields has read out of the page for all fields of its kind, by the source's name."""
         return {}
+
+    @property
+    def query_encoding(self) -> str:
+        """The encoding in which the queries of its links go out; empty where that is UTF-8."""
+        encoding = (self.document.encoding or "utf-8").lower()
+        return "" if encoding in UNICODE else encoding
+
+    def encoded(self, href: str) -> str:
+        """A link of the page as it is to be resolved: its query in the page's encoding."""
+        return href if href.isascii() or not self.query_encoding else with_query_in(self.query_encoding, href)
 
     def text_of(self, node: Node) -> str:
         """All text in the node but that of scripts, styles and templates inside it; blanks where blocks meet."""

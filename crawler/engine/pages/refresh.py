@@ -30,7 +30,7 @@ def refresh_target(page: PageTree, elements: Iterable[Element]) -> str:
     if not href:
         return ""
     try:
-        url = resolve(href, page.base)
+        url = resolve(page.encoded(href), page.base)
     except UrlError:
         return ""
     return "" if url == page.url else url

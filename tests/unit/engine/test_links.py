@@ -17,8 +17,8 @@ from tests.spiders import saved_pages
 URL = "https://shop.example/a/b.html?x=1"
 
 
-def make_extractor(*follow: dict[str, object]) -> Extractor:
-    return Extractor(parse({"name": "a", "start_urls": [URL], "follow": list(follow)}))
+def make_extractor(*follow: dict[str, object], **others: object) -> Extractor:
+    return Extractor(parse({"name": "a", "start_urls": [URL], "follow": list(follow), **others}))
 
 
 def extract(html: str, *follow: dict[str, object]) -> Extraction:
@@ -180,3 +180,29 @@ def test_queries_are_written_in_the_encoding_of_their_page() -> None:
     found = make_extractor({}).extract("http://a.example/", body, "", "text/html").links
 
     assert found == ["http://a.example/s?q=%93%FA%96{&x=%26%23233%3B", "http://a.example/%E6%97%A5?a=b"]
+
+
+def test_whatever_reads_a_url_writes_its_query_as_the_links_do() -> None:
+    """Else a page would give its place to a canonical that is no other page, and nofollow not be heard."""
+    url = "http://a.example/s?q=%CF%F0"
+    body = """
+        <meta charset=windows-1251><link rel=canonical href="/s?q=Пр"><meta http-equiv=refresh content="0;url=/r?q=Пр">
+        <a rel=nofollow href="/n?q=Пр">x</a><a href="/y?q=Пр">y</a>
+        <div itemscope itemtype="https://schema.org/Product"><link itemprop=url href="/p?q=Пр"></div>
+    """.encode("windows-1251")
+    fields = {
+        "link": {"css": "a::attr(href)", "type": "url"},
+        "property": {"microdata": "Product.url", "type": "url"},
+    }
+    items = [{"type": "a", "fields": fields}]
+
+    extraction = make_extractor({}, items=items, manners={"canonical": "follow"}).extract(url, body, "", "text/html")
+
+    assert extraction.canonical == ""
+    assert extraction.refresh == "http://a.example/r?q=%CF%F0"
+    assert extraction.links == ["http://a.example/y?q=%CF%F0"]
+    assert extraction.reasons == {Reason.NOFOLLOW: 1}
+    assert extraction.items[0].data == {
+        "link": "http://a.example/n?q=%CF%F0",
+        "property": "http://a.example/p?q=%CF%F0",
+    }
