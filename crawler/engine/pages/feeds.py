@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Mapping
 
 from crawler.engine.errors import UrlError
@@ -23,7 +24,9 @@ _XML_TYPES = frozenset(
     {"application/rss+xml", "application/atom+xml", "application/rdf+xml", "application/xml", "text/xml"}
 )
 _JSON_TYPES = frozenset({"application/feed+json", "application/json"})
-_ROOTS = (b"<rss", b"<feed", b"<rdf:rdf", b"<atom:feed", b":feed")
+_ROOT = re.compile(rb"<!--.*?(?:-->|\Z)|<(?P<name>[a-z_][\w.:-]*)", re.DOTALL)
+"""The first one that is no comment is the root: declarations, instructions and DTDs begin otherwise."""
+_FEED_ROOTS = frozenset({b"rss", b"rdf:rdf", b"feed"})
 _SNIFFED = 2_048
 _JSON_MARK = b"jsonfeed.org/version/"
 _STEP = 65_536
@@ -38,14 +41,15 @@ def is_json_feed(content_type: str, body: bytes) -> bool:
 
 def is_xml_feed(content_type: str, body: bytes) -> bool:
     """Whether an answer is a feed in XML, whatever its type says."""
-    if body.startswith((b"<!", b"<html")):
-        return False  # the usual page
     if content_type not in _XML_TYPES:
+        if body.startswith((b"<!", b"<html")):
+            return False  # the usual page
         begin = body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:5].lower()
         if not begin.startswith((b"<?xml", b"<rss", b"<feed", b"<rdf:")):
             return False
     head = body[:_SNIFFED].replace(b"\0", b"").lower()
-    return any(root in head for root in _ROOTS)
+    name = next((found["name"] for found in _ROOT.finditer(head) if found["name"]), b"")
+    return name in _FEED_ROOTS or name.endswith(b":feed")
 
 
 def feed_links(url: str, body: bytes, charset: str, content_type: str) -> list[str] | None:

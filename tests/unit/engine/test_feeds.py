@@ -72,6 +72,7 @@ READ: dict[str, tuple[str, list[str]]] = {
     "wrongly nested": (rss("<link>/a</link>", "<b><i></b></i>", "<link>/c</link>"), ["/a"]),
     "characters that XML forbids": (rss("<title>\x0b\x01\ufffe</title><link>/a</link>"), ["/a"]),
     "blanks in front": ("\n\n " + rss("<link>/a</link>"), ["/a"]),
+    "a comment in front": ("<!-- made by <a> -->" + rss("<link>/a</link>").partition("?>")[2], ["/a"]),
     "no entries": (rss(), []),
 }
 
@@ -91,6 +92,9 @@ def test_a_feed_is_known_by_what_it_is(content_type: str) -> None:
     [
         ("<!doctype html><p>&lt;rss", "text/html"),
         ('<?xml version="1.0"?><html><a href="/a">x</a></html>', "application/xhtml+xml"),
+        ('<?xml version="1.0"?><html><link rel="alternate" href="/wiki/Special:Feed"/><a href="/a">', "text/html"),
+        ('<?xml version="1.0"?><!DOCTYPE html><!-- no <rss> --><html><a href="/a">', "application/xhtml+xml"),
+        ("<feedback><a href='/a'>x</a></feedback>", "application/xml"),
         ("<urlset><url><loc>/a</loc></url></urlset>", "application/xml"),
         ('{"version": "https://api.example/1"}', "application/json"),
         ("", "application/rss+xml"),
