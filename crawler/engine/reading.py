@@ -208,7 +208,7 @@ class PageReader:
         page, target = result.page, extraction.canonical
         target_hash = hash_url(target)
         if (
-            Reason.EXTRACTION_ERROR in extraction.reasons
+            _has_failed(extraction)
             or target.rstrip("/") == page.url.rstrip("/")  # often written wrongly, and redirected back
             or self._scope.judge(target, page.depth) is not None
             or (may_ask := self._may_ask(target)) is False
@@ -364,6 +364,10 @@ class PageReader:
         return result
 
 
+def _has_failed(extraction: Extraction) -> bool:
+    return any(reason in extraction.reasons for reason in FAILURES)
+
+
 def _failure_of(result: PageResult) -> Reason | None:
     """Why the extractor could not read the page to its end. That it is none, as some JSON, is the page's own reason."""
     reasons = result.reasons
@@ -401,7 +405,7 @@ def _drop_items(extraction: Extraction) -> None:
     """The page gives nothing, and nothing is to be said of that."""
     extraction.items, extraction.rejected, extraction.finding = [], 0, None
     extraction.taken, extraction.missed = (), []
-    if Reason.EXTRACTION_ERROR not in extraction.reasons:
+    if not _has_failed(extraction):
         extraction.problems = []
     for reason in ITEM_REASONS:
         extraction.reasons.pop(reason, None)

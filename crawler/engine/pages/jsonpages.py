@@ -177,14 +177,25 @@ def _finder(expression: Expression, template: str | None) -> Finder[JsonPage]:
             # What says that there is no next page: null, false, nothing.
             if value is None or isinstance(value, bool) or value == "":
                 continue
-            if template is not None and not isinstance(value, list | dict):
-                yield template.replace(_PLACEHOLDER, quote(_part(value, page), safe=""))
-            elif isinstance(value, str):
-                yield value
-            else:
+            href = _href(value, template, page)
+            if href is None:
                 refused[Reason.INVALID_URL] = refused.get(Reason.INVALID_URL, 0) + 1
+            else:
+                yield href
 
     return find
+
+
+def _href(value: JsonValue, template: str | None, page: JsonPage) -> str | None:
+    """None: the value can be no link, and no part of one."""
+    if template is None:
+        return value if isinstance(value, str) else None
+    if value is None or isinstance(value, list | dict):
+        return None
+    try:
+        return template.replace(_PLACEHOLDER, quote(_part(value, page), safe=""))
+    except ValueError:  # a sum may be infinite, or have more digits than Python writes
+        return None
 
 
 def _part(value: float | str, page: JsonPage) -> str:

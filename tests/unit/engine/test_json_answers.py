@@ -270,6 +270,13 @@ LINKS: dict[str, tuple[str, dict[str, object], list[str], int]] = {
         0,
     ),
     "a whole number that is a fraction": ('{"n": 2.0}', {"json": "n", "template": "/{}"}, ["/2"], 0),
+    "an infinite sum in a template": ('{"n": [1e308, 1e308]}', {"json": "sum(n)", "template": "/{}"}, [], 1),
+    "a number of too many digits in a template": (
+        f'{{"n": [{"9" * 4_300}, 1]}}',
+        {"json": "sum(n)", "template": "/{}"},
+        [],
+        1,
+    ),
     "an object in a template": ('{"n": {}}', {"json": "n", "template": "/{}"}, [], 1),
     "denied": ('{"next": "/b"}', {"json": "next", "deny": ["/b$"]}, [], 0),
 }
@@ -390,6 +397,20 @@ async def test_an_answer_that_is_not_json_fails_its_page_and_replaces_nothing() 
     assert outcome.counts.reasons == {Reason.JSON_INVALID: 1}
     assert page.state is PageState.FAILED
     assert [(item.data, item.versions) for item in storage.items.values()] == [({"v": "1"}, [])]
+
+
+@pytest.mark.parametrize("header", [("X-Robots-Tag", "noindex"), ("Link", "</b>; rel=canonical")])
+async def test_whatever_the_header_of_a_broken_answer_asks_where_it_breaks_is_told(header: tuple[str, str]) -> None:
+    rule = {"type": "a", "each_json": "@", "key": ["v"], "fields": {"v": {"json": "v"}}}
+    headers = {"Content-Type": "application/json"} | dict([header])
+    storage = MemoryStorage()
+    async with Site({"/": Reply('[{"v": 2}', headers=headers)}) as site:
+        manners = {"obey_noindex": True, "canonical": "follow"}
+        await crawl_once(make_definition(site.url + "/", items=[rule], manners=manners), storage)
+        page = page_of(storage, site.url + "/")
+    assert (page.state, page.reason) == (PageState.FAILED, Reason.JSON_INVALID)
+    assert "line 1, column 10" in page.detail
+    assert len(storage.pages) == 1, "its canonical page is not asked for"
 
 
 async def test_an_answer_of_ten_megabytes_is_read_whole() -> None:
