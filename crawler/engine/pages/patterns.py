@@ -64,6 +64,11 @@ class Pattern:
         start, end = self._match(_UNANCHORED, raw, 0, len(raw))[self._group]
         return None if start < 0 else raw[start:end].decode("utf-8", "replace")
 
+    def is_in(self, text: str) -> bool:
+        """Whether it matches anywhere, with its group or without."""
+        raw = text.encode("utf-8", "replace")
+        return self._match(_UNANCHORED, raw, 0, len(raw))[0][0] >= 0
+
 
 class Searched(Protocol):
     """A page as a search sees it."""
@@ -90,28 +95,39 @@ class Patterns:
     Raises `ValueError` as `Pattern` does.
     """
 
-    __slots__ = ("_set", "_simple", "longest")
+    __slots__ = ("_each", "_set", "_simple", "longest")
 
     def __init__(self, expressions: Sequence[str]) -> None:
         self._set = None
-        self._simple = _simple(expressions[0]) if len(expressions) == 1 else None
+        self._each: tuple[Pattern, ...] = ()
+        """Where they are too big to be searched for together."""
+        self._simple: re.Pattern[str] | None = None
         self.longest = longest_text(1)
         """As `Pattern` has it."""
         if not expressions:
             return
+        # They say what is wrong, which the set does not.
+        patterns = tuple(map(Pattern, expressions))
+        self.longest = min(pattern.longest for pattern in patterns) // len(patterns)
+        if len(patterns) == 1:
+            self._simple = patterns[0].simple
         searched = re2.Set.SearchSet(_options())
         for expression in expressions:
-            # Says what is wrong, which the set does not.
-            self.longest = min(self.longest, Pattern(expression).longest // len(expressions))
             searched.Add(expression)
-        searched.Compile()
-        self._set = searched
+        try:
+            searched.Compile()
+        except re2.error:
+            self._each = patterns
+        else:
+            self._set = searched
 
     def first_in(self, text: str) -> int | None:
         """The index of the first expression that is found in `text`."""
         if self._simple is not None and len(text) <= _SHORT:
             return None if self._simple.search(text) is None else 0
-        found = None if self._set is None else self._set.Match(text.encode("utf-8", "replace"))
+        if self._set is None:
+            return next((index for index, pattern in enumerate(self._each) if pattern.is_in(text)), None)
+        found = self._set.Match(text.encode("utf-8", "replace"))
         return min(found) if found else None
 
 

@@ -42,6 +42,19 @@ def test_first_expression_that_is_found_is_named() -> None:
     assert patterns.first_in("/x") is None
 
 
+def test_expressions_that_are_too_big_for_one_search_are_asked_one_by_one() -> None:
+    alone = Patterns([r"\pL{140}$"])
+    assert (alone.first_in("ä" * 140), alone.first_in("ä" * 139)) == (0, None)
+
+    patterns = Patterns(["q", r"\pL{80}", r"q\pL{80}", r"(y)?z"])
+    assert [patterns.first_in(text) for text in ("ä" * 80, "1z", "q" + "ä" * 80, "1")] == [1, 3, 0, None]
+
+
+def test_what_is_no_expression_is_refused_before_it_is_taken_for_a_simple_one() -> None:
+    with pytest.raises(ValueError, match="invalid character class range"):
+        Patterns(["[z-a]"])
+
+
 ATOMS = ["a", "1", "/", " ", "_", r"\.", r"\(", r"\$", r"\d", r"\w", "[a-c]", "[0-9.]", r"[\w/]", r"[\d.]", r"\?", "é"]
 EXPRESSIONS = st.builds(
     lambda begin, parts, end: begin + "".join(parts) + end,
