@@ -41,6 +41,7 @@ class _Items:
         self._page = page
         self._owners: dict[Element, Element | None] = {}
         self._members: dict[Element, list[Element]] = {}
+        self._ids: dict[str, Element] | None = None
         for element in page.document.select("[itemprop]"):
             owner = self._owner(element)
             self._owners[element] = owner
@@ -84,8 +85,10 @@ class _Items:
 
     def _properties(self, item: Element) -> Iterator[Element]:
         yield from self._members.get(item, ())
-        for identity in (item.attr("itemref") or "").split():
-            root = self._page.document.select_one(f'[id="{_quoted(identity)}"]')
+        for identity in dict.fromkeys((item.attr("itemref") or "").split()):
+            # Each is a walk through what has this id, and a page may name a hundred thousand.
+            self._page.check_time()
+            root = self._with_id(identity)
             if root is None:
                 continue
             if root.attr("itemprop") is not None:
@@ -96,6 +99,13 @@ class _Items:
                     self._page.spend(_STEP_COST)
                     if self._owners.get(element) == owner:
                         yield element
+
+    def _with_id(self, identity: str) -> Element | None:
+        """The first element with it."""
+        if self._ids is None:
+            # From the last one to the first, which stays.
+            self._ids = {element.attr("id") or "": element for element in reversed(self._page.document.select("[id]"))}
+        return self._ids.get(identity)
 
     def _value(self, element: Element) -> str:
         content = element.attr("content")
@@ -128,7 +138,3 @@ def _absolute(href: str, base: str) -> str:
     except ValueError:
         return href
     return address
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
