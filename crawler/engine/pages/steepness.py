@@ -26,6 +26,8 @@ _WHOLE_TEXT = re.compile(
     r"//|\bdescendant|\.\.|(?<![\w.@/\])-])\.(?![\w.])|\b(?:normalize-space|string|string-length|number)\s*\(\s*\)"
 )
 _HAS = re.compile(r":has\(", re.IGNORECASE)
+_LOOSE = re.compile(r"\s+(?=[),\]])|(?<=[(,\[])\s+")
+"""White space that is no combinator."""
 _OF = re.compile(r":nth-(?:last-)?child\([^)]*\bof\b", re.IGNORECASE)
 
 
@@ -70,9 +72,30 @@ def xpath_degrees(xpath: str) -> tuple[int, int]:
 
 def css_degrees(css: str) -> tuple[int, int]:
     """The same for a CSS selector."""
-    bare = _STRINGS.sub("''", css)
-    degree = max(1, len(_HAS.findall(bare))) + len(_OF.findall(bare))
+    bare = _LOOSE.sub("", _STRINGS.sub("''", css.strip()))
+    conditions = [found.end() for found in _HAS.finditer(bare)]
+    # Of an element's parents or siblings it is asked anew for each element below or beside them.
+    others = 2 if any(_leads_on(bare, start) for start in conditions) else 0
+    degree = max(1, len(conditions) + others) + len(_OF.findall(bare))
     return degree, degree
+
+
+def _leads_on(css: str, start: int) -> bool:
+    """Whether a combinator follows the bracket whose inside begins at `start`."""
+    depth = sum(css.count(mark, 0, start) for mark in "([") - sum(css.count(mark, 0, start) for mark in ")]")
+    level, is_other = depth - 1, False
+    for character in css[start:]:
+        if character in "([":
+            depth += 1
+        elif character in ")]":
+            depth -= 1
+            if depth < level:
+                level, is_other = depth, False
+        elif depth == level:
+            is_other = is_other or character == ","
+            if not is_other and (character in ">+~" or character.isspace()):
+                return True
+    return False
 
 
 def _levels(xpath: str) -> list[str]:

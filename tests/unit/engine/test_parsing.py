@@ -19,6 +19,7 @@ from crawler.engine.pages import parsing
 from crawler.engine.pages.extractor import Extractor
 from crawler.engine.pages.frames import read_record
 from crawler.engine.pages.parsing import Helpers, PageParser
+from crawler.engine.pages.steepness import css_degrees
 from crawler.engine.records import Extraction
 from tests.servers.hostile_html import PAGES
 from tests.unit.engine.test_hostile_pages import URL
@@ -89,6 +90,7 @@ MEASURING = """
 import gc, json, time
 from crawler.engine.documents.definition import parse
 from crawler.engine.pages.parsing import Helpers, PageParser
+from crawler.engine.pages.steepness import css_degrees
 from tests.unit.engine.test_parsing import HANGING, PAGES, PLAIN, URL, WORSE
 from tests.unit.engine.test_hostile_pages import SPIDER
 
@@ -181,6 +183,7 @@ PARENT = """
 import asyncio, sys
 from crawler.engine.documents.definition import parse
 from crawler.engine.pages.parsing import Helpers, PageParser
+from crawler.engine.pages.steepness import css_degrees
 from tests.unit.engine.test_parsing import HANGING, URL
 
 async def main():
@@ -309,6 +312,39 @@ async def test_thousands_of_items_leave_the_loop_its_turns(helpers: Helpers) -> 
 class Exploit:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return os.system, ("touch /tmp/never",)
+
+
+@pytest.mark.parametrize(
+    ("css", "degree"),
+    [
+        (".a > .b ~ p", 1),
+        ("p:has(.x)", 1),
+        ("p:not( :has(.x .y) ), .a .b", 1),
+        (":is(p:has( .x ), .a .b):first-child", 1),
+        ("p[title='a:has(b) c']", 1),
+        ("p:has(.x):has(.y)", 2),
+        ("body:has(.x) p", 3),
+        (".a, body:HAS(> .x)\n> p", 3),
+        (":is(p:has(.x), .a) ~ p", 3),
+        ("p:not(body:has(.x) p)", 3),
+        ("div:has(.x) div:has(.y)", 4),
+        ("p:nth-child(2 of .x)", 2),
+    ],
+)
+def test_how_steep_a_selector_may_be_is_read_from_its_text(css: str, degree: int) -> None:
+    assert css_degrees(css) == (degree, degree)
+
+
+async def test_a_condition_that_is_asked_anew_for_each_element_does_not_hold_up_the_loop(helpers: Helpers) -> None:
+    """In the loop it takes 0.12 s for 4,000 paragraphs, and four times that for twice as many."""
+    body = b"<p>x" * 4_000
+    fields = {"all": {"css": "p"}, "one": {"css": "body:has(.x) p"}}
+    parser = PageParser(parse(PLAIN | {"items": [{"type": "page", "fields": fields}]}), helpers)
+
+    result = parser.extract(URL, body, "utf-8", "text/html")
+
+    assert not isinstance(result, Extraction)
+    assert (await result).items[0].data == {"all": "x", "one": None}
 
 
 @pytest.mark.parametrize("record", [Exploit(), [Exploit()], parse, os.system, PageParser])
