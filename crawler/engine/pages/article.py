@@ -30,7 +30,7 @@ _NODE_COST = 16
 
 _UNREAD_TAGS = """
     applet aside audio button canvas datalist dialog embed figcaption footer frame frameset head iframe input map math
-    menu nav noscript object option script select style svg template textarea title video
+    menu nav noembed noframes noscript object option script select style svg template textarea title video
 """
 _UNREAD = frozenset(_UNREAD_TAGS.split())
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))

@@ -41,7 +41,8 @@ _BREAK_TAGS = """
     option p plaintext pre search section select summary table tbody td tfoot th thead title tr ul xmp
 """
 BREAKS = frozenset(_BREAK_TAGS.split())
-_UNREAD = frozenset({"script", "style", "template"})
+_UNREAD = frozenset({"script", "style", "template", "iframe", "noembed", "noframes"})
+"""What the last three hold is markup that the parser keeps as text, and no browser shows."""
 _INTERRUPTS = BREAKS | _UNREAD
 _INTERRUPTING = ",".join(sorted(_INTERRUPTS))
 _FEW_ELEMENTS = 4
@@ -145,7 +146,7 @@ class PageTree(Budget):
         return href if href.isascii() or not self.query_encoding else with_query_in(self.query_encoding, href)
 
     def text_of(self, node: Node) -> str:
-        """All text in the node but that of scripts, styles and templates inside it; blanks where blocks meet."""
+        """All text in the node but what no reader sees (`_UNREAD`) inside it; blanks where blocks meet."""
         if _is_one_line(node) or node.select_one(_INTERRUPTING) is None:
             return self.charge(node.text)
         return "".join(self._pieces(node))

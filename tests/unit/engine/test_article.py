@@ -57,7 +57,7 @@ FOUND: dict[str, str] = {
     "with captions": f"<div><p>{ONE}<figure><img src=a><figcaption>{TEASER}</figcaption></figure><p>{TWO}"
     f"<span class=photo-caption>{TEASER}</span><p>{THREE}</div>",
     "with what nobody sees": f"<div>{BODY}<p hidden>{TEASER}<p style='display: none'>{TEASER}"
-    "<script>var a = 1;</script></div>",
+    f"<script>var a = 1;</script><noframes><p>{TEASER}</noframes><noembed>{TEASER}</noembed></div>",
     "with a first paragraph elsewhere": f"<div><div><h1>Lamps</h1><p>{ONE}</div>"
     f"<div class=article-body><p>{TWO}<p>{THREE}</div></div>",
     "in boxes instead of paragraphs": f"<div><div>{ONE}</div><div>{TWO}</div><div>{THREE}</div></div>",

@@ -92,6 +92,10 @@ TEXTS = {
         "<div>a<script>x</script><style>y</style><template>z<p>w</p></template>b</div>",
         "ab",
     ),
+    "no markup for browsers without frames": (
+        "<div>a<iframe><p>x</p></iframe><noembed><b>y</b></noembed><noframes><i>z</i></noframes>b</div>",
+        "ab",
+    ),
     "entities": ("<p>&amp;&lt;&eacute;&#128512;", "&<é😀"),
     "NUL": ("<p>a\0b</p>", "ab"),
     "NUL by number": ("<p>a&#0;b</p>", "a\ufffdb"),
@@ -106,7 +110,7 @@ def test_text_of_an_element(html: str, value: str) -> None:
     assert read(html, css="body") == value
 
 
-@pytest.mark.parametrize("tag", ["script", "style"])
+@pytest.mark.parametrize("tag", ["script", "style", "iframe"])
 def test_what_is_left_out_of_others_can_be_read_itself(tag: str) -> None:
     assert read(f"<{tag}>a b</{tag}>", css=tag) == "a b"
 
