@@ -69,9 +69,12 @@ def may_be_json(content_type: str) -> bool:
     return is_readable(content_type) or names_json(content_type) or content_type in SCRIPTS
 
 
-def content_hash(body: bytes) -> bytes:
-    """16 bytes of BLAKE2b of a decompressed body."""
-    return blake2b(body, digest_size=16).digest()
+def content_hash(body: bytes, said: bytes = b"") -> bytes:
+    """16 bytes of BLAKE2b of a decompressed body, and of what its headers said of it."""
+    digest = blake2b(body, digest_size=16)
+    if said:
+        digest.update(b"\0" + said)
+    return digest.digest()
 
 
 def failed(
@@ -128,8 +131,7 @@ class PageReader:
             return self._redirected(page, answer)
         if not 200 <= status < 300:
             return self._denied(page, answer)
-        said = b"" if self._directives is None else self._directives.fingerprint(answer.headers)
-        digest = content_hash(answer.body + b"\0" + said if said else answer.body)
+        digest = content_hash(answer.body, self._said_of(answer))
         if page.may_revalidate and digest == page.content_hash:
             return self._unchanged(page, answer, digest)
         return PageResult(
@@ -145,6 +147,14 @@ class PageReader:
             # What is no HTML gives nothing, and so replaces what the page gave while it was HTML.
             extracted=True,
         )
+
+    def _said_of(self, answer: Answer) -> bytes:
+        """What belongs to the page though it stands in its headers: where it changes, the same bytes mean another page.
+        Empty for most."""
+        said = b"" if self._directives is None else self._directives.fingerprint(answer.headers)
+        if answer.content_type == "text/html" and answer.charset.lower() == "utf-8":
+            return said
+        return said + f"\0{answer.content_type};{answer.charset}".lower().encode("utf-8", "replace")
 
     def hear(self, extraction: Extraction, answer: Answer) -> None:
         """What the answer's headers ask, on top of what the page itself does. Comes before `absorb`."""

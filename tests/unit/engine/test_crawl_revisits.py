@@ -73,6 +73,31 @@ async def test_a_changed_page_is_extracted_and_the_others_are_not() -> None:
     assert [(item.versions, item.data) for item in changed] == [([{"text": "old"}], {"text": "fresh"})]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        ("text/html", "text/html; charset=utf-8", "Ã¤"),
+        ("text/html; charset=latin1", "text/html; charset=UTF-8", "Ã¤"),
+        ("application/octet-stream", "text/html; charset=utf-8", None),
+    ],
+)
+async def test_the_same_bytes_under_another_type_or_charset_are_another_page(
+    before: str, after: str, text: str | None
+) -> None:
+    body = "<meta charset=latin1><p>ä</p>"
+    rule = {"type": "page", "fields": {"text": {"css": "p"}}}
+    storage = MemoryStorage()
+    async with Site({"/": Reply(body, headers={"Content-Type": before})}) as site:
+        definition = make_definition(site.url + "/", items=[rule])
+        await crawl_once(definition, storage)
+        assert [item.data["text"] for item in storage.items.values()] == ([] if text is None else [text])
+        for unchanged in (0, 1):
+            site.pages["/"] = Reply(body, headers={"Content-Type": after})
+            storage.begin()
+            assert (await crawl_once(definition, storage)).counts.pages_unchanged == unchanged
+    assert [item.data["text"] for item in storage.items.values()] == ["ä"]
+
+
 async def test_after_an_edit_of_the_spider_nothing_is_taken_as_unchanged() -> None:
     storage = MemoryStorage()
     async with Site({"/": with_validators(page(text="start"), etag='"v1"')}) as site:
