@@ -15,7 +15,7 @@ from .meta import MetaSelector
 from .page import PageTree
 from .patterns import Pattern, Patterns, taken
 from .selectors import CssSelector, Found, Selector, compile_css, compile_xpath
-from .values import converter, fold, is_verbatim
+from .values import converter, fold, tidier
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class FieldReader:
         self._selector = _selector(rule)
         self._as_html = rule.type is FieldType.HTML
         self._is_url = rule.type is FieldType.URL
-        self._is_verbatim = is_verbatim(rule.type)
+        self._tidy = tidier(rule.type)
         asks_whether = rule.type is FieldType.BOOLEAN and rule.regex is not None
         self._asked = Patterns([rule.regex]) if asks_whether and rule.regex is not None else None
         self._pattern = None if asks_whether or rule.regex is None else Pattern(rule.regex)
@@ -102,7 +102,7 @@ class FieldReader:
             return None
         if self._is_folded_text:
             return fold(text) or None
-        return taken(text, self._pattern, page, is_verbatim=self._is_verbatim)
+        return taken(text, self._pattern, page, self._tidy)
 
     def _value(self, text: str, page: PageTree, unreadable: list[tuple[str, str]]) -> Json:
         try:

@@ -13,7 +13,7 @@ from .fields import Reading
 from .jmes import ExpressionFailed, JsonValue
 from .jsonvalues import direct_converter, plain_text, shown
 from .patterns import Pattern, Patterns, taken
-from .values import converter, is_verbatim
+from .values import converter, tidier
 
 
 class Page(Protocol):
@@ -47,7 +47,7 @@ class ValueReader(ABC, Generic[_Context_contra, _Page]):
     def __init__(self, rule: FieldRule) -> None:
         self.name = rule.name
         self._many = rule.many
-        self._is_verbatim = is_verbatim(rule.type)
+        self._tidy = tidier(rule.type)
         self._as_json = rule.type is FieldType.JSON and rule.regex is None
         self._is_url = rule.type is FieldType.URL
         asks_whether = rule.type is FieldType.BOOLEAN and rule.regex is not None
@@ -126,4 +126,4 @@ class ValueReader(ABC, Generic[_Context_contra, _Page]):
         """The text that is the match's value: what the regex takes out of it. None: it has no value."""
         if match is None:
             return None
-        return taken(plain_text(match, page), self._pattern, page, is_verbatim=self._is_verbatim)
+        return taken(plain_text(match, page), self._pattern, page, self._tidy)

@@ -15,7 +15,6 @@ import re2
 from crawler.engine.messages import said
 
 from .bounds import longest_text
-from .values import fold
 
 _UNANCHORED = re2._Anchor.UNANCHORED
 
@@ -77,15 +76,12 @@ class Searched(Protocol):
         """Before an expression is searched for in `length` characters; in `longest` that takes no time."""
 
 
-def taken(text: str, pattern: Pattern | None, page: Searched, *, is_verbatim: bool) -> str | None:
-    """What a field takes from a match's text: folded unless that is kept as it stands. None: it has no value."""
-    if not is_verbatim:
-        text = fold(text)
+def taken(text: str, pattern: Pattern | None, page: Searched, tidy: Callable[[str], str]) -> str | None:
+    """What a field takes from a match's text. None: it has no value."""
+    text = tidy(text)
     if text and pattern is not None:
         page.check_search(len(text), pattern.longest)
-        text = pattern.take(text) or ""
-        if not is_verbatim:
-            text = text.strip()
+        text = tidy(pattern.take(text) or "")
     return None if not text or text.isspace() else text
 
 

@@ -40,9 +40,12 @@ def fold(text: str) -> str:
     return text if text.isprintable() and "  " not in text else " ".join(text.split())
 
 
-def is_verbatim(kind: FieldType) -> bool:
-    """Whether a type's text is kept as it stands in the page."""
-    return kind in (FieldType.HTML, FieldType.JSON)
+def tidier(kind: FieldType) -> Callable[[str], str]:
+    """What is done to the white space of a text before a value of this type is read from it."""
+    if kind in (FieldType.HTML, FieldType.JSON):
+        return str  # which gives a text as it is
+    # Two blanks inside a URL are two, and a line end is none: it is read as links are.
+    return str.strip if kind is FieldType.URL else fold
 
 
 def converter(rule: FieldRule) -> Converter:

@@ -252,6 +252,14 @@ def test_a_url_is_resolved_against_the_base_element() -> None:
     assert read(html, css="img::attr(src)", type="url") == "https://shop.example/other/a.png"
 
 
+@pytest.mark.parametrize("href", ["/Annual  Report.pdf", "/a\n/b", " \n/c\u00a0\u00a0d\t", "/e ?f  g"])
+def test_a_url_is_read_as_a_link_is(href: str) -> None:
+    items = [{"type": "a", "fields": {"value": {"css": "a::attr(href)", "type": "url"}}}]
+    extractor = Extractor(parse({"name": "a", "start_urls": [URL], "follow": [{}], "items": items}))
+    found = extractor.extract(URL, f'<a href="{href}">'.encode(), "utf-8", "text/html")
+    assert [found.items[0].data["value"]] == found.links
+
+
 @pytest.mark.parametrize("base", ["http://[", "data:text/plain,x", "javascript:1", ""])
 def test_a_base_that_is_no_page_is_passed_over(base: str) -> None:
     value = read(f"<base href='{base}'><img src='a.png'>", css="img::attr(src)", type="url")
