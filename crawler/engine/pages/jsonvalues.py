@@ -134,10 +134,17 @@ def _to_boolean(value: JsonValue, budget: Budget) -> Json:
     return value if isinstance(value, bool) else None
 
 
+def _to_url(value: JsonValue, budget: Budget) -> Json:
+    if value is None:
+        return None
+    raise ValueError("not a URL")  # though any text is a relative one
+
+
 _DIRECT: dict[FieldType, DirectConverter] = {
     FieldType.INTEGER: _to_integer,
     FieldType.FLOAT: _to_float,
     FieldType.DECIMAL: _to_decimal,
     FieldType.BOOLEAN: _to_boolean,
+    FieldType.URL: _to_url,
     FieldType.JSON: plain_value,
 }

@@ -178,10 +178,10 @@ class StructuredReader(ValueReader[Node, PageTree]):
         return self._data(page).find(self._path, page)
 
     def _simplified(self, match: JsonValue) -> JsonValue:
-        """Of an object what stands for it: its value, its name; as an address its own."""
+        """Of an object what stands for it: its value, its name; as an address its own, if it has one."""
         if not isinstance(match, dict):
             return match
-        keys = ("url", "contentUrl", "@id", "name") if self._is_url else ("@value", "name", "@id")
+        keys = ("url", "contentUrl", "@id") if self._is_url else ("@value", "name", "@id")
         for key in keys:
             value = _get(match, key)
             if isinstance(value, list) and value:

@@ -156,6 +156,14 @@ def test_jsonld(html: str, rule: dict[str, object], value: Json) -> None:
     assert read(html, **rule) == value
 
 
+def test_an_object_without_an_address_is_no_url() -> None:
+    extraction = extract(
+        script('{"@type": "Product", "brand": {"name": "Acme Ltd"}}'), jsonld="Product.brand", type="url"
+    )
+    assert extraction.items[0].data == {"value": None}
+    assert extraction.reasons == {Reason.UNREADABLE_VALUE: 1}
+
+
 def test_a_script_that_cannot_be_read_is_told_where_its_value_is_missing() -> None:
     html = script('{"@type": "Product", "name": "x" "y"}')
     extraction = extract(html, jsonld="Product.name")
