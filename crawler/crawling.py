@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 
 from scheduling.contract import JobContext, JobResult, RunStopped
 
@@ -27,7 +27,7 @@ from .secrets import SecretError, resolve_headers, resolve_session
 from .storage import DatabaseStorage
 from .tasks import counts, take_task
 
-UNVERIFIED = _lazy("TLS certificates were not checked: the spider says session.verify_tls = false.")
+UNVERIFIED = gettext_lazy("TLS certificates were not checked: the spider says session.verify_tls = false.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,17 @@ def texts_of_templates() -> Iterator[tuple[str, str]]:
                 yield str(path.relative_to(ROOT)), str(ast.literal_eval(quoted))
 
 
+def names_of_gettext() -> Iterator[tuple[str, str]]:
+    """(where, name) of each function of gettext that is imported."""
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation":
+                    for name in node.names:
+                        if "gettext" in name.name:
+                            yield f"{path.relative_to(ROOT)}:{node.lineno}", name.asname or name.name
+
+
 ENTRIES = read_po()
 
 
@@ -71,6 +82,12 @@ def test_the_catalogue_is_read() -> None:
     assert len(ENTRIES) > 400
     assert len(list(texts_of_code())) > 400
     assert len(list(texts_of_templates())) > 40
+
+
+def test_gettext_has_no_name_under_which_its_texts_are_not_found() -> None:
+    names = list(names_of_gettext())
+    assert len(names) > 50
+    assert [(where, name) for where, name in names if name not in CALLS] == []
 
 
 @pytest.mark.parametrize("texts", [texts_of_code, texts_of_templates], ids=["code", "templates"])
