@@ -16,6 +16,7 @@ from django.conf import settings
 from .engine.documents.definition import SpiderDefinition, parse
 from .engine.errors import DefinitionError, DefinitionProblem, ReadingEnded, Reason, UrlError
 from .engine.fetching.session import SessionValues
+from .engine.pages.directives import Directives
 from .engine.pages.extractor import Explanation, FieldExplanation, ItemExplanation
 from .engine.pages.parsing import Helpers, PageParser
 from .engine.records import Answer
@@ -100,12 +101,14 @@ async def _explain_all(
     end = None if seconds is None else monotonic() + seconds
     helpers = Helpers()
     parser = PageParser(definition, helpers, user_agent=settings.CRAWLER_USER_AGENT)
+    directives = Directives(definition.manners, definition.manners.user_agent or settings.CRAWLER_USER_AGENT)
     found: list[Explanation | ReadingEnded] = []
     try:
         for answer in answers:
             try:
                 async with asyncio.timeout(None if end is None else max(0.0, end - monotonic())):
-                    found.append(await parser.explain(answer.url, answer.body, answer.charset, answer.content_type))
+                    read = await parser.explain(answer.url, answer.body, answer.charset, answer.content_type)
+                    found.append(read.heard(directives.of_headers(answer.headers, answer.url)))
             except ReadingEnded as error:
                 found.append(error)
             except TimeoutError:

@@ -102,9 +102,12 @@ class SiteServer(LocalServer):
                 self._pages[target] = self._recorded(entry)
         return self
 
-    def replace(self, target: str, body: bytes, *, content_type: str = "text/html; charset=utf-8") -> None:
-        """From now on `target` answers with `body`, newer than anything before."""
-        self._pages[target] = _page(200, {"content-type": content_type}, body, int(time.time()))
+    def replace(
+        self, target: str, body: bytes, *, content_type: str = "text/html; charset=utf-8", robots: str = ""
+    ) -> None:
+        """From now on `target` answers with `body`, newer than anything before; `robots` is its X-Robots-Tag."""
+        headers = {"content-type": content_type} | ({"x-robots-tag": robots} if robots else {})
+        self._pages[target] = _page(200, headers, body, int(time.time()))
 
     def redirect(self, target: str, location: str, *, status: int = 302) -> None:
         self._pages[target] = _page(status, {"location": location}, b"", int(time.time()))

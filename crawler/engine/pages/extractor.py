@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from crawler.engine.errors import Reason, quoted
-from crawler.engine.reading import is_readable, names_json
+from crawler.engine.reading import FAILURES, is_readable, names_json
 from crawler.engine.records import Extraction, Finding, ItemRecord, Json, ValueProblem
 from crawler.engine.scope import Scope
 from crawler.engine.spider import SpiderDefinition
@@ -33,6 +33,7 @@ MAX_EXAMPLES = 20
 _MISSING = frozenset({Reason.MISSING_KEY, Reason.MISSING_REQUIRED})
 _PAGES = frozenset({"", "text/html", "application/xhtml+xml"})
 """Content types of which a reader may see something: a feed without items is no wall."""
+_NOFOLLOW = "the page says nofollow"
 _Page = TypeVar("_Page", PageTree, JsonPage)
 _Context = TypeVar("_Context")
 
@@ -81,6 +82,15 @@ class Explanation:
     """Why nothing, or not all, was read."""
     reason: str = ""
     """The `Reason` of the notice, where it has one."""
+
+    def heard(self, asked: Asked) -> Explanation:
+        """The same, where the answer's headers ask for something too."""
+        links = self.links
+        if asked.nofollow:
+            links = tuple(replace(link, followed=False, verdict=_NOFOLLOW) if link.followed else link for link in links)
+        told = (self.reason, self.notice)
+        reason, notice = told if self.reason in FAILURES else _notice_of(asked) or told
+        return replace(self, links=links, reason=reason, notice=notice)
 
 
 class Extractor:
@@ -329,7 +339,7 @@ class Extractor:
         explanations = []
         for url, number in links.taken.items():
             if asked.nofollow:
-                explanations.append(LinkExplanation(url, False, "the page says nofollow"))
+                explanations.append(LinkExplanation(url, False, _NOFOLLOW))
             elif self._scope.judge(url) is None:
                 explanations.append(LinkExplanation(url, True, f"followed by follow[{number}]"))
             else:

@@ -17,7 +17,7 @@ from crawler.models import CrawlTask, Item, Page
 from crawler.preview import preview
 from tests.servers.sites import SiteServer
 
-from .documents import site_spider
+from .documents import LIST, site_spider
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
@@ -82,6 +82,22 @@ def test_what_a_crawl_would_not_read_is_not_read(site: SiteServer, path: str, re
 def test_robots_are_asked_only_by_a_spider_that_obeys(site: SiteServer) -> None:
     found = preview(site_spider(site.url, manners={"obey_robots": False}), f"{site.url}/private")
     assert (found["reason"], site.targets()) == ("", ["/private"])
+
+
+def test_what_the_headers_of_an_answer_ask_is_heard_as_in_a_crawl(site: SiteServer) -> None:
+    site.replace("/", LIST.encode(), robots="noindex, nofollow")
+    found = preview(site_spider(site.url, manners={"obey_noindex": True}), site.url)
+    assert {link["verdict"] for link in found["links"] if "book" in link["url"]} == {  # type: ignore[attr-defined]
+        "the page says nofollow",
+        "outside allowed_domains",
+        "denied by follow[0].deny[0]",
+    }
+    assert not any(link["followed"] for link in found["links"])  # type: ignore[attr-defined]
+    assert found["notice"] == "the page says noindex: its items are not kept"
+
+    deaf = preview(site_spider(site.url, manners={"obey_nofollow": False}), site.url)
+    assert deaf["notice"] == ""
+    assert any(link["followed"] for link in deaf["links"])  # type: ignore[attr-defined]
 
 
 def test_redirects_are_followed_and_told(site: SiteServer) -> None:

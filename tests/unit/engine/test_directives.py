@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from crawler.engine.documents.definition import dump, parse
+from crawler.engine.errors import Reason
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.pages.directives import Asked, Directives
 from crawler.engine.pages.extractor import Extractor
@@ -148,6 +149,19 @@ def test_the_preview_says_what_a_page_gives_up() -> None:
     notice = extractor.explain(URL, b"<meta name=robots content=noindex>", "", "text/html").notice
     assert notice == "the page says noindex: its items are not kept"
     assert "/dir/x" in extractor.explain(URL, b"<link rel=canonical href=x>", "", "text/html").notice
+
+
+def test_the_preview_hears_what_the_headers_ask() -> None:
+    definition = parse({"name": "a", "start_urls": [URL], "follow": [{"deny": ["/no"]}]})
+    body = b"<meta http-equiv=refresh content='0;url=/next'><a href=/a>a</a><a href=/no>b</a>"
+    seen = Extractor(definition).explain(URL, body, "", "text/html")
+    assert [link.followed for link in seen.links] == [True, True, False]
+    assert seen.heard(Asked()) == seen
+
+    heard = seen.heard(EAR.of_headers({"x-robots-tag": "none"}, URL))
+    assert [link.verdict for link in heard.links] == ["the page says nofollow"] * 2 + ["denied by follow[0].deny[0]"]
+    assert (heard.reason, heard.notice) == (Reason.NOINDEX, "the page says noindex: its items are not kept")
+    assert not any(link.followed for link in heard.links)
 
 
 async def test_nofollow_of_a_page_and_of_an_answer_end_the_walk_there() -> None:
