@@ -106,7 +106,9 @@ class FieldReader:
 
     def _value(self, text: str, page: PageTree, unreadable: list[tuple[str, str]]) -> Json:
         try:
-            return self._convert(page.encoded(text) if self._is_url else text, page.base)
+            if self._is_url:
+                return page.charge(cast("str", self._convert(page.encoded(text), page.base)))
+            return self._convert(text, page.base)
         except ValueError as error:
             unreadable.append((text, str(error)))
             return None

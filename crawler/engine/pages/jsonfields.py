@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, cast
 
 from crawler.engine.records import Json
 from crawler.engine.spider import FieldRule, FieldType
@@ -120,7 +120,10 @@ class ValueReader(ABC, Generic[_Context_contra, _Page]):
             if value is not None:
                 return value
         text = self._text(match, page)
-        return None if text is None else self._convert(text, page.base)
+        if text is None:
+            return None
+        value = self._convert(text, page.base)
+        return page.charge(cast("str", value)) if self._is_url else value
 
     def _text(self, match: JsonValue, page: _Page) -> str | None:
         """The text that is the match's value: what the regex takes out of it. None: it has no value."""

@@ -24,8 +24,10 @@ _A_NOFOLLOW, _AREA_NOFOLLOW = f"a{_NOFOLLOW}", f"area{_NOFOLLOW}"
 _REMEMBERED = 50_000
 """Links and verdicts kept: a site's menus stand on every page."""
 _REMEMBERED_LENGTH = 300
-"""Characters of such a link: longer ones are no menus, and hostile pages could fill gigabytes with them."""
+"""Characters of such a link, and of its URL: longer ones are no menus, and hostile pages could fill gigabytes."""
 _MOST_FOLDERS = 500
+_LONG_BASE = 500
+"""Characters of a base of links: a longer one makes megabytes of URLs out of a page's few bytes for each."""
 
 Resolved: TypeAlias = "dict[str, str]"
 """Links to URLs; an empty string where the link is no URL to be fetched."""
@@ -96,7 +98,7 @@ class Resolver:
     def _learn(self, folder: Resolved, base: str, path: str, href: str) -> str:
         """What `href` means, which is not in `folder` yet; put there where it means the same on other pages."""
         url = _resolve(base, path, href)
-        if len(href) <= _REMEMBERED_LENGTH and _OF_ONE_PAGE.match(href) is None:
+        if max(len(href), len(url)) <= _REMEMBERED_LENGTH and _OF_ONE_PAGE.match(href) is None:
             self._count += 1
             folder[href] = url
         return url
@@ -142,6 +144,8 @@ class Page(Protocol):
         """What its links are resolved against."""
         ...
 
+    def spend(self, characters: int) -> None: ...
+
 
 _Page_contra = TypeVar("_Page_contra", bound=Page, contravariant=True)
 
@@ -171,7 +175,11 @@ class LinkReader(Generic[_Page_contra]):
         """
         links = Links({}, {}, {})
         for number, (find, members) in enumerate(self._groups):
-            urls = self._resolver.resolve(page.base, find(page, links.refused), links.refused)
+            hrefs = find(page, links.refused)
+            if len(page.base) > _LONG_BASE:
+                hrefs = list(hrefs)
+                page.spend(len(page.base) * len(hrefs))
+            urls = self._resolver.resolve(page.base, hrefs, links.refused)
             if not links.taken and self.rules[members[0]].takes_all:
                 links.taken = dict.fromkeys(urls, members[0])
                 continue

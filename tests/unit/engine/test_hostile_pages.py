@@ -121,6 +121,30 @@ def test_a_page_that_asks_for_too_much_keeps_its_links_and_says_so() -> None:
     assert "1,000,000 characters" in extractor.explain(URL, body, "", "text/html", bounds).notice
 
 
+@pytest.mark.parametrize(
+    ("follow", "rule"),
+    [
+        ([{}], {"css": "p"}),
+        ([{"css": "a"}], {"css": "p"}),
+        ([], {"css": "a::attr(href)", "type": "url", "many": True}),
+        ([], {"jsonld": "A.b", "type": "url", "many": True}),
+    ],
+    ids=["every link", "links of a selector", "a field", "a field of JSON-LD"],
+)
+def test_a_long_base_does_not_make_a_gigabyte_of_a_small_page(
+    follow: list[dict[str, object]], rule: dict[str, object]
+) -> None:
+    bounds = replace(FULL, characters=1_000_000)
+    listed = f'<script type="application/ld+json">{{"@type": "A", "b": {json.dumps(["x"] * 300)}}}</script>'
+    body = f"<base href='/{'b' * 8_000}/'>{listed}{''.join(f'<a href={n}>x</a>' for n in range(300))}".encode()
+    spider = SPIDER | {"follow": follow, "items": [{"type": "page", "fields": {"a": rule}}]}
+
+    extraction = Extractor(parse(spider)).extract(URL, body, "", "text/html", bounds)
+
+    assert extraction.reasons == {Reason.EXTRACTION_ERROR: 1}
+    assert "1,000,000 characters" in extraction.problems[0].value
+
+
 def test_an_xpath_that_only_fails_on_a_page_is_told_with_its_text() -> None:
     xpath = "//zz[count('x') > 1]"
     rule = {"type": "page", "fields": {"a": {"xpath": xpath}}}

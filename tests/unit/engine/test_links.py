@@ -173,6 +173,13 @@ def test_long_links_are_followed_and_not_remembered() -> None:
     assert reader._resolver._count == 1
 
 
+def test_urls_that_a_long_base_makes_are_not_remembered() -> None:
+    reader = html_links([FollowRule()])
+    page = PageTree("http://site.test/", f"<base href=/{'b' * 400}/><a href=1><a href=2>".encode(), "")
+    assert len(reader.read(page).taken) == 2
+    assert reader._resolver._count == 0
+
+
 def test_queries_are_written_in_the_encoding_of_their_page() -> None:
     body = '<meta charset=shift_jis><a href="/s?q=日本&x=é#日">x</a><a href="/日?a=b">y</a>'.encode(
         "cp932", "xmlcharrefreplace"
