@@ -167,7 +167,7 @@ class AddressRefused(EngineError):
 
 
 class ReadingEnded(EngineError):
-    """No result: `reason` is reading_timeout or reading_died."""
+    """No result: `reason` is reading_timeout or reading_died; extraction_error where the page broke the extractor."""
 
     def __init__(self, message: str, *, reason: Reason) -> None:
         super().__init__(message)

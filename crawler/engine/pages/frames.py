@@ -39,7 +39,7 @@ class Kind(IntEnum):
     LINKS = 3
     END = 4
     FAILED = 5
-    """The text of the error."""
+    """The reason and the text of the error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

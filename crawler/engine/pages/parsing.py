@@ -104,6 +104,8 @@ class PageParser:
                 )
             try:
                 result = await self._helpers.read(self._request(url, body, charset, content_type, explains=False), body)
+            except _NotStarted:
+                raise  # which is no page's fault
             except ReadingEnded:
                 self._strikes[origin] += 1
                 raise
@@ -203,7 +205,7 @@ class Helpers:
             helper = await _Helper.start(self._cpu_seconds)
         except (EOFError, OSError, TimeoutError) as error:
             logger.exception("Helper process did not start", extra={"action": "helper_not_started"})
-            raise ReadingEnded(
+            raise _NotStarted(
                 f"the process that reads big pages could not be started: {error}", reason=Reason.READING_DIED
             ) from error
         self._all.add(helper)
@@ -225,6 +227,10 @@ class Helpers:
         self._all.discard(helper)
         helper.kill()
         await asyncio.shield(helper.wait())
+
+
+class _NotStarted(ReadingEnded):
+    """No helper came up."""
 
 
 class _Died(Exception):

@@ -9,6 +9,7 @@ import pickle
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -233,6 +234,18 @@ async def test_the_third_costly_page_of_a_host_in_a_row_is_the_last_that_is_trie
     assert other.items
     assert (await read(parser, b"<p>" * 100)).items  # what is read in the loop is read as ever
     await helpers.close()
+
+
+async def test_a_helper_that_cannot_be_started_is_no_fault_of_a_host(helpers: Helpers, tmp_path: Path) -> None:
+    parser = PageParser(parse(HANGING), helpers)
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(sys, "executable", str(tmp_path / "no-python"))
+        for _ in range(parsing.STRIKES):
+            with pytest.raises(ReadingEnded, match="could not be started") as caught:
+                await read(parser, b"<p>" * 300)
+            assert caught.value.reason is Reason.READING_DIED
+
+    assert (await read(parser, b"<p>" * 300)).items
 
 
 async def test_a_reading_that_is_given_up_ends_its_process(helpers: Helpers) -> None:
