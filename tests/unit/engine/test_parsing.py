@@ -91,7 +91,6 @@ MEASURING = """
 import gc, json, time
 from crawler.engine.documents.definition import parse
 from crawler.engine.pages.parsing import Helpers, PageParser
-from crawler.engine.pages.steepness import css_degrees
 from tests.unit.engine.test_parsing import HANGING, PAGES, PLAIN, URL, WORSE
 from tests.unit.engine.test_hostile_pages import SPIDER
 
