@@ -31,6 +31,8 @@ _DEEP = XPath(f"boolean({'/*' * 40})")
 _MOST_BROAD = 3
 """A narrow page has no element with 257 children, at most three with 65, and 39 levels: all pairs of siblings and of
 ancestors are then some 20 million."""
+_MANY_ELEMENTS = 4_000
+"""Nested as deep as the parser nests them (512), each costs a selector such as ``.a span`` 5 µs."""
 _MEMORY = MemoryBound(INLINE_MEMORY)
 _MARKUP_BYTES = 131_072
 """Of a body whose tags are counted before it is parsed."""
@@ -63,6 +65,8 @@ class Budget:
         self._bounds = bounds
         self._characters = bounds.characters
         self._looks = 0
+        self.is_big = False
+        """Whether one search may take milliseconds: the clock is then looked at before each."""
         self._deadline = 0.0
         """Counted from the first look at the clock: most pages never need one, and it is a call of the system."""
 
@@ -120,7 +124,7 @@ class PageTree(Budget):
             if len(body) > _MARKUP_BYTES and body.count(b"<") > TAGS_AN_ELEMENT * bounds.elements:
                 raise Outgrown
             self.document = _parse_within(body, charset)
-            _check_size(self.document, bounds)
+            self.is_big = _check_size(self.document, bounds) > _MANY_ELEMENTS
         else:
             self.document = _parse(body, charset)
         root = self.document.root
@@ -229,14 +233,16 @@ def _is_one_line(node: Node) -> bool:
     return True
 
 
-def _check_size(document: Document, bounds: Bounds) -> None:
+def _check_size(document: Document, bounds: Bounds) -> float:
+    """The number of elements."""
     count = cast("float", _COUNT(document))
     if count <= bounds.elements:
-        return
+        return count
     if count > bounds.narrow_elements or _BROADER(document) or _DEEP(document):
         raise Outgrown
     if cast("float", _BROAD(document)) > _MOST_BROAD:
         raise Outgrown
+    return count
 
 
 def _parse_within(body: bytes, charset: str) -> Document:

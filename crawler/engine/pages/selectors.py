@@ -89,6 +89,8 @@ class CssSelector:
         return self.base is not None and not self.own_text and self.attribute is None
 
     def find(self, context: Node, page: PageTree) -> Sequence[Found]:
+        if page.is_big:
+            page.check_time()
         if self.base is None:
             return [context] if isinstance(context, Element) else page.root
         return list(context.iter_elements(self.tags)) if self.tags else context.select(self.base)
@@ -115,6 +117,8 @@ class XPathSelector:
         self._plain = plain_path(text)
 
     def find(self, context: Node, page: PageTree) -> Sequence[Found]:
+        if page.is_big:
+            page.check_time()
         if self._plain is not None:
             found = page.document.select(self._plain.css)
             return [str(len(found))] if self._plain.is_counted else found

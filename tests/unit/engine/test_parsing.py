@@ -8,6 +8,7 @@ import os
 import pickle
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -345,6 +346,18 @@ class Exploit:
 )
 def test_how_steep_a_selector_may_be_is_read_from_its_text(css: str, degree: int) -> None:
     assert css_degrees(css) == (degree, degree)
+
+
+def test_many_selectors_that_look_at_all_parents_do_not_hold_up_the_loop() -> None:
+    fields = {f"a{number}": {"css": f".a{number} span"} for number in range(8)}
+    rules = ({"items": [{"type": "page", "fields": fields}]}, {"follow": list(fields.values())})
+    for rule in rules:
+        before = time.thread_time()
+        result = PageParser(parse(PLAIN | rule), Helpers()).extract(URL, b"<span>" * 20_000, "utf-8", "text/html")
+
+        assert not isinstance(result, Extraction)
+        assert time.thread_time() - before < 0.3
+        result.close()
 
 
 async def test_a_condition_that_is_asked_anew_for_each_element_does_not_hold_up_the_loop(helpers: Helpers) -> None:
