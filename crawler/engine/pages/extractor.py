@@ -128,7 +128,11 @@ class Extractor:
         if not is_readable(content_type, body if self._reads_feeds else b""):
             extraction.reasons[Reason.NOT_HTML] += 1
             return extraction
-        page = self._parse(url, body, charset, content_type, bounds)
+        try:
+            page = self._parse(url, body, charset, content_type, bounds)
+        except ReadingFailed as error:
+            _note_failure(extraction, Reason.EXTRACTION_ERROR, str(error))
+            return extraction
         asked = self._directives.of_page(page)
         extraction.canonical, extraction.noindex = asked.canonical, asked.noindex
         extraction.refresh = "" if asked.nofollow else asked.refresh
@@ -150,7 +154,10 @@ class Extractor:
             hint = "; each_json and json read JSON answers" if names_json(content_type) else ""
             notice = f"content type {content_type} is not read{hint}"
             return Explanation(url, notice=notice, reason=Reason.NOT_HTML)
-        page = self._parse(url, body, charset, content_type, bounds)
+        try:
+            page = self._parse(url, body, charset, content_type, bounds)
+        except ReadingFailed as error:
+            return Explanation(url, notice=str(error), reason=Reason.EXTRACTION_ERROR)
         asked = self._directives.of_page(page)
         explanation = self._explain(page, self._links, self._items, asked)
         if not explanation.notice and not any(field.value for item in explanation.items for field in item.fields):
@@ -201,9 +208,10 @@ class Extractor:
         return f"this is no JSON answer; {', '.join(others)} would be read from one"
 
     def _parse(self, url: str, body: bytes, charset: str, content_type: str, bounds: Bounds) -> PageTree:
+        """Raises `ReadingFailed`."""
         page = PageTree(url, body, charset, bounds)
         if self._reads_feeds:
-            page.entries = feed_links(url, body, charset, content_type)
+            page.entries = feed_links(url, body, charset, content_type, page.check_time)
         return page
 
     def _extract(

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 
+from crawler.engine.errors import Reason
 from crawler.engine.memory import MemoryStorage
+from crawler.engine.pages.bounds import FULL, Outgrown
+from crawler.engine.pages.extractor import Extractor
 from crawler.engine.pages.feeds import feed_links
+from crawler.engine.pages.steepness import hasty_bounds
 from tests.servers.corpora import corpus
 
 from .crawling import crawl_once, make_definition
@@ -133,6 +139,26 @@ def test_json_feed(content_type: str) -> None:
 def test_a_json_feed_that_is_broken_gives_nothing(body: str) -> None:
     mark = '{"version": "https://jsonfeed.org/version/1"}'
     assert links(f"{body}{mark}", "application/json") in ([], None)
+
+
+HIDDEN = b"<rss><title>" + b"<item><link>a</link></item>" * 25_000
+"""To a parser of HTML all of it is text of one title."""
+
+
+def test_a_feed_of_very_many_elements_does_not_hold_up_the_loop() -> None:
+    definition = make_definition(URL)
+    bounds = hasty_bounds(definition)
+    before = time.thread_time()
+    with pytest.raises(Outgrown):
+        Extractor(definition).extract(URL, HIDDEN, "", "text/xml", bounds)
+    assert time.thread_time() - before < 0.1
+
+
+def test_a_feed_that_takes_too_long_fails_its_page() -> None:
+    extractor, bounds = Extractor(make_definition(URL)), replace(FULL, seconds=0.01)
+    extraction = extractor.extract(URL, HIDDEN, "", "text/xml", bounds)
+    assert extraction.reasons == {Reason.EXTRACTION_ERROR: 1}
+    assert "longer than 0.01 s" in extractor.explain(URL, HIDDEN, "", "text/xml", bounds).notice
 
 
 async def test_a_feed_is_a_start_page_and_its_entries_are_followed_by_rule() -> None:
