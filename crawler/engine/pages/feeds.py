@@ -29,6 +29,8 @@ _ROOT = re.compile(rb"<!--.*?(?:-->|\Z)|<(?P<name>[a-z_][\w.:-]*)", re.DOTALL)
 _FEED_ROOTS = frozenset({b"rss", b"rdf:rdf", b"feed"})
 _SNIFFED = 2_048
 _JSON_MARK = b"jsonfeed.org/version/"
+_BETWEEN_LOOKS = 1_000
+"""Links of a JSON Feed between two looks at the clock."""
 _STEP = 16_384
 """Bytes that are read at once: at worst in some 10 ms."""
 _LINK_PREFIXES = ("", "atom", "atom10", "a10", "rss")
@@ -61,13 +63,13 @@ def feed_links(
     `check_time` is called now and then, and may raise.
     """
     if is_json_feed(content_type, body):
-        return _json_links(url, body)
+        return _json_links(url, body, check_time)
     if is_xml_feed(content_type, body):
         return _xml_links(url, body, charset, check_time)
     return None
 
 
-def _json_links(url: str, body: bytes) -> list[str]:
+def _json_links(url: str, body: bytes, check_time: Callable[[], None]) -> list[str]:
     try:
         feed = json.loads(body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):
@@ -80,7 +82,13 @@ def _json_links(url: str, body: bytes) -> list[str]:
         if isinstance(item, dict):
             found.append(item.get("url") or item.get("external_url"))
     found.append(feed.get("next_url"))
-    return [_absolute(link, url) for link in found[: MAX_LINKS + 1] if isinstance(link, str) and link.strip()]
+    links: list[str] = []
+    for number, link in enumerate(found[: MAX_LINKS + 1]):
+        if not number % _BETWEEN_LOOKS:
+            check_time()
+        if isinstance(link, str) and link.strip():
+            links.append(_absolute(link, url))
+    return links
 
 
 def _xml_links(url: str, body: bytes, charset: str, check_time: Callable[[], None]) -> list[str]:

@@ -281,6 +281,7 @@ def _selector(rule: FollowRule) -> Selector | None:
 
 def _every_link(page: PageTree, refused: dict[str, int]) -> Iterable[str]:
     if page.entries is not None:
+        page.check_links(len(page.entries))
         return page.entries
     found = cast("list[str]", _EVERY_LINK(page.document))  # attributes are nothing else
     page.check_links(len(found))

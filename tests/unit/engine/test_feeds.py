@@ -146,12 +146,21 @@ HIDDEN = b"<rss><title>" + b"<item><link>a</link></item>" * 25_000
 
 
 def test_a_feed_of_very_many_elements_does_not_hold_up_the_loop() -> None:
+    entries = ",".join(f'{{"url": "{number}"}}' for number in range(60_000))
+    listed = f'{{"version": "https://jsonfeed.org/version/1", "items": [{entries}]}}'.encode()
     definition = make_definition(URL)
-    bounds = hasty_bounds(definition)
-    before = time.thread_time()
+    for body, content_type in ((HIDDEN, "text/xml"), (listed, "application/feed+json")):
+        before = time.thread_time()
+        with pytest.raises(Outgrown):
+            Extractor(definition).extract(URL, body, "", content_type, hasty_bounds(definition))
+        assert time.thread_time() - before < 0.25
+
+
+def test_entries_are_counted_as_links_are() -> None:
+    definition = make_definition(URL)
+    body = rss(*(f"<link>/{number}</link>" for number in range(4))).encode()
     with pytest.raises(Outgrown):
-        Extractor(definition).extract(URL, HIDDEN, "", "text/xml", bounds)
-    assert time.thread_time() - before < 0.1
+        Extractor(definition).extract(URL, body, "", "text/xml", replace(hasty_bounds(definition), links=3))
 
 
 def test_a_feed_that_takes_too_long_fails_its_page() -> None:
