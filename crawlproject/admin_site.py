@@ -13,7 +13,7 @@ from django.urls import NoReverseMatch, URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
-from .dashboard.pulse import Pulse, pulse
+from .dashboard.pulse import STEADY_SECONDS, Pulse, pulse
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,11 @@ class Beat:
     def seconds(self) -> float | None:
         """Since the last beat, by the database's clock."""
         return self.pulse.age
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether the newest beat is as new as it should be, and need not be told."""
+        return self.seconds is not None and self.seconds < STEADY_SECONDS
 
     @property
     def paused_at(self) -> datetime | None:

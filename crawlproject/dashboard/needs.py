@@ -18,11 +18,14 @@ from scheduling.alerts import FailureAlert
 from scheduling.durations import duration
 
 from .pulse import Pulse
-from .schedules import Schedule
+from .schedules import ROUNDS, Schedule
 from .spiders import Crawled
 
 WORTH = 0.1
 """Of a crawl's pages or items: where a cause takes less, the crawl is left to its own page."""
+
+ORDER = ("problem", "failed", "degraded")
+"""Of single schedules; the gravest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,7 @@ def needs_of(sight: Sight) -> list[Need]:
             of_schedules.append(need)
         if spider is not None:
             told.add(spider.name)
+    of_schedules.sort(key=lambda need: ORDER.index(need.state))
     others = [need for spider in sight.spiders if spider.name not in told for need in _of_spider(spider)]
     return [*_of_everything(sight), *of_schedules, *others]
 
@@ -119,6 +123,8 @@ def _of_schedule(schedule: Schedule, spider: Crawled | None, now: datetime) -> N
         many = ngettext(
             "failed %(count)d time, at %(since)s", "failed %(count)d times in a row, since %(since)s", count
         )
+        if count >= ROUNDS:
+            many = _("failed %(count)d times in a row or more, at least since %(since)s")
         what = many % {"count": count, "since": _at(failures[0].due, now)}
         return Need(state="failed", name=job.name, what=what, why=why, action=action, url=url, is_schedule=True)
     if spider is not None:

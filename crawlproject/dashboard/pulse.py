@@ -12,6 +12,8 @@ from django.db import connection
 
 ALIVE_SECONDS = 15
 """A process that has not beaten for so long is taken for dead (`scheduling.liveness.LOST_SECONDS`)."""
+STEADY_SECONDS = 5
+"""A process beats every 3 s: until then a beat is new."""
 MOST_QUEUED = 10_000
 """A longer queue is told as so long."""
 

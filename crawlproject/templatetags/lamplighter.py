@@ -16,6 +16,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from crawlproject.dashboard.pulse import STEADY_SECONDS
 from crawlproject.web.admin import day_of, when
 from scheduling import wording
 from scheduling.durations import duration
@@ -60,8 +61,6 @@ STATES: Mapping[str, tuple[object, str, str]] = {
 }
 ROUND_LETTERS = {"succeeded": "s", "failed": "f", "missed": "m", "skipped": "k", "running": "r", "cancelled": "c"}
 LAMP_WIDTH = 8
-STEADY_SECONDS = 5
-"""A process beats every 3 s."""
 
 
 @register.simple_tag

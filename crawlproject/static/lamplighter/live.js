@@ -1,6 +1,6 @@
-/* Refreshes [data-poll] elements every two seconds (or data-poll-seconds) while the page is seen. Elements with the same
-   address share one request; an answer may hold a part for each ([data-part] names its id), else it is the content of
-   all. Empty and 304: as it was. Logged out: no more questions. */
+/* Refreshes [data-poll] elements while the page is seen, so often that nothing is older than two seconds (or
+   data-poll-seconds). Elements with the same address share one request; an answer may hold a part for each ([data-part]
+   names its id), else it is the content of all. Empty and 304: as it was. Logged out: no more questions. */
 'use strict';
 {
   const groups = new Map();
@@ -33,7 +33,7 @@
   });
 
   const poll = (address, elements) => {
-    const every = Math.min(...elements.map((el) => Number(el.dataset.pollSeconds) || 2)) * 1000;
+    const every = Math.min(...elements.map((el) => Number(el.dataset.pollSeconds) || 2)) * 900;
     let mark = '', seen = Date.now(), asking = false, timer = 0;
     const ask = async () => {
       if (document.hidden || asking) return;
