@@ -207,8 +207,8 @@ if HTTPS:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
-# A back-fill of 1,000 moments is a form of a little more than 1,000 fields.
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_100
+# The form of a spider with hundreds of fields has some thousand inputs, that of a back-fill a thousand.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 6_000
 
 # --- REST -------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

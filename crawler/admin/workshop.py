@@ -31,7 +31,7 @@ from crawler.tasks import request_crawl
 from crawler.workshop.draft import Draft
 from crawler.workshop.form import Form, too_large
 from crawler.workshop.summaries import summaries
-from crawler.workshop.wording import told
+from crawler.workshop.wording import told, told_at_input
 from scheduling.definitions.differences import same
 from scheduling.exceptions import SchedulingError
 from scheduling.models import DefinitionVersion
@@ -89,6 +89,8 @@ class ShownProblem:
     """A problem of the draft as the page tells it."""
 
     message: str
+    short: str
+    """The same beside the value that it is about."""
     place: str
     control: str
     """The id of the input that it is about; empty where there is none."""
@@ -324,6 +326,7 @@ def _shown_problems(draft: Draft, problems: Iterable[DefinitionProblem], form: F
     return [
         ShownProblem(
             message=told(problem.message),
+            short=told_at_input(problem.message),
             place=problem.place,
             control=locate(problem),
             line=text.line_of(problem.place) if text and problem.place else None,
@@ -344,7 +347,7 @@ def _reading_of(draft: Draft) -> Reading | None:
 def _form_context(form: Form, draft: Draft, problems: list[ShownProblem], focus: str) -> dict[str, object]:
     errors: dict[str, list[str]] = {}
     for problem in problems:
-        errors.setdefault(problem.control, []).append(problem.message)
+        errors.setdefault(problem.control, []).append(problem.short)
     return {
         "form": form.shown(errors),
         "focus": focus,

@@ -24,7 +24,7 @@ _LIBRARIES = tuple(
         # turbohtml: CSS
         (
             r"expected (?P<what>.+) at position (?P<place>\d+)",
-            gettext_noop("after {place} characters, {what} is missing"),
+            gettext_noop("at character {place}, {what} is missing"),
         ),
         (
             r"unterminated string at position (?P<place>\d+)",
@@ -32,21 +32,21 @@ _LIBRARIES = tuple(
         ),
         (
             r"unknown pseudo-class at position (?P<place>\d+)",
-            gettext_noop("the pseudo-class that ends after {place} characters is not known; take it off"),
+            gettext_noop("the pseudo-class before character {place} is not known; take it off"),
         ),
         # turbohtml: XPath
         (r"expected (?P<what>.+) at the end of the expression", gettext_noop("at the end, {what} is missing")),
         (
             r"expected (?P<what>.+) at offset (?P<place>\d+) near .+",
-            gettext_noop("after {place} characters, {what} is missing"),
+            gettext_noop("at character {place}, {what} is missing"),
         ),
         (
             r"unexpected trailing tokens at offset (?P<place>\d+) near .+",
-            gettext_noop("what begins after {place} characters does not belong to it; take it off"),
+            gettext_noop("what begins at character {place} does not belong to it; take it off"),
         ),
         (
             r"invalid character in expression at offset (?P<place>\d+) near .+",
-            gettext_noop("the character after the first {place} may not stand there; take it out"),
+            gettext_noop("character {place} may not stand there; take it out"),
         ),
         (
             r"(?P<name>[\w-]+)\(\) takes (?P<wanted>\d+(?: to \d+)?) arguments?, got (?P<given>\d+)",
@@ -154,6 +154,13 @@ def told(message: str) -> str:
     return f"“{message.inner}”" if isinstance(message, Quoted) else str(message)
 
 
+def told_at_input(message: str) -> str:
+    """`told`, where the value that is wrong stands beside it: without repeating that."""
+    if isinstance(message, Message) and message.template == "{value}: {reason}":
+        return _told_value(_REASON, message.values[_REASON])
+    return told(message)
+
+
 def _told_value(name: str, value: object) -> str:
     if name == _REASON and not isinstance(value, Message):
         return _of_library(str(value))
@@ -164,6 +171,8 @@ def _of_library(reason: str) -> str:
     for pattern, template in _LIBRARIES:
         if found := pattern.fullmatch(reason):
             values = found.groupdict()
+            if "place" in values:
+                values["place"] = str(int(values["place"]) + 1)  # people count from one
             if "what" in values:
                 term = _TERMS.get(values["what"], values["what"])
                 values["what"] = gettext(term)
