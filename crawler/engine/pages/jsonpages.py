@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import gc
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import quote
 
 from crawler.engine.errors import Reason
@@ -16,7 +16,7 @@ from .bounds import FULL, Bounds
 from .items import RuleReader
 from .jmes import Expression, ExpressionFailed, JsonValue
 from .jsonfields import ValueReader
-from .jsonvalues import ExactFloat, plain_text
+from .jsonvalues import float_reader, plain_text
 from .links import Finder, LinkReader
 from .page import Budget, ReadingFailed
 
@@ -41,18 +41,18 @@ class JsonPage(Budget):
         self.url = url
         """The final one, normalised."""
         self.base = url
-        self.document = parse_json(body, charset)
+        self.document = parse_json(body, charset, float_reader(self, len(body)))
 
 
-def parse_json(body: bytes, charset: str) -> JsonValue:
-    """The value of a JSON text. Raises `JsonUnreadable`.
+def parse_json(body: bytes, charset: str, read_float: Callable[[str], float]) -> JsonValue:
+    """The value of a JSON text. Raises `JsonUnreadable`, and what `read_float` raises.
 
     As RFC 8259 says, but for what servers are known to do: a byte order mark is skipped, UTF-16 and UTF-32 are told by
     their zero bytes, and what is not UTF-8 is read as the header says; ``NaN`` and ``Infinity`` are read as null. Of a
     key that stands twice in an object the last counts, as in browsers.
     """
     try:
-        value = _loads(_decode(body, charset))
+        value = _loads(_decode(body, charset), read_float)
     except json.JSONDecodeError as error:
         raise JsonUnreadable(f"{error.msg} at line {error.lineno}, column {error.colno}") from error
     except RecursionError as error:
@@ -62,12 +62,12 @@ def parse_json(body: bytes, charset: str) -> JsonValue:
     return value
 
 
-def _loads(text: str) -> JsonValue:
+def _loads(text: str, read_float: Callable[[str], float]) -> JsonValue:
     # A great document is a million objects and no garbage: looking through them again and again takes most of the time.
     collects = gc.isenabled()
     gc.disable()
     try:
-        value: JsonValue = json.loads(text, parse_float=ExactFloat, parse_constant=_no_value)
+        value: JsonValue = json.loads(text, parse_float=read_float, parse_constant=_no_value)
     finally:
         if collects:
             gc.enable()
@@ -173,6 +173,8 @@ def _finders(rules: Sequence[FollowRule]) -> Iterator[tuple[Finder[JsonPage], tu
 def _finder(expression: Expression, template: str | None) -> Finder[JsonPage]:
     def find(page: JsonPage, refused: dict[str, int]) -> Iterable[str]:
         found = _search(expression, page.document, page)
+        if isinstance(found, list):
+            page.check_links(len(found))
         for value in found if isinstance(found, list) else [found]:
             # What says that there is no next page: null, false, nothing.
             if value is None or isinstance(value, bool) or value == "":

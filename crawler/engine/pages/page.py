@@ -70,6 +70,11 @@ class Budget:
         self._deadline = 0.0
         """Counted from the first look at the clock: most pages never need one, and it is a call of the system."""
 
+    @property
+    def is_hasty(self) -> bool:
+        """Whether what takes longer than a moment is `Outgrown`."""
+        return self._bounds.is_hasty
+
     def charge(self, text: str) -> str:
         self._characters -= len(text) + 1
         self._looks += 1

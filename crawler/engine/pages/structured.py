@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from crawler.engine.spider import FieldRule
 
 from .jmes import JsonValue
 from .jsonfields import ValueReader
-from .jsonvalues import ExactFloat
+from .jsonvalues import float_reader
 from .microdata import Object, read_items
 from .page import PageTree
 
@@ -219,7 +219,7 @@ def read_jsonld(page: PageTree) -> StructuredData:
             continue
         text = page.charge(script.text)
         try:
-            roots.append(_lenient(text))
+            roots.append(_lenient(text, float_reader(page, len(text))))
         except (ValueError, RecursionError) as error:
             broken.append(f"{' '.join(text[:100].split())}: {str(error)[:100]}")
     return StructuredData(roots, broken, page)
@@ -236,17 +236,17 @@ _FURNITURE = (
 _TRAILING_COMMA = re.compile(rf"({_TEXT})|,(?=\s*[}}\]])", re.DOTALL)
 
 
-def _lenient(text: str) -> JsonValue:
+def _lenient(text: str, read_float: Callable[[str], float]) -> JsonValue:
     """The JSON of a script as it stands in real pages: line ends in texts, comments of HTML and JavaScript around and
     inside, commas before a closing bracket, a semicolon at the end. Raises `ValueError`, `RecursionError`.
     """
     try:
-        return _loads(text)
+        return _loads(text, read_float)
     except ValueError as error:
         for furniture in _FURNITURE:
             bare = _TRAILING_COMMA.sub(_only_text, furniture.sub(_only_text, text))
             with suppress(ValueError):
-                return _loads(bare.strip().rstrip(";"))
+                return _loads(bare.strip().rstrip(";"), read_float)
         raise error
 
 
@@ -254,6 +254,6 @@ def _only_text(match: re.Match[str]) -> str:
     return match[1] or ""
 
 
-def _loads(text: str) -> JsonValue:
-    value: JsonValue = json.loads(text, strict=False, parse_float=ExactFloat, parse_constant=lambda literal: None)
+def _loads(text: str, read_float: Callable[[str], float]) -> JsonValue:
+    value: JsonValue = json.loads(text, strict=False, parse_float=read_float, parse_constant=lambda literal: None)
     return value

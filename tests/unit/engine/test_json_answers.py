@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from crawler.engine.documents.definition import dump, parse
 from crawler.engine.errors import DefinitionError, Reason
 from crawler.engine.memory import MemoryStorage
+from crawler.engine.pages.bounds import Outgrown
 from crawler.engine.pages.extractor import Extractor
+from crawler.engine.pages.steepness import hasty_bounds
 from crawler.engine.records import Ending, Extraction, Json, PageState
 from tests.servers.corpora import corpus
 from tests.servers.sites import SiteServer
@@ -416,6 +419,28 @@ async def test_whatever_the_header_of_a_broken_answer_asks_where_it_breaks_is_to
     assert (page.state, page.reason) == (PageState.FAILED, Reason.JSON_INVALID)
     assert "line 1, column 10" in page.detail
     assert len(storage.pages) == 1, "its canonical page is not asked for"
+
+
+MANY = {
+    "fractions": (f"[{'1.5,' * 500_000}0]".encode(), "application/json"),
+    "fractions of a page": (
+        f'<script type="application/ld+json">[{"1.5," * 500_000}0]</script>'.encode(),
+        "text/html",
+    ),
+    "links": (f'{{"next": {json.dumps([str(number) for number in range(100_000)])}}}'.encode(), "application/json"),
+}
+
+
+@pytest.mark.parametrize(("body", "content_type"), MANY.values(), ids=MANY.keys())
+def test_what_takes_long_to_read_is_not_read_in_the_loop(body: bytes, content_type: str) -> None:
+    page: dict[str, object] = {"type": "page", "fields": {"v": {"jsonld": "A.v"}}}
+    answer: dict[str, object] = {"type": "answer", "fields": {"v": {"json": "v"}}}
+    document = {"name": "a", "start_urls": [URL], "items": [page, answer], "follow": [{"json": "next"}]}
+    definition = parse(document)
+    before = time.thread_time()
+    with pytest.raises(Outgrown):
+        Extractor(definition).extract(URL, body, "", content_type, hasty_bounds(definition))
+    assert time.thread_time() - before < 0.25
 
 
 async def test_an_answer_of_ten_megabytes_is_read_whole() -> None:
