@@ -219,7 +219,7 @@ def read_jsonld(page: PageTree) -> StructuredData:
             continue
         text = page.charge(script.text)
         try:
-            roots.append(_lenient(text, float_reader(page, len(text))))
+            roots.append(_lenient(text, page))
         except (ValueError, RecursionError) as error:
             broken.append(f"{' '.join(text[:100].split())}: {str(error)[:100]}")
     return StructuredData(roots, broken, page)
@@ -233,16 +233,20 @@ _FURNITURE = (
     re.compile(rf"({_TEXT})|<!--.*?(?:-->|\Z)|<!\[CDATA\[|\]\]>|{_COMMENTS}", re.DOTALL),
     re.compile(rf"({_TEXT})|<!--|-->|<!\[CDATA\[|\]\]>|{_COMMENTS}", re.DOTALL),
 )
+_QUICKLY_MENDED = 65_536
+"""Characters of a script that are searched through for furniture in some 30 ms at worst."""
 _TRAILING_COMMA = re.compile(rf"({_TEXT})|,(?=\s*[}}\]])", re.DOTALL)
 
 
-def _lenient(text: str, read_float: Callable[[str], float]) -> JsonValue:
+def _lenient(text: str, page: PageTree) -> JsonValue:
     """The JSON of a script as it stands in real pages: line ends in texts, comments of HTML and JavaScript around and
     inside, commas before a closing bracket, a semicolon at the end. Raises `ValueError`, `RecursionError`.
     """
+    read_float = float_reader(page, len(text))
     try:
         return _loads(text, read_float)
     except ValueError as error:
+        page.check_search(len(text), _QUICKLY_MENDED)
         for furniture in _FURNITURE:
             bare = _TRAILING_COMMA.sub(_only_text, furniture.sub(_only_text, text))
             with suppress(ValueError):

@@ -427,6 +427,10 @@ MANY = {
         f'<script type="application/ld+json">[{"1.5," * 500_000}0]</script>'.encode(),
         "text/html",
     ),
+    "texts of a script that is no JSON": (
+        b'<script type="application/ld+json">' + b'"",' * 400_000 + b"</script>",
+        "text/html",
+    ),
     "links": (f'{{"next": {json.dumps([str(number) for number in range(100_000)])}}}'.encode(), "application/json"),
 }
 
