@@ -51,6 +51,7 @@ class ThreadedResolver:
     def __init__(self, threads: int = MOST_THREADS, lookup: Lookup = system_lookup) -> None:
         self._lookup = lookup
         self._most = threads
+        self._most_slow = max(1, threads // 2)
         self._changed = threading.Condition()
         self._quick: deque[_Job] = deque()
         self._slow: deque[_Job] = deque()
@@ -87,11 +88,12 @@ class ThreadedResolver:
             job = self._running[host] = _Job(host, port)
             job.is_slow = host in self._slow_names
             (self._slow if job.is_slow else self._quick).append(job)
-            if self._idle:
-                self._changed.notify()
-            elif self._threads < self._most:
+            # A thread that was called for an earlier job counts as idle until it has taken that.
+            if self._takeable > self._idle and self._threads < self._most:
                 self._threads += 1
                 threading.Thread(target=self._work, name=f"dns-{self._threads}", daemon=True).start()
+            else:
+                self._changed.notify()
             return job
 
     def _work(self) -> None:
@@ -120,16 +122,21 @@ class ThreadedResolver:
                 self._idle += 1
                 is_wanted = not self._is_closed and self._changed.wait(IDLE_SECONDS)
                 self._idle -= 1
-                if not is_wanted and not self._quick:
+                if not is_wanted and not self._takeable:
                     self._threads -= 1
                     return None
 
     def _take(self) -> _Job | None:
         if self._quick:
             return self._quick.popleft()
-        if self._slow and self._slow_running < max(1, self._most // 2):
+        if self._slow and self._slow_running < self._most_slow:
             return self._slow.popleft()
         return None
+
+    @property
+    def _takeable(self) -> int:
+        """Jobs that wait for nothing but a thread."""
+        return len(self._quick) + min(len(self._slow), self._most_slow - self._slow_running)
 
     def _done(self, job: _Job, seconds: float) -> None:
         with self._changed:

@@ -132,6 +132,27 @@ async def test_names_that_were_slow_leave_half_of_the_threads_to_others(monkeypa
     resolver.close()
 
 
+async def test_two_names_at_once_do_not_wait_for_one_idle_thread() -> None:
+    gate = threading.Event()
+
+    def lookup(host: str, port: int) -> Sequence[str]:
+        if host == "slow.test":
+            gate.wait(WAIT)
+        return ["127.0.0.1"]
+
+    resolver = ThreadedResolver(lookup=lookup)
+    await resolver("first.test", 80)
+    await until(lambda: resolver._idle == 1)
+    with resolver._changed:  # the idle thread cannot take the first before the second is there
+        slow, quick = (asyncio.wrap_future(resolver._job(name, 80)) for name in ("slow.test", "quick.test"))
+    assert await asyncio.wait_for(quick, WAIT / 4) == ["127.0.0.1"]
+    assert not slow.done()
+    gate.set()
+    assert await slow == ["127.0.0.1"]
+    assert resolver.threads == 2
+    resolver.close()
+
+
 async def test_a_name_that_is_given_up_and_asked_for_again_holds_one_thread() -> None:
     gate = threading.Event()
     asked: list[str] = []
