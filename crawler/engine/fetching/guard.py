@@ -66,9 +66,19 @@ STALE_WAIT = 0.2
 """Seconds that are waited for the new answer."""
 MAX_ANSWERS = 10_000
 """Names whose addresses are remembered; the oldest answers go first."""
+MAX_NAME = 253
+"""Characters of a name."""
+MAX_LABEL = 63
+"""Characters between two dots."""
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
+
+
+class NoName(DnsError):
+    """A host for which DNS, TLS and SOCKS have no form: nobody can be asked for it, and no proxy is."""
+
+    retriable = False
 
 
 class Guard:
@@ -103,11 +113,17 @@ class Guard:
     async def resolve(self, host: str, port: int) -> list[str]:
         """The addresses of `host` that may be connected to, the preferred first; never empty.
 
-        Raises `DnsError` where there is none, `AddressRefused` where every one is refused.
+        Raises `DnsError` where there is none, its `NoName` where there can be none, `AddressRefused` where every one is
+        refused.
         """
         if _is_literal(host):
             self.check(host)
             return [host]
+        if not _is_name(host):
+            raise NoName(
+                f"{quoted(host)} cannot be resolved: no name has an empty part, or one of more than {MAX_LABEL} "
+                f"characters, or more than {MAX_NAME} of them"
+            )
         refusals: list[str] = []
         usable: list[str] = []
         for address in await self._addresses(host, port):
@@ -235,6 +251,12 @@ def _kind(address: Address) -> str:
         return "zone-bound"
     kind = next((kind for network, kind in _REFUSED_V6.items() if address in network), "")
     return kind or ("" if address in _GLOBAL_UNICAST else "reserved")
+
+
+def _is_name(host: str) -> bool:
+    """Whether DNS can be asked for a normalised host. (URLs take more than that.)"""
+    name = host.removesuffix(".")
+    return len(name) <= MAX_NAME and all(0 < len(label) <= MAX_LABEL for label in name.split("."))
 
 
 def _is_literal(host: str) -> bool:

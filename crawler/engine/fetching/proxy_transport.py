@@ -22,7 +22,7 @@ from crawler.engine.scope import is_address
 from crawler.engine.urls import Target
 
 from .connection import Connection
-from .guard import Guard
+from .guard import Guard, NoName
 from .proxy import Proxy
 from .transport import CrawlTransport, tls_failed
 from .wire import Request
@@ -78,13 +78,15 @@ class ProxyTransport(CrawlTransport):
     async def _checked(self, host: str, port: int) -> list[str]:
         """What the proxy is told to connect to, one after the other: the name, or with ``socks5`` its addresses.
 
-        Raises `AddressRefused`, and with ``socks5`` `DnsError`.
+        Raises `AddressRefused` and `NoName`, and with ``socks5`` `DnsError`.
         """
         if self._proxy.scheme == "socks5":
             return await self._guard.resolve(host, port)
         try:
             async with asyncio.timeout(LOOK_UP_SECONDS):
                 await self._guard.resolve(host, port)
+        except NoName:
+            raise
         except (DnsError, TimeoutError):
             name = host.rstrip(".")
             if "." not in name or name.endswith(_LOCAL):

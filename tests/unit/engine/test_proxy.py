@@ -177,6 +177,18 @@ async def test_a_name_of_a_local_network_is_no_question_for_a_proxy(scheme: str,
         assert proxy.connections == 0
 
 
+@pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])
+@pytest.mark.parametrize("host", ["a..example", ".a.example", f"{'a' * 64}.example", "a." * 130 + "example"])
+@pytest.mark.parametrize("target", ["http", "https"])
+async def test_what_no_name_can_be_is_a_failure_of_its_page_and_no_proxy_is_asked(
+    scheme: str, host: str, target: str
+) -> None:
+    async with ProxyServer() as proxy, client_through(proxy, scheme=scheme) as client:
+        with pytest.raises(DnsError, match="no name has"):
+            await fetch(client, f"{target}://{host}:{proxy.port}/")
+        assert proxy.connections == 0
+
+
 async def test_a_name_that_only_the_proxy_knows_is_left_to_it_but_not_with_socks5() -> None:
     async with MisbehavingServer() as server, ProxyServer() as proxy:
         for scheme in ("http", "socks5h"):
