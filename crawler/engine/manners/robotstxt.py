@@ -18,6 +18,9 @@ MAX_LINE = 16_663
 MAX_PIECES = 10_000
 """Between asterisks, of a crawler's patterns: each may be looked for in each URL. Half a megabyte holds 250,000, the
 largest of 1,900 real files 1,700. Of more, those that forbid and the shortest, which forbid most, are kept."""
+MAX_DELAY = 31_536_000.0
+"""Seconds, a year: a file that asks for more counts as asking for this. (It may ask for what no number can hold, and
+the report of the crawl has no place for that.)"""
 ANYBODY = "*"
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -101,7 +104,7 @@ class Group:
     def wait(self, seconds: float | None, *, is_rate: bool) -> None:
         """Take in what is said of the time between two requests."""
         if seconds is not None and (self.delay is None or not is_rate):
-            self.delay, self._is_rate = seconds, is_rate
+            self.delay, self._is_rate = min(seconds, MAX_DELAY), is_rate
 
     def join(self, other: Group) -> None:
         """Take in all of another group's rules; `settle` follows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -12,6 +13,7 @@ import pytest
 from crawler.engine.manners import gate as gate_module
 from crawler.engine.manners.budget import Calendar
 from crawler.engine.manners.robots import Robots
+from crawler.engine.manners.robotstxt import MAX_DELAY
 from crawler.engine.manners.slots import MAX_BACKOFF, MAX_ROBOTS_DELAY
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import CrawlOutcome, Ending, PageState
@@ -259,9 +261,12 @@ async def test_delays_and_rates_of_robots_txt_are_kept_by_all_crawls_together(li
     assert all(at - begin >= 0.15 * number for number, at in enumerate(times))
 
 
-async def test_a_longer_delay_than_a_minute_counts_as_one_and_is_told() -> None:
+@pytest.mark.parametrize(
+    ("line", "told"), [("Crawl-delay: 86400", 86_400.0), (f"Request-rate: 1/{'9' * 400}", MAX_DELAY)]
+)
+async def test_a_longer_delay_than_a_minute_counts_as_one_and_is_told(line: str, told: float) -> None:
     async with Site({"/": page()}) as site, make_crawler() as crawler:
-        site.pages["/robots.txt"] = Reply("User-agent: *\nCrawl-delay: 86400\n")
+        site.pages["/robots.txt"] = Reply(f"User-agent: *\n{line}\n")
         storage = MemoryStorage()
         crawl = crawler.crawl(make_definition(site.url + "/"), storage)
         running = asyncio.create_task(crawl.run())
@@ -273,7 +278,8 @@ async def test_a_longer_delay_than_a_minute_counts_as_one_and_is_told() -> None:
         await running
         assert site.asked.total() == 0
         manners = storage.hosts[site.url]
-    assert (manners.rules_delay, manners.delay, manners.delay_by) == (86_400.0, MAX_ROBOTS_DELAY, "robots")
+    assert (manners.rules_delay, manners.delay, manners.delay_by) == (told, MAX_ROBOTS_DELAY, "robots")
+    assert json.dumps(manners.to_json(), allow_nan=False), "no database takes what is no JSON"
     assert (manners.requests, manners.robots_requests) == (0, 1)
 
 

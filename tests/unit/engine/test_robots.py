@@ -8,7 +8,6 @@ import json
 import math
 import re
 import time
-from math import inf
 from typing import TypedDict, cast
 
 import pytest
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 
 from crawler.engine.fetching.wire import Timeouts
 from crawler.engine.manners.robots import MAX_BYTES, RobotsRules, product_token
+from crawler.engine.manners.robotstxt import MAX_DELAY
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import Ending, PageState
 from crawler.engine.urls import normalise
@@ -363,7 +363,8 @@ async def test_disallowed_pages_cost_no_delay() -> None:
         ("User-agent: *\nCrawl-delay: nan\n", None),
         ("User-agent: *\nRequest-rate: 0/5\n", None),
         (f"User-agent: *\nRequest-rate: {'9' * 5_000}/1\n", None),
-        (f"User-agent: *\nRequest-rate: 1/{'9' * 5_000}\n", inf),
+        (f"User-agent: *\nRequest-rate: 1/{'9' * 5_000}\n", MAX_DELAY),
+        ("User-agent: *\nCrawl-delay: 1e300\n", MAX_DELAY),
         ("User-agent: *\nCrawl-delay: soon\n", None),
         ("User-agent: other\nCrawl-delay: 9\n", None),
         ("User-agent: test\nDisallow: /x\n\nUser-agent: *\nCrawl-delay: 9\n", None),
