@@ -19,7 +19,7 @@ MAX_BACKOFF = 300.0
 MAX_ROBOTS_DELAY = 60.0
 """Seconds: a longer Crawl-delay counts as this."""
 TURN = 0.25
-"""Seconds for which a free place is kept for the crawl whose turn it is."""
+"""Seconds for which a free place is kept for the crawl whose turn it is; then it has lost that."""
 TIMED_OUT = 30.0
 """Seconds that a request took that was given up, as the throttle sees it."""
 SWEEP_EVERY = 1024
@@ -61,16 +61,19 @@ class Guest:
         slot = self.slot
         if slot.active >= slot.concurrency:
             slot.line_up(self)
-            return inf
+            # Whoever is first may have left the host alone, and wake nobody.
+            return now + TURN if slot.line and slot.line[0] is not self else inf
         free_at = slot.next_start if slot.next_start > slot.blocked_until else slot.blocked_until
         if now < free_at:
             slot.line_up(self)
             return free_at
-        if slot.line and slot.line[0] is not self:
+        while slot.line and (first := slot.line[0]) is not self:
             kept_until = (slot.offered_at if slot.offered_at > free_at else free_at) + TURN
             if now < kept_until:
                 slot.line_up(self)
                 return kept_until
+            # It lines up again when it asks: one that has left the host alone must not cost a wait each time.
+            slot.give_turn(first, now)
         return 0.0
 
     def take(self, now: float) -> None:

@@ -15,9 +15,10 @@ from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import CrawlOutcome, Ending, PageState
 from crawler.engine.spider import Manners
 
-from .crawling import Crawler, finish, make_crawler, make_definition
+from .crawling import LONGEST, Crawler, finish, make_crawler, make_definition
 from .site import Reply, Site, page
 from .test_crawl import Gate, binary_tree, flaky
+from .test_manners import list_of, taking
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NOON = datetime(2027, 1, 1, 12, 0, tzinfo=SHANGHAI)
@@ -125,6 +126,26 @@ async def test_pages_that_others_fetch_meanwhile_are_heard_of() -> None:
         storage = MemoryStorage()
         await asyncio.gather(*(run(crawler, storage_of(storage), site.url + "/", pages_per_day=60) for _ in range(2)))
         assert 60 <= site.asked.total() <= 60 + 2 * (10 + 5)
+
+
+async def test_a_crawl_whose_pages_of_the_day_are_used_up_holds_up_no_other_at_the_host() -> None:
+    gate = Gate(page())
+    async with Site(list_of(60, taking(0.005))) as site, Site({"/": gate}) as other, make_crawler() as crawler:
+
+        async def go_on() -> None:
+            await run(crawler, MemoryStorage(), site.url + "/", concurrency_per_host=1)
+
+        others = asyncio.gather(go_on(), go_on())
+        while site.asked.total() < 6:
+            await asyncio.sleep(0.001)
+        limits = {"pages_per_day": 3, "concurrency_per_host": 1}
+        limited = asyncio.create_task(run(crawler, MemoryStorage(), other.url + "/", site.url + "/", **limits))
+        await asyncio.wait_for(others, LONGEST / 5)
+        assert not limited.done()
+        assert site.asked.total() == 2 * 61 + 3
+        assert crawler.slots._slots[host_key(site.url)].line == []
+        gate.open()
+        await limited
 
 
 def storage_of(shared: MemoryStorage) -> MemoryStorage:

@@ -134,6 +134,24 @@ def test_a_turn_that_is_not_taken_passes() -> None:
     busy.release(1.0)
     assert busy.wait(1.0) == 1.0 + TURN
     assert start(busy, 1.0 + TURN)
+    busy.release(2.0)
+    assert start(busy, 2.0), "who does not come is waited for once"
+
+
+def test_a_turn_that_is_not_taken_goes_to_the_next_in_line() -> None:
+    slots = Slots()
+    woken: list[str] = []
+    busy, absent = join(slots, concurrency=1), join(slots, concurrency=1)
+    third = join(slots, concurrency=1, wake=lambda: woken.append("third"))
+    assert start(busy, 0.0)
+    assert (absent.wait(0.0), third.wait(0.0)) == (inf, TURN), "nobody else would tell the third"
+    busy.release(1.0)
+    assert busy.wait(1.0) == 1.0 + TURN
+    assert (busy.wait(2.0), woken) == (2.0 + TURN, ["third"])
+    assert start(third, 2.0)
+    assert not start(absent, 2.0)
+    third.release(3.0)
+    assert start(busy, 3.0), "who lost its turn is behind those who wait"
 
 
 def test_alone_on_a_host_nobody_lines_up() -> None:
