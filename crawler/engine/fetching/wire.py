@@ -16,6 +16,7 @@ from .spool import Spool
 MAX_BYTES = 10_485_760
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TYPE = re.compile(r"[!#$%&'+\-.^_`|~0-9a-z]+/[!#$%&'+\-.^_`|~0-9a-z]+")
 _CHARSET = re.compile(r""";\s*charset\s*=\s*(?:"([^"]*)"|([^;\s]*))""", re.IGNORECASE)
 _UNSAFE_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 FRAMING = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "expect"})
@@ -86,7 +87,18 @@ def encode_headers(headers: tuple[tuple[str, str], ...]) -> bytes:
 
 @lru_cache(maxsize=256)
 def read_content_type(value: str) -> tuple[str, str]:
-    """(type in lower-case without parameters, charset or an empty string) of a Content-Type header."""
-    essence = value.partition(";")[0].strip().lower()
-    found = _CHARSET.search(value)
-    return essence, (found[1] or found[2] or "").strip() if found else ""
+    """(type in lower-case without parameters, charset or an empty string) of a Content-Type header.
+
+    Of several, as a server and the program behind it write one each, the last one that is a type holds, and the charset
+    that was named for it last: the Fetch standard's "extract a MIME type".
+    """
+    essence = charset = ""
+    for part in value.split(","):
+        named = part.partition(";")[0].strip().lower()
+        if essence and not _TYPE.fullmatch(named):
+            continue
+        found = _CHARSET.search(part)
+        if found or named != essence:
+            charset = (found[1] or found[2] or "").strip() if found else ""
+        essence = named
+    return essence, charset

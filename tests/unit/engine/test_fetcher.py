@@ -189,6 +189,11 @@ async def test_servers_retry_after_is_understood(server: MisbehavingServer, clie
         ("text/html; boundary=x; charset = gbk ; q=1", ("text/html", "gbk")),
         ("text/html", ("text/html", "")),
         ("", ("", "")),
+        ("text/html, text/html; charset=gbk", ("text/html", "gbk")),
+        ("text/html; charset=gbk, text/html", ("text/html", "gbk")),
+        ("text/plain; charset=gbk, text/html", ("text/html", "")),
+        ("text/html; charset=gbk, */*", ("text/html", "gbk")),
+        ("text/html, ", ("text/html", "")),
     ],
 )
 def test_content_type_is_taken_apart(value: str, expected: tuple[str, str]) -> None:
