@@ -71,18 +71,17 @@ class Fetcher:
         *,
         etag: str = "",
         last_modified: str = "",
-        accept: str | None = None,
         max_bytes: int | None = None,
         post: Post | None = None,
     ) -> Coroutine[None, None, Answer]:
         """The answer for a normalised URL, whatever its status; the body whole and decompressed.
 
-        `accept` and `max_bytes` hold for this request in place of the crawl's own; with `post` it is a POST.
+        `max_bytes` holds for this request in place of the crawl's own; with `post` it is a POST.
         Raises `FetchError` and `AddressRefused`.
         """
         head = self._head
-        if accept is not None or post is not None or etag or last_modified:
-            head = self._head_with(etag, last_modified, accept, post)
+        if post is not None or etag or last_modified:
+            head = self._head_with(etag, last_modified, post)
         return self._client.fetch(
             Request(url, head, self._timeouts, max_bytes or self._max_bytes, post, "GET" if post is None else "POST")
         )
@@ -94,11 +93,9 @@ class Fetcher:
         """
         return self._client.fetch(Request(url, self._head, self._timeouts, max_bytes, into=spool))
 
-    def _head_with(self, etag: str, last_modified: str, accept: str | None, post: Post | None) -> bytes:
+    def _head_with(self, etag: str, last_modified: str, post: Post | None) -> bytes:
         """The header lines of a request that differs from the others."""
         headers = self._headers
-        if accept is not None:
-            headers = {name: value for name, value in headers.items() if name.lower() != "accept"} | {"Accept": accept}
         extra = {}
         if etag and etag.isprintable():
             extra["If-None-Match"] = etag
