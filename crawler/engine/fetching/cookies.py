@@ -72,14 +72,15 @@ class CookieJar:
         return self._count
 
     def receive(self, url: str, lines: Iterable[str]) -> set[str]:
-        """Take over the Set-Cookie lines of an answer for `url` (normalised); gives the names that they spoke of."""
+        """Take over the Set-Cookie lines of an answer for `url` (normalised).
+
+        Gives the names of those that this server had a right to set, or to end."""
         scheme, host, _, _, target = split(url)
         names: set[str] = set()
         for line in lines:
             parsed = _parse(line)
-            if parsed is not None:
+            if parsed is not None and self._store(parsed, host, target.partition("?")[0], is_secure=scheme == "https"):
                 names.add(parsed[0])
-                self._store(parsed, host, target.partition("?")[0], is_secure=scheme == "https")
         return names
 
     def matching(self, url: str) -> list[tuple[str, str]]:
@@ -109,13 +110,14 @@ class CookieJar:
 
     # storing
 
-    def _store(self, parsed: _Parsed, host: str, path: str, *, is_secure: bool) -> None:
+    def _store(self, parsed: _Parsed, host: str, path: str, *, is_secure: bool) -> bool:
+        """Keep a cookie, or end one; False where it is not for this server to set, or not in this way."""
         name, value, attributes = parsed
         domain = _cookie_domain(attributes.get("domain", ""), host)
         given_path = attributes.get("path", "")
         secure = "secure" in attributes
         if domain is None or (secure and not is_secure):
-            return
+            return False
         cookie = Cookie(
             name=name,
             value=value,
@@ -128,11 +130,12 @@ class CookieJar:
             used=self._ticks,
         )
         if not _keeps_prefix(cookie, given_path):
-            return
+            return False
         key = site_of(host)
         if not is_secure and self._is_laid_over(key, cookie):
-            return
+            return False
         self._put(key, cookie)
+        return True
 
     def _put(self, key: str, cookie: Cookie) -> None:
         self._ticks += 1

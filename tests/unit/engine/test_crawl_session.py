@@ -113,6 +113,16 @@ async def test_given_cookies_go_to_the_start_pages_origins_alone_until_the_serve
         assert sent(home, "/after") == ["consent=yes; sid=fresh"]
 
 
+@pytest.mark.parametrize("refused", ["sid=x; Secure", "sid=x; Domain=other.example", "__Host-sid=x; Path=/"])
+async def test_a_cookie_that_a_server_has_no_right_to_set_takes_no_given_ones_place(refused: str) -> None:
+    async with Site() as site:
+        site.pages = {"/": setting(refused, links=("/after",)), "/after": page()}
+        name = refused.partition("=")[0]
+        session = {"set_cookies": {name: "given"}, **COOKIES}
+        await crawl(make_definition(site.url + "/", session=session), SessionValues(cookies={name: "given"}))
+        assert sent(site, "/after") == [f"{name}=given"]
+
+
 async def test_a_page_that_sends_us_to_itself_for_a_cookie_is_asked_again() -> None:
     def check(seen: Seen) -> Reply:
         return page("/next") if "checked=1" in seen.headers.get("cookie", "") else setting("checked=1", to="/")
