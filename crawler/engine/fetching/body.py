@@ -20,6 +20,7 @@ _ZSTD_STEP = 64
 _ZSTD_WINDOW = 8 * 1024 * 1024
 """What RFC 9659 allows a sender to ask of us."""
 _MOST_CODINGS = 5
+_GZIP_MAGIC = b"\x1f\x8b"
 _MEMBER_BYTES = 4096
 """What a further gzip member or zstd frame counts for beside its content: half a million empty ones are no body, and
 each costs as much as some kilobytes of text."""
@@ -112,39 +113,44 @@ class _Stage(ABC):
 
 
 class _Gzip(_Stage):
-    """RFC 1952, several members after each other; rubbish behind the last is ignored, as browsers do."""
+    """RFC 1952, several members after each other; rubbish behind the last is ignored, as browsers do. What begins as a
+    member does is one."""
 
-    __slots__ = ("_inflate", "_members")
+    __slots__ = ("_first", "_inflate", "_is_over")
     name = "gzip"
 
     def __init__(self) -> None:
         super().__init__()
         self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        self._members = 0
+        self._first = b""
+        """Behind a member: the byte that is too few to tell another one."""
+        self._is_over = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         chunk = b""
         # A full piece may leave output inside zlib though all input is taken.
-        while data or len(chunk) == _STEP:
+        while (data or len(chunk) == _STEP) and not self._is_over:
             if self._inflate.eof:
-                if not data:
+                data, self._first = self._first + data, b""
+                if len(data) < 2:
+                    self._first = data
                     return
-                self._members += 1
+                if not data.startswith(_GZIP_MAGIC):
+                    self._is_over = True
+                    return
                 self.given += _MEMBER_BYTES
                 yield b""  # so that the limit is looked at
                 self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
             try:
                 chunk = self._inflate.decompress(data, _STEP)
             except zlib.error as error:
-                if self._members and not data.startswith(b"\x1f"):
-                    return
                 raise self._corrupt(error) from error
             if chunk:
                 yield chunk
             data = self._inflate.unconsumed_tail or self._inflate.unused_data
 
     def close(self) -> None:
-        if not self._inflate.eof and not self._members:
+        if not self._inflate.eof:
             raise self._truncated()
 
 

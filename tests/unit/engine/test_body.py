@@ -56,8 +56,21 @@ def test_gzip_members_after_each_other_are_one_body() -> None:
     assert undo("gzip", gzip.compress(b"one ") + gzip.compress(b"two"), step=3) == b"one two"
 
 
-def test_rubbish_behind_gzip_is_ignored() -> None:
-    assert undo("gzip", gzip.compress(b"one") + b"\0\0 rubbish") == b"one"
+@pytest.mark.parametrize("rubbish", [b"\0", b"\x1f", b"\0\0 rubbish", b"\x1f rubbish", b"rubb\x1fish", b"\0" * 99])
+@pytest.mark.parametrize("step", [0, 1, 4])
+def test_rubbish_behind_gzip_is_ignored(rubbish: bytes, step: int) -> None:
+    assert undo("gzip", gzip.compress(b"one") + rubbish, step=step) == b"one"
+
+
+@pytest.mark.parametrize("cut", [1, 5, 12, 500])
+def test_a_cut_or_corrupt_member_is_no_rubbish(cut: int) -> None:
+    first, second = gzip.compress(b"one"), gzip.compress(bytes(range(256)) * 4, compresslevel=0)
+    with pytest.raises(BodyTruncated, match="gzip"):
+        undo("gzip", first + second[:-cut], step=100)
+    corrupt = bytearray(second)
+    corrupt[-cut] ^= 1
+    with pytest.raises(BodyUndecodable, match="gzip"):
+        undo("gzip", first + corrupt, step=100)
 
 
 @pytest.mark.parametrize("value", ["", "identity", "none", "utf-8", "Identity, , none"])
