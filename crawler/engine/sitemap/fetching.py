@@ -123,7 +123,8 @@ class SitemapFetcher:
                     return answer
                 failure = SitemapFailed(http_reason(answer.status_code), "", answer.status_code)
                 pause = retry_after(answer, datetime.now(UTC)) or pause
-            if attempt < self._retry.times:
+            # Where the host asked for a longer rest than that, the next place says so.
+            if attempt < self._retry.times and not guest.must_leave(self._clock()):
                 await asyncio.sleep(min(pause, MAX_BACKOFF))
         raise failure
 

@@ -223,6 +223,21 @@ async def test_sitemaps_are_fetched_with_manners_redirects_and_retries() -> None
     assert outcome.ending is Ending.COMPLETED
 
 
+async def test_a_long_rest_that_a_sitemaps_host_asks_for_holds_up_nothing() -> None:
+    busy = Reply("", 503, {"Retry-After": "3600"})
+    async with Site({"/s.xml": busy, "/t.xml": busy}) as other, Site({"/": page()}) as site:
+        storage = MemoryStorage()
+        definition = make_definition(site.url + "/", sitemaps=[other.url + "/s.xml", other.url + "/t.xml"])
+        async with asyncio.timeout(LONGEST / 10):
+            outcome = await crawl_once(definition, storage)
+        assert other.asked == {"/s.xml": 1}
+    assert {path: result.reason for path, result in read(storage).items()} == {
+        "/s.xml": "host_rest",
+        "/t.xml": "host_rest",
+    }
+    assert outcome.counts.pages == 1
+
+
 async def test_headers_that_are_private_stay_at_home_and_user_agent_goes_along() -> None:
     async with Site({"/s.xml": urlset()}) as other, Site({"/": page(), "/s.xml": urlset()}) as site:
         manners = {"user_agent": "Mine/1", "headers": {"Authorization": "Basic eDp5"}}
