@@ -76,6 +76,8 @@ class Crew:
         self._fetching = 0
         """Pages of these: each may become an answer."""
         self._drain: asyncio.TimerHandle | None = None
+        self._is_quiet = False
+        """Whether the last look for a page was in quiet hours."""
         self.ledger: Ledger
         self.reader: PageReader
         self.walk: SitemapWalk | None = None
@@ -212,6 +214,7 @@ class Crew:
     def _keeps_quiet(self, now: float) -> bool:
         """Whether the spider's quiet hours hold. The crawl waits for their end where that is near, else it ends."""
         quiet = self._gate.quiet(now)
+        self._is_quiet = quiet is not None
         if quiet is None:
             return False
         until, why = quiet
@@ -299,7 +302,7 @@ class Crew:
             ledger.ask()
         if ledger.needs_refill:
             ledger.ask()
-        if not self._is_full:  # else what is due would wake a worker in vain, again and again
+        if not self._is_full and not self._is_quiet:  # else what is due would wake a worker in vain, again and again
             self._room.wake_at(frontier.next_time())
 
     def _wake_next(self) -> None:

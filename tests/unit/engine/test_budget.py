@@ -225,6 +225,30 @@ async def test_a_crawl_waits_for_quiet_hours_that_are_nearly_over() -> None:
     assert outcome.counts.pages == 8
 
 
+async def test_a_crawl_that_waits_for_the_end_of_quiet_hours_rests_whatever_is_due() -> None:
+    reads = 0
+    async with Site(list_of(9, page())) as site, make_crawler() as crawler:
+        wall = at(crawler, datetime(2027, 1, 1, 19, 56, 59, 700_000, tzinfo=SHANGHAI))
+
+        def now() -> datetime:
+            nonlocal reads
+            reads += 1
+            return wall()
+
+        crawler.calendar = Calendar(SHANGHAI, now)
+        manners = {"obey_robots": False, "delay": 0.4, "quiet_hours": ["19:57-20:00"]}
+        crawl = crawler.crawl(make_definition(site.url + "/", manners=manners), MemoryStorage())
+        running = asyncio.create_task(finish(crawl))
+        while wall().minute == 56:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)  # the host's delay is over
+        before = reads
+        await asyncio.sleep(0.2)
+        assert reads - before < 10, "each look at a page reads the clock"
+        crawl.request_stop()
+        assert (await running).counts.pages == 1
+
+
 async def test_the_wall_clock_is_read_once_a_minute() -> None:
     reads = 0
 
