@@ -173,6 +173,17 @@ def _read_once(body: bytes) -> RobotsText:
 ALLOW_ALL = RobotsRules(None)
 
 
+class _Loading:
+    """A file that is being fetched."""
+
+    __slots__ = ("task", "waiting")
+
+    def __init__(self, task: asyncio.Task[RobotsRules]) -> None:
+        self.task = task
+        self.waiting = 0
+        """Crawls that want it, each with a place in the slot of its host."""
+
+
 class Robots:
     """The rules of every origin that this process crawls, each fetched once at a time and kept for a while."""
 
@@ -184,7 +195,7 @@ class Robots:
         self._clock = clock
         self._known: dict[str, RobotsRules] = {}
         self._bytes = 0
-        self._loading: dict[str, asyncio.Task[RobotsRules]] = {}
+        self._loading: dict[str, _Loading] = {}
 
     def known(self, origin: str) -> RobotsRules | None:
         """The rules of `origin` where they are here and still hold."""
@@ -197,22 +208,27 @@ class Robots:
         The caller holds a place in the slot of `origin`; `passage` gives those in others that redirects lead to.
 
         The fetch is a task of its own: a crawl that is cancelled while others wait for the same file takes nothing
-        away from them.
+        away from them. Where nobody waits any more, nobody holds a place for it either, and it ends.
         """
         rules = self.known(origin)
         if rules is not None:
             return rules
-        task = self._loading.get(origin)
-        if task is None:
-            task = self._loading[origin] = asyncio.create_task(
-                self._load(origin, fetcher_for, passage), name=f"robots {origin}"
-            )
-            task.add_done_callback(lambda _: self._loading.pop(origin, None))
-        return await asyncio.shield(task)
+        loading = self._loading.get(origin)
+        if loading is None:
+            task = asyncio.create_task(self._load(origin, fetcher_for, passage), name=f"robots {origin}")
+            loading = self._loading[origin] = _Loading(task)
+        loading.waiting += 1
+        try:
+            return await asyncio.shield(loading.task)
+        finally:
+            loading.waiting -= 1
+            if not loading.waiting:
+                del self._loading[origin]
+                loading.task.cancel()
 
     async def close(self) -> None:
-        """End the fetches that nobody waits for any more."""
-        tasks = list(self._loading.values())
+        """End all fetches."""
+        tasks = [loading.task for loading in self._loading.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

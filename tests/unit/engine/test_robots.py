@@ -22,7 +22,7 @@ from crawler.engine.records import Ending, PageState
 from crawler.engine.urls import normalise
 from tests.servers.corpora import Case, cases, corpus
 
-from .crawling import crawl_once, finish, make_crawler, make_definition, page_of
+from .crawling import LONGEST, crawl_once, finish, make_crawler, make_definition, page_of
 from .site import Handler, Reply, Seen, Site, page, redirect
 
 FORBID_ALL = "User-agent: *\nDisallow: /\n"
@@ -337,6 +337,27 @@ async def test_the_file_is_fetched_once_for_all_crawls_even_if_the_first_is_canc
         outcome = await second
         assert len(site.times("/robots.txt")) == 1
     assert outcome.counts.pages == 2
+
+
+async def test_a_file_that_no_crawl_waits_for_any_more_is_not_fetched_to_its_end() -> None:
+    arrived = asyncio.Event()
+
+    async def silent(_: Seen) -> Reply:
+        arrived.set()
+        await asyncio.Event().wait()
+        return page()
+
+    async with site_with(silent) as site, make_crawler() as crawler:
+        crawl = crawler.crawl(make_definition(site.url + "/"), MemoryStorage())
+        running = asyncio.create_task(finish(crawl))
+        await arrived.wait()
+        (task,) = (task for task in asyncio.all_tasks() if task.get_name() == f"robots {site.url}")
+        crawl.request_stop()
+        await running
+        await asyncio.wait([task], timeout=LONGEST / 10)
+        assert task.cancelled()
+        site.pages["/robots.txt"] = Reply("User-agent: *\nDisallow: /private/")
+        assert (await finish(crawler.crawl(make_definition(site.url + "/"), MemoryStorage()))).counts.pages == 2
 
 
 async def test_disallowed_pages_cost_no_delay() -> None:
