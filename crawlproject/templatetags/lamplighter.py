@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import cast
 
 from django import template
+from django.db.models import Model
+from django.db.models.options import Options
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
@@ -18,6 +20,7 @@ from django.utils.translation import gettext_lazy
 
 from crawlproject.dashboard.pulse import STEADY_SECONDS
 from crawlproject.web.admin import day_of, when
+from crawlproject.web.empty import EMPTY, Empty
 from scheduling import wording
 from scheduling.durations import duration
 from scheduling.models import Process
@@ -192,6 +195,12 @@ def away(moment: datetime, now: datetime) -> str:
 def num(value: object) -> str:
     """A whole number with thousands apart; “–” for nothing."""
     return f"{value:,}" if isinstance(value, int) else "–"
+
+
+@register.simple_tag
+def empty_list(opts: Options[Model]) -> Empty | None:
+    """What an empty list of a model says; None: nothing of its own."""
+    return EMPTY.get(opts.label_lower)
 
 
 @register.simple_tag(takes_context=True)

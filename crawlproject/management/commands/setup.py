@@ -36,7 +36,9 @@ class Command(BaseCommand):
             raise SystemExit(2)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(f"# Made by manage.py setup. The variables that may stand here: docs/settings.md.\nSECRET_KEY={key}\n")
+            file.write(
+                f"# Made by manage.py setup. The variables that may stand here: docs/settings.md.\nSECRET_KEY={key}\n"
+            )
         settings.SECRET_KEY = key
         self.stdout.write(f"Wrote {path} with a new SECRET_KEY.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from html.parser import HTMLParser
 from urllib.parse import urlencode
@@ -20,6 +21,7 @@ from pytest_django import DjangoAssertNumQueries
 import crawlproject.urls  # noqa: F401  # loads the apps' admin modules
 from crawler import secrets
 from crawler.models import CrawlTask, Item, Page, Secret, Spider, TaskFailure
+from crawlproject.web.empty import EMPTY
 from scheduling.models import DefinitionVersion, JobRun, Process, RunLog, ScheduledJob
 
 from .making import make_item, make_job, make_page, make_run, make_spider, make_task, make_user, make_version
@@ -119,6 +121,18 @@ def rows(root: User) -> dict[type[Model], Model]:
 @pytest.mark.parametrize("model", READ_ONLY + EDITED)
 def test_an_empty_list_answers(web: Client, model: type[Model]) -> None:
     check_page(web, address(model, "changelist"))
+
+
+@pytest.mark.parametrize("model", [model for model in READ_ONLY + EDITED if model is not User])
+def test_an_empty_list_says_what_to_do(web: Client, model: type[Model]) -> None:
+    model._default_manager.all().delete()
+    markup = check_page(web, address(model, "changelist"))
+    page = web.get(address(model, "changelist")).content.decode()
+    assert "Nothing here yet" in page
+    assert str(EMPTY[model._meta.label_lower].text) in html.unescape(page)
+    next_step = EMPTY[model._meta.label_lower].address
+    if next_step or model in EDITED:
+        assert (reverse(next_step) if next_step else address(model, "add")) in markup.links
 
 
 @pytest.mark.parametrize("model", READ_ONLY + EDITED)
