@@ -207,7 +207,7 @@ def test_pages_of_other_spiders_are_out_of_reach(web: Client, spider: Spider, si
     page = pin(web, spider, f"{site.url}/book/1")
     other = definitions.save_spider(site_spider(site.url, name="other"))
     for button in ("_unpin", "_pin_again", "_expect"):
-        web.post(page_of(other), form_of(definitions.dump_spider(other), **{button: page.pk}))
+        web.post(page_of(other), form_of(definitions.dump_spider(other)) | {button: page.pk})
     assert PinnedPage.objects.get().pinned_at == page.pinned_at
 
 
