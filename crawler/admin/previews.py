@@ -48,6 +48,7 @@ def panel(request: HttpRequest, spider: Spider | None, draft: Draft) -> dict[str
     path = reverse("admin:crawler_spider_preview")
     return {
         "preview": found,
+        "preview_pins": spider is not None and found.sample is not None and not found.sample.reason,
         "preview_path": path if spider is None else f"{path}?spider={spider.pk}",
         # Of a spider that is stored, its own page: of a new one nobody has said yet that the site may be asked.
         "preview_at_once": found.sample is None and spider is not None and not found.problems,

@@ -82,7 +82,7 @@ class Preview:
     @property
     def age(self) -> str:
         """For how long it has not been true of the draft."""
-        return "" if self.seen_at is None else duration((timezone.now() - self.seen_at).total_seconds())
+        return "" if self.seen_at is None else duration(max(1, round((timezone.now() - self.seen_at).total_seconds())))
 
     @property
     def items(self) -> int:
