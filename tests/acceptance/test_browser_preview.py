@@ -1,0 +1,91 @@
+"""What somebody sees beside a spider while they type, and before they break what worked."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.servers.serving import serve_in_thread
+from tests.servers.sites import SiteServer
+
+from .browser import DESK, PHONE, barriers, browsing, make_first_administrator
+from .product import Product
+from .web import site_of
+
+pytestmark = [pytest.mark.process, pytest.mark.browser, pytest.mark.any_database]
+
+LAMP = "<h1>{name}</h1><p class=price>{price}</p><p>9</p><a href=/lamp/2>next</a><a href=/private>no</a>"
+
+
+def lamps(folder: Path) -> SiteServer:
+    site = SiteServer(folder)
+    site.replace("/", LAMP.format(name="One", price="1.50").encode())
+    site.replace("/lamp/2", LAMP.format(name="Two", price="2.50").encode())
+    site.replace("/robots.txt", b"User-agent: *\nDisallow: /private\n", content_type="text/plain")
+    return site
+
+
+def document(url: str, price: str) -> str:
+    fields = {"name": {"css": "h1"}, "price": {"css": price, "type": "decimal"}}
+    items = [{"type": "lamp", "key": ["name"], "fields": fields}]
+    return json.dumps({"name": "lamps", "start_urls": [f"{url}/"], "follow": [{"css": "a"}], "items": items})
+
+
+def test_the_preview_follows_the_keys_and_a_save_that_breaks_a_pinned_page_is_shown_first(
+    product: Product, tmp_path: Path
+) -> None:
+    site = lamps(tmp_path)
+    with serve_in_thread(site) as url, site_of(product) as base_url, browsing(base_url) as page:
+        make_first_administrator(page, product)
+        page.goto("/admin/crawler/spider/add/?tab=yaml")
+        page.fill("#id_text", document(url, ".price"))
+        page.fill("[name=url]", f"{url}/")
+        page.locator("[name=url]").press("Enter")
+        row = page.locator("[data-preview] tr", has_text="price")
+        expect(row).to_contain_text("1.50")
+        expect(page.locator("[data-preview]")).to_contain_text("robots.txt: Disallow: /private")
+        page.click("button[name=_save]")
+        expect(page.locator("h1")).to_have_text("lamps")
+        expect(row).to_contain_text("1.50")
+
+        asked = len(site.log)
+        page.fill("#id_text", document(url, "p"))
+        expect(row).to_contain_text("2 matches, the first is taken")
+        page.fill("#id_text", document(url, "p::txt"))
+        expect(page.locator("[data-preview-state]")).to_contain_text(re.compile(r"of \d+ s ago"))
+        expect(row).to_contain_text("1.50")
+        page.fill("#id_text", document(url, ".price"))
+        expect(page.locator("[data-preview-state]")).to_contain_text("up to date")
+        assert len(site.log) == asked
+
+        page.get_by_role("button", name="Pin this page").click()
+        expect(page.locator(".ll-pinned")).to_contain_text("as before")
+        page.get_by_role("button", name="YAML").click()
+        page.fill("#id_text", document(url, "p + p"))
+        page.click("button[name=_save]")
+        objection = page.locator(".ll-objection")
+        expect(objection).to_contain_text("the items of 1 pinned page would change")
+        expect(objection.locator("del")).to_contain_text("1.50")
+        assert barriers_of(page) == []
+        page.get_by_role("button", name="Save anyway").click()
+        expect(page.locator(".messagelist")).to_contain_text("Saved: version 2")
+        page.get_by_role("button", name="Pinned pages").click()
+        expect(page.locator(".ll-pinned")).to_contain_text("as before")
+        assert barriers_of(page) == []
+
+
+def barriers_of(page: Page) -> list[str]:
+    """Of the page as it stands, on a desk by day and on a phone by night."""
+    found: list[str] = []
+    page.emulate_media(reduced_motion="reduce")
+    for scheme, size in (("dark", PHONE), ("light", DESK)):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a literal
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        found += [f"{scheme}: {barrier}" for barrier in barriers(page)]
+        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        found += [f"{scheme}: {overflow} px too wide"] if overflow > 0 else []
+    return found
