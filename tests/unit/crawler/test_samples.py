@@ -212,20 +212,23 @@ def test_what_is_no_address_is_refused_by_its_place() -> None:
     assert [problem.place for problem in caught.value.problems] == ["url"]
 
 
-def test_so_many_fetches_at_once_and_no_more(bad: MisbehavingServer) -> None:
-    samples, definition = Samples(places=2, fetch_seconds=20), spider(bad.url, manners={"obey_robots": False})
-    threads = [
-        threading.Thread(target=samples.fetch, args=(user, definition, f"{bad.url}/delay?seconds=1")) for user in (1, 2)
-    ]
-    for thread in threads:
-        thread.start()
-    while bad.counts.get("/delay", 0) < 2:
-        threading.Event().wait(0.01)
-    with pytest.raises(WorkshopBusy):
-        samples.fetch(ADA, definition, f"{bad.url}/ok")
+def test_so_many_fetches_at_once_and_no_more(site: SiteServer) -> None:
+    samples, server = Samples(places=2), MisbehavingServer()
+    with serve_in_thread(server) as url:
+        definition = spider(url, manners={"obey_robots": False})
+        threads = [
+            threading.Thread(target=samples.fetch, args=(user, definition, f"{url}/stall")) for user in (ADA, BEN)
+        ]
+        for thread in threads:
+            thread.start()
+        while server.counts.get("/stall", 0) < 2:
+            threading.Event().wait(0.01)
+        with pytest.raises(WorkshopBusy):
+            samples.fetch(ADA, definition, f"{url}/ok")
+    # The server's end is that of the fetches.
     for thread in threads:
         thread.join(20)
-    assert samples.fetch(ADA, definition, f"{bad.url}/ok").reason == ""
+    assert samples.fetch(ADA, spider(site.url), f"{site.url}/a").reason == ""
 
 
 def test_many_threads_may_use_them_together(site: SiteServer) -> None:
