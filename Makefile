@@ -14,7 +14,7 @@ pytest = $(python) -m pytest
 WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 workers = -n $(WORKERS) --maxschedchunk 4
 
-.PHONY: run demo test check bench soak lock clean messages packages-dev
+.PHONY: run demo test check bench screenshots soak lock clean messages packages-dev
 .DEFAULT_GOAL := run
 
 run:
@@ -46,6 +46,9 @@ check: packages-dev
 
 bench: packages-dev
 	$(python) -m benchmarks.$(or $(BENCH),all)
+
+screenshots: packages-dev
+	$(python) -m tests.acceptance.pictures
 
 soak: packages-dev
 	status=0; \
