@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from .pages import Page
@@ -41,10 +42,19 @@ class Item(models.Model):
         verbose_name = _("item")
         verbose_name_plural = _("items")
         ordering = ["id"]
+        permissions = [("export_item", "Can export items")]
         constraints = [models.UniqueConstraint(fields=["spider", "type", "key_hash"], name="item_once")]
         indexes = [
             models.Index(fields=["spider", "id"], name="item_spider"),
             models.Index(fields=["spider", "changed_at"], name="item_changed"),
+            # lists and feeds, the newest first
+            models.Index(fields=["spider", "type", "id"], name="item_type"),
+            models.Index(fields=["changed_at"], name="item_recent"),
+            models.Index(fields=["gone_at"], condition=Q(gone_at__isnull=False), name="item_gone"),
+            models.Index(fields=["spider", "id"], condition=Q(gone_at__isnull=False), name="item_spider_gone"),
+            models.Index(
+                fields=["spider", "id"], condition=Q(complete=False, gone_at__isnull=True), name="item_incomplete"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -21,7 +21,7 @@ from scheduling.definitions.jobs import MOST_NOTE
 from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, ScheduledJob, SchedulerState
 
-from .head import address, back, job_to_change, show
+from .head import address, back, job_to_operate, show
 
 DAY = timedelta(days=1)
 
@@ -29,7 +29,7 @@ Model = admin.ModelAdmin[ScheduledJob]
 
 
 def run_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpResponse:
-    job = job_to_change(model_admin, request, object_id)
+    job = job_to_operate(model_admin, request, object_id)
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     try:
@@ -45,7 +45,7 @@ def run_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpRe
 
 def pause_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpResponse:
     """Asks for a note first: whoever finds the schedule paused reads it on every page of it."""
-    job = job_to_change(model_admin, request, object_id)
+    job = job_to_operate(model_admin, request, object_id)
     if request.method != "POST":
         following = DjangoJob.objects.filter(pk=job.job_id).values_list("next_run_time", flat=True).first()
         title = _("Pause %(name)s") % {"name": job.name}
@@ -71,7 +71,7 @@ def ask_to_pause(model_admin: Model, request: HttpRequest, jobs: list[ScheduledJ
 
 
 def resume_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpResponse:
-    job = job_to_change(model_admin, request, object_id)
+    job = job_to_operate(model_admin, request, object_id)
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     try:

@@ -22,7 +22,7 @@ from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, ScheduledJob
 
 from . import moments
-from .head import address, job_for, show
+from .head import address, job_for, may_operate, show
 
 MOST = 1_000
 """Moments that are shown, and that can be filled in at once."""
@@ -62,7 +62,7 @@ class Offers:
 def backfill_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpResponse:
     job = job_for(model_admin, request, object_id)
     if request.method == "POST":
-        if not model_admin.has_change_permission(request, job):
+        if not may_operate(request, job):
             raise PermissionDenied
         return _fill(model_admin, request, job)
     span = _span(job, request.GET)

@@ -22,6 +22,8 @@ from scheduling.models import ScheduledJob
 from scheduling.rounds import last_rounds
 
 TEMPLATES = "admin/scheduling/scheduledjob"
+OPERATE = "scheduling.operate_scheduledjob"
+"""The right to run, pause, resume and back-fill schedules, without changing what they say."""
 # name of the address, words, picture, whether a one-off has it
 TABS: tuple[tuple[str, StrOrPromise, str, bool], ...] = (
     ("change", gettext_lazy("Schedule"), "schedule", True),
@@ -47,7 +49,8 @@ class Head:
     """Of its last rounds."""
     in_words: str
     tabs: list[Tab]
-    can_change: bool
+    can_act: bool
+    """Run now, pause, resume, back-fill."""
     here: str
     """Where an action of the head comes back to."""
 
@@ -87,7 +90,7 @@ def head_of(request: HttpRequest, job: ScheduledJob, tab: str) -> Head:
         letters=last_rounds([job.pk]).get(job.pk, ""),
         in_words=rule_in_words(job),
         tabs=tabs,
-        can_change=request.user.has_perm("scheduling.change_scheduledjob") and not job.one_time,
+        can_act=may_operate(request, job),
         here=address(tab, job) if tab else "",
     )
 
@@ -102,12 +105,25 @@ def job_for(model_admin: admin.ModelAdmin[ScheduledJob], request: HttpRequest, o
     return job
 
 
-def job_to_change(model_admin: admin.ModelAdmin[ScheduledJob], request: HttpRequest, object_id: str) -> ScheduledJob:
+def job_to_operate(model_admin: admin.ModelAdmin[ScheduledJob], request: HttpRequest, object_id: str) -> ScheduledJob:
     """The schedule of an address, for those who may act on it."""
+    job = job_for(model_admin, request, object_id)
+    if not may_operate(request, job):
+        raise PermissionDenied
+    return job
+
+
+def job_to_change(model_admin: admin.ModelAdmin[ScheduledJob], request: HttpRequest, object_id: str) -> ScheduledJob:
+    """The schedule of an address, for those who may save it anew."""
     job = job_for(model_admin, request, object_id)
     if not model_admin.has_change_permission(request, job):
         raise PermissionDenied
     return job
+
+
+def may_operate(request: HttpRequest, job: ScheduledJob) -> bool:
+    """A one-off is asked for anew, not operated."""
+    return request.user.has_perm(OPERATE) and not job.one_time
 
 
 def show(

@@ -28,7 +28,7 @@ from scheduling.rounds import last_rounds
 from . import acting, rules
 from .backfills import backfill_view
 from .forms import ScheduledJobForm
-from .head import head_of, person, rule_in_words, state_of
+from .head import OPERATE, head_of, person, rule_in_words, state_of
 from .preview import preview_of, preview_view, zones_to_choose
 from .restoring import restore_view, versions_view
 from .timelines import timeline_view
@@ -203,12 +203,15 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         context: dict[str, object] = {"can_pause_all": request.user.has_perm("scheduling.change_schedulerstate")}
         return super().changelist_view(request, context | (extra_context or {}))
 
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(OPERATE)
+
     # --- actions --------------------------------------------------------------------------------------------------
-    @admin.action(description=gettext_lazy("Run now"), permissions=["change"])
+    @admin.action(description=gettext_lazy("Run now"), permissions=["operate"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[ScheduledJob]) -> None:
         self._each(request, queryset, lambda job, by: definitions.run_now(job.job_id, by=by), _("queued to run now"))
 
-    @admin.action(description=gettext_lazy("Pause…"), permissions=["change"])
+    @admin.action(description=gettext_lazy("Pause…"), permissions=["operate"])
     def pause(self, request: HttpRequest, queryset: QuerySet[ScheduledJob]) -> HttpResponse | None:
         """Asks for a note first, as the page of one schedule does."""
         if "note" not in request.POST:
@@ -217,7 +220,7 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         self._each(request, queryset, lambda job, by: definitions.pause_job(job.job_id, by=by, note=note), _("paused"))
         return None
 
-    @admin.action(description=gettext_lazy("Resume"), permissions=["change"])
+    @admin.action(description=gettext_lazy("Resume"), permissions=["operate"])
     def resume(self, request: HttpRequest, queryset: QuerySet[ScheduledJob]) -> None:
         self._each(request, queryset, lambda job, by: definitions.resume_job(job.job_id, by=by), _("resumed"))
 

@@ -37,7 +37,7 @@ class AccountActions:
         "timeline": "scheduling.view_jobrun",
         "why": "scheduling.view_jobrun",
         "offers": "scheduling.view_jobrun",
-        "backfill": "scheduling.change_scheduledjob",
+        "backfill": "scheduling.operate_scheduledjob",
     }
 
     @action(detail=True, methods=["get"])

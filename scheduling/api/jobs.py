@@ -31,9 +31,9 @@ class ScheduledJobViewSet(AccountActions, VersionActions, viewsets.GenericViewSe
     lookup_value_regex = "[^/]+"
     filterset_fields = ("handler", "enabled", "one_time")
     action_permissions = {
-        "pause": "scheduling.change_scheduledjob",
-        "resume": "scheduling.change_scheduledjob",
-        "run": "scheduling.change_scheduledjob",
+        "pause": "scheduling.operate_scheduledjob",
+        "resume": "scheduling.operate_scheduledjob",
+        "run": "scheduling.operate_scheduledjob",
         "upcoming": "scheduling.view_scheduledjob",
         **AccountActions.account_permissions,
         **VersionActions.version_permissions,

@@ -61,6 +61,7 @@ class ScheduledJob(models.Model):
         verbose_name = _("schedule")
         verbose_name_plural = _("schedules")
         ordering = ["job_id"]
+        permissions = [("operate_scheduledjob", "Can run, pause, resume and back-fill schedules")]
         constraints = [
             models.CheckConstraint(condition=Q(max_instances__gte=1), name="job_max_instances_positive"),
             models.CheckConstraint(condition=Q(timeout__isnull=True) | Q(timeout__gt=0), name="job_timeout_positive"),

@@ -113,7 +113,7 @@ def rows(root: User) -> dict[type[Model], Model]:
         Process: process,
         DefinitionVersion: DefinitionVersion.objects.latest("pk"),
         User: root,
-        Group: Group.objects.get(),
+        Group: Group.objects.get(name=HOSTILE),
         AuthToken: AuthToken.objects.create(root)[0],
     }
 
