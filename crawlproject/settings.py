@@ -206,6 +206,7 @@ if HTTPS:
     SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+DEFAULT_EXCEPTION_REPORTER_FILTER = "crawlproject.reporter.HidingFilter"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 # The form of a spider with hundreds of fields has some thousand inputs, that of a back-fill a thousand.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 6_000
