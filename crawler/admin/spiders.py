@@ -25,6 +25,7 @@ from crawlproject.templatetags.lamplighter import badge
 from crawlproject.web.admin import LampAdmin, two_lines, when
 from scheduling.exceptions import SchedulingError
 
+from .importing import export_view, import_view
 from .picking import candidates_view, fetched_view
 from .previews import preview_view
 from .versions import restore_view, versions_view
@@ -61,6 +62,8 @@ class SpiderAdmin(LampAdmin[Spider]):
                 ("workshop/preview/", "preview", preview_view),
                 ("workshop/fetched/", "fetched", fetched_view),
                 ("workshop/candidates/", "candidates", candidates_view),
+                ("import/", "import", import_view),
+                ("export/", "export", export_view),
                 ("<path:object_id>/history/", "history", versions_view),
                 ("<path:object_id>/history/<int:number>/restore/", "restore", restore_view),
             )

@@ -10,7 +10,8 @@ from crawler.problems import InvalidDefinitions, Problem
 
 from .dumping import dump, to_yaml
 from .file import Definitions, parse_file, parse_files
-from .loading import LoadReport, load
+from .loading import LoadReport, Outcome, load
+from .planning import Plan, PlanChanged, carry_out, plan
 from .spiders import (
     SpiderInUse,
     SpiderNotFound,
@@ -25,15 +26,20 @@ __all__ = [
     "Definitions",
     "InvalidDefinitions",
     "LoadReport",
+    "Outcome",
+    "Plan",
+    "PlanChanged",
     "Problem",
     "SpiderInUse",
     "SpiderNotFound",
+    "carry_out",
     "delete_spider",
     "dump",
     "dump_spider",
     "load",
     "parse_file",
     "parse_files",
+    "plan",
     "restore_spider_version",
     "save_spider",
     "to_yaml",

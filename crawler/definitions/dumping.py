@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import yaml
 
@@ -22,14 +22,14 @@ _TRIGGER_ORDER = (
 _DATA_ORDER = ("type", "action", "period", "target", "spider")
 
 
-def dump() -> dict[str, object]:
-    """All spiders and all schedules but one-offs, in the order of their names; keys in their usual order."""
+def dump(*, spiders: Collection[str] | None = None, jobs: Collection[str] | None = None) -> dict[str, object]:
+    """All spiders and all schedules but one-offs, or those that are named, in the order of their names."""
     defaults = _safe_defaults()
-    spiders = Spider.objects.order_by("name").iterator()
-    jobs = ScheduledJob.objects.filter(one_time=False).order_by("job_id").iterator()
+    found_spiders = Spider.objects.order_by("name").iterator()
+    found_jobs = ScheduledJob.objects.filter(one_time=False).order_by("job_id").iterator()
     return {
-        "spiders": [dump_spider(spider) for spider in spiders],
-        "jobs": [_short(dump_job(job), defaults) for job in jobs],
+        "spiders": [dump_spider(spider) for spider in found_spiders if spiders is None or spider.name in spiders],
+        "jobs": [_short(dump_job(job), defaults) for job in found_jobs if jobs is None or job.job_id in jobs],
     }
 
 
