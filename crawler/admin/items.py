@@ -1,131 +1,129 @@
-"""Items: the present value, and every one before it."""
+"""Items: what was found, by spider and type, and what became of each."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
+from functools import partial
 
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.contrib.admin.views.main import ChangeList
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy
 
-from crawler.models import Item, ItemVersion, Spider
-from crawlproject.templatetags.lamplighter import badge
-from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
+from crawler.browsing import readable, shown, state_of
+from crawler.models import Item
+from crawlproject.templatetags.lamplighter import badge, num
+from crawlproject.web.admin import ReadOnlyAdmin, two_lines, when
+from crawlproject.web.paginator import BoundedPaginator
 
-VERSIONS = 100
+from . import exporting
+from .changes import changes_view
+from .itemlist import ChangedFilter, ItemList, SpiderFilter, StateFilter, TypeFilter, chosen, column
+from .itempage import context_of, look_again_view
 
-
-def readable(key: str) -> str:
-    """A key without the marks of JSON."""
-    try:
-        parts = json.loads(key)
-    except ValueError:
-        return key
-    return " · ".join(str(part) for part in parts) if isinstance(parts, list) else key
-
-
-def state_of(item: Item) -> str:
-    if item.gone_at:
-        return "gone"
-    return "complete" if item.complete else "incomplete"
-
-
-class TypeFilter(admin.SimpleListFilter):
-    """By type. From the spiders' documents: asking all items takes too long."""
-
-    title = gettext_lazy("type")
-    parameter_name = "type"
-
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Item]) -> list[tuple[str, str]]:
-        types: set[str] = set()
-        for definition in Spider.objects.values_list("definition", flat=True):
-            types |= {str(rule.get("type")) for rule in definition.get("items", []) if isinstance(rule, dict)}
-        return [(name, name) for name in sorted(types)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Item]) -> QuerySet[Item]:
-        return queryset.filter(type=self.value()) if self.value() else queryset
+KEY = 120
+"""Characters of a key in the list."""
+ASKED = ("spider", "type", "state", "changed", "q")
+"""What the address of the list may ask for, and exports and the feed take over from it."""
 
 
 @admin.register(Item)
 class ItemAdmin(ReadOnlyAdmin[Item]):
-    list_display = ("named", "b_state", "spider", "value", "version", "changed", "first_seen")
-    list_filter = ("spider", TypeFilter, "complete", ("gone_at", admin.EmptyFieldListFilter))
+    list_display = ("named", "b_state", "spider_name", "value", "n_version", "changed", "first_seen")
+    list_filter = (SpiderFilter, StateFilter, ChangedFilter)
     search_fields = ("key",)
-    search_help_text = gettext_lazy("Key")
+    search_help_text = gettext_lazy("Key or value")
+    sortable_by = ()
     ordering = ("-id",)
-    list_select_related = ("spider",)
-    fieldsets = (
-        (None, {"fields": ("named", "b_state", "spider", "source", ("first_seen_at", "changed_at", "gone_at"))}),
-        (gettext_lazy("Now"), {"fields": ("version", "fields_table", "problem_list")}),
-        (gettext_lazy("History"), {"fields": ("history",)}),
-    )
-    readonly_fields = ("named", "b_state", "source", "fields_table", "problem_list", "history")
+    paginator = BoundedPaginator
+    fields = ("key",)
+    """The page of an item is our own template: see `render_change_form`."""
 
-    @admin.display(description=gettext_lazy("item"), ordering="id")
+    # --- list -----------------------------------------------------------------------------------------------------
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
+        return ItemList
+
+    def get_list_filter(self, request: HttpRequest) -> list[type[admin.ListFilter]]:  # type: ignore[override]
+        """By type where a spider is chosen: types are names that mean nothing without one."""
+        choice = chosen(request)
+        has_types = choice.types or choice.type
+        return [SpiderFilter, TypeFilter, StateFilter, ChangedFilter] if has_types else list(self.list_filter)
+
+    def get_list_display(self, request: HttpRequest) -> list[str | Callable[[Item], SafeString]]:  # type: ignore[override]
+        """With the fields as columns as soon as it is clear whose."""
+        fields = chosen(request).columns
+        if not fields:
+            return list(self.list_display)
+        return ["named", "b_state", *(column(field, number) for number, field in enumerate(fields)), "changed"]
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Only what the filters offer: anything else would read the whole table."""
+        return lookup in ASKED
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
+        asked = {name: request.GET[name] for name in ASKED if request.GET.get(name)}
+        context: dict[str, object] = {"asked": urlencode(asked)}
+        return super().changelist_view(request, context | (extra_context or {}))
+
+    @admin.display(description=gettext_lazy("item"))
     def named(self, item: Item) -> SafeString:
-        return two_lines(readable(item.key)[:120], item.type)
+        return two_lines(Truncator(readable(item.key)).chars(KEY), item.type)
 
     @admin.display(description=gettext_lazy("state"))
     def b_state(self, item: Item) -> SafeString:
         return badge(state_of(item))
 
+    @admin.display(description=gettext_lazy("spider"))
+    def spider_name(self, item: Item) -> str:
+        return item.spider.name
+
     @admin.display(description=gettext_lazy("value"))
     def value(self, item: Item) -> str:
-        return ", ".join(f"{name}: {value}" for name, value in item.data.items())[:160]
+        return Truncator(", ".join(f"{name}: {shown(value)}" for name, value in item.data.items())).chars(160)
 
-    @admin.display(description=gettext_lazy("changed"), ordering="changed_at")
+    @admin.display(description=gettext_lazy("version"))
+    def n_version(self, item: Item) -> str:
+        return num(item.version)
+
+    @admin.display(description=gettext_lazy("changed"))
     def changed(self, item: Item) -> SafeString | str:
         return when(item.changed_at)
 
-    @admin.display(description=gettext_lazy("first seen"), ordering="first_seen_at")
+    @admin.display(description=gettext_lazy("first seen"))
     def first_seen(self, item: Item) -> SafeString | str:
         return when(item.first_seen_at)
 
-    @admin.display(description=gettext_lazy("page"))
-    def source(self, item: Item) -> SafeString | str:
-        if item.page is None:
-            return "–"
-        return format_html('<a class="w" rel="noreferrer noopener" href="{}">{}</a>', item.page.url, item.page.url)
+    # --- one item -------------------------------------------------------------------------------------------------
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, object],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Item | None = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            context |= context_of(request, obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
-    @admin.display(description=gettext_lazy("fields"))
-    def fields_table(self, item: Item) -> SafeString:
-        rows = format_html_join(
-            "",
-            '<tr><th scope="row">{}</th><td class="w">{}</td></tr>',
-            ((name, "–" if value is None else str(value)) for name, value in item.data.items()),
+    def get_urls(self) -> list[URLPattern]:
+        pages: tuple[tuple[str, str, Callable[..., HttpResponseBase]], ...] = (
+            ("changes/", "changes", changes_view),
+            ("export/", "export", exporting.export_view),
+            ("export/<str:export_id>/", "export_of", exporting.export_of_view),
+            ("export/<str:export_id>/progress/", "export_progress", exporting.progress_view),
+            ("export/<str:export_id>/cancel/", "export_cancel", exporting.cancel_view),
+            ("export/<str:export_id>/file/", "export_file", exporting.file_view),
+            ("<path:object_id>/look/", "look", look_again_view),
         )
-        return format_html('<table class="ll-table"><tbody>{}</tbody></table>', rows)
-
-    @admin.display(description=gettext_lazy("problems"))
-    def problem_list(self, item: Item) -> SafeString | str:
-        return document(item.problems) if item.problems else "–"
-
-    @admin.display(description=gettext_lazy("versions"))
-    def history(self, item: Item) -> SafeString | str:
-        """Each superseded value beside the one that came after it: only the fields that changed."""
-        versions = ItemVersion.objects.filter(item=item).order_by("-number")[:VERSIONS]
-        rows = []
-        after = item.data
-        for version in versions:
-            changes = format_html_join(
-                "",
-                "<li>{}: <del>{}</del> <ins>{}</ins></li>",
-                (
-                    (name, version.data.get(name), after.get(name))
-                    for name in sorted({*version.data, *after})
-                    if version.data.get(name) != after.get(name)
-                ),
-            )
-            until = when(version.valid_to)
-            rows.append(
-                format_html("<tr><td>v{}</td><td>{}</td><td><ul>{}</ul></td></tr>", version.number, until, changes)
-            )
-            after = version.data
-        if not rows:
-            return "–"
-        return format_html(
-            '<table class="ll-table"><tbody>{}</tbody></table>', format_html_join("", "{}", ((row,) for row in rows))
-        )
+        own = [
+            path(address, self.admin_site.admin_view(partial(view, self)), name=f"crawler_item_{name}")
+            for address, name, view in pages
+        ]
+        return own + super().get_urls()

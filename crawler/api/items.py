@@ -7,8 +7,10 @@ from typing import ClassVar, overload
 
 import django_filters
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,6 +18,9 @@ from crawler.models import Item, ItemVersion
 from crawlproject.web.filters import StrictFilterSet, TruthFilter
 from crawlproject.web.pagination import BoundedPagination
 from crawlproject.web.requests import refuse_unknown
+
+from .changes import feed_response
+from .exporting import export_response
 
 
 class ItemSerializer(serializers.ModelSerializer[Item]):
@@ -78,7 +83,15 @@ class ItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
     serializer_class = ItemSerializer
     filterset_class = ItemFilter
     lookup_value_regex = r"\d{1,18}"
-    action_permissions = {"versions": "crawler.view_item"}
+    action_permissions = {
+        "versions": "crawler.view_item",
+        "changes": "crawler.view_item",
+        "export": "crawler.export_item",
+    }
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
+        """`format=` of a feed and of an export is their own; errors are problem documents there too."""
+        return super().perform_content_negotiation(request, force=force or self.action in ("changes", "export"))
 
     @action(detail=True, methods=["get"])
     def versions(self, request: Request, pk: str) -> Response:
@@ -87,3 +100,13 @@ class ItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         pagination = BoundedPagination()
         page = pagination.paginate_queryset(_Versions(self.get_object()), request)
         return pagination.get_paginated_response(page)
+
+    @action(detail=False, methods=["get"])
+    def changes(self, request: Request) -> HttpResponseBase:
+        """What is new, changed or gone, the newest first, as JSON Feed or (`format=atom`) Atom; 304 by its ETag."""
+        return feed_response(request)
+
+    @action(detail=False, methods=["get"])
+    def export(self, request: Request) -> HttpResponseBase:
+        """The items of a spider as a file (`format=csv`, …), which is written first: nothing of it is lost half-way."""
+        return export_response(request)

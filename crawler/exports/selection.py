@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import cast
 
 from django.db.models import QuerySet
 
+from crawler.browsing import State, containing, in_state
 from crawler.engine.documents.definition import parse
 from crawler.engine.errors import DefinitionError
 from crawler.engine.records import Json
@@ -24,12 +26,12 @@ META = (
     Column("_changed_at", FieldType.DATETIME),
 )
 CHUNK = 2_000
-"""Rows that the database hands over at once."""
+"""Rows of one query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What is asked for. Items that are gone are never part of it."""
+    """What is asked for."""
 
     spider: Spider
     type: str = ""
@@ -37,6 +39,22 @@ class Selection:
     changed_since: datetime | None = None
     """Items that are new or changed at this moment or later."""
     with_meta: bool = False
+    state: State | None = None
+    """None: complete and incomplete ones. Those that are gone are had by asking for them."""
+    text: str = ""
+    """Only items that hold it in the key or in a value."""
+    fields: tuple[str, ...] = ()
+    """Only these, in the order of the spider's rules; empty: all."""
+
+    def items(self) -> QuerySet[Item]:
+        """In no order."""
+        items = Item.objects.filter(spider=self.spider)
+        items = items.filter(gone_at=None) if self.state is None else in_state(items, self.state)
+        if self.type:
+            items = items.filter(type=self.type)
+        if self.changed_since is not None:
+            items = items.filter(changed_at__gte=self.changed_since)
+        return containing(items, self.text) if self.text else items
 
 
 def export(selection: Selection, file_format: ExportFormat) -> Iterator[bytes]:
@@ -66,8 +84,20 @@ def select(selection: Selection, *, one_type: bool = False) -> tuple[list[Column
             columns.setdefault(field.name, Column(field.name, kind))
     if one_type and None in rules.values():
         raise ExportRefused(f'no rule gives items of the type "{selection.type}" any more; they can be had as jsonl')
+    _check_fields(selection, columns)
+    if selection.fields:
+        columns = {name: column for name, column in columns.items() if column in META or name in selection.fields}
     orders = {kind: [field.name for field in rule.fields] for kind, rule in rules.items() if rule is not None}
-    return list(columns.values()), _rows(_queryset(selection), orders, with_meta=selection.with_meta)
+    return list(columns.values()), _rows(selection, orders)
+
+
+def _check_fields(selection: Selection, columns: Mapping[str, Column]) -> None:
+    known = [name for name, column in columns.items() if column not in META]
+    for name in selection.fields:
+        # What only earlier rules gave is in no column, and may still be asked for in rows that have no columns.
+        if known and name not in known:
+            listed = ", ".join(f'"{one}"' for one in known)
+            raise ExportRefused(f'"{selection.spider.name}" has no field "{name}"; its fields: {listed}')
 
 
 def _rules(selection: Selection) -> dict[str, ItemRule | None]:
@@ -91,30 +121,32 @@ def _rules(selection: Selection) -> dict[str, ItemRule | None]:
     return {selection.type: None}
 
 
-def _queryset(selection: Selection) -> QuerySet[Item]:
-    items = Item.objects.filter(spider=selection.spider, gone_at=None)
-    if selection.type:
-        items = items.filter(type=selection.type)
-    if selection.changed_since is not None:
-        items = items.filter(changed_at__gte=selection.changed_since)
-    return items.order_by("id")
+def _rows(selection: Selection, orders: dict[str, list[str]]) -> Iterator[dict[str, Json]]:
+    """In the order of their ids, some thousands a query: a long export keeps no transaction open."""
+    meta = ("page__url", "version", "first_seen_at", "changed_at") if selection.with_meta else ()
+    items, last = selection.items().order_by("pk"), 0
+    wanted = frozenset(selection.fields)
+    while True:
+        found = list(items.filter(pk__gt=last).values_list("pk", "type", "data", *meta)[:CHUNK])
+        for pk, kind, data, *known in found:
+            last = pk
+            row = _in_order(data, orders.get(kind, []))
+            if wanted:
+                row = {name: value for name, value in row.items() if name in wanted}
+            yield _meta(kind, known) | row if known else row
+        if len(found) < CHUNK:
+            return
 
 
-def _rows(items: QuerySet[Item], orders: dict[str, list[str]], *, with_meta: bool) -> Iterator[dict[str, Json]]:
-    if with_meta:
-        known = items.values_list("type", "data", "page__url", "version", "first_seen_at", "changed_at")
-        for kind, data, url, version, first_seen_at, changed_at in known.iterator(chunk_size=CHUNK):
-            yield {
-                "_type": kind,
-                "_url": url,
-                "_version": version,
-                "_first_seen_at": _utc(first_seen_at),
-                "_changed_at": _utc(changed_at),
-                **_in_order(data, orders.get(kind, [])),
-            }
-        return
-    for kind, data in items.values_list("type", "data").iterator(chunk_size=CHUNK):
-        yield _in_order(data, orders.get(kind, []))
+def _meta(kind: str, known: Sequence[object]) -> dict[str, Json]:
+    url, version, first_seen_at, changed_at = cast("tuple[str | None, int, datetime, datetime]", known)
+    return {
+        "_type": kind,
+        "_url": url,
+        "_version": version,
+        "_first_seen_at": _utc(first_seen_at),
+        "_changed_at": _utc(changed_at),
+    }
 
 
 def _in_order(data: dict[str, Json], order: list[str]) -> dict[str, Json]:

@@ -85,8 +85,8 @@ class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
-        ("scheduling", "0006_operate_permission"),
-        ("crawler", "0006_item_lists"),
+        ("scheduling", "0007_operate_permission"),
+        ("crawler", "0008_item_lists"),
     ]
 
     operations = [

@@ -49,6 +49,8 @@ STATES: Mapping[str, tuple[object, str, str]] = {
     "late": (gettext_lazy("Late"), "warn", "bad"),
     "complete": (gettext_lazy("Complete"), "ok", "ok"),
     "incomplete": (gettext_lazy("Incomplete"), "warn", "warn"),
+    "new": (gettext_lazy("New"), "plus", "ok"),
+    "changed": (gettext_lazy("Changed"), "tilde", "info"),
     "gone": (gettext_lazy("Gone"), "minus", "mute"),
     "coalesced": (gettext_lazy("Coalesced"), "skipped", "mute"),
     "already": (gettext_lazy("Back-filled"), "retry", "ok"),

@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("scheduling", "0005_index_owned_runs_alone"),
+        ("scheduling", "0006_run_hours"),
     ]
 
     operations = [

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crawler", "0005_pinned_pages"),
+        ("crawler", "0007_sum_up_items"),
     ]
 
     operations = [

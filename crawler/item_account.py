@@ -1,0 +1,88 @@
+"""What became of one item: its versions, what each changed, and how its numbers went. Reads; writes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from crawler.engine.records import Json
+from crawler.models import Item, ItemVersion
+
+EDITIONS = 100
+"""Versions that are read, the newest ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """A field with another value than in the version before. None: it had, or has, none."""
+
+    name: str
+    before: Json
+    after: Json
+
+    @property
+    def share(self) -> float | None:
+        """By how much a number changed, as a share of what it was before."""
+        before, after = number(self.before), number(self.after)
+        return None if before is None or after is None or not before else (after - before) / abs(before)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """One version of an item."""
+
+    number: int
+    data: Mapping[str, Json]
+    since: datetime
+    until: datetime | None
+    """None: it is the present one."""
+    task_id: int | None
+    """The crawl that found it."""
+    changes: tuple[FieldChange, ...]
+    """Against the version before; none for the first, and for the oldest one that is read."""
+
+
+def editions_of(item: Item) -> list[Edition]:
+    """The newest first, `EDITIONS` at most. One query."""
+    former = list(ItemVersion.objects.filter(item=item).order_by("-number")[: EDITIONS - 1])
+    present = (item.version, item.data, item.changed_at, None, item.task_id)
+    rows = [present, *((row.number, row.data, row.valid_from, row.valid_to, row.task_id) for row in former)]
+    before: list[Mapping[str, Json] | None] = [*(row.data for row in former), None]
+    return [
+        Edition(
+            number=number_,
+            data=data,
+            since=since,
+            until=until,
+            task_id=task_id,
+            changes=() if older is None else changes_between(older, data),
+        )
+        for (number_, data, since, until, task_id), older in zip(rows, before, strict=True)
+    ]
+
+
+def changes_between(before: Mapping[str, Json], after: Mapping[str, Json]) -> tuple[FieldChange, ...]:
+    """Field by field, in the order of their names."""
+    return tuple(
+        FieldChange(name=name, before=before.get(name), after=after.get(name))
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    )
+
+
+def times_changed(editions: Sequence[Edition]) -> Mapping[str, int]:
+    """How often each field changed in these versions."""
+    return Counter(change.name for edition in editions for change in edition.changes)
+
+
+def number(value: Json) -> float | None:
+    """A number, also a decimal, which stands in JSON as text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if abs(found) < 1e300 else None  # false for NaN too

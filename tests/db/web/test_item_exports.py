@@ -1,0 +1,257 @@
+"""Exports in the background, over the page and over REST: progress, the file, cancelling, bounds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+from rest_framework.test import APIClient
+
+from crawler.exports import Selection, files
+from crawler.exports.files import Export
+from crawler.models import Item, Spider
+
+from .making import make_item, make_spider, make_user
+from .problems import assert_problem
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
+
+REST = "/api/crawl/items/export"
+FORM = "/admin/crawler/item/export/"
+
+
+@pytest.fixture(autouse=True)
+def folder(settings: Settings, tmp_path: Path) -> Iterator[Path]:
+    settings.DATA_DIR = tmp_path
+    yield tmp_path / "exports"
+    for thread in threading.enumerate():
+        if thread.name.startswith("export-"):
+            thread.join(10)
+
+
+@pytest.fixture
+def books() -> Spider:
+    spider = make_spider()
+    make_item(spider, "a", data={"title": "=1+1", "price": "1.50"})
+    make_item(spider, "b", data={"title": "b", "price": "2.50"}, complete=False)
+    make_item(spider, "c", data={"title": "c", "price": None}, changed_at=timezone.now() - timedelta(days=3))
+    make_item(spider, "d", gone_at=timezone.now())
+    return spider
+
+
+def rows(content: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(content.decode(), newline="")))
+
+
+def sent(answer: object) -> bytes:
+    content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    answer.close()  # type: ignore[attr-defined]
+    return content
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+def test_a_small_export_is_whole_when_the_page_opens(root: User, client: Client, books: Spider, folder: Path) -> None:
+    client.force_login(root)
+    form = client.get(f"{FORM}?spider=books").content.decode()
+    assert "3 items" in form
+    answer = client.post(FORM, {"spider": "books", "format": "csv", "fields": ["title", "price"]}, follow=True)
+    assert "3 of 3 rows" in answer.content.decode()
+    [made] = files.exports()
+    file = client.get(f"{FORM}{made.id}/file/")
+    assert file["Content-Disposition"].startswith('attachment; filename="books-')
+    assert rows(sent(file)) == [["title", "price"], ["'=1+1", "1.50"], ["b", "2.50"], ["c", ""]]
+    assert made.name in client.get(FORM).content.decode()
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"state": "gone"}, ["d"]),
+        ({"state": "incomplete"}, ["b"]),
+        ({"changed": "day"}, ["=1+1", "b"]),
+        ({"q": "2.5"}, ["b"]),
+        ({"type": "book"}, ["=1+1", "b", "c"]),
+    ],
+)
+def test_the_filters_of_the_list_hold(
+    root: User, client: Client, books: Spider, given: dict[str, str], expected: list[str]
+) -> None:
+    client.force_login(root)
+    client.post(FORM, {"spider": "books", "format": "jsonl", **given})
+    [made] = files.exports()
+    assert [json.loads(line)["title"] for line in made.path.read_text().splitlines()] == expected
+
+
+def test_columns_and_what_is_known_beside_them_are_chosen(root: User, client: Client, books: Spider) -> None:
+    client.force_login(root)
+    client.post(FORM, {"spider": "books", "format": "csv", "fields": ["price"], "with_meta": "on"})
+    [made] = files.exports()
+    assert rows(made.path.read_bytes())[0] == ["_type", "_url", "_version", "_first_seen_at", "_changed_at", "price"]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"spider": "nobody", "format": "csv"}, "Choose a spider first."),
+        ({"spider": "books", "format": "xlsx"}, "is not there yet"),
+        ({"spider": "books"}, "is not known"),
+        ({"spider": "books", "format": "csv", "type": "cd"}, "has no items of the type"),
+        ({"spider": "both", "format": "csv"}, "choose a type first"),
+    ],
+)
+def test_what_cannot_be_exported_is_said_on_the_form(
+    root: User, client: Client, books: Spider, given: dict[str, str], says: str
+) -> None:
+    rule = {"type": "a", "fields": {"x": {"css": "b"}}}
+    make_spider("both", items=[rule, rule | {"type": "b"}])
+    client.force_login(root)
+    answer = client.post(FORM, given)
+    assert answer.status_code == 200
+    assert says in answer.content.decode()
+    assert files.exports() == []
+
+
+def test_an_export_is_cancelled(
+    root: User, client: Client, books: Spider, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each query gives one row, and waits until the page has been looked at."""
+    looked_at = threading.Event()
+    monkeypatch.setattr("crawler.exports.selection.CHUNK", 1)
+    monkeypatch.setattr("crawler.exports.jsonl.PIECE", 1)
+    monkeypatch.setattr(files, "BEAT", 0.0)
+    items = Selection.items
+
+    def slow(selection: Selection) -> object:
+        looked_at.wait(10)
+        return items(selection)
+
+    monkeypatch.setattr(Selection, "items", slow)
+    monkeypatch.setattr("crawler.admin.exporting.AT_ONCE", 0.01)
+    client.force_login(root)
+    answer = client.post(FORM, {"spider": "books", "format": "jsonl"}, follow=True)
+    [made] = files.exports()
+    assert made.is_running
+    assert f"{FORM}{made.id}/progress/" in answer.content.decode()
+    assert "<progress" in client.get(f"{FORM}{made.id}/progress/").content.decode()
+    assert client.get(f"{FORM}{made.id}/file/").status_code == 404
+    assert client.get(f"{FORM}{made.id}/cancel/").status_code == 405
+    client.post(f"{FORM}{made.id}/cancel/")
+    looked_at.set()
+    assert ended(made).state == "cancelled"
+    assert sorted(path.suffix for path in folder.iterdir()) == [".cancel", ".json"]
+
+
+def ended(export: Export) -> Export:
+    for _attempt in range(200):
+        found = files.find(export.id)
+        if found is not None and not found.is_running:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it does not end")
+
+
+def make_export(**changes: object) -> Export:
+    now = timezone.now().isoformat()
+    made = Export(
+        id=f"{len(files.exports()):032x}", by="ada", spider="books", type="", format="csv", name="books.csv",
+        content_type="text/csv", started_at=now, beat_at=now,
+    )  # fmt: skip
+    made = replace(made, **changes)  # type: ignore[arg-type]
+    files.folder().mkdir(exist_ok=True)
+    files._write(made)
+    return made
+
+
+def test_two_run_at_once_and_no_more(root: User, client: Client, api: APIClient, books: Spider) -> None:
+    make_export()
+    make_export()
+    client.force_login(root)
+    answer = client.post(FORM, {"spider": "books", "format": "csv"})
+    assert "Already 2 exports are running" in answer.content.decode()
+    refused = api.get(f"{REST}?spider=books&format=csv")
+    assert_problem(refused, 429, says="Already 2")
+    assert refused["Retry-After"] == "5"
+
+
+def test_one_whose_process_died_is_told_so_and_makes_room(api: APIClient, books: Spider) -> None:
+    old = (timezone.now() - timedelta(minutes=5)).isoformat()
+    dead = [make_export(beat_at=old), make_export(beat_at=old)]
+    found = files.find(dead[0].id)
+    assert found is not None
+    assert found.state == "failed"
+    assert "has ended" in found.message
+    assert sent(api.get(f"{REST}?spider=books&format=csv"))
+
+
+def test_a_day_later_they_are_gone(folder: Path, books: Spider, api: APIClient) -> None:
+    old = make_export(state="completed", started_at=(timezone.now() - timedelta(days=2)).isoformat())
+    old.path.write_bytes(b"x")
+    kept = make_export(state="completed")
+    kept.path.write_bytes(b"x")
+    assert sent(api.get(f"{REST}?spider=books&format=csv"))
+    assert files.find(old.id) is None
+    assert sorted(path.name for path in folder.iterdir()) == [f"{kept.id}.data", f"{kept.id}.json"]
+
+
+def test_a_full_disk_is_no_place_for_exports(api: APIClient, books: Spider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LEAST_FREE", 10**18)
+    assert_problem(api.get(f"{REST}?spider=books&format=csv"), 400, says="disk is nearly full")
+
+
+def test_exports_of_others_are_not_shown(client: Client, books: Spider) -> None:
+    made = make_export(state="completed", by="bob")
+    made.path.write_bytes(b"x")
+    client.force_login(make_user("ada", "crawler.view_item", "crawler.export_item"))
+    assert made.name not in client.get(FORM).content.decode()
+    for page in ("", "progress/", "file/"):
+        assert client.get(f"{FORM}{made.id}/{page}").status_code == 404
+    assert client.post(f"{FORM}{made.id}/cancel/").status_code == 404
+    for odd in ("x", "..", "a" * 32):
+        assert client.get(f"{FORM}{odd}/file/").status_code == 404
+    client.force_login(make_user("eve", "crawler.view_item"))
+    assert client.get(FORM).status_code == 403
+    assert client.get(f"{FORM}{made.id}/file/").status_code == 403
+
+
+# --- REST -------------------------------------------------------------------------------------------------------------
+def test_rest_sends_the_whole_file_and_keeps_none(api: APIClient, books: Spider, folder: Path) -> None:
+    answer = api.get(f"{REST}?spider=books&format=csv&fields=price,title")
+    assert answer["Content-Type"].startswith("text/csv")
+    assert rows(sent(answer))[0] == ["title", "price"]
+    assert list(folder.iterdir()) == []
+    lines = sent(api.get(f"{REST}/?spider=books&format=jsonl&with_meta=true&state=gone")).splitlines()
+    assert [json.loads(line)["_type"] for line in lines] == ["book"]
+    Item.objects.all().delete()
+    assert sent(api.get(f"{REST}?spider=books&format=jsonl")) == b""
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("format=csv", "spider"),
+        ("spider=nobody&format=csv", "spider"),
+        ("spider=books", "format"),
+        ("spider=books&format=xml", "format"),
+        ("spider=books&format=csv&state=odd", "state"),
+        ("spider=books&format=csv&type=cd", "type"),
+        ("spider=books&format=csv&fields=nothing", "fields"),
+        ("spider=books&format=csv&with_meta=1", "with_meta"),
+        ("spider=books&format=csv&changed_since=then", "changed_since"),
+        ("spider=books&format=csv&columns=x", "columns"),
+    ],
+)
+def test_rest_refuses_by_the_name_of_the_field(api: APIClient, books: Spider, query: str, field: str) -> None:
+    assert_problem(api.get(f"{REST}?{query}"), 400, field=field)

@@ -1,0 +1,125 @@
+"""The page of an item: its value, its versions with what each changed, its numbers drawn, where it came from."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from crawler.models import CrawlTask, Item
+
+from .making import make_item, make_page, make_spider, make_task, make_user, make_version
+
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
+
+FIELDS = {"upc": {"css": "b"}, "title": {"css": "h1"}, "price": {"css": "i", "type": "decimal"}}
+
+
+@pytest.fixture
+def item() -> Item:
+    """Of three versions: the price rose, then fell."""
+    spider = make_spider(items=[{"type": "book", "key": ["upc"], "fields": FIELDS}])
+    now = timezone.now()
+    task = make_task(spider, task_id="third")
+    item = make_item(
+        spider,
+        "u1",
+        data={"upc": "u1", "title": "A Light", "price": "45.00", "old": None},
+        version=3,
+        task=task,
+        first_seen_at=now - timedelta(days=9),
+        changed_at=now - timedelta(days=2),
+        page=make_page(spider, "light", checked_at=now, extracted_version=1),
+    )
+    make_version(item, 1, now - timedelta(days=5), upc="u1", title="A Lihgt", price="40.00", old=None)
+    make_version(item, 2, now - timedelta(days=2), upc="u1", title="A Light", price="50.00", old=None)
+    return item
+
+
+def page_of(client: Client, item: Item, query: str = "") -> str:
+    answer = client.get(f"/admin/crawler/item/{item.pk}/change/{query}")
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_it_shows_value_changes_drawing_and_origin(root: User, client: Client, item: Item) -> None:
+    client.force_login(root)
+    page = page_of(client, item)
+    assert '<h1 class="w">A Light</h1>' in page
+    assert "2×" in page
+    assert "Version 3 against 2" in page
+    assert "<del>50.00</del>" in page
+    assert "<ins>45.00</ins>" in page
+    assert "−10.0 %" in page
+    assert "price over 3 versions" in page
+    assert "https://shop.example/light" in page
+    assert ">third</a>" in page
+    assert "Looked at" in page
+
+
+def test_older_versions_are_compared_by_their_number(root: User, client: Client, item: Item) -> None:
+    client.force_login(root)
+    page = page_of(client, item, "?v=2")
+    assert "Version 2 against 1" in page
+    assert "<del>A Lihgt</del>" in page
+    assert "?v=3#diff" in page
+    for query in ("?v=1", "?v=99", "?v=x", "?v="):
+        assert "Version 3 against 2" in page_of(client, item, query)
+
+
+def test_problems_are_told_in_words(root: User, client: Client, item: Item) -> None:
+    Item.objects.update(
+        complete=False, problems=[{"field": "price", "reason": "unreadable_value", "value": "much"}, "odd"]
+    )
+    client.force_login(root)
+    page = page_of(client, item)
+    assert "could not be read as its type" in page
+    assert "“much”" in page
+
+
+def test_nothing_is_loaded_from_outside(root: User, client: Client, item: Item) -> None:
+    Item.objects.update(data={"image": "https://img.example/1.png", "odd": "javascript:alert(1)"})
+    client.force_login(root)
+    page = page_of(client, item)
+    assert 'rel="noreferrer noopener" href="https://img.example/1.png"' in page
+    assert 'src="https://' not in page
+    assert 'href="javascript:' not in page
+
+
+def test_its_page_is_looked_at_again(root: User, client: Client, item: Item) -> None:
+    client.force_login(root)
+    address = f"/admin/crawler/item/{item.pk}/look/"
+    assert client.get(address).status_code == 405
+    assert client.post(address).status_code == 302
+    task = CrawlTask.objects.get(task_type="urls")
+    assert task.targets == ["https://shop.example/light"]
+    client.force_login(make_user("ada", "crawler.view_item"))
+    assert client.post(address).status_code == 403
+    assert "Look again" not in page_of(client, item)
+
+
+def test_what_an_item_has_not_is_left_out(root: User, client: Client) -> None:
+    item = make_item(make_spider("plain"), page=None, data={}, gone_at=timezone.now())
+    client.force_login(root)
+    page = page_of(client, item)
+    assert "It has no fields." in page
+    assert "None gives it at present." in page
+    assert "As it was last" in page
+    assert client.post(f"/admin/crawler/item/{item.pk}/look/").status_code == 404
+
+
+def test_ten_queries_are_enough_for_a_hundred_versions(
+    root: User, client: Client, item: Item, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    Item.objects.update(version=150)
+    for number in range(3, 150):
+        task = make_task(item.spider)
+        make_version(item, number, price=str(number), task=None, title=task.task_id)
+    client.force_login(root)
+    with django_assert_max_num_queries(10):
+        page = page_of(client, item)
+    assert "50 older ones are kept" in page
