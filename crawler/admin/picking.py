@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -19,36 +19,17 @@ from crawler.engine.pages.page import ReadingFailed
 from crawler.engine.urls import normalise
 from crawler.models import Spider
 from crawler.workshop import offers, picks, pinned
-from crawler.workshop.candidates import OutsideScope
 from crawler.workshop.draft import Draft
+from crawler.workshop.likeness import like
 from crawler.workshop.picking import Asked, Proposal, propose
-from crawler.workshop.picks import Aim, BadChoice, Choice, Pending, Target, TypeOutline
+from crawler.workshop.picks import Target, TypeOutline
 from crawler.workshop.pointing import CONTENT_TYPE, POLICY, CannotPoint, tree_of, written
 from crawler.workshop.samples import SAMPLES, Sample
+from crawler.workshop.scopes import OutsideScope
 
-ASK = "_pick"
-"""The name of the picker's buttons. Their values are a verb and what it is about: ``aim:["items",0,"each"]``."""
-MAX_NUMBERS = 50
-MAX_URL = 8_192
+from .picking_steps import MAX_URL, State, state_of, stepped
 
 Model = admin.ModelAdmin[Spider]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """What the picker's hidden inputs carry beside the draft."""
-
-    aim: Aim | None = None
-    pending: Pending | None = None
-    chosen: tuple[int, ...] = ()
-    many: bool | None = None
-    """None: as the draft says."""
-    attribute: str | None = None
-    way: str = ""
-    example: str = ""
-    next_field: int | None = None
-    """The kind of item of which another field may be named now."""
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +57,8 @@ class Pick:
     """That the site's robots.txt names."""
     has_sitemaps: bool = False
     """Whether the draft reads sitemaps already."""
+    match: str = ""
+    """An expression for addresses like that of the page."""
     field_place: int = -1
     """The kind of item to which an offered field is added; -1: a new one."""
 
@@ -114,14 +97,6 @@ class Pick:
         return " ".join(map(str, self.state.chosen))
 
 
-@dataclass(slots=True)
-class Step:
-    """The draft after a button of the picker, and where the picker stands then."""
-
-    draft: Draft
-    state: State = field(default_factory=State)
-
-
 def fetched_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
     """GET: the page of a sample of the user's own, harmless, under a policy of its own that loads nothing."""
     _check_allowed(model_admin, request, None)
@@ -156,29 +131,12 @@ def candidates_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/crawler/spider/pick_parts.html", context)
 
 
-def stepped(request: HttpRequest, draft: Draft) -> Step:
-    """What a button of the picker does to the draft. Nothing is stored."""
-    state = _state(request)
-    verb, _colon, about = request.POST.get(ASK, "").partition(":")
-    act = _VERBS.get(verb)
-    if act is None:
-        return Step(draft, state)
-    if not draft.document and draft.problems:
-        problem = _("The draft cannot be read as it stands: mend the YAML first.")
-        return Step(draft, replace(state, problem=problem))
-    try:
-        return act(request, draft, state, about)
-    except (BadChoice, LookupError):
-        problem = _("This cannot be put into the draft as it stands; look at the YAML, or choose again.")
-        return Step(draft, State(aim=state.aim, pending=state.pending, problem=problem))
-
-
 def panel(
     request: HttpRequest, spider: Spider | None, draft: Draft, state: State | None = None, *, url: str = ""
 ) -> dict[str, object]:
     """What `pick.html` needs; `url` is the page that the preview shows. One query where something was pointed at, for
     the pinned pages on which candidates are tried."""
-    state = _state(request) if state is None else state
+    state = state_of(request) if state is None else state
     document = draft.document
     path = reverse("admin:crawler_spider_candidates")
     starts = document.get("start_urls")
@@ -200,6 +158,7 @@ def panel(
         name=str(document.get("name", "")),
         start=start,
         has_sitemaps=bool(document.get("sitemaps")),
+        match=like(url or request.POST.get("url", "")),
         field_place=next((one.index for one in types if not one.each.source), -1),
         **shown,  # type: ignore[arg-type]  # values of its fields
     )
@@ -221,7 +180,7 @@ def _of_page(spider: Spider | None, draft: Draft, state: State, sample: Sample) 
         found["sitemaps"] = () if rules is None else rules.sitemaps[: offers.MAX_OFFERS]
         asked = _asked(draft, state)
         if asked is not None:
-            is_tried = spider is not None and picks.kind_of(asked.aim) == "field" and bool(asked.chosen)
+            is_tried = picks.kind_of(asked.aim) == "field"
             found["proposal"] = propose(answer, asked, pinned.answers_of(spider) if spider and is_tried else ())
     except CannotPoint as error:
         found["problem"] = _why(str(error))
@@ -257,152 +216,6 @@ def _why(code: str) -> str:
     if code == "gone":
         return _("The page has changed since; point again.")
     return _("The page is too large or too tangled to be shown; write the selectors in the form.")
-
-
-# --- the buttons ------------------------------------------------------------------------------------------------------
-def _start(request: HttpRequest, draft: Draft, state: State, about: str) -> Step:
-    """The first start page, and what the spider is called; the page is fetched at once."""
-    url = request.POST.get("pick_start", "").strip()[:MAX_URL]
-    try:
-        normalise(url)
-    except UrlError as error:
-        problem = _("“%(url)s” is no address: %(why)s") % {"url": url[:200], "why": error}
-        return Step(draft, State(problem=problem))
-    document = dict(draft.document)
-    if request.POST.get("pick_is_new"):
-        document = {key: value for key, value in document.items() if key not in ("items", "follow")}
-        document["name"] = request.POST.get("pick_name", "").strip() or document.get("name")
-    starts = document.get("start_urls")
-    document["start_urls"] = [url, *(starts[1:] if isinstance(starts, list) else ())]
-    posted = request.POST.copy()
-    posted.update({"url": url, "_preview": "fetch"})
-    posted.setlist("url", [url])
-    request.POST = posted  # type: ignore[assignment]  # the page beside is shown, too
-    return Step(Draft.of_document(document))
-
-
-def _aim(request: HttpRequest, draft: Draft, state: State, about: str) -> Step:
-    return Step(draft, State(aim=picks.aim_of(about), pending=state.pending))
-
-
-def _look(request: HttpRequest, draft: Draft, state: State, about: str) -> Step:
-    """Candidates for what was pointed at."""
-    return Step(draft, replace(state, example=""))
-
-
-def _example(request: HttpRequest, draft: Draft, state: State, about: str) -> Step:
-    return Step(draft, replace(state, chosen=(), attribute=None, way=""))
-
-
-def _cancel(request: HttpRequest, draft: Draft, state: State, about: str) -> Step:
-    return Step(draft, State(pending=state.pending))
-
-
-def _new_field(request: HttpRequest, draft: Draft, state: State, about: str) -> Step:
-    """Points at a field that has only a name yet."""
-    name = request.POST.get(f"pick_field_{about}", "").strip()[: picks.MAX_NAME]
-    if not about.isdecimal() or len(about) > 6:
-        raise BadChoice(about)
-    if not name:
-        problem = _("Give the field a name first.")
-        return Step(draft, State(pending=state.pending, next_field=int(about), problem=problem))
-    return Step(draft, State(aim=("items", int(about), "fields", name), pending=state.pending))
-
-
-def _new_type(request: HttpRequest, draft: Draft, state: State, about: str) -> Step:
-    name = request.POST.get("pick_type", "").strip()[: picks.MAX_NAME]
-    if not name:
-        return Step(draft, State(pending=state.pending, problem=_("Give the kind of item a name first.")))
-    rules = draft.document.get("items")
-    index = len(rules) if isinstance(rules, list) else 0
-    pending = Pending(type=name)
-    if about == "each":
-        return Step(draft, State(aim=("items", index, "each"), pending=pending))
-    return Step(draft, State(pending=pending, next_field=index))
-
-
-def _use(request: HttpRequest, draft: Draft, state: State, about: str) -> Step:
-    """Puts the chosen selector in its place; then the next field is asked for."""
-    if state.aim is None:
-        raise BadChoice(about)
-    choice = Choice.of_text(about)
-    index = int(state.aim[1])
-    rules = draft.document.get("items")
-    is_pending = state.pending is not None and index == (len(rules) if isinstance(rules, list) else 0)
-    if picks.kind_of(state.aim) == "follow":
-        return Step(Draft.of_document(picks.used(draft.document, state.aim, choice)), State(pending=state.pending))
-    if is_pending and picks.kind_of(state.aim) == "each" and state.pending is not None:
-        waiting = Pending(type=state.pending.type, each=choice.selector)
-        return Step(draft, State(pending=waiting, next_field=index))
-    document = picks.merged(draft.document, state.pending if is_pending else None)
-    used = Draft.of_document(picks.used(document, state.aim, choice))
-    return Step(used, State(pending=None if is_pending else state.pending, next_field=index))
-
-
-def _offer(request: HttpRequest, draft: Draft, state: State, about: str) -> Step:
-    """Adds a field that the page offers: ``NUMBER:NAME:CHOICE``."""
-    number, _colon, rest = about.partition(":")
-    name, _colon, text = rest.partition(":")
-    choice = Choice.of_text(text)
-    rules = draft.document.get("items")
-    count = len(rules) if isinstance(rules, list) else 0
-    index = int(number) if number.isdecimal() and len(number) < 7 else count
-    pending = state.pending if state.pending is not None and index == count else None
-    if pending is None and index >= count:
-        pending, index = Pending(type="page"), count
-    document = picks.merged(draft.document, pending)
-    taken = picks.outline(document, None)
-    names = {one.name for rule in taken if rule.index == index for one in rule.fields}
-    free = name if name not in names else next(f"{name}_{n}" for n in range(2, 10_000) if f"{name}_{n}" not in names)
-    used = picks.used(document, ("items", index, "fields", free), choice)
-    left = None if pending is not None else state.pending
-    return Step(Draft.of_document(used), State(pending=left, next_field=index))
-
-
-def _feed(request: HttpRequest, draft: Draft, state: State, about: str) -> Step:
-    """One more start page: a feed, whose entries are followed by a rule without a selector."""
-    starts = draft.document.get("start_urls")
-    known = starts if isinstance(starts, list) else []
-    document = dict(draft.document)
-    document["start_urls"] = [*known, about] if about not in known else known
-    rules = document.get("follow")
-    if not rules:
-        document["follow"] = [{}]
-    return Step(Draft.of_document(document), State(pending=state.pending))
-
-
-def _sitemap(request: HttpRequest, draft: Draft, state: State, about: str) -> Step:
-    return Step(draft.with_value("sitemaps", "robots"), State(pending=state.pending))
-
-
-_VERBS = {
-    "start": _start,
-    "aim": _aim,
-    "look": _look,
-    "example": _example,
-    "cancel": _cancel,
-    "field": _new_field,
-    "type": _new_type,
-    "use": _use,
-    "offer": _offer,
-    "feed": _feed,
-    "sitemap": _sitemap,
-}
-
-
-# --- what a request carries -------------------------------------------------------------------------------------------
-def _state(request: HttpRequest) -> State:
-    posted = request.POST
-    numbers = [int(word) for word in posted.get("pick_chosen", "")[:1000].split() if word.isdecimal() and len(word) < 8]
-    return State(
-        aim=picks.aim_of(posted.get("pick_aim", "")),
-        pending=Pending.of_text(posted.get("pick_pending", "")),
-        chosen=tuple(dict.fromkeys(numbers[:MAX_NUMBERS])),
-        many="pick_many" in posted if "pick_shown" in posted else None,
-        attribute=posted.get("pick_what"),
-        way=posted.get("pick_way", ""),
-        example=" ".join(posted.get("pick_example", "")[:1000].split()),
-    )
 
 
 def _sample(request: HttpRequest, draft: Draft, url: str) -> Sample | None:

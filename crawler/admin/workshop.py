@@ -36,7 +36,7 @@ from scheduling.definitions.differences import same
 from scheduling.exceptions import SchedulingError
 from scheduling.models import DefinitionVersion
 
-from . import picking, pinned
+from . import picking, picking_steps, pinned
 from .previews import ASK, panel, shown_address
 
 NEW = """\
@@ -142,10 +142,10 @@ class _Workshop:
         if draft.form is not None and (changed := _with_rows_changed(draft.form, data)) is not None:
             form, focus = changed
             return self._show(Draft.of_form(form), tab="form", focus=focus)
-        if picking.ASK in data and draft.is_whole:
-            step = picking.stepped(self.request, draft)
+        if picking_steps.ASK in data and draft.is_whole:
+            step = picking_steps.stepped(self.request, draft)
             return self._show(step.draft, tab="pick", picked=step.state)
-        if picking.ASK in data or "_tab" in data or ASK in data:
+        if picking_steps.ASK in data or "_tab" in data or ASK in data:
             tab = data.get("_tab", data.get("_view", "form"))
             return self._show(draft, tab=tab if draft.is_whole else "form")
         if pinned.is_asked(self.request):
@@ -239,7 +239,7 @@ class _Workshop:
         objection: pinned.Judgement | None = None,
         notice: str = "",
         focus: str = "",
-        picked: picking.State | None = None,
+        picked: picking_steps.State | None = None,
     ) -> HttpResponse:
         tab = _known(tab) if self.may_save else "yaml"
         if tab == "form" and not (draft.form or draft.is_readable):

@@ -14,19 +14,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from turbohtml import Document, Element, Node
+from turbohtml import Element, Node
 
+from crawler.engine.pages.bounds import Outgrown
 from crawler.engine.pages.fields import FieldReader
 from crawler.engine.pages.items import OneField
 from crawler.engine.pages.page import PageTree, ReadingFailed
-from crawler.engine.pages.selectors import Found, compile_css, compile_each, compile_xpath
+from crawler.engine.pages.selectors import Found, compile_css, compile_xpath
 from crawler.engine.pages.structured import StructuredReader
 from crawler.engine.records import Json
 from crawler.engine.spider import FieldRule
 
-from .features import Hold, attribute, classes, holds, position
+from .features import Hold, attribute, holds, position
 from .labels import labelled
 from .readings import TEXT
+from .scopes import alike, ancestors, contexts_of, home_of
 
 MOST = 6
 """Candidates that are proposed."""
@@ -45,18 +47,12 @@ _GAP = 14.0
 """What it costs to give no value on all items, or on all pages."""
 _STRANGERS = 12.0
 """What it costs where all of a kind are wanted, and others come along or some are left out."""
+_SAME_KIND = 12.0
+"""What it costs to hold on to a sibling that has the same tag and nothing else."""
 _FAR_WORSE = 24.0
 _UNSEEN = frozenset({"script", "style", "link", "meta", "template", "noscript", "br"})
 """Elements that come and go between those that are seen."""
 _MAX_TEXT = 200
-_DEEPEST = 64
-"""Ancestors that are compared."""
-_LEVELS = 10
-"""Ancestors that are looked at."""
-
-
-class OutsideScope(Exception):
-    """What was pointed at lies in none of the items."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,46 +104,14 @@ def candidates(
     """
     found = _Search(page, goal, seconds).run()
     if others:
-        found = [_on_other_pages(candidate, goal, others) for candidate in found]
+        found = [tried_on(candidate, goal, others) for candidate in found]
     found.sort(key=lambda candidate: (candidate.cost, len(candidate.selector)))
     return _diverse(found, most)
-
-
-def contexts_of(page: PageTree, each: str) -> list[Node]:
-    """What items are read from: each match, or the page. Raises `ValueError` for a selector that is none."""
-    if not each:
-        return [page.document]
-    return [found for found in compile_each(each).find(page.document, page) if isinstance(found, Element)]
-
-
-def home_of(page: PageTree, each: str, target: Element, contexts: Sequence[Node]) -> Node:
-    """The item that `target` lies in, of those that `each` gives. Raises `OutsideScope`."""
-    if not each:
-        return page.document
-    known = set(contexts)
-    node: Node | None = target
-    while node is not None and node not in known:
-        node = node.parent
-    if node is None:
-        raise OutsideScope(each)
-    return node
 
 
 def reader(rule: FieldRule) -> OneField[Node, PageTree]:
     """The engine's own. Raises `ValueError` for a selector that is none."""
     return FieldReader(rule) if rule.jsonld is None and rule.microdata is None else StructuredReader(rule)
-
-
-def alike(target: Element, within: Node) -> list[Element]:
-    """What stands where `target` stands and is called the same, in document order: the other cells of its column."""
-    names, path = set(classes(target)), _path(target, within)
-    if not (target.tag.isascii() and target.tag.isalnum()):
-        return [target]
-    return [
-        one
-        for one in within.select(f":is({target.tag})")
-        if one == target or (names == set(classes(one)) and _is_at(one, path, within))
-    ]
 
 
 class _Search:
@@ -190,7 +154,7 @@ class _Search:
         """CSS to try, the sturdiest first."""
         own = holds(target, self._page.url)
         ideas = list(own)
-        for number, ancestor in enumerate(_ancestors(target, self._home)):
+        for number, ancestor in enumerate(ancestors(target, self._home)):
             distance = 0.25 * number
             for above in holds(ancestor, self._page.url)[:6]:
                 for hold in own[:8]:
@@ -212,12 +176,14 @@ class _Search:
             for hold in holds(sibling, self._page.url)[:3]:
                 for mine in own[:4]:
                     cost = hold.cost + mine.cost * 0.6 + _STEP + 2
+                    # After one of its own kind: that is a position.
+                    cost += _SAME_KIND if sibling.tag == target.tag and hold.css == sibling.tag else 0
                     if number == 0:
                         yield Hold(f"{hold.css} + {mine.css}", cost)
                     yield Hold(f"{hold.css} ~ {mine.css}", cost + 1)
 
     def _three_steps(self, target: Element, own: Sequence[Hold]) -> Iterator[Hold]:
-        chain = list(_ancestors(target, self._home))[:6]
+        chain = list(ancestors(target, self._home))[:6]
         for number, ancestor in enumerate(chain):
             for higher in chain[number + 1 :]:
                 for above in holds(ancestor, self._page.url)[:3]:
@@ -270,7 +236,7 @@ class _Search:
     def _by_position(self, target: Element) -> Iterator[Candidate]:
         """Step by step upwards until nothing else is meant."""
         path = position(target)
-        for ancestor in _ancestors(target, self._home, levels=64):
+        for ancestor in ancestors(target, self._home, levels=64):
             for above in (*holds(ancestor, self._page.url)[:2], position(ancestor)):
                 candidate = self._verified("css", Hold(f"{above.css} > {path.css}", path.cost + above.cost))
                 if candidate is not None:
@@ -299,8 +265,9 @@ class _Search:
         self._best = min(self._best, cost)
         filled, matched = 0, list[Element]()
         for context in self._contexts:
-            elements = _elements(engine.find(context, self._page), context)
-            filled += bool(elements)
+            there = engine.find(context, self._page)
+            elements = _elements(there, context)
+            filled += bool(there)
             matched += elements[: max(MAX_SHOWN_MATCHES - len(matched), 0)]
             if not self._goal.many and len(elements) > 1 and context != self._home:
                 cost += _FIRST_OF_MANY / len(self._contexts)
@@ -352,14 +319,15 @@ def _elements(found: Sequence[Found], context: Node) -> list[Element]:
     return [one for match in found for one in ([match] if isinstance(match, Element) else around)]
 
 
-def _on_other_pages(candidate: Candidate, goal: Goal, others: Sequence[PageTree]) -> Candidate:
+def tried_on(candidate: Candidate, goal: Goal, others: Sequence[PageTree]) -> Candidate:
+    """The candidate with how many of further pages it gives a value on, and what that costs."""
     read = reader(TEXT.rule(candidate.kind, candidate.selector, many=goal.many))
     passed = 0
     for page in others:
         try:
             contexts = contexts_of(page, goal.each)[:MAX_CONTEXTS]
             passed += any(read.read(context, page).value not in (None, []) for context in contexts)
-        except ReadingFailed:
+        except (Outgrown, ReadingFailed):
             continue
     # A label that is not on a page may say that there is no such value.
     gap = _GAP if candidate.kind == "xpath" else 2 * _GAP
@@ -382,27 +350,3 @@ def _diverse(found: Sequence[Candidate], most: int) -> list[Candidate]:
         if len(kept) == most:
             break
     return kept
-
-
-def _ancestors(target: Element, home: Node, levels: int = _LEVELS) -> Iterator[Element]:
-    """Between the target and what it is looked for in, the nearest first."""
-    node = target.parent
-    for _ in range(levels):
-        if node is None or node == home or isinstance(node, Document) or not isinstance(node, Element):
-            return
-        yield node
-        node = node.parent
-
-
-def _path(element: Element, within: Node) -> list[str]:
-    """Tags from the element upwards."""
-    return [element.tag, *(one.tag for one in _ancestors(element, within, levels=_DEEPEST))]
-
-
-def _is_at(element: Element, path: Sequence[str], within: Node) -> bool:
-    node: Node | None = element
-    for tag in path:
-        if not isinstance(node, Element) or node == within or node.tag != tag:
-            return False
-        node = node.parent
-    return len(path) > _DEEPEST or node == within or not isinstance(node, Element)

@@ -11,7 +11,8 @@ from turbohtml import Element
 
 from crawler.engine.pages.page import PageTree
 
-from .candidates import Candidate, Goal, alike, candidates
+from .candidates import Candidate, Goal, candidates
+from .scopes import alike
 
 _LEVELS = 24
 _SECONDS = 1.0
@@ -39,6 +40,7 @@ def containers(page: PageTree, chosen: Sequence[Element], most: int = 4) -> list
     The likeliest first: many alike, each with several things inside, together most of the page's text.
     """
     found: list[Container] = []
+    inner_texts: list[str] = []
     seen: set[frozenset[Element]] = set()
     whole = max(len(page.document.text), 1)
     deadline = time.thread_time() + _SECONDS
@@ -58,12 +60,20 @@ def containers(page: PageTree, chosen: Sequence[Element], most: int = 4) -> list
             page, Goal(targets=(element,), many=True, wants_elements=True), most=3, seconds=_SECONDS / 8
         )
         proposed = [one for one in proposed if one.kind == "css" and 2 <= one.matches <= 4 * len(group)]
+        texts = [" ".join(one.text.split()) for one in group]
+        if proposed and found and (found[-1].count, inner_texts) == (proposed[0].matches, texts):
+            # Around the same items: a column of the grid. What is called better stays.
+            if found[-1].candidates[0].cost <= proposed[0].cost:
+                continue
+            found.pop()
         if proposed:
             richness = min(sum(1 for _ in element.iter_elements()), 12) / 12
             sturdiness = 1 / (1 + proposed[0].cost / 30)
             score = log2(1 + min(len(group), 64)) * (0.15 + richness) * (0.1 + min(share, 1.0)) * sturdiness
-            says = " ".join(group[0].text[:400].split())[:80]
-            found.append(Container(candidates=tuple(proposed), score=score, count=proposed[0].matches, says=says))
+            found.append(
+                Container(candidates=tuple(proposed), score=score, count=proposed[0].matches, says=texts[0][:80])
+            )
+            inner_texts = texts
     found.sort(key=lambda one: -one.score)
     return found[:most]
 

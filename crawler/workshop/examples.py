@@ -16,10 +16,11 @@ from crawler.engine.pages.patterns import Pattern
 from crawler.engine.records import Json
 from crawler.engine.spider import FieldType
 
-from .candidates import Candidate, Goal, OutsideScope, candidates, reader
+from .candidates import Candidate, Goal, candidates, reader
 from .features import attribute
 from .offers import machine_values
 from .readings import TEXT, Way, escaped, ways
+from .scopes import OutsideScope
 
 MAX_PLACES = 6
 """At which an example is found, of each kind."""

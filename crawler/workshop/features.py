@@ -51,7 +51,7 @@ _UTILITY = re.compile(
     r"|items?|align|self|float|d|z|top|left|right|bottom|inset|opacity|leading|tracking|overflow|object|pull|push|btn"
     r"|sm|md|lg|xl|xs|visible|hidden|display|position|u|l|g|o|fs|fw|lh|rounded|table)-(?:-?[a-z0-9./]+)(?:-[a-z0-9./]+)*"
     r"|row|container(?:-fluid)?|clearfix|flex|grid|block|inline(?:-block)?|relative|absolute|hidden|wrapper|inner|outer"
-    r"|left|right|center|bold|italic|small|large|full|btn|button|card|table|img|image-responsive|lead|mono|muted"
+    r"|left|right|center|bold|italic|small|large|full|btn|button|table|img|image-responsive|lead|mono|muted"
 )
 _STATE = re.compile(
     r"(?:(?:is|has|js|no|wf|state)-.*|active|current|selected|open|closed?|expanded|collapsed|hover|focus|disabled"

@@ -10,8 +10,9 @@ from turbohtml import Element, Node
 
 from crawler.engine.pages.page import PageTree
 
-from .candidates import Candidate, Goal, alike, candidates
+from .candidates import Candidate, Goal, candidates
 from .labels import literal, text_label
+from .scopes import alike
 
 _STEPS = re.compile(
     r"next|older|more|forward|weiter|nächste|suivant|siguiente|successiv|volgende|следующ|下一页|下页|次へ|다음|[›»→>]",

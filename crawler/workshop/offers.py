@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from crawler.engine.errors import UrlError
+from crawler.engine.pages.bounds import Outgrown
 from crawler.engine.pages.jmes import JsonValue
 from crawler.engine.pages.page import PageTree, ReadingFailed
 from crawler.engine.pages.structured import StructuredData, StructuredReader, structured_data
@@ -99,14 +101,9 @@ def feed_offers(page: PageTree) -> list[FeedOffer]:
 def machine_values(page: PageTree) -> Iterator[tuple[str, str, str]]:
     """Kind of source, path, and the text that a field of it gives."""
     for kind in ("jsonld", "microdata"):
-        data = structured_data(page, is_jsonld=kind == "jsonld")
-        for path in _paths(data):
-            try:
-                value = StructuredReader(TEXT.rule(kind, path)).read(page.document, page).value
-            except (ReadingFailed, ValueError):
-                continue
-            if isinstance(value, str) and value and not value.startswith(("{", "[")):
-                yield kind, path, value
+        # Broken scripts take long to be mended: they are read in crawls, and offered nowhere.
+        with suppress(Outgrown, ReadingFailed):
+            yield from _structured_values(page, kind)
     seen: set[str] = set()
     for element in page.document.select("meta[content]"):
         name = attribute(element, "property") or attribute(element, "name") or ""
@@ -114,6 +111,16 @@ def machine_values(page: PageTree) -> Iterator[tuple[str, str, str]]:
         if name and value and name.isprintable() and name == name.strip() and name.lower() not in seen:
             seen.add(name.lower())
             yield "meta", name, value
+
+
+def _structured_values(page: PageTree, kind: str) -> Iterator[tuple[str, str, str]]:
+    for path in _paths(structured_data(page, is_jsonld=kind == "jsonld")):
+        try:
+            value = StructuredReader(TEXT.rule(kind, path)).read(page.document, page).value
+        except ValueError:
+            continue
+        if isinstance(value, str) and value and not value.startswith(("{", "[")):
+            yield kind, path, value
 
 
 def field_name(path: str) -> str:

@@ -15,7 +15,7 @@ from crawler.engine.pages.patterns import Patterns
 from crawler.engine.records import Answer, Json
 
 from . import picks
-from .candidates import Candidate, Goal, candidates, contexts_of, home_of, reader
+from .candidates import Candidate, Goal, candidates, reader, tried_on
 from .containers import containers
 from .examples import Place, places
 from .features import attribute
@@ -23,6 +23,7 @@ from .following import follows, link_of
 from .picks import Aim, Choice, Document
 from .pointing import CannotPoint, elements_of, tree_of
 from .readings import Way, ways
+from .scopes import contexts_of, home_of
 
 MAX_CHOSEN = 20
 MAX_PAGES = 8
@@ -136,7 +137,7 @@ def propose(answer: Answer, asked: Asked, pinned: Sequence[Answer] = ()) -> Prop
     page = tree_of(answer)
     kind = picks.kind_of(asked.aim)
     if asked.example and not asked.chosen:
-        return _of_example(page, asked)
+        return _of_example(page, asked, _others(answer, asked, pinned))
     elements = elements_of(page)
     if not asked.chosen or max(asked.chosen) >= len(elements):
         raise CannotPoint("gone")
@@ -192,15 +193,22 @@ def _of_links(page: PageTree, chosen: Element, numbers: dict[Element, int]) -> P
     return Proposal(says=_shown(_said(page, link, "")), groups=tuple(groups))
 
 
-def _of_example(page: PageTree, asked: Asked) -> Proposal:
-    each = "" if picks.kind_of(asked.aim) != "field" else picks.each_of(asked.document, asked.aim)
+def _of_example(page: PageTree, asked: Asked, others: Sequence[PageTree]) -> Proposal:
+    each = picks.each_of(asked.document, asked.aim) if picks.kind_of(asked.aim) == "field" else ""
     numbers = {element: number for number, element in enumerate(elements_of(page))}
-    rows = [_row_of_place(place, numbers, many=asked.many) for place in places(page, asked.example, each=each)]
-    return Proposal(says=_shown(asked.example), many=asked.many, groups=(Group(meaning="fields", rows=tuple(rows)),))
+    rows = [
+        _row_of_place(place, numbers, others, each, many=asked.many) for place in places(page, asked.example, each=each)
+    ]
+    rows.sort(key=lambda row: -row.passed)  # those that were found are in their order already
+    groups = (Group(meaning="fields", rows=tuple(rows)),)
+    return Proposal(says=_shown(asked.example), many=asked.many, groups=groups, pages=len(others))
 
 
-def _row_of_place(place: Place, numbers: dict[Element, int], *, many: bool) -> Row:
-    candidate = place.candidate
+def _row_of_place(
+    place: Place, numbers: dict[Element, int], others: Sequence[PageTree], each: str, *, many: bool
+) -> Row:
+    goal = Goal(targets=(), each=each, many=many)
+    candidate = tried_on(place.candidate, goal, others) if others else place.candidate
     choice = Choice(kind=candidate.kind, selector=candidate.selector, reading=place.way.values(), many=many)
     return _made(candidate, candidate.value, choice, numbers, reading=place.way.regex or "")
 

@@ -49,6 +49,8 @@ class TypeOutline:
     type: str
     each: Target
     fields: tuple[Target, ...]
+    match: str
+    """The expression that chooses its pages; empty: all."""
     is_pending: bool
 
 
@@ -177,6 +179,7 @@ def outline(document: Document, pending: Pending | None) -> list[TypeOutline]:
                     Target(aim=aim_text(("items", index, "fields", name)), name=name, source=source_of(field))
                     for name, field in list(named.items())[:MAX_OUTLINE]
                 ),
+                match=_text(rule.get("match")),
                 is_pending=pending is not None and index == len(rules) - 1,
             )
         )

@@ -84,6 +84,7 @@ _ESCAPES = str.maketrans(
 _TEXT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 
 _STYLE = """
+html,body{display:block!important;visibility:visible!important;opacity:1!important;animation:none!important}
 [data-ll]{cursor:crosshair!important}
 a[data-ll]{color:#0b57a4;text-decoration:underline}
 img[data-ll]{min-width:20px;min-height:20px;background:#dde3ea;color:#333;font-size:12px}

@@ -12,8 +12,9 @@ from crawler.engine.documents.definition import parse
 from crawler.engine.pages.page import PageTree
 from crawler.engine.pages.selectors import compile_xpath
 from crawler.engine.spider import FieldRule, ItemRule
-from crawler.workshop.candidates import Candidate, Goal, candidates, contexts_of, reader
+from crawler.workshop.candidates import Candidate, Goal, candidates, reader
 from crawler.workshop.readings import TEXT, Way, ways
+from crawler.workshop.scopes import contexts_of
 from tests.servers.corpora import corpus
 from tests.spiders import django_doc_spider, quotes_spider, saved_pages, shop_spider
 

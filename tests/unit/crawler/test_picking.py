@@ -1,0 +1,273 @@
+"""What is proposed for made pages: items, links, examples, readings, offers; and what a name may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+from turbohtml import Element
+
+from crawler.engine.pages.page import PageTree
+from crawler.workshop.candidates import Candidate, Goal, candidates
+from crawler.workshop.containers import containers
+from crawler.workshop.examples import places
+from crawler.workshop.features import is_generated
+from crawler.workshop.following import follows, link_of
+from crawler.workshop.likeness import like
+from crawler.workshop.offers import feed_offers, field_name, field_offers
+from crawler.workshop.picks import BadChoice, Choice, used
+from crawler.workshop.readings import ways
+from crawler.workshop.scopes import OutsideScope
+
+LIST = """<main><h1>Lamps</h1><div class=grid>
+<div class="cell"><article class="card"><h3><a href="/oil" title="Oil lamp">Oil…</a></h3>
+<b class=price>€ 12,50</b></article></div>
+<div class="cell"><article class="card"><h3><a href="/gas" title="Gas lamp">Gas…</a></h3>
+<b class=price>€ 99,00</b></article></div>
+<div class="cell"><article class="card"><h3><a href="/arc" title="Arc lamp">Arc…</a></h3>
+<b class=price>€ 1.250,00</b></article></div>
+</div><a rel=next href="/2">Next</a></main><nav><a href="/a">About</a><a href="/b">Basket</a></nav>"""
+SHEET = """<h1>Oil lamp</h1><div><span class="css-1x2y3z">Price:</span><span class="css-1x2y3z">12.50</span></div>
+<table><tr><th>Maker</th><td>Lampe &amp; Co</td></tr><tr><th>Code</th><td>L-100</td></tr></table>
+<ul><li><b>Weight:</b> 3 kg</li><li><b>Height:</b> 40 cm</li></ul><p>Colour: red</p>"""
+
+
+def make_page(html: str, url: str = "https://shop.example/lamp") -> PageTree:
+    return PageTree(url, html.encode(), "utf-8")
+
+
+def one(page: PageTree, css: str, number: int = 0) -> Element:
+    return page.document.select(css)[number]
+
+
+def best(html: str, css: str, number: int = 0, **goal: object) -> Candidate:
+    page = make_page(html)
+    return candidates(page, Goal(targets=(one(page, css, number),), **goal))[0]  # type: ignore[arg-type]
+
+
+# --- fields -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("css", "number", "selector"),
+    [
+        ("td", 0, "//th[normalize-space()='Maker']/following-sibling::td[1]"),
+        ("td", 1, "//th[normalize-space()='Code']/following-sibling::td[1]"),
+        ("span", 1, "//span[normalize-space()='Price:']/following-sibling::*[1][self::span]"),
+        ("li", 0, "//b[normalize-space()='Weight:']/following-sibling::text()[1]"),
+        ("p", 0, "//p[starts-with(normalize-space(), 'Colour:')]"),
+        ("h1", 0, "h1"),
+    ],
+)
+def test_a_label_beside_the_value_is_held_on_to(css: str, number: int, selector: str) -> None:
+    assert best(SHEET, css, number).selector == selector
+
+
+@pytest.mark.parametrize(
+    ("html", "css", "selector"),
+    [
+        ('<p class="a9f3b2c8 price">1</p><p>2</p>', "p", ".price"),
+        ('<p id="x81723" itemprop="price" class="price">1</p>', "p", '[itemprop="price"]'),
+        ('<div class="mt-4 text-lg total">1</div><div class="mt-4">2</div>', "div", ".total"),
+        ('<div><p>0</p></div><div id="offer"><p>1</p></div>', "#offer p", "#offer p"),
+        ('<i data-testid="price" class="Price_root__3kD8s">1</i><i>2</i>', "i", '[data-testid="price"]'),
+        ("<h2>Sizes</h2><p>1</p><h2>Colours</h2><p>2</p>", "p:last-child", "//h2[normalize-space()='Colours']"),
+        ('<h1 id="oil-lamp">Oil lamp</h1>', "h1", "h1"),
+    ],
+)
+def test_what_was_made_by_tools_or_of_data_is_let_go(html: str, css: str, selector: str) -> None:
+    assert best(html, css).selector.startswith(selector)
+
+
+def test_what_looks_alike_is_told_apart_by_its_place_alone_at_last() -> None:
+    found = best("<div><i>1</i><i>2</i><i>3</i></div>", "i", 1)
+    assert found.selector == "div i:nth-of-type(2)"
+    assert found.value == "2"
+
+
+def test_each_candidate_says_what_it_gives_in_how_many_items() -> None:
+    page = make_page(LIST.replace("<b class=price>€ 99,00</b>", ""))
+    found = candidates(page, Goal(targets=(one(page, ".price"),), each="article.card"))[0]
+    assert (found.selector, found.value, found.filled, found.items) == (".price", "€ 12,50", 2, 3)
+    assert [element.text for element in found.matched] == ["€ 12,50", "€ 1.250,00"]
+
+
+def test_other_pages_decide_between_selectors() -> None:
+    """A class that only this page has is no hold."""
+    page = make_page("<div class=sheet><p class=oil>1</p></div>")
+    others = [make_page(f"<div class=sheet><p class={word}>2</p></div>") for word in ("gas", "arc")]
+    alone = candidates(page, Goal(targets=(one(page, "p"),)))[0]
+    tried = candidates(page, Goal(targets=(one(page, "p"),)), others)[0]
+    assert alone.selector == ".oil"
+    assert (tried.selector, tried.passed, tried.pages) == ("p", 2, 2)
+
+
+def test_two_of_a_kind_mean_all_of_them_and_several_kinds_a_list() -> None:
+    page = make_page("<h1>A</h1><h2>B</h2><p>x</p><h2>C</h2><h3>D</h3>")
+    heads = tuple(one(page, tag) for tag in ("h1", "h2", "h3"))
+    found = candidates(page, Goal(targets=heads, many=True))[0]
+    assert found.selector == "h1, h2, h3"
+    assert found.value == ["A", "B", "C", "D"]
+
+
+def test_several_for_one_value_are_counted() -> None:
+    page = make_page("<p><i class='star full'>*</i><i class='star full'>*</i><i class=star>*</i></p>")
+    found = candidates(page, Goal(targets=(one(page, "i"), one(page, "i", 1))))[0]
+    assert (found.selector, found.value) == ("count(//i[@class='star full'])", "2")
+
+
+def test_the_item_itself_gives_its_attribute_or_its_text() -> None:
+    html = "<ul><li data-sku=a1>A</li><li data-sku=b2>B</li></ul>"
+    assert best(html, "li", each="li", attribute="data-sku").selector == "::attr(data-sku)"
+    assert best(html, "li", 1, each="li").selector == "."
+
+
+def test_outside_of_the_items_nothing_is_proposed() -> None:
+    page = make_page(LIST)
+    with pytest.raises(OutsideScope):
+        candidates(page, Goal(targets=(one(page, "h1"),), each="article"))
+
+
+def test_a_page_of_ten_thousand_elements_is_answered_in_time() -> None:
+    rows = "".join(f"<tr><td class=a>{n}</td><td>{n}</td></tr>" for n in range(5_000))
+    page = make_page(f"<table>{rows}</table>")
+    found = candidates(page, Goal(targets=(one(page, "td", 9_001),)), seconds=0.3)
+    assert found[0].value == "4500"
+
+
+# --- items and links --------------------------------------------------------------------------------------------------
+def test_items_are_what_repeats_around_a_value() -> None:
+    page = make_page(LIST)
+    found = containers(page, [one(page, ".price")])
+    assert [(one.candidates[0].selector, one.count) for one in found][:1] == [(".card", 3)]
+    two = containers(page, [one(page, ".price"), one(page, "h3 a", 1)])
+    assert two[0].candidates[0].selector == ".card"
+    assert containers(page, [one(page, "h1")]) == []
+    texts = make_page("<div class=quote><q>A</q></div><div class=quote><q>B</q><i>x</i></div><p>And more</p>")
+    assert {one.candidates[0].selector for one in containers(texts, [one(texts, "q")])} == {"q", ".quote"}
+
+
+def test_links_are_followed_alone_or_with_their_like() -> None:
+    page = make_page(LIST)
+    step, card = follows(page, one(page, "a[rel=next]")), follows(page, one(page, "h3 a"))
+    assert (step[0].meaning, step[0].candidates[0].selector) == ("alone", 'a[rel~="next"]')
+    assert (card[0].meaning, card[0].candidates[0].selector, card[0].links) == ("alike", ".card a", 3)
+    assert card[0].candidates[0].value == "/oil"
+    assert link_of(one(page, "article", 1)) == one(page, "h3 a", 1)
+    assert link_of(one(page, "h1")) is None
+
+
+# --- examples ---------------------------------------------------------------------------------------------------------
+def test_an_example_is_found_in_texts_attributes_and_data() -> None:
+    found = places(make_page(LIST), "Gas lamp", each="article.card")
+    assert found[0].candidate.selector == "a::attr(title)"
+    script = '<script type="application/ld+json">{"@type":"Product","sku":"L-100"}</script>'
+    kinds = {place.candidate.kind for place in places(make_page(SHEET + script), "L-100")}
+    assert kinds == {"jsonld", "xpath"}
+
+
+def test_an_example_inside_of_a_text_is_cut_out() -> None:
+    page = make_page("<p class=price>now € 12.50 only</p>")
+    place = places(page, "12.50")[0]
+    assert place.candidate.selector == ".price"
+    assert place.way.values() == {"regex": r"[\d.]+", "type": "decimal"}
+    word = places(make_page("<p class=colour>Colour: dark red (matt)</p>"), "dark red")[0]
+    assert word.way.regex is not None
+
+
+def test_the_example_of_a_second_page_decides() -> None:
+    first = make_page("<p class=stock>7</p><p class=pages>7</p>")
+    second = make_page("<p class=stock>9</p><p class=pages>8</p>")
+    assert places(first, "7", others=[(second, "8")])[0].candidate.selector == ".pages"
+    assert places(first, "7", others=[(second, "9")])[0].candidate.selector == ".stock"
+
+
+# --- readings, offers, names ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("text", "name", "values"),
+    [
+        ("£51.77", "", {"type": "decimal", "regex": r"[\d.]+"}),
+        ("1.299,00 €", "", {"type": "decimal", "regex": r"[\d.,]*\d", "decimal_mark": ","}),
+        ("Sale £10.00 was £12.00", "price", {"type": "decimal", "regex": r"£\s*([\d.]+)"}),
+        ("In stock (22 available)", "", {"type": "integer", "regex": r"\d+"}),
+        ("In stock", "instock", {"type": "boolean", "regex": "^In stock$"}),
+        ("4.5 out of 5", "rating", {"type": "float", "regex": r"([\d.]+)\s*out"}),
+        ("1,234", "", {"type": "integer"}),
+        ("0049", "", {}),
+        ("9780552173742", "isbn", {}),
+        ("2027-01-31", "", {"type": "date"}),
+        ("2027-01-31T10:00:00Z", "", {"type": "datetime"}),
+        ("31 January 2027", "", {"type": "date", "format": "%d %B %Y"}),
+        ("https://shop.example/", "", {"type": "url"}),
+        ("A Light in the Attic", "title", {}),
+        ("Chapter 5", "title", {}),
+    ],
+)
+def test_a_text_is_read_as_what_it_is(text: str, name: str, values: Mapping[str, str]) -> None:
+    assert dict(ways(text, name=name)[0].values()) == values
+
+
+def test_what_a_page_says_to_machines_is_offered() -> None:
+    page = make_page(
+        '<head><title>Oil</title><meta property="og:title" content="Oil lamp"><meta name=viewport content=x>'
+        '<link rel="alternate" type="application/atom+xml" href="/f.xml" title="News">'
+        '<script type="application/ld+json">[{"@type":"BreadcrumbList","name":"way"},'
+        '{"@type":["Product"],"name":"Oil lamp","offers":{"@type":"Offer","price":12.5},"image":["/a.png","/b.png"]}]'
+        "</script></head>"
+    )
+    offered = {(offer.kind, offer.path): (offer.value, offer.way.type.value) for offer in field_offers(page)}
+    assert offered[("jsonld", "Product.offers.price")] == ("12.5", "decimal")
+    assert offered[("jsonld", "Product.name")] == ("Oil lamp", "text")
+    assert offered[("meta", "og:title")] == ("Oil lamp", "text")
+    assert offered[("css", "title")] == ("Oil", "text")
+    assert ("meta", "viewport") not in offered
+    assert next(iter(offered)) == ("css", "title")
+    assert list(offered).index(("jsonld", "Product.name")) < list(offered).index(("jsonld", "BreadcrumbList.name"))
+    assert [(feed.url, feed.title) for feed in feed_offers(page)] == [("https://shop.example/f.xml", "News")]
+    assert [field_name(path) for path in ("Product.offers.priceCurrency", "og:title", "a.1st")] == [
+        "price_currency", "title", "field_1st",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("word", "is_made"),
+    [("price", False), ("product_pod", False), ("star-rating", False), ("col2", False), ("navBar", False),
+     ("css-1x2y3z", True), ("sc-bdVaJa", True), ("bdVaJa", True), ("Card_title__3kD8s", True), ("a9f3b2c8", True),
+     ("jss123", True), ("SQGpu8", True), ("item-1234567", True), ("qwrtzp", True)],
+)  # fmt: skip
+def test_names_of_tools_are_told_from_those_of_people(word: str, is_made: bool) -> None:
+    assert is_generated(word) is is_made
+
+
+@pytest.mark.parametrize(
+    ("url", "expression"),
+    [
+        ("https://a.example/product/12", r"/product/\d+$"),
+        ("https://a.example/catalogue/a-light-in-the-attic_1000/index.html", r"/catalogue/[^/]+_\d+/index\.html$"),
+        ("https://a.example/blog/2027/01/oil-lamps/", r"/blog/\d+/\d+/[^/]+/$"),
+        ("https://a.example/lamp/oil", "/lamp/[^/]+$"),
+        ("https://a.example/lamps.html", ""),
+        ("https://a.example/", ""),
+        ("", ""),
+    ],
+)
+def test_pages_of_a_kind_have_addresses_of_a_kind(url: str, expression: str) -> None:
+    assert like(url) == expression
+
+
+# --- what is put into the draft ---------------------------------------------------------------------------------------
+def test_a_choice_is_put_in_place_and_gives_the_items_a_key() -> None:
+    document: dict[str, object] = {"items": [{"type": "a", "each": ".a", "fields": {}}]}
+    choice = Choice(kind="css", selector="h2", reading={"type": "integer"}, many=True)
+    after = used(document, ("items", 0, "fields", "n"), choice)  # type: ignore[arg-type]
+    assert after == {
+        "items": [
+            {"type": "a", "each": ".a", "key": ["n"], "fields": {"n": {"css": "h2", "type": "integer", "many": True}}}
+        ]
+    }
+    assert document == {"items": [{"type": "a", "each": ".a", "fields": {}}]}
+    assert Choice.of_text(choice.as_text()) == choice
+
+
+@pytest.mark.parametrize("aim", [("items", 3, "fields", "n"), ("follow", 2), ("items", 0, "fields", "n")])
+def test_where_nothing_can_be_put_nothing_is(aim: Sequence[str | int]) -> None:
+    with pytest.raises(BadChoice):
+        used({"items": ["text"], "follow": []}, tuple(aim), Choice(kind="css", selector="h2", reading={}))
