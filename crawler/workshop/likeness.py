@@ -13,7 +13,10 @@ def like(url: str) -> str:
 
     Digits vary, and so do words in a row (``a-light-in-the-attic_1000``) and the last part of a longer path.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
     segments = [part for part in parts.path.split("/") if part]
     if not segments or len(segments) > _MAX_SEGMENTS:
         return ""

@@ -14,7 +14,8 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from crawler import definitions
-from crawler.workshop import pointing, previewing, samples
+from crawler.engine.documents.definition import parse
+from crawler.workshop import pinned, pointing, previewing, samples
 from crawler.workshop.draft import Draft
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
@@ -64,8 +65,11 @@ def web(root: User, client: Client) -> Client:
 class Picker:
     """The picker as a browser has it: its inputs go from answer to answer."""
 
-    def __init__(self, web: Client, site: SiteServer, document: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self, web: Client, site: SiteServer, document: Mapping[str, object] | None = None, path: str = CANDIDATES
+    ) -> None:
         self.web = web
+        self.path = path
         self.url = f"{site.url}/"
         self.inputs: dict[str, str] = {}
         self.text = definitions.to_yaml(dict(document or {"name": "lamps", "start_urls": [self.url]}))
@@ -74,7 +78,7 @@ class Picker:
     def press(self, button: str, **inputs: str) -> str:
         """The text of the answer."""
         posted = {"_view": "pick", "text": self.text, "url": self.url, **self.inputs, **inputs, "_pick": button}
-        answer = self.web.post(CANDIDATES, posted)
+        answer = self.web.post(self.path, posted)
         assert answer.status_code == 200, answer.content
         self.answer = answer.content.decode()
         hidden = re.findall(r'<input type="hidden" name="(pick_(?:aim|pending|chosen))" value="([^"]*)"', self.answer)
@@ -351,3 +355,33 @@ def frame_of(picker: Picker) -> str:
     [address] = re.findall(r'data-new-frame="([^"]*)"', picker.answer)
     assert address.startswith(FETCHED)
     return html.unescape(address)
+
+
+def test_candidates_are_tried_on_pinned_pages(web: Client, site: SiteServer, root: User) -> None:
+    item = {"type": "lamp", "fields": {"name": {"css": "h2"}}}
+    document: dict[str, object] = {"name": "lamps", "start_urls": [f"{site.url}/"], "items": [item]}
+    site.replace("/other", b"<h2>Torch</h2><table><tr><th>Shop</th><td>Torches</td></tr></table>")
+    spider = definitions.save_spider(document)
+    definition = parse(document)
+    pinned.pin(spider, definition, samples.SAMPLES.fetch(root.pk, definition, f"{site.url}/other"))
+    look(web, document, f"{site.url}/", fetch=True)
+    picker = Picker(web, site, document, path=f"{CANDIDATES}?spider={spider.pk}")
+    picker.press("field:0", pick_field_0="shop")
+    assert re.search(r"On 1 pinned page .*?following-sibling::td\[1\] .*? 1 / 1 Use", picker.point("td"))
+    picker.press("field:0", pick_field_0="price")
+    assert re.search(r"\.price .*? 0 / 1 Use", picker.point(".price"))
+    assert re.search(r"On 1 pinned page .*? 1 / 1 Use", picker.press("example", pick_example="Lamplighter"))
+
+
+def test_pages_are_told_apart_by_their_addresses(web: Client, site: SiteServer) -> None:
+    item = {"type": "lamp", "fields": {"name": {"css": "h2"}}}
+    document: dict[str, object] = {
+        "name": "lamps", "start_urls": [f"{site.url}/lamp/1"], "items": [item], "follow": [{"css": "a"}],
+    }  # fmt: skip
+    site.replace("/lamp/1", LAMPS.encode())
+    look(web, document, f"{site.url}/lamp/1", fetch=True)
+    picker = Picker(web, site, document)
+    picker.url = f"{site.url}/lamp/1"
+    assert r"Only where the address has /lamp/\d+$" in picker.press("refresh")
+    picker.press("match:0")
+    assert picker.document["items"] == [{**item, "match": r"/lamp/\d+$"}]

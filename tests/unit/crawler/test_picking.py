@@ -246,6 +246,7 @@ def test_names_of_tools_are_told_from_those_of_people(word: str, is_made: bool) 
         ("https://a.example/lamp/oil", "/lamp/[^/]+$"),
         ("https://a.example/lamps.html", ""),
         ("https://a.example/", ""),
+        ("http://[", ""),
         ("", ""),
     ],
 )
