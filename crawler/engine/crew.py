@@ -183,6 +183,7 @@ class Crew:
                 self._wake_next()
                 return host, None
             if host.in_helper >= MOST_IN_HELPER:
+                host.guest.stand_aside(now)
                 frontier.park(host, now + HELPER_PAUSE)
                 continue
             page = frontier.take(host)

@@ -165,6 +165,34 @@ def test_whatever_happens_manners_are_kept_and_nobody_waits_for_ever(seed: int) 
     run(seed)
 
 
+def test_a_crawl_that_waits_for_pages_that_are_read_elsewhere_keeps_no_turn_from_another() -> None:
+    async def meet() -> float:
+        world = World(1)
+        world.hosts, world.robots, world.quiet = ["http://h0.test"], {"http://h0.test": ""}, ()
+        world.faults, world.concurrency, world.delay, world.size, world.seconds = 0.0, 1, 0.0, 200, (0.01,)
+        process = Process(world)
+        definition = make_definition("http://h0.test/0", manners=world.manners)
+        starts = [f"http://h0.test/{number}" for number in range(50)]
+        slow = process.make_crawl(
+            make_definition(*starts, manners=world.manners),
+            MemoryStorage(),
+            extractor=ChanceExtractor(world, 1.0, (1_000.0,)),
+            pace=Pace(),
+        )
+        reading = asyncio.create_task(slow.run())
+        await asyncio.sleep(1.0)
+        assert all(host.in_helper >= MOST_IN_HELPER for host in slow._frontier.hosts())
+        quick = process.make_crawl(definition, MemoryStorage(), extractor=ChanceExtractor(world, 0.0), pace=Pace())
+        outcome = await quick.run()
+        assert outcome.counts.pages >= 100
+        reading.cancel()
+        await asyncio.wait([reading])
+        return outcome.seconds / outcome.counts.pages
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(meet()) < 0.02
+
+
 @pytest.mark.soak
 def test_whatever_happens_in_thousands_of_worlds() -> None:
     for seed in range(1_000, 6_000):
