@@ -22,9 +22,10 @@ from .engine.errors import Reason
 from .engine.manners.politeness import merged
 from .engine.records import Batch, Link, PageResult, PageState, PendingPage
 from .failures import add_failures
+from .headway import Headway
 from .item_history import Claims, ItemPlan, Standing, plan_items, standing
 from .item_rows import write_items
-from .models import CrawlTask
+from .models import CrawlTask, TaskFailure
 from .pending import PENDING_COLUMNS, go_back, pending_page
 
 
@@ -55,6 +56,7 @@ class CrawlMemory:
     """Rows by reason."""
     hosts: object = None
     """What earlier attempts have stored in `CrawlTask.hosts`."""
+    headway: Headway = field(default_factory=Headway)
     counts_days: bool = False
     """Whether any spider has `pages_per_day`: only then are requests counted by host and day."""
 
@@ -67,6 +69,8 @@ class Stored:
     pending: list[PendingPage]
     plan: ItemPlan
     links_cut: int
+    failures: list[TaskFailure]
+    """Rows that were written."""
     host_pages: dict[str, tuple[int, int]]
 
 
@@ -94,16 +98,19 @@ def store_batch(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> Stored:
             claims=plan.claims,
             reasons=memory.reasons + reasons,
             rules=memory.rules + rules,
-            failures=memory.failures + failures,
+            failures=memory.failures + Counter(failure.reason for failure in failures),
+            headway=memory.headway.after(joined=len(pending), through=len(batch.results), now=now),
         )
-        changes: dict[str, object] = {"reasons": dict(after.reasons)} if reasons else {}
+        changes: dict[str, object] = {"headway": after.headway.to_json()}
+        if reasons:
+            changes["reasons"] = dict(after.reasons)
         if rules:
             changes["rules"] = rule_counts.to_json(after.rules)
         if batch.hosts is not None:
             changes["hosts"] = merged(memory.hosts, batch.hosts)
         _count(scope.task_id, batch, plan, changes)
         host_pages = host_days.count(batch, now) if memory.counts_days or batch.day else {}
-    return Stored(after, pending, plan, links_cut, host_pages)
+    return Stored(after, pending, plan, links_cut, failures, host_pages)
 
 
 def add_seeds(scope: CrawlScope, seeds: Sequence[Link]) -> None:

@@ -14,6 +14,7 @@ from scheduling.contract import JobContext, JobResult, RunStopped
 
 from .causes import Unit
 from .crawl_data import CrawlRequest, read_request
+from .crawl_log import CrawlLog
 from .engine.documents.definition import parse
 from .engine.errors import DefinitionError
 from .engine.fetching.session import SessionValues
@@ -76,6 +77,8 @@ async def _fan_out(context: JobContext, request: CrawlRequest) -> JobResult:
 async def _crawl(context: JobContext, request: CrawlRequest, prepared: Prepared) -> tuple[CrawlOutcome, str]:
     """How the crawl went; and the task that had left what it went on with."""
     manager = await get_manager()
+    log = CrawlLog(context.log)
+    log.begin(prepared.task, prepared.spider, prepared.definition)
     storage = DatabaseStorage(
         task=prepared.task,
         spider=prepared.spider,
@@ -85,10 +88,12 @@ async def _crawl(context: JobContext, request: CrawlRequest, prepared: Prepared)
         max_depth=prepared.definition.limits.max_depth,
         max_pages=prepared.definition.limits.max_pages,
         follows_links=request.type != CrawlTask.Type.URLS,
+        on_failures=log.failures,
     )
     max_pages = prepared.definition.limits.max_pages
 
     def show(done: CrawlCounts) -> None:
+        log.progress(done)
         fraction = None if max_pages is None else min(done.pages / max_pages, 1.0)
         context.progress(fraction, f"{amount(Unit.PAGES, done.pages)}, {amount(Unit.ITEMS, done.items)}")
 
@@ -100,6 +105,7 @@ async def _crawl(context: JobContext, request: CrawlRequest, prepared: Prepared)
         session=prepared.session,
         on_progress=show,
     )
+    log.end(outcome)
     return outcome, storage.goes_on_from
 
 

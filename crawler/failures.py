@@ -23,8 +23,8 @@ _NO_FAILURE = (
 )
 
 
-def add_failures(task_id: int, batch: Batch, known: Counter[str], *, now: datetime) -> Counter[str]:
-    """Write what failed, as far as there is room; returns how many rows by reason."""
+def add_failures(task_id: int, batch: Batch, known: Counter[str], *, now: datetime) -> list[TaskFailure]:
+    """Write what failed, as far as there is room; returns what was written."""
     rows: list[TaskFailure] = []
     added: Counter[str] = Counter()
     room = MAX_FAILURES - known.total()
@@ -39,7 +39,7 @@ def add_failures(task_id: int, batch: Batch, known: Counter[str], *, now: dateti
                 rows.append(row)
     if rows:
         TaskFailure.objects.bulk_create(rows)
-    return added
+    return rows
 
 
 def _notice_row(task_id: int, notice: Notice, now: datetime) -> TaskFailure:

@@ -37,14 +37,19 @@ class PolitenessReport:
     total: HostReport
     """All hosts together."""
     hosts: tuple[HostReport, ...]
-    """The busiest first; those beyond the first 500 are one entry, the last."""
+    """The busiest first; those beyond the first 500 are one entry, the last. No more than were asked for."""
+    known: int
+    """How many there are of them in all."""
 
     def to_json(self) -> dict[str, Json]:
         return {"total": self.total.to_json(), "hosts": [host.to_json() for host in self.hosts]}
 
 
-def report(task: CrawlTask) -> PolitenessReport:
-    """The report of a task as far as it has been stored; of a crawl of several spiders, that of its children."""
+def report(task: CrawlTask, *, most: int | None = None) -> PolitenessReport:
+    """The report of a task as far as it has been stored; of a crawl of several spiders, that of its children.
+
+    `most`: so many hosts are described, the busiest; by default all.
+    """
     stored: object = task.hosts
     if task.spider_id is None:
         stored = {}
@@ -60,7 +65,9 @@ def report(task: CrawlTask) -> PolitenessReport:
         total.add(manners)
     total.forget_state()
     return PolitenessReport(
-        total=_describe(OTHERS, total), hosts=tuple(_describe(host, manners) for host, manners in entries)
+        total=_describe(OTHERS, total),
+        hosts=tuple(_describe(host, manners) for host, manners in entries[:most]),
+        known=len(entries),
     )
 
 

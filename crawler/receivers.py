@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -92,14 +92,18 @@ def report(*, since: datetime, until: datetime, **kwargs: object) -> ReportSecti
     return ReportSection(name="crawls", data=crawls.to_json(), sentence=crawls.sentence)
 
 
-def tell(*, run: JobRun, **kwargs: object) -> RunAccount | None:
-    """A page shows a run: how its crawl went."""
+def tell(
+    *, run: JobRun, user: User | AnonymousUser | None = None, part: str = "", **kwargs: object
+) -> RunAccount | None:
+    """A page shows a run: how its crawl went, or goes."""
+    if user is None or not user.has_perm("crawler.view_crawltask"):
+        return None
     task = CrawlTask.objects.select_related("spider").filter(run=run).first()
     if task is None:
         return None
-    from .explaining import explain
+    from .admin.panels import account_of
 
-    return RunAccount(sentence=explain(task).sentence, url=reverse("admin:crawler_crawltask_change", args=[task.pk]))
+    return account_of(task, user, part)
 
 
 def retain(*, before: datetime, limit: int, **kwargs: object) -> int:

@@ -50,7 +50,8 @@ def store(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> tuple[Stored,
         reasons = batch.reasons.copy()
         reasons[Reason.LASTMOD_UNCHANGED.value] += planted.rested
         reasons[Reason.DEPTH_LIMIT.value] += planted.links_cut
-        stored = store_batch(scope, replace(batch, reasons=+reasons), memory)
+        more = replace(memory, headway=memory.headway.with_more(len(planted.pending)))
+        stored = store_batch(scope, replace(batch, reasons=+reasons), more)
         if planted.rested:
             CrawlTask.objects.filter(pk=scope.task_id).update(pages_unchanged=F("pages_unchanged") + planted.rested)
     return stored, planted

@@ -36,6 +36,7 @@ from .engine.records import (
 from .engine.storage import LOOK_CHARACTERS, never
 from .engine.tally import is_start_answer
 from .engine.urls import hash_url
+from .headway import Headway
 from .item_history import Claim
 from .item_rows import Key
 from .models import CrawlTask, Page, Spider, TaskFailure
@@ -86,10 +87,12 @@ class DatabaseStorage:
         max_depth: int | None = None,
         max_pages: int | None = None,
         follows_links: bool = True,
+        on_failures: Callable[[Sequence[TaskFailure]], None] = lambda failures: None,
     ) -> None:
         """`guard` is called inside each transaction before its first write, and raises when the run is lost.
 
         `max_depth` and `max_pages` are the definition's. `follows_links` is False where given URLs alone are fetched.
+        `on_failures` hears, in the storage lane, of the examples of failures that each commit has stored.
         """
         self.task = task
         self._scope = CrawlScope(
@@ -103,6 +106,7 @@ class DatabaseStorage:
         self.goes_on_from = ""
         """Once opened: the task that left the pages with which this one begins."""
         self._max_pages = max_pages
+        self._on_failures = on_failures
         self._lane_run = lane_run
         self._memory = CrawlMemory()
         self._portions = Portions()
@@ -213,15 +217,16 @@ class DatabaseStorage:
         columns = ("reasons", "rules", "hosts", "pages", "run__execution_time", "run__started_at")
         row = CrawlTask.objects.values(*columns).get(pk=task_id)
         failures = TaskFailure.objects.filter(task_id=task_id).order_by().values_list("reason").annotate(Count("pk"))
+        waiting = Page.objects.filter(task_id=task_id, state="pending").count()
         self._memory = CrawlMemory(
             reasons=Counter(row["reasons"]),
             rules=rule_counts.from_json(row["rules"]),
             failures=Counter(dict(failures)),
             hosts=row["hosts"],
+            headway=Headway.begin(waiting, timezone.now()),
             counts_days=host_days.is_counted(),
         )
         reasons = frozenset(before.reasons + Counter(row["reasons"]))
-        waiting = Page.objects.filter(task_id=task_id, state="pending").count()
         pending = self._window(room, set())
         seen = self._known()
         self._joined(len(seen))
@@ -290,6 +295,8 @@ class DatabaseStorage:
         stored, planted = seeding.store(self._scope, part, self._memory)
         self._portions.took(len(part.seeds) + sum(map(_weight, part.results)), monotonic() - began)
         self._memory = stored.memory
+        if stored.failures:
+            self._on_failures(stored.failures)
         self._joined(len(stored.pending) + len(planted.pending))
         return stored, planted
 

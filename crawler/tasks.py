@@ -169,6 +169,22 @@ def request_crawl(
     raise CrawlerError(_("No free task id was found; try again."))
 
 
+def request_again(task: CrawlTask, *, by: str = "") -> CrawlTask:
+    """Ask for the same crawl once more, now, by the spider's document as it is now.
+
+    Raises:
+        InvalidJobData: its spider, category or URLs cannot be crawled (any more).
+    """
+    targets = [str(target) for target in task.targets]
+    if task.task_type == CrawlTask.Type.URLS:
+        return request_crawl(task.task_type, targets, spider=task.spider.name if task.spider else "", by=by)
+    if task.task_type == CrawlTask.Type.ALL:
+        return request_crawl(task.task_type, by=by)
+    if task.spider is not None:
+        return request_crawl(task.task_type, task.spider.name, by=by)
+    return request_crawl(task.task_type, targets[0] if targets else "", by=by)
+
+
 def _request(request: CrawlRequest, task_id: str, *, run_at: datetime | None, by: str) -> CrawlTask:
     with transaction.atomic():
         definitions.create_one_off(
@@ -324,7 +340,7 @@ def with_progress(tasks: QuerySet[CrawlTask]) -> QuerySet[CrawlTask]:
     waiting = Page.objects.filter(task=OuterRef("pk"), state="pending").order_by().values("task")
     children = CrawlTask.objects.filter(parent=OuterRef("pk")).order_by().values("parent")
     number = IntegerField()
-    return tasks.defer("hosts", "rules").annotate(
+    return tasks.defer("hosts", "rules", "headway").annotate(
         pages_waiting=Case(
             When(
                 status__in=ACTIVE,

@@ -84,7 +84,7 @@ class Beat:
         return not self.alive and self.path.startswith(_under("scheduling/scheduledjob", "scheduling/jobrun"))
 
 
-# group → (app.model, text, icon); shown to those who may view the model
+# group → (app.model or app.model:page, text, icon); shown to those who may view the model
 NAVIGATION: tuple[tuple[StrOrPromise, tuple[tuple[str, StrOrPromise, str], ...]], ...] = (
     ("", (("scheduling.jobrun", _("Runs"), "run"), ("crawler.crawltask", _("Crawl tasks"), "lamp"))),
     (
@@ -96,7 +96,14 @@ NAVIGATION: tuple[tuple[StrOrPromise, tuple[tuple[str, StrOrPromise, str], ...]]
             ("scheduling.definitionversion", _("Versions"), "history"),
         ),
     ),
-    (_("Data"), (("crawler.item", _("Items"), "item"), ("crawler.page", _("Pages"), "link"))),
+    (
+        _("Data"),
+        (
+            ("crawler.item", _("Items"), "item"),
+            ("crawler.page", _("Pages"), "link"),
+            ("crawler.crawltask:compare", _("Compare"), "compare"),
+        ),
+    ),
     (
         _("Operate"),
         (
@@ -157,11 +164,12 @@ class LamplighterAdminSite(AdminSite):
         for group, entries in NAVIGATION:
             links = [] if group else [NavLink(_("Dashboard"), "dashboard", reverse("admin:index"), exact=True)]
             for label, text, picture in entries:
-                app, model = label.split(".")
+                app, model = label.partition(":")[0].split(".")
+                page = label.partition(":")[2] or "changelist"
                 if not request.user.has_perm(f"{app}.view_{model}"):
                     continue
                 try:
-                    url = reverse(f"admin:{app}_{model}_changelist")
+                    url = reverse(f"admin:{app}_{model}_{page}")
                     links.append(NavLink(text, picture, url, counts=label == "scheduling.jobrun"))
                 except NoReverseMatch:  # not registered in this installation
                     continue

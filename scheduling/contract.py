@@ -124,7 +124,10 @@ class JobContext:
         return await self.link.effects(function, *args, **kwargs)
 
     def log(self, line: str) -> None:
-        """Add a line to the run's log; stored within about a second. May be called from any thread."""
+        """Add a line to the run's log; stored within about a second. May be called from any thread.
+
+        One that begins with ``WARNING: `` or ``ERROR: `` is shown as that, and found by it.
+        """
         self.link.log(line)
 
     def progress(self, fraction: float | None, message: str = "") -> None:

@@ -305,7 +305,7 @@ class Execution:
             stack,
             extra={"action": "handler_abandoned", "run_id": self.claimed.run_id, "handler": self.claimed.handler},
         )
-        self.link.buffer.add(f"The handler ignores its cancel and is abandoned, at:\n{stack}")
+        self.link.buffer.add(f"ERROR: The handler ignores its cancel and is abandoned, at:\n{stack}")
 
     async def _close(self, thread: ThreadPoolExecutor) -> None:
         """Close the run's connection in its thread; a thread that is stuck is left behind, and named."""
@@ -324,7 +324,7 @@ class Execution:
             stack,
             extra={"action": "thread_abandoned", "run_id": self.claimed.run_id, "handler": self.claimed.handler},
         )
-        self.link.buffer.add(f"A thread of the handler does not end and is left behind, at:\n{stack}")
+        self.link.buffer.add(f"ERROR: A thread of the handler does not end and is left behind, at:\n{stack}")
 
 
 async def _leave(handler: JobHandler, context: JobContext, work: Work) -> _Left:

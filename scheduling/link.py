@@ -86,7 +86,7 @@ class ExecutionLink:
     async def pause_before_retry(self, retry_count: int, delay: float, error: str) -> None:
         """Count the retry, sleep without holding a place, take one again, note the attempt's begin."""
         message = f"Attempt {retry_count} failed, the next in {delay:g} s: {error}"
-        self.log(message)
+        self.log(f"WARNING: {message}")
         await self._control.run_patiently(claims.store_retry, self._claimed, retry_count, message)
         self.retry_count = retry_count
         self._next_attempt = monotonic() + delay

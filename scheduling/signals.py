@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.dispatch import Signal
+from django.utils.safestring import SafeString
 
 from .exceptions import ReceiverFailed
 from .lanes import is_passing
@@ -44,17 +45,56 @@ class ReportSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunPanel:
+    """A part of a run's page that a receiver of `run_shown` draws."""
+
+    name: str
+    """Letters; by it a live one is asked for again."""
+    html: SafeString
+    is_aside: bool = False
+    """Whether it stands with the facts, beside the log and the causes."""
+    is_live: bool = False
+    """Whether it changes while the run goes on: the page asks for it every two seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLink:
+    """A button of a run's page."""
+
+    text: str
+    url: str
+    icon: str = "right"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunAccount:
     """What a receiver of `run_shown` tells of a run."""
 
     sentence: str
     url: str
     """Where there is more of it."""
+    tone: str = ""
+    """Of the style sheet (``ok``, ``bad``, ``warn`` …), where it knows better than the run's state."""
+    remedy: str = ""
+    """What to do about it."""
+    links: tuple[RunLink, ...] = ()
+    """Beside the remedy."""
+    buttons: tuple[RunLink, ...] = ()
+    panels: tuple[RunPanel, ...] = ()
+    facts: tuple[tuple[str, SafeString | str], ...] = ()
+    """Label and value, each."""
+    usual: str = ""
+    """A sentence about the runs before it."""
+    again: str = ""
+    """An address that asks, by POST, for the same work again."""
+    if_cancelled: str = ""
+    """A sentence: what becomes of its work when it is cancelled now."""
 
 
 run_shown = Signal()
-"""Sent with `run` while a page shows it: a receiver that knows what its work came to returns a `RunAccount`, others
-None."""
+"""Sent with `run`, `user` (who looks) and `part` while a page shows a run: a receiver that knows what its work came to,
+and that the user may see it, returns a `RunAccount`, others None. A `part` is the name of a panel: that alone is wanted
+then; it is empty for a whole page."""
 
 report_made = Signal()
 """Sent outside of transactions with `since` and `until` (times) while a report is made: a receiver that has something

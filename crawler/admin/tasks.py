@@ -1,65 +1,79 @@
-"""Crawl tasks: how far, how many, what is missing and why."""
+"""Crawl tasks: the list, and what stands at the addresses of one of them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Mapping
+from functools import partial
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
-from django.utils.text import capfirst
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from crawler import politeness
 from crawler.exceptions import CrawlerError
-from crawler.explaining import explain
-from crawler.fan_out import COUNTS
-from crawler.models import CrawlTask, TaskFailure
+from crawler.models import CrawlTask
 from crawler.tasks import cancel_task
-from crawlproject.templatetags.lamplighter import STATES, badge, num
+from crawlproject.templatetags.lamplighter import badge, num
 from crawlproject.web.admin import ReadOnlyAdmin, two_lines, when
+from crawlproject.web.bounded import BoundedAdmin
+from scheduling import wording
 from scheduling.exceptions import SchedulingError
 
-FAILURES = 50
-HOSTS = 50
-CHILDREN = 100
-TARGETS = 10
-"""Rows, and addresses, that the page of a crawl shows."""
+from .compare import compare_view
+from .task_page import again_view, cancel_view, live_view, page_view
 
 
 @admin.register(CrawlTask)
-class CrawlTaskAdmin(ReadOnlyAdmin[CrawlTask]):
-    list_display = ("named", "b_status", "started", "n_pages", "n_failed", "n_items", "changes", "message_line")
+class CrawlTaskAdmin(BoundedAdmin[CrawlTask], ReadOnlyAdmin[CrawlTask]):
+    list_display = ("named", "b_status", "started", "n_pages", "n_failed", "n_items", "changes", "message_")
     list_filter = ("status", "task_type", "spider")
     search_fields = ("task_id", "spider__name")
     search_help_text = gettext_lazy("Task id or spider")
     ordering = ("-id",)
     list_select_related = ("spider",)
     actions = ("cancel",)
-    fields = ("task_id",)
-    """The page of a crawl is our own template: see `render_change_form`."""
 
-    def render_change_form(
+    def get_urls(self) -> list[URLPattern]:
+        of_one = [
+            path(
+                f"<path:object_id>/{where}",
+                self.admin_site.admin_view(partial(view, self)),
+                name=f"crawler_crawltask_{name}",
+            )
+            for where, name, view in (
+                ("live/<slug:part>/", "live", live_view),
+                ("cancel/", "cancel", cancel_view),
+                ("again/", "again", again_view),
+            )
+        ]
+        compare = path(
+            "compare/", self.admin_site.admin_view(partial(compare_view, self)), name="crawler_crawltask_compare"
+        )
+        return [compare, *of_one, *super().get_urls()]
+
+    def change_view(
         self,
         request: HttpRequest,
-        context: dict[str, object],
-        add: bool = False,
-        change: bool = False,
+        object_id: str,
         form_url: str = "",
-        obj: CrawlTask | None = None,
+        extra_context: Mapping[str, object] | None = None,
     ) -> HttpResponse:
-        if obj is not None:
-            context |= _account(obj)
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        """Our own page: it is no form."""
+        if request.method == "POST":
+            raise PermissionDenied
+        return page_view(self, request, object_id)
+
+    def is_indexed(self, asked: Mapping[str, object]) -> bool:
+        return set(asked) in ({"status"}, {"spider"})
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CrawlTask]:
         # Each may be a hundred kilobytes, and a list shows neither.
-        return super().get_queryset(request).defer("hosts", "rules")
+        return super().get_queryset(request).defer("hosts", "rules", "headway")
 
     @admin.display(description=gettext_lazy("task"), ordering="id")
     def named(self, task: CrawlTask) -> SafeString:
@@ -100,9 +114,9 @@ class CrawlTaskAdmin(ReadOnlyAdmin[CrawlTask]):
         return format_html('<span class="ll-delta">{}</span>', marks) if parts else "–"
 
     @admin.display(description=gettext_lazy("message"))
-    def message_line(self, task: CrawlTask) -> str:
+    def message_(self, task: CrawlTask) -> str:
         """What the columns before do not say."""
-        return "" if task.status == CrawlTask.Status.COMPLETED else task.message[:200]
+        return "" if task.status == CrawlTask.Status.COMPLETED else wording.told(task.message)[:200]
 
     @admin.action(description=gettext_lazy("Cancel"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[CrawlTask]) -> None:
@@ -116,47 +130,3 @@ class CrawlTaskAdmin(ReadOnlyAdmin[CrawlTask]):
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("crawler.change_crawltask")
-
-
-def _account(task: CrawlTask) -> dict[str, object]:
-    """What the page of a crawl shows beside the row itself."""
-    explanation, manners = explain(task), politeness.report(task)
-    _word, picture, tone = STATES[explanation.verdict]
-    children = CrawlTask.objects.filter(parent=task).select_related("spider").defer("hosts", "rules", "reasons")
-    return {
-        "explanation": explanation,
-        "picture": picture,
-        "tone": tone,
-        "manners": manners,
-        "shown_hosts": [(_breakable(host.host), host) for host in manners.hosts[:HOSTS]],
-        "failures": TaskFailure.objects.filter(task=task).order_by("id")[:FAILURES],
-        "children": children.order_by("task_id")[:CHILDREN] if task.spider_id is None else (),
-        "about": list(_about(task)),
-        "counts": [(_label(name), getattr(task, name)) for name in COUNTS],
-    }
-
-
-def _about(task: CrawlTask) -> Iterator[tuple[str, object]]:
-    yield _label("task_type"), task.get_task_type_display()
-    if task.parent is not None:
-        address = reverse("admin:crawler_crawltask_change", args=[task.parent.pk])
-        yield _label("parent"), format_html('<a href="{}">{}</a>', address, task.parent.task_id)
-    if task.spider_version is not None:
-        yield _label("spider_version"), task.spider_version
-    if task.task_type == CrawlTask.Type.URLS:
-        yield _label("targets"), ", ".join(map(str, task.targets[:TARGETS]))
-    for label, moment in (
-        (_("Created at"), task.created_at), (_("Started at"), task.started_at), (_("Finished at"), task.finished_at)
-    ):  # fmt: skip
-        yield label, when(moment)
-    if task.message:
-        yield _label("message"), task.message
-
-
-def _breakable(host: str) -> SafeString:
-    """A name that a narrow column may break between its parts."""
-    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in re.split(r"(?<=[.:-])", host) if part))
-
-
-def _label(name: str) -> str:
-    return capfirst(str(CrawlTask._meta.get_field(name).verbose_name))  # type: ignore[union-attr]

@@ -72,6 +72,9 @@ class CrawlTask(models.Model):
     hosts = models.JSONField(
         _("hosts"), default=dict, blank=True, help_text=_("How each host was treated: see crawler.politeness.")
     )
+    headway = models.JSONField(
+        _("headway"), null=True, blank=True, help_text=_("What waits, and how fast it goes: see crawler.headway.")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import cast
+from typing import Protocol, cast
 
 from django import template
 from django.db.models import Model
@@ -26,6 +26,16 @@ from scheduling.durations import duration
 from scheduling.models import Process
 
 register = template.Library()
+
+
+class Link(Protocol):
+    """An entry of the navigation."""
+
+    @property
+    def url(self) -> str: ...
+
+
+Navigation = Iterable[tuple[object, Iterable[Link]]]
 
 # state → (word, icon, tone); a state shows all three, always
 STATES: Mapping[str, tuple[object, str, str]] = {
@@ -170,6 +180,24 @@ def here_and_now(value: datetime) -> str:
 
 
 @register.filter
+def local_day(value: datetime) -> str:
+    """“Wed 25 Nov” in the scheduler's zone."""
+    return day_of(localtime(value))
+
+
+@register.filter
+def log_time(value: datetime) -> str:
+    """“22:39:28.104” in the scheduler's zone."""
+    return localtime(value).strftime("%H:%M:%S.%f")[:-3]
+
+
+@register.filter
+def is_address(value: str) -> bool:
+    """Whether it may be opened: what is shown may be anything that a site wrote."""
+    return value.startswith(("http://", "https://"))
+
+
+@register.filter
 def exactly(value: datetime) -> str:
     """A moment as addresses name it."""
     return value.astimezone(UTC).isoformat()
@@ -207,7 +235,10 @@ def empty_list(opts: Options[Model]) -> Empty | None:
 
 @register.simple_tag(takes_context=True)
 def here(context: Mapping[str, object], prefix: str, exact: bool = False) -> SafeString:
-    """Marks the link of the page that one is on."""
-    request = cast(HttpRequest, context["request"])
-    current = request.path == prefix if exact else request.path.startswith(prefix)
+    """Marks the link of the page that one is on: of those that lead there, the longest."""
+    path = cast(HttpRequest, context["request"]).path
+    current = path == prefix if exact else path.startswith(prefix)
+    links = (link for _group, links in cast(Navigation, context.get("nav", ())) for link in links)
+    if current and any(len(link.url) > len(prefix) and path.startswith(link.url) for link in links):
+        current = False
     return mark_safe('aria-current="page"') if current else mark_safe("")

@@ -1,40 +1,85 @@
-"""Runs, to be read; cancel is the one thing that people do to them."""
+"""Runs: the list, and what stands at the addresses of one of them."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import partial
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.core.exceptions import PermissionDenied
+from django.db.models import BooleanField, Func, Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django_stubs_ext import StrOrPromise
 
-from crawlproject.templatetags.lamplighter import badge
-from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
-from scheduling import account, definitions
+from crawlproject.templatetags.lamplighter import badge, took
+from crawlproject.web.admin import ReadOnlyAdmin, two_lines, when
+from crawlproject.web.bounded import BoundedAdmin, BoundedChangeList
+from scheduling import definitions, wording
 from scheduling.account import Teller, did_not_run
-from scheduling.account.waiting import waiting_for
-from scheduling.exceptions import JobNotFound, SchedulingError
-from scheduling.models import JobRun, RunLog, ScheduledJob
-from scheduling.signals import RunAccount, run_shown
+from scheduling.exceptions import SchedulingError
+from scheduling.models import JobRun, ScheduledJob
+from scheduling.models.runs import UNWELL
+from scheduling.recent import HasEnded
+from scheduling.triggers.base import default_timezone
+from scheduling.triggers.zones import zone
 
 from .ended import EndedFilter
-from .head import address
+from .run_actions import again_view, cancel_view
+from .run_page import live_view, log_file_view, page_view
 
-if TYPE_CHECKING:
-    from django.contrib.admin.options import _FieldsetSpec as FieldsetSpec
-
-LOG_PIECES = 500
-RESULT, ERROR = gettext_lazy("Result"), gettext_lazy("Error")
 MOST_SCHEDULES = 200
 """In the filter; more are found by search."""
+State = JobRun.State
+
+
+class IsOneOf(Func):
+    """Whether a column is one of these words of ours, with the words in the statement itself.
+
+    SQLite uses a partial index only where its condition stands in the statement, word for word; see `HasEnded`.
+    """
+
+    template = "%(expressions)s IN (%(words)s)"
+    output_field = BooleanField()
+
+    def __init__(self, column: str, *words: str) -> None:
+        super().__init__(column, words=", ".join(f"'{word}'" for word in words))
+
+
+class Equals(Func):
+    """`IsOneOf` of one word, as the conditions of indexes write that."""
+
+    template = "%(expressions)s = '%(word)s'"
+    output_field = BooleanField()
+
+    def __init__(self, column: str, word: str) -> None:
+        super().__init__(column, word=word)
+
+
+class StateFilter(admin.SimpleListFilter):
+    """By state. Each but “succeeded”, which nearly all are, has an index that holds few rows."""
+
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[JobRun]) -> list[tuple[str, StrOrPromise]]:
+        return list(State.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[JobRun]) -> QuerySet[JobRun]:
+        state = self.value()
+        if state not in State.values:
+            return queryset
+        if state in UNWELL:
+            return queryset.filter(IsOneOf("state", *UNWELL), state=state)
+        if state == State.SUCCEEDED:
+            return queryset.filter(state=state)
+        # As a set of its own: SQLite would rather walk down all ids than sort the few that are active.
+        return queryset.filter(pk__in=JobRun.objects.filter(Equals("state", state)).values("pk"))
 
 
 class JobFilter(admin.SimpleListFilter):
@@ -51,8 +96,50 @@ class JobFilter(admin.SimpleListFilter):
         return queryset.filter(job_key=self.value()) if self.value() else queryset
 
 
-class ToldRuns(ChangeList):
+class DueFilter(admin.SimpleListFilter):
+    """By when they were due. No index has that moment alone, but ids follow the moments at which runs were queued.
+
+    Whatever was due within the last day was queued after the last run that had ended before it began. (Left out is a
+    one-off that was cancelled before that, while its moment was still to come.)
+    """
+
+    title = gettext_lazy("due")
+    parameter_name = "due"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[JobRun]) -> list[tuple[str, StrOrPromise]]:
+        return [
+            ("today", gettext_lazy("today")),
+            ("day", gettext_lazy("last 24 hours")),
+            ("week", gettext_lazy("last 7 days")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[JobRun]) -> QuerySet[JobRun]:
+        since = _since(self.value())
+        if since is None:
+            return queryset
+        ended = JobRun.objects.filter(HasEnded("state"), finished_at__lt=since)
+        before = ended.order_by("-finished_at").values_list("pk", flat=True).first()
+        if before is not None:
+            queryset = queryset.filter(pk__gt=before)
+        return queryset.filter(scheduled_time__gte=since)
+
+
+def _since(word: str | None) -> datetime | None:
+    now = timezone.localtime(timezone.now(), zone(default_timezone()))
+    known = {
+        "today": now.replace(hour=0, minute=0, second=0, microsecond=0),
+        "day": now - timedelta(days=1),
+        "week": now - timedelta(days=7),
+    }
+    return known.get(word or "")
+
+
+class ToldRuns(BoundedChangeList):
     """A page of runs; of those that did not run, why: what their words need is asked once for all."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Model]:
+        # A result and a traceback may be long, and no list shows them.
+        return super().get_queryset(request, exclude_parameters).defer("work", "data", "error")
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -63,142 +150,75 @@ class ToldRuns(ChangeList):
 
 
 @admin.register(JobRun)
-class JobRunAdmin(ReadOnlyAdmin[JobRun]):
-    list_display = ("named", "b_state", "due", "started", "n_seconds", "message_line")
-    list_filter = ("state", "cause", JobFilter, EndedFilter)
+class JobRunAdmin(BoundedAdmin[JobRun], ReadOnlyAdmin[JobRun]):
+    list_display = ("named", "b_state", "due", "started", "n_seconds", "message_")
+    list_filter = (StateFilter, JobFilter, "cause", DueFilter, EndedFilter)
     search_fields = ("job_key", "job_name")
     search_help_text = gettext_lazy("Id or name of a schedule")
     ordering = ("-id",)
     list_select_related = ("owner",)
     actions = ("cancel",)
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "why",
-                    "named",
-                    "b_state",
-                    "message",
-                    ("cause", "requested_by", "schedule"),
-                    ("ran_version", "code_version", "in_the_way"),
-                    ("scheduled_time", "available_at"),
-                    ("queued", "begun", "finished", "n_seconds"),
-                    ("retry_count", "recoveries", "owner"),
-                )
-            },
-        ),
-        (RESULT, {"fields": ("result",)}),
-        (ERROR, {"fields": ("error_type", "traceback")}),
-        (gettext_lazy("Log"), {"fields": ("log_text",)}),
-        (
-            gettext_lazy("Accounting"),
-            {
-                "fields": (
-                    ("missed_count", "missed_until"),
-                    ("coalesced_count", "coalesced_from"),
-                    ("claim", "slot", "exclusive_key"),
-                    ("cancel_requested_at", "cancel_requested_by"),
-                )
-            },
-        ),
-    )
-    readonly_fields = (
-        *("why", "named", "b_state", "schedule", "ran_version", "in_the_way"),
-        *("queued", "begun", "finished", "n_seconds", "result", "traceback", "log_text"),
-    )
 
-    def get_fieldsets(self, request: HttpRequest, obj: JobRun | None = None) -> FieldsetSpec:
-        """Without the sections that are empty."""
-        empty = []
-        if obj is not None and obj.data is None:
-            empty.append(RESULT)
-        if obj is not None and not obj.error_type and not obj.error:
-            empty.append(ERROR)
-        return [fieldset for fieldset in super().get_fieldsets(request, obj) if fieldset[0] not in empty]
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path(
+                f"<path:object_id>/{where}",
+                self.admin_site.admin_view(partial(view, self)),
+                name=f"scheduling_jobrun_{name}",
+            )
+            for where, name, view in (
+                ("live/<slug:part>/", "live", live_view),
+                ("log.txt", "log", log_file_view),
+                ("cancel/", "cancel", cancel_view),
+                ("again/", "again", again_view),
+            )
+        ]
+        return own + super().get_urls()
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: Mapping[str, object] | None = None,
+    ) -> HttpResponse:
+        """Our own page: it is no form."""
+        if request.method == "POST":
+            raise PermissionDenied
+        return page_view(self, request, object_id)
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ToldRuns]:
         return ToldRuns
+
+    def is_indexed(self, asked: Mapping[str, object]) -> bool:
+        if set(asked) == {"state"}:
+            return asked["state"] != State.SUCCEEDED
+        return set(asked) in ({"job"}, {"due"}, {"ended"})
 
     @admin.display(description=gettext_lazy("run"), ordering="id")
     def named(self, run: JobRun) -> SafeString:
         return two_lines(run.job_key, f"#{run.pk} · {run.get_cause_display()}")
 
-    @admin.display(description=gettext_lazy("state"), ordering="state")
+    @admin.display(description=gettext_lazy("state"))
     def b_state(self, run: JobRun) -> SafeString:
         return badge(run.state)
 
-    @admin.display(description=gettext_lazy("due"), ordering="scheduled_time")
+    @admin.display(description=gettext_lazy("due"))
     def due(self, run: JobRun) -> SafeString | str:
         return when(run.scheduled_time)
 
-    @admin.display(description=gettext_lazy("started"), ordering="started_at")
+    @admin.display(description=gettext_lazy("started"))
     def started(self, run: JobRun) -> SafeString | str:
         return when(run.started_at)
 
-    @admin.display(description=gettext_lazy("queued at"))
-    def queued(self, run: JobRun) -> SafeString | str:
-        return when(run.queued_at)
-
-    @admin.display(description=gettext_lazy("started at"))
-    def begun(self, run: JobRun) -> SafeString | str:
-        return when(run.started_at)
-
-    @admin.display(description=gettext_lazy("finished at"))
-    def finished(self, run: JobRun) -> SafeString | str:
-        return when(run.finished_at)
-
-    @admin.display(description=gettext_lazy("seconds"), ordering="execution_time")
+    @admin.display(description=gettext_lazy("took"))
     def n_seconds(self, run: JobRun) -> str:
-        return "–" if run.execution_time is None else f"{run.execution_time:.1f}"
+        return "–" if run.execution_time is None else took(run.execution_time)
 
     @admin.display(description=gettext_lazy("message"))
-    def message_line(self, run: JobRun) -> str:
+    def message_(self, run: JobRun) -> str:
         """Of a moment that did not run: why, in the reader's language."""
-        return (run.sentence or run.message)[:200]
-
-    @admin.display(description=gettext_lazy("in words"))
-    def why(self, run: JobRun) -> SafeString:
-        """The account of it, and what one can do."""
-        sentence, remedy = _told(run)
-        more = format_html_join(
-            "",
-            '<br>{} <a href="{}">{}</a>',
-            ((account.sentence, account.url, _("What is missing, and why")) for account in _accounts(run)),
-        )
-        return format_html("<b>{}</b> {}{}", sentence, remedy, more)
-
-    @admin.display(description=gettext_lazy("schedule"))
-    def schedule(self, run: JobRun) -> SafeString | str:
-        return _link(address("timeline", run.job), run.job.job_id) if run.job else run.job_key
-
-    @admin.display(description=gettext_lazy("definition version"))
-    def ran_version(self, run: JobRun) -> SafeString | str:
-        """The version that it ran, or would have run."""
-        if run.definition_version is None:
-            return "–"
-        if run.job is None or run.job.one_time:
-            return str(run.definition_version)
-        return _link(f"{address('history', run.job)}#v{run.definition_version}", str(run.definition_version))
-
-    @admin.display(description=gettext_lazy("in the way"))
-    def in_the_way(self, run: JobRun) -> SafeString | str:
-        if run.in_way is None:
-            return "–"
-        return _link(reverse("admin:scheduling_jobrun_change", args=[run.in_way]), f"#{run.in_way}")
-
-    @admin.display(description=gettext_lazy("result"))
-    def result(self, run: JobRun) -> SafeString | str:
-        return document(run.data) if run.data is not None else "–"
-
-    @admin.display(description=gettext_lazy("traceback"))
-    def traceback(self, run: JobRun) -> SafeString | str:
-        return format_html('<pre class="ll-log">{}</pre>', run.error) if run.error else "–"
-
-    @admin.display(description=gettext_lazy("log"))
-    def log_text(self, run: JobRun) -> SafeString | str:
-        pieces = list(RunLog.objects.filter(run=run).order_by("-seq").values_list("text", flat=True)[:LOG_PIECES])
-        return format_html('<pre class="ll-log" tabindex="0">{}</pre>', "\n".join(reversed(pieces))) if pieces else "–"
+        return (run.sentence or wording.told(run.message))[:200]
 
     @admin.action(description=gettext_lazy("Cancel"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[JobRun]) -> None:
@@ -212,25 +232,3 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("scheduling.change_jobrun")
-
-
-def _told(run: JobRun) -> tuple[str, str]:
-    """Sentence and remedy. A run that waits is asked what for; a moment that did not run, how things stood then."""
-    if run.state == JobRun.State.QUEUED:
-        waits = waiting_for(run, now=timezone.now(), clock=None)
-        return waits.sentence, waits.remedy
-    if did_not_run(run):
-        with suppress(JobNotFound):
-            told = account.explain(run.job_key, run.scheduled_time)
-            if told.run is not None and told.run.pk == run.pk:
-                return told.sentence, told.remedy
-    return Teller([run], now=timezone.now()).sentence(run), ""
-
-
-def _accounts(run: JobRun) -> list[RunAccount]:
-    answers: list[object] = [answer for _receiver, answer in run_shown.send(JobRun, run=run)]
-    return [answer for answer in answers if isinstance(answer, RunAccount)]
-
-
-def _link(url: str, text: str) -> SafeString:
-    return format_html('<a href="{}">{}</a>', url, text)

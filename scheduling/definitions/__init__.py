@@ -9,16 +9,27 @@ from .backfilling import Offer, Which, backfill, backfill_offers, backfill_range
 from .documents import JobValues, dump_job, dump_values, parse_job, values_of
 from .everything import pause_all, resume_all
 from .jobs import create_job, delete_job, pause_job, predefine, restore_rows, restore_version, resume_job, save_job
-from .runs import cancel_one_off, cancel_run, create_one_off, finish_one_off, run_now
+from .runs import (
+    Again,
+    can_run_again,
+    cancel_one_off,
+    cancel_run,
+    create_one_off,
+    finish_one_off,
+    run_again,
+    run_now,
+)
 from .versions import record_removal, record_version
 
 __all__ = [
+    "Again",
     "JobValues",
     "Offer",
     "Which",
     "backfill",
     "backfill_offers",
     "backfill_range",
+    "can_run_again",
     "cancel_one_off",
     "cancel_run",
     "create_job",
@@ -37,6 +48,7 @@ __all__ = [
     "restore_version",
     "resume_all",
     "resume_job",
+    "run_again",
     "run_now",
     "save_job",
     "values_of",

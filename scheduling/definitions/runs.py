@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.db import IntegrityError, transaction
@@ -44,6 +45,58 @@ def run_now(job_id: str, *, by: str = "") -> JobRun:
             raise RunConflict(f"Run #{waiting.pk} of “{job_id}” waits already; one is enough.") from error
         rows.tell("Run asked for", "run_asked", job_id=job_id, run_id=run.pk, by=by)
     return run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """What was asked for anew."""
+
+    job_id: str
+    """Of the schedule, or of the one-off that was made for it."""
+    run: JobRun | None
+    """None where a scheduler makes it in a moment."""
+
+
+def can_run_again(run: JobRun) -> bool:
+    """Whether it is still known what the run was to do: by its schedule, or by the work that it carries."""
+    return run.state in JobRun.TERMINAL and (_is_recurring(run) or _own_work(run) is not None)
+
+
+def run_again(run_id: int, *, by: str = "") -> Again:
+    """Ask for the work of a run that has ended once more: by its schedule as it is now, else by the work it carried.
+
+    Raises:
+        RunNotFound
+        RunConflict: it has not ended, nothing tells any more what it did, or such a run waits already.
+        UnknownHandler, InvalidJob: what it did cannot be done now.
+    """
+    run = JobRun.objects.select_related("job").filter(pk=run_id).first()
+    if run is None:
+        raise RunNotFound(run_id)
+    if run.state not in JobRun.TERMINAL:
+        raise RunConflict(f"Run #{run.pk} has not ended ({run.state}); cancel it, or wait for its end.")
+    if _is_recurring(run):
+        return Again(job_id=run.job_key, run=run_now(run.job_key, by=by))
+    work = _own_work(run)
+    if work is None:
+        raise RunConflict(f"The definition of run #{run.pk} is gone: nothing tells any more what it did.")
+    handler, job_data = work
+    job_id = f"again_{run.pk}_{timezone.now():%Y%m%d_%H%M%S}"
+    create_one_off(job_id=job_id, handler=handler, job_data=job_data, name=run.job_name, by=by)
+    return Again(job_id=job_id, run=None)
+
+
+def _is_recurring(run: JobRun) -> bool:
+    return run.job is not None and not run.job.one_time
+
+
+def _own_work(run: JobRun) -> tuple[str, Mapping[str, object]] | None:
+    """Handler and arguments of a run without a schedule."""
+    work = run.work if isinstance(run.work, Mapping) else {}
+    handler, job_data = work.get("handler"), work.get("job_data")
+    if not isinstance(handler, str) or not handler or not isinstance(job_data, Mapping):
+        return None
+    return handler, job_data
 
 
 def create_one_off(

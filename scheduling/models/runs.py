@@ -9,6 +9,9 @@ from django.utils.translation import gettext_lazy as _
 from .jobs import ScheduledJob
 from .processes import Process
 
+UNWELL = ("failed", "cancelled", "missed", "skipped")
+"""The states of ended runs that people look for, and that few have: `run_unwell` is an index of them."""
+
 
 class JobRun(models.Model):
     """The durable record of one firing or request, through to its end; also of one that was missed or skipped.
@@ -157,6 +160,8 @@ class JobRun(models.Model):
             models.Index(fields=["job_key", "scheduled_time"], condition=Q(job__isnull=True), name="run_key_moments"),
             # retention, reports
             models.Index(fields=["finished_at"], condition=~Q(state__in=["queued", "running"]), name="run_finished"),
+            # lists of them; a tick's new runs are not among them
+            models.Index(fields=["state", "-id"], condition=Q(state__in=UNWELL), name="run_unwell"),
         ]
 
     def __str__(self) -> str:

@@ -34,6 +34,8 @@ BIG_RULES = 64_000
 """Bytes of a robots.txt whose rules a host of a wide crawl does not keep to itself between two pages."""
 NOTE_EVERY = 10.0
 """Seconds between two checkpoints that store how the hosts were treated; the last one does so too."""
+FEW_HOSTS, NOTE_FEW_EVERY = 20, 1.0
+"""So few cost next to nothing: they are stored so often that people see them at work."""
 MAX_NAMED = 3
 """Hosts that are named in the crawl's last sentence."""
 LONGEST_NAP = 1.0
@@ -89,7 +91,7 @@ class Gate:
         self._clock = clock
         self._prepare = prepare
         self._politeness = Politeness()
-        self._note_at = clock() + NOTE_EVERY
+        self._note_at = clock() + NOTE_FEW_EVERY
         self._left: dict[Host, tuple[Reason, datetime]] = {}
         self._told: Counter[str] = Counter()
         """Pages that were left, as far as checkpoints were told."""
@@ -274,8 +276,8 @@ class Gate:
         batch.reasons += left - self._told
         self._told = left
         if now >= self._note_at or is_last:
-            self._note_at = now + NOTE_EVERY
             batch.hosts = self.hosts()
+            self._note_at = now + (NOTE_FEW_EVERY if len(batch.hosts) <= FEW_HOSTS else NOTE_EVERY)
 
     def stored(self, batch: Batch, answer: CheckpointAnswer) -> None:
         if self.budget is not None:

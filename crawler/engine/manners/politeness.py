@@ -20,7 +20,7 @@ OTHERS = ""
 
 _HIGHEST = frozenset({"peak_rate", "peak_concurrency", "longest_retry_after", "rules_delay"})
 _LOWEST = frozenset({"smallest_gap", "throttle_lowest"})
-_NEWEST = frozenset({"delay", "delay_by", "throttle_limit", "closed_by", "closed_until"})
+_NEWEST = frozenset({"delay", "delay_by", "in_use", "at_once", "throttle_limit", "closed_by", "closed_until"})
 
 
 @dataclass(slots=True)
@@ -35,6 +35,14 @@ class HostManners:
     """Most requests within a second."""
     peak_concurrency: int = 0
     """Most requests at once."""
+    in_use: int = 0
+    """Requests under way when this was noted, those of all crawls of the process at that host."""
+    at_once: int = 0
+    """How many there may be: what was in force last."""
+    answers: int = 0
+    """That were well."""
+    answer_seconds: float = 0.0
+    """How long those took together."""
     smallest_gap: float = inf
     """Between the starts of two requests."""
     delay: float = 0.0

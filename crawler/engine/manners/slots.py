@@ -113,8 +113,10 @@ class Guest:
 
     def answered(self, seconds: float) -> None:
         """The host answered well, after `seconds`, a request that has not been released yet."""
-        slot = self.slot
+        slot, manners = self.slot, self.manners
         slot.strikes = 0
+        manners.answers += 1
+        manners.answer_seconds += seconds
         if slot.throttle is not None and slot.throttle.answered(seconds, slot.active, slot.allowed):
             slot.settle()
 
@@ -176,6 +178,8 @@ class Guest:
     def note(self) -> None:
         """Write into the report what is in force."""
         slot, manners = self.slot, self.manners
+        manners.in_use = slot.active
+        manners.at_once = slot.concurrency
         manners.delay = slot.delay
         manners.delay_by = slot.delay_by(self)
         if slot.throttle is not None:
@@ -186,10 +190,10 @@ class Guest:
 
     def leave(self, now: float) -> None:
         """The crawl is over: its manners no longer bind the host, its open requests no longer count."""
-        self.note()
         slot = self.slot
         slot.active -= self.active
         self.active = 0
+        self.note()
         slot.drop(self, now)
 
 

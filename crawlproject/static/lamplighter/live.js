@@ -1,6 +1,7 @@
 /* Refreshes [data-poll] elements while the page is seen, so often that nothing is older than two seconds (or
    data-poll-seconds). Elements with the same address share one request; an answer may hold a part for each ([data-part]
-   names its id), else it is the content of all. Empty and 304: as it was. Logged out: no more questions. */
+   names its id), else it is the content of all. Empty and 304: as it was. Logged out: no more questions.
+   `X-Poll: over`: what is shown has ended; the whole page is asked for once more, unless somebody is typing in it. */
 'use strict';
 {
   const groups = new Map();
@@ -47,6 +48,10 @@
         seen = Date.now();
         age(elements, null);
         if (text) { mark = r.headers.get('ETag') || ''; fill(elements, text); }
+        if (r.headers.get('X-Poll') === 'over') {
+          clearInterval(timer);
+          if (!document.querySelector('main :is(input, textarea, select):focus')) location.reload();
+        }
       } else age(elements, Math.round((Date.now() - seen) / 1000));
     };
     timer = setInterval(ask, every);

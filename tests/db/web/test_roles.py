@@ -107,6 +107,16 @@ PAGES: list[tuple[str, str, str]] = [
     ("post", f"{JOB}/1/backfill/", "scheduling.operate_scheduledjob"),
     ("get", f"{JOB}/1/history/1/restore/", "scheduling.change_scheduledjob"),
     ("post", f"{JOB}/1/history/1/restore/", "scheduling.change_scheduledjob"),
+    ("get", f"{RUN}/1/live/log/", "scheduling.view_jobrun"),
+    ("get", f"{RUN}/1/log.txt", "scheduling.view_jobrun"),
+    ("get", f"{RUN}/1/cancel/", "scheduling.change_jobrun"),
+    ("post", f"{RUN}/1/cancel/", "scheduling.change_jobrun"),
+    ("post", f"{RUN}/1/again/", "scheduling.operate_scheduledjob"),
+    ("get", f"{TASK}/1/live/progress/", "crawler.view_crawltask"),
+    ("get", f"{TASK}/1/cancel/", "crawler.change_crawltask"),
+    ("post", f"{TASK}/1/cancel/", "crawler.change_crawltask"),
+    ("post", f"{TASK}/1/again/", "crawler.add_crawltask"),
+    ("get", f"{TASK}/compare/", "crawler.view_crawltask"),
     ("get", f"{USER}/1/password/", "auth.change_user"),
 ]  # fmt: skip
 OF_DJANGO = {"login", "logout", "password_change_done", "jsi18n", "autocomplete", "view_on_site", None}

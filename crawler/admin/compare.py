@@ -1,0 +1,198 @@
+"""Two crawls of one spider side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+
+from crawler.causes import Unit
+from crawler.contrast import Contrast, contrast, why_not
+from crawler.explanation import amount
+from crawler.item_contrast import ItemContrast, ItemLine, Lines, contrast_items
+from crawler.models import CrawlTask, Spider, TaskFailure
+from crawlproject.templatetags.lamplighter import is_address
+from crawlproject.web.admin import day_of
+from crawlproject.web.requests import MOST_DIGITS
+
+from .items import readable
+from .panels import workshop_of
+
+CHOICES = 50
+"""Crawls of the spider that can be chosen, the newest."""
+MOST_SPIDERS = 200
+
+Model = admin.ModelAdmin[CrawlTask]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    pk: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """What was asked for, the earlier crawl first; None where there is none."""
+
+    before: CrawlTask | None
+    after: CrawlTask | None
+    problem: str = ""
+
+
+def compare_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
+    """`?a=&b=`: numbers of two tasks, in any order; without them the last two of `?spider=`, or of the newest crawl."""
+    if not model_admin.has_view_permission(request):
+        raise PermissionDenied
+    asked = _asked(request)
+    spider = _spider(request, asked)
+    choices = list(_tasks().filter(spider=spider)[:CHOICES]) if spider is not None else []
+    pair = _pair(request, asked, choices)
+    found = items = None
+    example = ""
+    if pair.before is not None and pair.after is not None and not pair.problem:
+        found = contrast(pair.before, pair.after)
+        example = _example(found, request)
+        if request.user.has_perm("crawler.view_item"):
+            items = contrast_items(pair.before, pair.after, _between(pair.before, pair.after, choices))
+    context: dict[str, object] = {
+        "opts": model_admin.opts,
+        "title": _("Compare two crawls"),
+        "spider": spider,
+        "spiders": Spider.objects.order_by("name").values_list("pk", "name")[:MOST_SPIDERS],
+        "choices": [Choice(pk=task.pk, text=_name(task)) for task in _with(choices, pair)],
+        "pair": pair,
+        "found": found,
+        "example": example,
+        "kinds": _kinds(items),
+        "items": items,
+        "workshop": workshop_of(pair.after, request.user) if pair.after is not None else "",
+    }
+    request.current_app = model_admin.admin_site.name
+    return TemplateResponse(
+        request, "admin/crawler/crawltask/compare.html", {**model_admin.admin_site.each_context(request), **context}
+    )
+
+
+def _tasks() -> QuerySet[CrawlTask]:
+    """Crawls of one spider each, the newest first."""
+    tasks = CrawlTask.objects.filter(spider__isnull=False).exclude(task_type=CrawlTask.Type.URLS)
+    return tasks.select_related("spider", "run").defer("hosts", "headway", "run__data", "run__error").order_by("-pk")
+
+
+def _asked(request: HttpRequest) -> dict[str, CrawlTask]:
+    """By the parameter's name; what is no number of a crawl is left out."""
+    given = {name: request.GET.get(name, "") for name in ("a", "b")}
+    numbers = {name: int(text) for name, text in given.items() if text.isdecimal() and len(text) <= MOST_DIGITS}
+    if not numbers:
+        return {}
+    tasks = CrawlTask.objects.select_related("spider", "run").defer("hosts", "headway").in_bulk(numbers.values())
+    return {name: tasks[number] for name, number in numbers.items() if number in tasks}
+
+
+def _spider(request: HttpRequest, asked: dict[str, CrawlTask]) -> Spider | None:
+    task = asked.get("b") or asked.get("a")
+    if task is not None:
+        spider: Spider | None = task.spider
+        return spider
+    given = request.GET.get("spider", "")
+    if given.isdecimal() and len(given) <= MOST_DIGITS:
+        return Spider.objects.filter(pk=int(given)).first()
+    newest = _tasks().first()
+    return newest.spider if newest is not None else None
+
+
+def _pair(request: HttpRequest, asked: dict[str, CrawlTask], choices: list[CrawlTask]) -> Pair:
+    named = [name for name in ("a", "b") if request.GET.get(name)]
+    lost = [request.GET[name] for name in named if name not in asked]
+    if lost:
+        problem = _("There is no crawl task with the number “%(number)s” (any more).") % {"number": lost[0][:40]}
+        return Pair(before=asked.get("a"), after=asked.get("b"), problem=problem)
+    one, other = asked.get("a"), asked.get("b")
+    if other is None:
+        other = next((task for task in choices if one is None or task.pk > one.pk), None)
+    if one is None and other is not None:
+        one = next((task for task in choices if task.pk < other.pk), None)
+    if one is None or other is None:
+        return Pair(before=one, after=other)
+    before, after = (one, other) if one.pk <= other.pk else (other, one)
+    return Pair(before=before, after=after, problem=why_not(before, after))
+
+
+def _between(before: CrawlTask, after: CrawlTask, choices: list[CrawlTask]) -> list[CrawlTask] | None:
+    """The crawls between the two; None where they reach back further than the list."""
+    if not any(task.pk <= before.pk for task in choices):
+        return None
+    return [task for task in choices if before.pk < task.pk < after.pk]
+
+
+def _with(choices: list[CrawlTask], pair: Pair) -> list[CrawlTask]:
+    """The list, and what was asked for where that is older."""
+    known = {task.pk for task in choices}
+    return [*choices, *(task for task in (pair.after, pair.before) if task is not None and task.pk not in known)]
+
+
+def _name(task: CrawlTask) -> str:
+    at = localtime(task.started_at or task.created_at)
+    return f"{day_of(at)} {at:%H:%M} · {task.get_status_display()} · {amount(Unit.PAGES, task.pages)}"
+
+
+def _example(found: Contrast, request: HttpRequest) -> str:
+    """Address of the workshop with a page that shows the likeliest reason."""
+    workshop = workshop_of(found.after, request.user)
+    if not workshop or not found.likely.reasons:
+        return ""
+    failures = TaskFailure.objects.filter(task=found.after, reason__in=found.likely.reasons[:10])
+    url = failures.order_by("pk").values_list("url", flat=True).first() or ""
+    return f"{workshop}?{urlencode({'url': url})}" if is_address(url) else ""
+
+
+# --- items ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """An item as the page lists it."""
+
+    line: ItemLine
+    key: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A card of items."""
+
+    name: str
+    title: str
+    none: str
+    lines: Lines
+    items: list[Named]
+
+
+def _kinds(items: ItemContrast | None) -> list[Kind]:
+    if items is None:
+        return []
+    return [
+        Kind(name=name, title=title, none=none, lines=lines, items=[_named(line) for line in lines.shown])
+        for name, title, none, lines in (
+            ("changed", _("Changed"), _("No item has another value."), items.changed),
+            ("unseen", _("Not seen in the later crawl"), _("Every item that is present was seen."), items.unseen),
+            ("added", _("New"), _("No item came."), items.added),
+            ("gone", _("Gone"), _("No item went."), items.gone),
+        )
+    ]
+
+
+def _named(line: ItemLine) -> Named:
+    return Named(
+        line=line, key=readable(line.key)[:120] or "–", url=reverse("admin:crawler_item_change", args=[line.pk])
+    )

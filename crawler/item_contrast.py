@@ -1,0 +1,247 @@
+"""What became of a spider's items between two of its crawls.
+
+Known for any two crawls, from the versions of items: which came, and whose value at the end of the later crawl is not
+what it was at the end of the earlier one, field by field. Crawls of a spider follow each other, so what the crawls
+between them did is in it.
+
+Known of items that went: when. An item that went and has come back since is not told: its row says only how it is now.
+
+Known of *why*, from the pages: what a page said to the newest crawl that reached it. So the reasons are whole where the
+later crawl is the spider's newest; where one came after it, pages that it reached say nothing of before, and the reason
+is given as not known. Nothing is guessed: an item whose page was read and gives it no more has no page any more, and it
+is not known which of its fields was missing there; the crawl's own counts say that for all pages together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from .causes import cause_of
+from .engine.records import PageState
+from .models import CrawlTask, Item, ItemVersion, Page
+
+SHOWN = 100
+"""Items of each kind."""
+LOOKED_AT = 20_000
+"""Items that were written since the earlier crawl, the first ones, and pages that failed or were not reached."""
+MOST_FIELDS = 8
+"""Of one item."""
+MOST_CHARACTERS = 160
+"""Of one value."""
+_UNREAD = (PageState.FAILED.value, PageState.REFUSED.value, PageState.PENDING.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    name: str
+    before: str | None
+    """None: it was not there."""
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemLine:
+    pk: int
+    type: str
+    key: str
+    """Canonical JSON."""
+    changes: tuple[FieldChange, ...] = ()
+    more_changes: int = 0
+    """Fields that differ and are not among these."""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """Items of one kind."""
+
+    shown: list[ItemLine] = field(default_factory=list)
+    total: int | None = None
+    """How many there are; None: more than are shown, and counting them would take long."""
+
+    @property
+    def is_cut(self) -> bool:
+        return self.total is None or self.total > len(self.shown)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemContrast:
+    added: Lines
+    changed: Lines
+    gone: Lines
+    unseen: Lines
+    """There before, not marked as gone, and not given by the later crawl."""
+    has_later: bool
+    """Whether a crawl came after: then some reasons, and some of the unseen, are not known any more."""
+    is_sample: bool
+    """Whether more items were written in between than were looked at."""
+
+
+def contrast_items(before: CrawlTask, after: CrawlTask, between: Sequence[CrawlTask] | None) -> ItemContrast:
+    """Look at the items; seven queries. `between`: the crawls between the two; None where they are not known."""
+    since, until = _end(before), _end(after)
+    has_later = CrawlTask.objects.filter(spider=after.spider_id, pk__gt=after.pk).exists()
+    written = _written(after, since)
+    added = [pk for pk, first_seen in written if since < first_seen <= until]
+    older = [pk for pk, first_seen in written if first_seen <= since]
+    changed = _changed(older[: SHOWN * 5], since, until)
+    is_direct = between is not None and not between
+    is_sample = len(written) >= LOOKED_AT
+    gone = list(_gone(after, since, until)[: SHOWN + 1])
+    values = {item.pk: item for item in Item.objects.filter(pk__in=added[:SHOWN]).only("pk", "type", "key")}
+    new = None if between is None else after.items_new + sum(task.items_new for task in between)
+    return ItemContrast(
+        added=Lines(
+            shown=[_line(values[pk]) for pk in added[:SHOWN] if pk in values],
+            total=new if new is not None and new >= len(added) else _counted(len(added), is_sample=is_sample),
+        ),
+        changed=Lines(
+            shown=changed[:SHOWN],
+            total=_total(len(changed), after.items_changed if is_direct else None, is_whole=len(older) <= SHOWN * 5),
+        ),
+        gone=Lines(
+            shown=[_line(item, _why(item.page, after)) for item in gone[:SHOWN]],
+            total=_total(len(gone), after.items_gone if is_direct else None, is_whole=len(gone) <= SHOWN),
+        ),
+        unseen=_unseen(before, after, since),
+        has_later=has_later,
+        is_sample=is_sample,
+    )
+
+
+def _end(task: CrawlTask) -> datetime:
+    return task.finished_at or timezone.now()
+
+
+def _written(after: CrawlTask, since: datetime) -> list[tuple[int, datetime]]:
+    """Items that were written since, with when each was seen first: by the index of the spider's changes."""
+    items = Item.objects.filter(spider=after.spider_id, changed_at__gt=since).order_by("changed_at")
+    return list(items.values_list("pk", "first_seen_at")[:LOOKED_AT])
+
+
+def _counted(found: int, *, is_sample: bool) -> int | None:
+    return None if is_sample else found
+
+
+def _total(found: int, told: int | None, *, is_whole: bool) -> int | None:
+    """What was counted here; else what the crawl counted, where that is not less than what is seen."""
+    if is_whole:
+        return found
+    return told if told is not None and told >= found else None
+
+
+# --- changed ----------------------------------------------------------------------------------------------------------
+
+
+def _changed(pks: Sequence[int], since: datetime, until: datetime) -> list[ItemLine]:
+    """Of these, those whose values at the two moments differ."""
+    items = {item.pk: item for item in Item.objects.filter(pk__in=pks).only("pk", "type", "key", "data", "changed_at")}
+    then, now = _values_at(pks, since, until)
+    found = []
+    for pk in pks:
+        item = items.get(pk)
+        if item is None or pk not in then:
+            continue
+        value = item.data if item.changed_at <= until else now.get(pk)
+        changes = list(field_changes(then[pk], value)) if value is not None else []
+        if changes:
+            line = _line(item)
+            found.append(
+                ItemLine(
+                    pk=line.pk,
+                    type=line.type,
+                    key=line.key,
+                    changes=tuple(changes[:MOST_FIELDS]),
+                    more_changes=max(0, len(changes) - MOST_FIELDS),
+                )
+            )
+    return found
+
+
+def _values_at(
+    pks: Sequence[int], since: datetime, until: datetime
+) -> tuple[dict[int, Mapping[str, object]], dict[int, Mapping[str, object]]]:
+    """Superseded values that held at each of the two moments, by item."""
+    at_since = Q(valid_from__lte=since, valid_to__gt=since)
+    at_until = Q(valid_from__lte=until, valid_to__gt=until)
+    rows = ItemVersion.objects.filter(at_since | at_until, item__in=pks)
+    then: dict[int, Mapping[str, object]] = {}
+    now: dict[int, Mapping[str, object]] = {}
+    for pk, valid_from, valid_to, data in rows.values_list("item_id", "valid_from", "valid_to", "data"):
+        if valid_from <= since < valid_to:
+            then[pk] = data
+        if valid_from <= until < valid_to:
+            now[pk] = data
+    return then, now
+
+
+def field_changes(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[FieldChange]:
+    """The fields that differ, in the order of the later value, then of what went."""
+    for name in [*after, *(name for name in before if name not in after)]:
+        if name not in before or name not in after or before[name] != after[name]:
+            yield FieldChange(
+                name=name,
+                before=_shown(before[name]) if name in before else None,
+                after=_shown(after[name]) if name in after else None,
+            )
+
+
+def _shown(value: object) -> str:
+    text = "–" if value is None else str(value)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
+
+
+# --- gone, and not seen -----------------------------------------------------------------------------------------------
+
+
+def _gone(after: CrawlTask, since: datetime, until: datetime) -> QuerySet[Item]:
+    gone = Item.objects.filter(spider=after.spider_id, gone_at__gt=since, gone_at__lte=until)
+    return _with_page(gone).order_by("gone_at", "pk")
+
+
+def _unseen(before: CrawlTask, after: CrawlTask, since: datetime) -> Lines:
+    """Through the pages: those that the later crawl could not read, and those that only the earlier one has reached."""
+    unread = Page.objects.filter(task=after.pk, state__in=_UNREAD).order_by("pk").values("pk")[:LOOKED_AT]
+    unreached = Page.objects.filter(task=before.pk).order_by("pk").values("pk")[:LOOKED_AT]
+    found: list[Item] = []
+    for pages in (unread, unreached):
+        present = Item.objects.filter(page__in=pages, gone_at=None, first_seen_at__lte=since)
+        found += _with_page(present).order_by("pk")[: SHOWN + 1 - len(found)]
+    lines = [_line(item, _why(item.page, after)) for item in found[:SHOWN]]
+    return Lines(shown=lines, total=len(found) if len(found) <= SHOWN else None)
+
+
+def _with_page(items: QuerySet[Item]) -> QuerySet[Item]:
+    pages = ("page__url", "page__task", "page__state", "page__status_code", "page__reason", "page__redirected_to")
+    return items.select_related("page").only("pk", "type", "key", "page_id", *pages)
+
+
+def _why(page: Page | None, after: CrawlTask) -> str:
+    """Why the later crawl did not give an item of this page."""
+    if page is None:
+        return _("Its page was read and gives it no more.")
+    if page.task_id is not None and page.task_id > after.pk:
+        return _("Not known any more: a later crawl has been at its page.")
+    if page.task_id != after.pk:
+        return _("Its page was not reached.")
+    title = cause_of(page.reason).title if page.reason else ""
+    if page.state == PageState.REDIRECTED:
+        return _("Its page leads to another one now: %(url)s") % {"url": page.redirected_to[:MOST_CHARACTERS]}
+    if page.state == PageState.FAILED:
+        status = f" ({page.status_code})" if page.status_code else ""
+        return _("Its page failed: %(title)s%(status)s.") % {"title": title, "status": status}
+    if page.state == PageState.REFUSED:
+        return _("Its page was not asked for: %(title)s.") % {"title": title}
+    if page.state == PageState.PENDING:
+        return _("The crawl ended before it came to its page.")
+    return _("Its page was read and gives it no more.")
+
+
+def _line(item: Item, why: str = "") -> ItemLine:
+    return ItemLine(pk=item.pk, type=item.type, key=item.key, why=why)
