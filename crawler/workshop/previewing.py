@@ -30,7 +30,7 @@ from .linkverdicts import LinksView, first_hashes, links_view
 from .samples import SAMPLES, Sample, WorkshopBusy, manner_of
 from .wording import told
 
-SECONDS = 3.0
+SECONDS = 5.0
 """For the reading of a page, which takes some milliseconds: a crawl would give a big one more."""
 PROBLEMS_SHOWN = 5
 MAX_STARTS = 100
