@@ -27,6 +27,13 @@ class HasEnded(Func):
     output_field = BooleanField()
 
 
+class IsRunning(Func):
+    """`IsRunning("state")`: the condition of the indexes of what runs, word for word, for the same reason."""
+
+    template = "%(expressions)s = 'running'"
+    output_field = BooleanField()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """What ended within a time up to now."""

@@ -1,7 +1,7 @@
 """What is counted, in one statement: sums of past hours, what ended since, the last day, what is overdue, the items.
 
 No part of it reads a whole table. The sums are those of `scheduling.hours` and `crawler.item_hours`; of runs that are
-not summed up yet, and of the last day, the newest `MOST_RUNS` are looked at, through the index of what has ended.
+not summed up yet the newest `MOST_RUNS` are looked at, through the index of what has ended.
 """
 
 from __future__ import annotations
@@ -39,10 +39,12 @@ SELECT 'since', {minute}, state, number, 0, 0, 0, 0 FROM (
     ) newest GROUP BY 1, 2
 ) minutes
 UNION ALL
-SELECT 'day', 0, state, count(*), 0, 0, 0, 0 FROM (
+SELECT 'edge', 0, state, count(*), 0, 0, 0, 0 FROM (
     SELECT state FROM scheduling_jobrun
-    WHERE NOT (state IN ('queued', 'running')) AND finished_at >= %s ORDER BY finished_at DESC LIMIT %s
-) of_day GROUP BY state
+    WHERE NOT (state IN ('queued', 'running')) AND finished_at >= %s AND finished_at < (
+        SELECT COALESCE(MIN(start_at), %s) FROM scheduling_runhour WHERE start_at >= %s AND counted_at <= %s
+    ) ORDER BY finished_at DESC LIMIT %s
+) of_edge GROUP BY state
 UNION ALL
 SELECT 'last_hour', 0, state, count(*), 0, 0, 0, 0 FROM (
     SELECT state FROM scheduling_jobrun
@@ -118,84 +120,111 @@ class Numbers:
     """How many of them had changes in these hours."""
     overdue_since: datetime | None
     """Since when the most overdue job has been due, or saved with a moment in the past; None: nothing is due."""
-
-    @property
-    def is_sample(self) -> bool:
-        """Whether more runs ended in the last 24 hours than were looked at."""
-        return self.last_day.total() >= MOST_RUNS
+    is_sample: bool
+    """Whether more runs ended than were looked at, because they are not summed up."""
 
 
 def numbers(now: datetime) -> Numbers:
     """One statement."""
     days = list(_days(now))
     first = _midnight(days[0])
-    day_ago = hour_of(now - DAY + HOUR)
     at = rawsql.moment
     parameters: list[rawsql.Param] = [
         *(at(first), at(now)),
         *(at(first), at(first), at(now), MOST_RUNS),
-        *(at(now - DAY), MOST_RUNS),
+        *(at(now - DAY), at(now + HOUR), at(now - DAY), at(now), MOST_RUNS),
         *(at(now - HOUR), MOST_OF_HOUR),
-        *(at(first), at(day_ago), at(now)),
+        *(at(first), at(_day_ago(now)), at(now)),
     ]
     with connection.cursor() as cursor:
         cursor.execute(_SQL.format(**_DIALECT[connection.vendor], most_overdue=MOST_OVERDUE), parameters)
         rows = cursor.fetchall()
-    return _read(cast("list[_Row]", rows), days, day_ago)
+    return _read(cast("list[_Row]", rows), days, now)
 
 
 _Row = tuple[str, int, str, int, int, int, int, int]
 
 
-def _read(rows: Iterable[_Row], days: list[date], day_ago: datetime) -> Numbers:
-    runs = {day: DayOfRuns(day) for day in days}
-    items = {day: DayOfItems(day) for day in days}
-    counts: dict[str, Counter[str]] = {"day": Counter(), "last_hour": Counter()}
-    single = {"now": 0, "spiders": 0}
-    changed_in_day = 0
-    overdue: list[datetime] = []
+def _read(rows: Iterable[_Row], days: list[date], now: datetime) -> Numbers:
+    reading = _Reading(days, now)
     for part, seconds, word, *found in rows:
         values = [int(value) for value in found]  # PostgreSQL's sums are decimals
-        if part in counts:
-            counts[part][word] += values[0]
-            continue
-        if part in single:
-            single[part] = values[0]
-            continue
-        moment = datetime.fromtimestamp(seconds, UTC)
-        if part == "overdue":
-            overdue.append(moment)
-            continue
-        day = timezone.localtime(moment, timezone.get_default_timezone()).date()
-        if part == "items":
-            _add(items.get(day), values)
-            changed_in_day += values[1] if moment >= day_ago else 0
-        elif day in runs:
-            added = {word: values[0]} if part == "since" else dict(zip(STATES, values, strict=True))
-            runs[day].counts.update(added)
-    return Numbers(
-        runs=tuple(runs.values()),
-        items=tuple(items.values()),
-        last_day=counts["day"],
-        last_hour=counts["last_hour"],
-        items_now=single["now"],
-        changed_in_day=changed_in_day,
-        changed_spiders=single["spiders"],
-        overdue_since=min(overdue, default=None),
-    )
+        reading.take(part, datetime.fromtimestamp(seconds, UTC), word, values)
+    return reading.numbers()
 
 
-def _add(day: DayOfItems | None, values: list[int]) -> None:
-    if day is not None:
+class _Reading:
+    """The rows, part by part."""
+
+    def __init__(self, days: list[date], now: datetime) -> None:
+        self._now = now
+        self._runs = {day: DayOfRuns(day) for day in days}
+        self._items = {day: DayOfItems(day) for day in days}
+        self._counts: dict[str, Counter[str]] = {name: Counter() for name in ("edge", "last_hour", "whole", "since")}
+        self._single = {"now": 0, "spiders": 0, "changed": 0}
+        self._overdue: list[datetime] = []
+
+    def take(self, part: str, moment: datetime, word: str, values: list[int]) -> None:
+        if part in self._single:
+            self._single[part] = values[0]
+        elif part == "overdue":
+            self._overdue.append(moment)
+        elif part == "items":
+            self._take_items(moment, values)
+        elif part == "runs":
+            self._take_runs("whole", moment, dict(zip(STATES, values, strict=True)))
+        elif part == "since":
+            self._take_runs("since", moment, {word: values[0]})
+        else:
+            self._counts[part][word] += values[0]
+
+    def _take_runs(self, part: str, moment: datetime, counts: dict[str, int]) -> None:
+        day = self._runs.get(_day_of(moment))
+        if day is not None:
+            day.counts.update(counts)
+        if part == "since" or moment >= self._now - DAY:
+            self._counts[part].update(counts)
+
+    def _take_items(self, moment: datetime, values: list[int]) -> None:
         added, changed, gone, returned, _nothing = values
-        day.added += added
-        day.changed += changed
-        day.gone += gone
-        day.returned += returned
+        if moment >= _day_ago(self._now):
+            self._single["changed"] += changed
+        day = self._items.get(_day_of(moment))
+        if day is not None:
+            day.added += added
+            day.changed += changed
+            day.gone += gone
+            day.returned += returned
+
+    def numbers(self) -> Numbers:
+        """The last 24 hours are their first, broken hour (`edge`), the sums of whole ones, and what ended since;
+        without sums all of it is the edge.
+        """
+        edge, whole, since = (self._counts[name] for name in ("edge", "whole", "since"))
+        return Numbers(
+            runs=tuple(self._runs.values()),
+            items=tuple(self._items.values()),
+            last_day=edge + whole + since if whole else edge,
+            last_hour=self._counts["last_hour"],
+            items_now=self._single["now"],
+            changed_in_day=self._single["changed"],
+            changed_spiders=self._single["spiders"],
+            overdue_since=min(self._overdue, default=None),
+            is_sample=max(edge.total(), since.total()) >= MOST_RUNS,
+        )
+
+
+def _day_of(moment: datetime) -> date:
+    return timezone.localtime(moment, timezone.get_default_timezone()).date()
+
+
+def _day_ago(now: datetime) -> datetime:
+    """Of items whole hours alone are known: the last 23, and the one that is begun."""
+    return hour_of(now - DAY + HOUR)
 
 
 def _days(now: datetime) -> Iterable[date]:
-    today = timezone.localtime(now, timezone.get_default_timezone()).date()
+    today = _day_of(now)
     return (today - timedelta(days=before) for before in range(DAYS - 1, -1, -1))
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from crawler.models import CrawlTask
 from scheduling.models import JobRun
+from scheduling.recent import IsRunning
 
 SHOWN = 12
 MOST_WAITING = 10_000
@@ -53,7 +54,7 @@ def running(now: datetime) -> list[Progress]:
     before = CrawlTask.objects.filter(spider=OuterRef("crawl_task__spider"), status=CrawlTask.Status.COMPLETED)
     before = before.exclude(task_type=CrawlTask.Type.URLS).order_by("-id")
     through = F("pages") + F("pages_redirected") + F("pages_refused")
-    rows = JobRun.objects.filter(state=JobRun.State.RUNNING).order_by("id")
+    rows = JobRun.objects.filter(IsRunning("state")).order_by("started_at", "id")
     values = rows.annotate(
         waiting=RawSQL(_WAITING, [], output_field=IntegerField()),  # noqa: S611
         before=Subquery(before.values(through=through)[:1], output_field=IntegerField()),

@@ -45,7 +45,8 @@ def assert_sums_are_a_plain_count() -> None:
     rows: Sequence[RunHour] = list(RunHour.objects.order_by("start_at"))
     assert rows
     assert all(before.end_at == after.start_at for before, after in pairwise(rows))
-    ended = list(JobRun.objects.filter(state__in=STATES).values_list("finished_at", "state"))
+    runs = JobRun.objects.filter(state__in=STATES).values_list("finished_at", "state")
+    ended = [(at, state) for at, state in runs if at is not None]
     for row in rows:
         counted = Counter(state for at, state in ended if row.start_at <= at < row.end_at)
         assert {state: getattr(row, state) for state in STATES} == {state: counted[state] for state in STATES}

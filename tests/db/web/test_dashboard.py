@@ -292,8 +292,9 @@ def make_crawl(process: Process, spider: Spider, **fields: object) -> CrawlTask:
 
 
 def test_a_first_crawl_has_no_size_yet(web: Client, scheduler: Process) -> None:
-    task = make_crawl(scheduler, make_spider(), pages=412, items=398)
-    make_page(task.spider, task=task, state="pending")
+    spider = make_spider()
+    task = make_crawl(scheduler, spider, pages=412, items=398)
+    make_page(spider, task=task, state="pending")
     [told] = web.get("/admin/").context["running"]
     assert (told.done, told.expected, told.rate) == (412, None, "4.1")
     assert told.words == "412 pages · size not known yet"
