@@ -5,16 +5,15 @@
   const form = document.getElementById('spider_form'), part = document.getElementById('w-part');
   const actions = ['_add', '_remove', '_up', '_down'];
   const kinds = /-(type|source_how)$/;
-  let turn = 0, dirty = false, hasFailed = false;
+  let edits = 0, busy = 0, chain = Promise.resolve(), dirty = 'unsaved' in form.dataset, hasFailed = false;
 
-  const refresh = async (name, value, focus) => {
-    const mine = ++turn, data = new FormData(form);
+  const ask = async (name, value, focus) => {
+    const before = edits, data = new FormData(form);
     data.append(name, value);
     const answer = await fetch(form.action, { method: 'POST', body: data, headers: { 'X-Requested-With': 'fetch' } }).catch(() => null);
-    if (mine !== turn) return true;
     if (!answer || !answer.ok || answer.redirected) return false;
     const text = await answer.text();
-    if (mine !== turn) return true;
+    if (edits !== before) return ask(name, value, focus); // what was typed meanwhile is not in the answer
     const open = [...part.querySelectorAll('details[data-section][open]')].map((d) => d.dataset.section);
     part.innerHTML = text;
     open.forEach((section) => { const d = part.querySelector(`details[data-section=${section}]`); if (d) d.open = true; });
@@ -23,13 +22,20 @@
     form.dispatchEvent(new Event('input', { bubbles: true }));
     return true;
   };
+  // One after the other: each is asked with what the one before has made of the form.
+  const refresh = (name, value, focus) => {
+    busy += 1;
+    chain = chain.then(() => ask(name, value, focus)).catch(() => false).finally(() => { busy -= 1; });
+    return chain;
+  };
 
   if (part && part.dataset.tab === 'form') {
     form.addEventListener('submit', async (event) => {
-      const button = event.submitter;
-      if (!button || !actions.includes(button.name) || hasFailed) return;
+      const button = event.submitter, checks = button && button.name === '_tab' && button.value === 'form';
+      if (!button || !(actions.includes(button.name) || checks) || hasFailed) return;
       event.preventDefault();
-      if (await refresh(button.name, button.value)) return;
+      if (busy && button.name !== '_add') return; // a second click means the row that was there
+      if (await refresh(button.name, button.value, checks && document.activeElement.id)) return;
       hasFailed = true; // the page itself says why
       form.requestSubmit(button);
     });
@@ -50,7 +56,7 @@
   form.addEventListener('click', (event) => { const a = event.target.closest('a[href^="#"]'); if (a && a.hash === location.hash) unfold(); });
 
   // What is not saved is not left by mistake.
-  form.addEventListener('input', (event) => { if (event.isTrusted) dirty = true; });
-  form.addEventListener('submit', () => { dirty = false; });
+  form.addEventListener('input', (event) => { if (event.isTrusted) { dirty = true; edits += 1; } });
+  form.addEventListener('submit', (event) => { if (!event.defaultPrevented) dirty = false; });
   window.addEventListener('beforeunload', (event) => { if (dirty) event.preventDefault(); });
 }
