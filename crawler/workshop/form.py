@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from crawler.engine.errors import DefinitionProblem
 from crawler.engine.records import Json
 
-from .form_parts import ON, Inputs, rows_of
+from .form_parts import ON, Inputs, rows_of, text_of
 from .form_shape import FIELD, FOLLOW, ITEM, SPIDER
 from .places import parts_of
 
@@ -22,6 +22,10 @@ PREFIX = "w"
 MAX_INPUTS = 5_000
 """Of a form: browsers send no more than the setting DATA_UPLOAD_MAX_NUMBER_FIELDS allows. Larger ones stay YAML."""
 _ROW = re.compile(r"[0-9]{1,6}")
+_POINTED = re.compile(
+    r"w-(?P<rows>follow(?=-\d+$)|items(?=-\d+-))-(?P<index>\d{1,6})(?:-fields-(?P<field>\d{1,6})|-(?P<each>each))?",
+    re.ASCII,
+)
 _NAMED_VALUE: Inputs = {"name": "", "value_how": "text", "value": ""}
 _NEW_FIELD: Inputs = {"name": "", "is_key": "", **FIELD.show({})}
 NEW_ROWS: Mapping[str, Inputs] = {
@@ -126,6 +130,24 @@ class Form:
         if isinstance(problem, DraftProblem):
             return problem.control
         return SPIDER.locate(self.inputs, parts_of(problem.place, document), PREFIX)
+
+    def place_of(self, path: str) -> tuple[str | int, ...] | None:
+        """The place of what a button beside it points at: a field's row, ``w-items-0-fields-2``, the rule of
+        ``w-follow-0``, what a kind of item is for each of, ``w-items-0-each``. None: there is no such thing, or it has
+        no name yet."""
+        found = _POINTED.fullmatch(path)
+        if found is None:
+            return None
+        rows = rows_of(self.inputs, found["rows"])
+        index = int(found["index"])
+        if index >= len(rows):
+            return None
+        if found["field"] is None:
+            return (found["rows"], index, "each") if found["each"] else (found["rows"], index)
+        fields = rows_of(rows[index], "fields")
+        field = int(found["field"])
+        name = text_of(fields[field], "name") if field < len(fields) else ""
+        return (found["rows"], index, "fields", name) if name else None
 
     def rows_in(self, path: str) -> int:
         """How many rows a list has, ``w-items-0-fields``; 0 where there is no such list."""

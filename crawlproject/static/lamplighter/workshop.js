@@ -4,7 +4,7 @@
 {
   const form = document.getElementById('spider_form'), part = document.getElementById('w-part');
   const actions = ['_add', '_remove', '_up', '_down'];
-  const kinds = /-(type|source_how)$/;
+  const kinds = /-(type|source_how|each_how)$/;
   let edits = 0, busy = 0, chain = Promise.resolve(), dirty = 'unsaved' in form.dataset, hasFailed = false;
 
   const ask = async (name, value, focus) => {

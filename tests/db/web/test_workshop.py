@@ -214,11 +214,31 @@ def test_rows_change_by_buttons_and_the_focus_follows(
     assert re.findall(r'id="w-items-0-fields-\d+-name" name="\S+" value="(\w*)"', as_part) == names
 
 
-def test_a_field_that_is_picked_by_pointing_takes_the_draft_along(web: Client, spider: Spider) -> None:
-    data = inputs_of(web.get(path_of(spider)))
-    answer = web.post(path_of(spider), data | {"w-category": "new", "_pick": "w-items-0-fields-0"})
+@pytest.mark.parametrize(
+    ("button", "aim"),
+    [
+        ("w-items-0-fields-1", '["items",0,"fields","cost"]'),
+        ("w-items-0-each", '["items",0,"each"]'),
+        ("w-follow-0", '["follow",0]'),
+    ],
+)
+def test_what_is_picked_by_pointing_takes_the_draft_along(web: Client, spider: Spider, button: str, aim: str) -> None:
+    data = inputs_of(web.get(path_of(spider))) | {"w-category": "new", "w-items-0-fields-1-name": "cost"}
+    answer = web.post(path_of(spider), data | {"_point": button})
     assert answer.context["tab"] == "pick"
     assert yaml.safe_load(inputs_of(answer)["text"])["category"] == "new"
+    assert inputs_of(answer)["pick_aim"].replace(", ", ",") == aim
+
+
+@pytest.mark.parametrize(
+    "button", ["w-items-0-fields-2", "w-items-0-fields-9", "w-items-9-each", "w-follow-7", "w-name", "x"]
+)
+def test_what_has_no_name_yet_is_not_picked(web: Client, spider: Spider, button: str) -> None:
+    data = inputs_of(web.get(path_of(spider))) | {"w-items-0-fields-2-source": "a", "w-items-0-fields-2-name": ""}
+    data.pop("w-items-0-fields-2-source")
+    answer = web.post(path_of(spider), data | {"_point": button})
+    assert answer.context["tab"] == "form"
+    assert "Name the field first" in answer.content.decode()
 
 
 # --- problems ---------------------------------------------------------------------------------------------------------
