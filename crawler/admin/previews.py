@@ -17,6 +17,8 @@ from crawler.workshop.previewing import Preview, default_address, last_address, 
 
 ASK = "_preview"
 """The button that asks the site anew; its value is ``fetch``."""
+ASSUMED = "_assumed"
+"""The address that we put into the field ourselves."""
 MAX_ADDRESS = 10_000
 
 Model = admin.ModelAdmin[Spider]
@@ -42,12 +44,12 @@ def preview_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
 def panel(request: HttpRequest, spider: Spider | None, draft: Draft) -> dict[str, object]:
     """What `preview_panel.html` needs. The site is asked where the request came by the button `_preview` alone."""
     user_id = request.user.pk or 0
-    given = request.POST.get("url", "").strip()[:MAX_ADDRESS]
-    url = given or last_address(user_id, spider) or default_address(spider, draft.definition)
+    url, is_assumed = _address(request, spider, draft, user_id)
     found = look(user_id, spider, draft, url, fetch=request.POST.get(ASK) == "fetch")
     path = reverse("admin:crawler_spider_preview")
     return {
         "preview": found,
+        "preview_assumed": url if is_assumed else "",
         "preview_pins": spider is not None and found.sample is not None and not found.sample.reason,
         "preview_path": path if spider is None else f"{path}?spider={spider.pk}",
         # Of a spider that is stored, its own page: of a new one nobody has said yet that the site may be asked.
@@ -59,6 +61,16 @@ def shown_address(context: Mapping[str, object]) -> str:
     """The page that a context of `panel` shows."""
     found = context.get("preview")
     return found.url if isinstance(found, Preview) else ""
+
+
+def _address(request: HttpRequest, spider: Spider | None, draft: Draft, user_id: int) -> tuple[str, bool]:
+    """The page to try, and whether nobody has typed it: that of a new spider goes with its start pages."""
+    given = request.POST.get("url", "").strip()[:MAX_ADDRESS]
+    is_assumed = spider is None and given == request.POST.get(ASSUMED, "")
+    if given and not is_assumed:
+        return given, False
+    proposed = last_address(user_id, spider) or default_address(spider, draft.definition)
+    return proposed or given, is_assumed
 
 
 def _spider(model_admin: Model, request: HttpRequest) -> Spider | None:

@@ -318,6 +318,23 @@ def test_the_page_of_a_spider_has_its_preview_and_asks_the_site_nothing(web: Cli
     assert "data-at-once" not in new
 
 
+def test_the_address_that_nobody_typed_goes_with_the_start_pages_of_a_new_spider(web: Client) -> None:
+    document = site_spider("http://127.0.0.1:9")
+    proposed = "http://127.0.0.1:9/"
+
+    def address(url: str, assumed: str, draft: dict[str, object] | str = document) -> tuple[str, str]:
+        answer = web.post("/admin/crawler/spider/add/", form_of(draft, url, _assumed=assumed, _tab="yaml"))
+        page = answer.content.decode()
+        [shown] = re.findall(r'name="url" value="([^"]*)"', page)
+        [kept] = re.findall(r'name="_assumed" value="([^"]*)"', page)
+        return shown, kept
+
+    assert address("https://example.com/", "https://example.com/") == (proposed, proposed)
+    assert address("", "") == (proposed, proposed)
+    assert address("http://127.0.0.1:9/mine", "https://example.com/") == ("http://127.0.0.1:9/mine", "")
+    assert address(proposed, proposed, "name: [") == (proposed, proposed)
+
+
 def test_the_page_that_one_tried_last_is_there_again(web: Client, site: SiteServer) -> None:
     spider = definitions.save_spider(site_spider(site.url))
     look(web, site_spider(site.url), f"{site.url}/book/1", fetch=True, path=f"{PREVIEW}?spider={spider.pk}")
