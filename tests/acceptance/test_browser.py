@@ -134,7 +134,7 @@ def test_a_wrong_spider_is_refused_in_its_form_with_the_place(product: Product) 
         page.fill("#id_text", json.dumps(wrong))
         save(page)
         expect(page).to_have_url(re.compile(r"/admin/crawler/spider/add/$"))
-        expect(page.locator(".ll-note.is-bad")).to_contain_text("items[0].fields.title.css")
+        expect(page.locator("#w-problems")).to_contain_text("items[0].fields.title.css")
         # What was typed is still there to be mended, and to be seen on a phone.
         page.set_viewport_size(PHONE)  # type: ignore[arg-type]  # a literal
         assert page.locator("#id_text").evaluate("area => area.clientHeight") > PHONE["height"] / 3

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from .browser import DESK, PHONE, barriers, barriers_everywhere, browsing, make_first_administrator
+from .browser import DESK, PHONE, barriers, browsing, make_first_administrator
 from .product import Product
 from .web import site_of
 
@@ -19,7 +19,7 @@ STORED = "SELECT definition FROM crawler_spider"
 def test_a_spider_is_made_by_its_form(product: Product) -> None:
     with site_of(product) as base_url, browsing(base_url) as page:
         make_first_administrator(page, product)
-        assert barriers_everywhere(page, ADD) == []
+        page.goto(ADD)
         page.fill("#w-name", "lamps")
         page.fill("#w-start_urls", "http://127.0.0.1:9/\nhttp://127.0.0.1:9/more")
         add_a_field_in_place(page)
