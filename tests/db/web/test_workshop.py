@@ -266,6 +266,33 @@ def test_each_problem_stands_at_its_input_and_in_a_note_that_leads_there(web: Cl
     assert spider.version == 1
 
 
+@pytest.mark.parametrize(
+    ("data", "english", "chinese"),
+    [
+        ({"w-items-0-fields-0-source": "h1::txt"}, "Did you mean “::text”?", "是否想写 “::text”"),
+        ({"w-items-0-fields-0-source": "h1["}, "at character 4, a name is missing", "第 4 个字符"),
+        ({"w-items-0-fields-0-source_how": "xpath", "w-items-0-fields-0-source": "//a["}, "is missing", "缺少"),
+        ({"w-items-0-fields-0-regex": "(a"}, "is not closed; write “)”", "“)”"),
+        ({"w-items-0-match": "(?<=a)b"}, "look-behind is not supported", "不支持"),
+        ({"w-items-0-more": "kei: [a]"}, "did you mean “key”?", "“key”"),
+        ({"w-items-0-fields-0-is_key": "1", "w-items-0-more": "key: [x]"}, "leave it out here", "“key”"),
+        ({"w-manners-quiet_hours": "8-20"}, "write it as “08:00-20:00”", "08:00-20:00"),
+        ({"w-manners-delay": "soon"}, "give 0 to 3600", "0 到 3600"),
+        ({"w-start_urls": "shop"}, "write it as https://host/path", "https://host/path"),
+        ({"w-session-auth_how": "bearer"}, "is empty; give a value", "为空"),
+    ],
+)
+def test_what_is_wrong_is_told_with_a_remedy_in_both_languages(
+    web: Client, spider: Spider, data: dict[str, str], english: str, chinese: str
+) -> None:
+    whole = inputs_of(web.get(path_of(spider))) | data | {"_save": "1"}
+    for language, words in (("en", english), ("zh-hans", chinese)):
+        answer = web.post(path_of(spider), whole, headers={"Accept-Language": language})
+        said = " ".join(message for _control, message in told(answer))
+        assert words in said
+        assert bool(re.search(r"[一-龥]", said)) is (language != "en")
+
+
 def test_a_problem_of_yaml_names_its_line(web: Client, spider: Spider) -> None:
     text = "name: books\nstart_urls: [https://a.example/]\nfollow:\n  - css: 'a['\n"
     page = web.post(path_of(spider), {"_view": "yaml", "text": text, "_save": "1"}).content.decode()
