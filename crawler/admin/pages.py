@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
@@ -12,10 +15,28 @@ from crawler.engine.errors import UrlError
 from crawler.engine.urls import hash_url, normalise
 from crawler.models import Page, Spider
 from crawlproject.web.admin import ReadOnlyAdmin, when
+from crawlproject.web.bounded import LOOKED_AT, BoundedAdmin, BoundedChangeList
+
+SPIDER = "spider__id__exact"
+"""Name of the filter in addresses."""
+MOST_DIGITS = 18
+"""Of a number that every database takes."""
+
+
+class PageList(BoundedChangeList):
+    """Of a spider so many of its own pages are looked at, by the index of its addresses: all, for most."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Model]:
+        found = super().get_queryset(request, exclude_parameters)
+        spider = self.params.get(SPIDER, "")
+        if not spider.isdecimal() or "q" in self.params or len(spider) > MOST_DIGITS:
+            return found
+        own = Page.objects.filter(spider=int(spider)).order_by("url_hash").values("pk")
+        return found.filter(pk__in=own[:LOOKED_AT])
 
 
 @admin.register(Page)
-class PageAdmin(ReadOnlyAdmin[Page]):
+class PageAdmin(BoundedAdmin[Page], ReadOnlyAdmin[Page]):
     list_display = ("url", "spider", "state", "status_code", "reason", "depth", "checked")
     list_filter = ("state", "spider")
     search_fields = ("url",)
@@ -29,6 +50,13 @@ class PageAdmin(ReadOnlyAdmin[Page]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Page]:
         return super().get_queryset(request).defer("links", "chain", "content_hash")
+
+    def is_indexed(self, asked: Mapping[str, object]) -> bool:
+        """An address is found by its hash; the pages of one spider see to themselves."""
+        return "q" in asked or SPIDER in asked
+
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
+        return PageList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Page], search_term: str

@@ -36,14 +36,14 @@ def chart_of_runs(days: Sequence[DayOfRuns]) -> Chart:
     return _chart(_("Runs per day"), [day.day for day in days], series, urls)
 
 
-def chart_of_items(days: Sequence[DayOfItems], address: str) -> Chart:
-    """`address`: where the changes of a day are shown, with a place for its date; empty: columns lead nowhere."""
+def chart_of_items(days: Sequence[DayOfItems]) -> Chart:
     series = [
         Series(tone="info", label=_("changed"), values=[day.changed for day in days]),
         Series(tone="ok", label=_("new"), values=[day.new for day in days]),
         Series(tone="mute", label=_("gone"), values=[day.gone for day in days]),
     ]
-    urls = [address.format(day=day.day.isoformat()) for day in days] if address else []
+    address = reverse("admin:crawler_item_changes")
+    urls = [f"{address}?day={day.day.isoformat()}" for day in days]
     return _chart(_("Items per day"), [day.day for day in days], series, urls)
 
 

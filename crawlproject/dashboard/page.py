@@ -68,7 +68,7 @@ def _counted(counted: Numbers, pulse: Pulse, sees: dict[str, bool]) -> dict[str,
     if sees["runs"]:
         shown["chart_of_runs"] = chart_of_runs(counted.runs)
     if sees["items"]:
-        shown["chart_of_items"] = chart_of_items(counted.items, "")
+        shown["chart_of_items"] = chart_of_items(counted.items)
     return shown
 
 

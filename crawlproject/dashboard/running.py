@@ -7,25 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import F, IntegerField, OuterRef, Subquery
-from django.db.models.expressions import RawSQL
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from crawler import headway
 from crawler.models import CrawlTask
 from scheduling.models import JobRun
 from scheduling.recent import IsRunning
 
 SHOWN = 12
-MOST_WAITING = 10_000
-"""Pages of one crawl that are counted; a longer frontier is told as so long."""
 LEAST_SECONDS = 3
 """Before that a crawl has no speed to be told."""
-
-# By the index of the frontier, and no further than it is told.
-_WAITING = f"""(SELECT count(*) FROM (
-    SELECT 1 FROM crawler_page p WHERE p.task_id = crawler_crawltask.id AND p.state = 'pending' LIMIT {MOST_WAITING}
-) frontier)"""  # noqa: S608  # constants alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +37,7 @@ class Progress:
     """Pages in all, as far as one can say: as many as the crawl before read, or as are known by now; None: unknown."""
     items: int
     rate: str
-    """Pages a second, on average; empty where nothing can be said."""
+    """Pages a second; empty where nothing can be said."""
     words: str
     """“1,284 of 2,096 pages · about 2 min”; of other runs their message."""
 
@@ -56,12 +49,11 @@ def running(now: datetime) -> list[Progress]:
     through = F("pages") + F("pages_redirected") + F("pages_refused")
     rows = JobRun.objects.filter(IsRunning("state")).order_by("started_at", "id")
     values = rows.annotate(
-        waiting=RawSQL(_WAITING, [], output_field=IntegerField()),  # noqa: S611
         before=Subquery(before.values(through=through)[:1], output_field=IntegerField()),
     ).values(
-        *("pk", "job_key", "job_name", "message", "started_at", "waiting", "before"),
+        *("pk", "job_key", "job_name", "message", "started_at", "before"),
         *(f"crawl_task__{name}" for name in ("pk", "task_type", "pages", "pages_redirected", "pages_refused", "items")),
-        *("crawl_task__started_at", "crawl_task__spider__name"),
+        *("crawl_task__started_at", "crawl_task__headway", "crawl_task__spider__name"),
     )
     return [_progress(row, now) for row in values[:SHOWN]]
 
@@ -69,10 +61,10 @@ def running(now: datetime) -> list[Progress]:
 def _progress(row: Mapping[str, object], now: datetime) -> Progress:
     is_crawl = row["crawl_task__spider__name"] is not None
     done = sum(_count(row, f"crawl_task__{name}") for name in ("pages", "pages_redirected", "pages_refused"))
-    expected = _expected(row, done) if is_crawl else None
-    begun = row["crawl_task__started_at"] or row["started_at"]
-    seconds = (now - begun).total_seconds() if isinstance(begun, datetime) else 0.0
-    rate = done / seconds if is_crawl and seconds >= LEAST_SECONDS else 0.0
+    seen = headway.read(row["crawl_task__headway"])
+    waiting = seen.waiting if seen is not None else 0
+    expected = _expected(row, done, waiting) if is_crawl else None
+    rate = _rate(row, done, seen, now) if is_crawl else 0.0
     return Progress(
         run=_count(row, "pk"),
         name=str(row["job_name"] or row["job_key"]),
@@ -83,25 +75,34 @@ def _progress(row: Mapping[str, object], now: datetime) -> Progress:
         expected=expected,
         items=_count(row, "crawl_task__items"),
         rate=f"{rate:.1f}" if rate else "",
-        words=_in_words(done, expected, _count(row, "waiting"), rate) if is_crawl else str(row["message"] or "")[:200],
+        words=_in_words(done, expected, waiting, rate) if is_crawl else str(row["message"] or "")[:200],
     )
 
 
-def _expected(row: Mapping[str, object], done: int) -> int | None:
+def _expected(row: Mapping[str, object], done: int, waiting: int) -> int | None:
     """Nothing is known while a spider is crawled for the first time: each page may lead on to others."""
-    waiting, before = _count(row, "waiting"), row["before"]
+    before = row["before"]
     if row["crawl_task__task_type"] == CrawlTask.Type.URLS:
         return done + waiting
     return max(before, done + waiting) if isinstance(before, int) and before else None
 
 
+def _rate(row: Mapping[str, object], done: int, seen: headway.Seen | None, now: datetime) -> float:
+    """Pages a second: of the last checkpoints, else since the crawl began; 0 where nothing can be said."""
+    if seen is not None and seen.rate:
+        return seen.rate
+    begun = row["crawl_task__started_at"] or row["started_at"]
+    seconds = (now - begun).total_seconds() if isinstance(begun, datetime) else 0.0
+    return done / seconds if seconds >= LEAST_SECONDS else 0.0
+
+
 def _in_words(done: int, expected: int | None, waiting: int, rate: float) -> str:
     values = {"done": f"{done:,}", "all": f"{expected or 0:,}", "waiting": f"{waiting:,}"}
     if expected is None:
-        if waiting >= MOST_WAITING:
+        if waiting:
             text = ngettext(
-                "%(done)s page, more than %(waiting)s wait · size not known yet",
-                "%(done)s pages, more than %(waiting)s wait · size not known yet",
+                "%(done)s page, %(waiting)s wait · size not known yet",
+                "%(done)s pages, %(waiting)s wait · size not known yet",
                 done,
             )
         else:

@@ -45,12 +45,6 @@ EMPTY: Mapping[str, Empty] = {
     "scheduling.definitionversion": Empty(
         text=_("Each save of a spider or a schedule keeps a version here, to be compared and restored.")
     ),
-    "crawler.item": Empty(
-        text=_("Items come with the first crawl of a spider that has item rules."),
-        link=_("Look at the spiders"),
-        address=SPIDERS,
-        permission="crawler.view_spider",
-    ),
     "crawler.page": Empty(
         text=_("Pages come with the first crawl: each address that a spider knows, and what became of it."),
         link=_("Look at the spiders"),

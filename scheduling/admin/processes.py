@@ -12,12 +12,13 @@ from django.utils.translation import gettext_lazy
 
 from crawlproject.templatetags.lamplighter import badge
 from crawlproject.web.admin import ReadOnlyAdmin, two_lines, when
+from crawlproject.web.bounded import BoundedAdmin
 from scheduling import gauges
 from scheduling.models import Process
 
 
 @admin.register(Process)
-class ProcessAdmin(ReadOnlyAdmin[Process]):
+class ProcessAdmin(BoundedAdmin[Process], ReadOnlyAdmin[Process]):
     list_display = ("named", "b_state", "places", "lateness", "troubles", "started", "last_beat", "code_version")
     list_filter = ("state", "kind")
     search_fields = ("host",)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
+from crawlproject.web.bounded import BoundedAdmin
 from scheduling.definitions.difflines import diff_lines
 from scheduling.definitions.versions import version
 from scheduling.models import DefinitionVersion, ScheduledJob
@@ -21,7 +22,7 @@ from .head import address
 
 
 @admin.register(DefinitionVersion)
-class DefinitionVersionAdmin(ReadOnlyAdmin[DefinitionVersion]):
+class DefinitionVersionAdmin(BoundedAdmin[DefinitionVersion], ReadOnlyAdmin[DefinitionVersion]):
     list_display = ("named", "saved", "user", "remark", "whole_story")
     list_filter = ("kind",)
     search_fields = ("=key",)

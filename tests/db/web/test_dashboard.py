@@ -24,7 +24,7 @@ from scheduling import definitions
 from scheduling.hours import fill
 from scheduling.models import JobRun, Process, ScheduledJob
 
-from .making import make_job, make_page, make_run, make_spider, make_task, make_user
+from .making import make_job, make_run, make_spider, make_task, make_user
 
 pytestmark = pytest.mark.django_db
 HOSTILE = "<script>alert(1)</script>"
@@ -268,6 +268,13 @@ def test_a_day_that_is_none_filters_nothing(web: Client, value: str) -> None:
     assert "there" in text_of(web, f"/admin/scheduling/jobrun/?ended={value}")
 
 
+def test_columns_lead_to_the_changes_of_their_day(web: Client, scheduler: Process) -> None:
+    today = timezone.localdate(timezone=timezone.get_default_timezone())
+    address = f"/admin/crawler/item/changes/?day={today.isoformat()}"
+    assert f'href="{address}"' in web.get("/admin/").content.decode()
+    assert web.get(address).status_code == 200
+
+
 def test_causes_of_the_day_are_added_up_with_an_example(web: Client, scheduler: Process) -> None:
     now = timezone.now()
     books, films = make_spider(), make_spider("films")
@@ -292,9 +299,7 @@ def make_crawl(process: Process, spider: Spider, **fields: object) -> CrawlTask:
 
 
 def test_a_first_crawl_has_no_size_yet(web: Client, scheduler: Process) -> None:
-    spider = make_spider()
-    task = make_crawl(scheduler, spider, pages=412, items=398)
-    make_page(spider, task=task, state="pending")
+    make_crawl(scheduler, make_spider(), pages=412, items=398)
     [told] = web.get("/admin/").context["running"]
     assert (told.done, told.expected, told.rate) == (412, None, "4.1")
     assert told.words == "412 pages · size not known yet"
@@ -310,10 +315,13 @@ def test_a_later_crawl_is_as_big_as_the_one_before_or_bigger(web: Client, schedu
     [told] = web.get("/admin/").context["running"]
     assert (told.done, told.expected) == (1_284, 2_096)
     assert told.words == "1,284 of 2,096 pages · about 1 min"
-    CrawlTask.objects.filter(pk=task.pk).update(pages=3_000)
-    make_page(spider, task=task, state="pending")
+    headway = {"at": timezone.now().isoformat(), "waiting": 900, "rate": 14.2}
+    CrawlTask.objects.filter(pk=task.pk).update(pages=3_000, headway=headway)
     [told] = web.get("/admin/").context["running"]
-    assert told.expected == 3_001
+    assert (told.expected, told.rate) == (3_900, "14.2")
+    CrawlTask.objects.exclude(pk=task.pk).delete()
+    [told] = web.get("/admin/").context["running"]
+    assert told.words == "3,000 pages, 900 wait · size not known yet"
 
 
 def test_another_handlers_run_shows_its_message(web: Client, scheduler: Process) -> None:
