@@ -228,8 +228,9 @@ def test_a_checkpoint_takes_few_statements_whatever_its_pages(count: int, pieces
     statements = [
         q["sql"] for q in captured.captured_queries if not q["sql"].startswith(("BEGIN", "COMMIT", "SAVEPOINT"))
     ]
-    # What is stored under the keys, and the counts; pages, links and items. PostgreSQL also locks the task's row.
-    expected = 2 + 3 * pieces if connection.vendor == "sqlite" else 6
+    # What is stored under the keys, the counts, the sums of the hour and of what is present; pages, links and items.
+    # PostgreSQL also locks the task's row.
+    expected = 4 + 3 * pieces if connection.vendor == "sqlite" else 8
     assert len(statements) == expected, statements
     assert (Item.objects.count(), Page.objects.count()) == (count, 2 * count)
 
