@@ -11,7 +11,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from crawler.engine.fetching.requests import post_at
 from crawler.models import Spider
+from crawler.preview import address
 from crawler.workshop.draft import Draft
 from crawler.workshop.previewing import Preview, default_address, last_address, look
 
@@ -52,8 +54,7 @@ def panel(request: HttpRequest, spider: Spider | None, draft: Draft) -> dict[str
         "preview_assumed": url if is_assumed else "",
         "preview_pins": spider is not None and found.sample is not None and not found.sample.reason,
         "preview_path": path if spider is None else f"{path}?spider={spider.pk}",
-        # Of a spider that is stored, its own page: of a new one nobody has said yet that the site may be asked.
-        "preview_at_once": found.sample is None and spider is not None and not found.problems,
+        "preview_at_once": spider is not None and found.sample is None and _may_be_asked(draft, found),
     }
 
 
@@ -61,6 +62,14 @@ def shown_address(context: Mapping[str, object]) -> str:
     """The page that a context of `panel` shows."""
     found = context.get("preview")
     return found.url if isinstance(found, Preview) else ""
+
+
+def _may_be_asked(draft: Draft, found: Preview) -> bool:
+    """Whether a stored spider's page may be fetched because somebody opens the workshop: not what is sent by POST,
+    which does something there. (Of a new spider nobody has said yet that the site may be asked at all.)"""
+    if draft.definition is None or found.problems:
+        return False
+    return post_at(draft.definition, address(found.url)) is None
 
 
 def _address(request: HttpRequest, spider: Spider | None, draft: Draft, user_id: int) -> tuple[str, bool]:

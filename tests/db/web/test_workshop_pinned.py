@@ -197,10 +197,10 @@ def test_a_page_is_unpinned(web: Client, spider: Spider, site: SiteServer) -> No
 
 
 @pytest.mark.parametrize("button", ["_unpin", "_pin_again", "_expect"])
-@pytest.mark.parametrize("number", ["", "0", "x", "-1", "9" * 30, HOSTILE])
-def test_a_page_that_is_not_there_is_told(web: Client, spider: Spider, button: str, number: str) -> None:
-    answer = web.post(page_of(spider), form_of(definitions.dump_spider(spider), **{button: number}))
-    assert messages_of(answer) == ["This page is not pinned any more."]
+def test_a_page_that_is_not_there_is_told(web: Client, spider: Spider, button: str) -> None:
+    for number in ("", "0", "x", "-1", "9" * 30, HOSTILE):
+        answer = web.post(page_of(spider), form_of(definitions.dump_spider(spider), **{button: number}))
+        assert messages_of(answer)[-1] == "This page is not pinned any more."
 
 
 def test_pages_of_other_spiders_are_out_of_reach(web: Client, spider: Spider, site: SiteServer) -> None:

@@ -344,6 +344,14 @@ def test_the_page_that_one_tried_last_is_there_again(web: Client, site: SiteServ
     assert "data-at-once" not in page
 
 
+def test_what_is_sent_by_post_is_not_sent_because_somebody_opens_the_page(web: Client, site: SiteServer) -> None:
+    login = {"url": f"{site.url}/book/1", "form": {"user": "x"}}
+    spider = definitions.save_spider(site_spider(site.url, start_urls=[login]))
+    page = web.get(f"/admin/crawler/spider/{spider.pk}/change/").content.decode()
+    assert f'value="{site.url}/book/1"' in page
+    assert "data-at-once" not in page
+
+
 def test_without_script_the_button_fetches_and_saves_nothing(web: Client, site: SiteServer) -> None:
     spider = definitions.save_spider(site_spider(site.url))
     body = form_of(site_spider(site.url, category="other"), f"{site.url}/book/1", _preview="fetch")
