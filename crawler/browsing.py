@@ -101,15 +101,16 @@ class Wanted:
     def found(self) -> Found:
         """The newest first. Three queries at most here, none of which reads more than `LOOKED_AT` items."""
         items, by, rest = self._by_index()
+        order = ["-pk"] if by == "pk" else [f"-{by}", "-pk"]
         if not rest and not self.text:
-            return Found(items=items.order_by(f"-{by}", "-pk"))
+            return Found(items=items.order_by(*order))
         looked_at, is_cut = _newest(items, by)
         if "type" in rest:
             looked_at = looked_at.filter(type=self.type)
         if "state" in rest and self.state is not None:
             looked_at = in_state(looked_at, self.state)
         if not self.text:
-            return Found(items=looked_at.order_by(f"-{by}", "-pk"), is_cut=is_cut)
+            return Found(items=looked_at.order_by(*order), is_cut=is_cut)
         ids = list(containing(looked_at, self.text).order_by("-pk").values_list("pk", flat=True)[: MOST_FOUND + 1])
         # Where all were looked at, one with this key is among them.
         found = {*ids[:MOST_FOUND], *(self._with_this_key() if is_cut else ())}

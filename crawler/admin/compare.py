@@ -14,6 +14,7 @@ from django.utils.http import urlencode
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from crawler.browsing import readable
 from crawler.causes import Unit
 from crawler.contrast import Contrast, contrast, why_not
 from crawler.explanation import amount
@@ -23,7 +24,6 @@ from crawlproject.templatetags.lamplighter import is_address
 from crawlproject.web.admin import day_of
 from crawlproject.web.requests import MOST_DIGITS
 
-from .items import readable
 from .panels import workshop_of
 
 CHOICES = 50

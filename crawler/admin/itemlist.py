@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Case, F, QuerySet, When
+from django.db.models import Case, F, Prefetch, QuerySet, When, prefetch_related_objects
 from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 from django.utils.html import format_html
@@ -22,11 +22,14 @@ from crawler.browsing import LOOKED_AT, NUMBERS, State, Wanted, rules_of, shown
 from crawler.engine.records import Json
 from crawler.engine.spider import FieldRule, FieldType, ItemRule
 from crawler.models import Item, Spider
+from crawlproject.templatetags.lamplighter import is_address
 
 COLUMNS = 8
 """Fields that stand in the list; the page of an item has all of them."""
 SHOWN = 120
 """Characters of a value in the list."""
+LAST_PART = 32
+"""Characters of an address in the list."""
 MOST_SPIDERS = 200
 """In the filter."""
 SPANS: tuple[tuple[str, StrOrPromise, timedelta], ...] = (
@@ -131,7 +134,18 @@ class ItemList(ChangeList):
         found = choice.wanted.found()
         self.is_cut = found.is_cut
         self.choice = choice
-        return found.items.select_related("spider").defer("spider__definition", "data_hash", "problems")
+        return found.items.defer("data_hash", "problems")
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Adds the spiders by one query, where there are several: joined, they mislead SQLite to another index."""
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        spider = chosen(request).spider
+        if spider is None:
+            prefetch_related_objects(self.result_list, Prefetch("spider", Spider.objects.defer("definition")))
+        else:
+            for item in self.result_list:
+                item.spider = spider
 
 
 class _Filter(admin.SimpleListFilter):
@@ -211,15 +225,16 @@ def cell(value: Json, field: FieldRule | None, *, most: int = SHOWN) -> SafeStri
     if not text:
         return NONE
     if isinstance(value, str) and is_address(value) and (field is None or field.type is FieldType.URL):
-        return link(value, most=most)
+        return link(value, value if most > SHOWN else _last_part(value))
     return format_html("{}", Truncator(text).chars(most))
 
 
-def is_address(value: str) -> bool:
-    return value.startswith(("https://", "http://"))
-
-
-def link(url: str, *, most: int = SHOWN) -> SafeString:
+def link(url: str, text: str) -> SafeString:
     """To a page of others, which does not hear where one came from."""
-    text = Truncator(url.partition("://")[2]).chars(most)
     return format_html('<a class="w" rel="noreferrer noopener" href="{}" title="{}">{}</a>', url, url, text)
+
+
+def _last_part(url: str) -> str:
+    """Of an address what tells it from others in a narrow column; the whole stands in the link's title."""
+    parts = [part for part in url.partition("://")[2].split("/") if part]
+    return Truncator(parts[-1] if parts else url).chars(LAST_PART)

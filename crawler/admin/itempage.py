@@ -25,19 +25,20 @@ from crawler.exceptions import CrawlerError
 from crawler.item_account import EDITIONS, Edition, FieldChange, editions_of, number, times_changed
 from crawler.models import CrawlTask, Item
 from crawler.tasks import request_crawl
+from crawlproject.templatetags.lamplighter import is_address
 from crawlproject.web import charts
 from crawlproject.web.admin import day_of
 from scheduling.exceptions import SchedulingError
 
-from .itemlist import cell, is_address
+from .itemlist import cell
 
 VALUE = 2_000
 """Characters of a value; the API has all of them."""
 CHARTS = 3
 POINTS = 24
 """The newest versions that are drawn."""
-APART = 0.08
-"""Of the width: what stands nearer to the text before it is drawn without one."""
+APART, DAYS_APART = 0.14, 0.22
+"""Of the width: what stands nearer to the text, or the day, before it is drawn without one. A phone has 300 pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,15 +162,16 @@ def _drawings(editions: Sequence[Edition], fields: Mapping[str, FieldRule]) -> I
 def _steps(name: str, known: Sequence[tuple[Edition, float]], first: datetime, last: datetime) -> list[charts.Step]:
     whole = max((last - first).total_seconds(), 1.0)
     points: list[charts.Step] = []
-    written = -1.0
+    written = day = -1.0
     for index, (edition, value) in enumerate(known):
         if index and value == known[index - 1][1]:
             continue
         at = (edition.since - first).total_seconds() / whole
-        is_apart = at - written >= APART
-        written = at if is_apart else written
-        text = shown(edition.data.get(name)) if is_apart else ""
-        label = day_of(localtime(edition.since)) if is_apart else ""
+        text = label = ""
+        if at - written >= APART:
+            written, text = at, shown(edition.data.get(name))
+        if at - day >= DAYS_APART:
+            day, label = at, day_of(localtime(edition.since))
         points.append(charts.Step(at=min(at, 0.92), value=value, text=text[:20], label=label))
     return points
 
