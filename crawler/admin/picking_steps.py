@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from crawler.engine.errors import UrlError
 from crawler.engine.urls import normalise
 from crawler.workshop import picks
-from crawler.workshop.draft import Draft
+from crawler.workshop.draft import NEW, Draft
 from crawler.workshop.likeness import like
 from crawler.workshop.picks import Aim, BadChoice, Choice, Pending
 
@@ -87,15 +87,24 @@ def _start(request: HttpRequest, draft: Draft, state: State, about: str) -> Step
         return Step(draft, State(problem=problem))
     document = dict(draft.document)
     if request.POST.get("pick_is_new"):
-        document = {key: value for key, value in document.items() if key not in ("items", "follow")}
+        document = _without_examples(document)
         document["name"] = request.POST.get("pick_name", "").strip() or document.get("name")
     starts = document.get("start_urls")
     document["start_urls"] = [url, *(starts[1:] if isinstance(starts, list) else ())]
     posted = request.POST.copy()
     posted.update({"url": url, "_preview": "fetch"})
     posted.setlist("url", [url])
+    posted.setlist("_assumed", [""])
     request.POST = posted  # type: ignore[assignment]  # the page beside is shown, too
     return Step(Draft.of_document(document))
+
+
+def _without_examples(document: picks.Document) -> picks.Document:
+    """Without the rules that a new draft shows as examples, where nobody has changed them."""
+    examples = Draft.of_text(NEW).document
+    return {
+        key: value for key, value in document.items() if key not in ("items", "follow") or value != examples.get(key)
+    }
 
 
 def _aim(request: HttpRequest, draft: Draft, state: State, about: str) -> Step:

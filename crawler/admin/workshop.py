@@ -28,7 +28,7 @@ from crawler.engine.spider import FieldType
 from crawler.exceptions import CrawlerError
 from crawler.models import CrawlTask, Spider
 from crawler.tasks import request_crawl
-from crawler.workshop.draft import Draft
+from crawler.workshop.draft import NEW, Draft
 from crawler.workshop.form import Form, too_large
 from crawler.workshop.summaries import summaries
 from crawler.workshop.wording import told, told_at_input
@@ -39,16 +39,6 @@ from scheduling.models import DefinitionVersion
 from . import picking, picking_steps, pinned
 from .previews import ASK, panel, shown_address
 
-NEW = """\
-name: my-spider
-start_urls: ["https://example.com/"]
-follow:
-  - css: "a[href]"
-items:
-  - type: page
-    fields:
-      title: {css: "title", required: true}
-"""
 TABS: tuple[tuple[str, StrOrPromise, str], ...] = (
     ("form", gettext_lazy("Form"), "form"),
     ("yaml", "YAML", "code"),

@@ -19,6 +19,18 @@ from . import places
 from .form import Form
 from .places import Place
 
+NEW = """\
+name: my-spider
+start_urls: ["https://example.com/"]
+follow:
+  - css: "a[href]"
+items:
+  - type: page
+    fields:
+      title: {css: "title", required: true}
+"""
+"""What a new spider begins with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:

@@ -83,8 +83,8 @@ _ESCAPES = str.maketrans(
 )
 _TEXT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 
-# Nothing hangs before anything else: veils and banners go to their places in the text, and what is behind can be pointed
-# at. What styles write is no text of the page.
+# Nothing hangs before anything else: veils and banners go to their places in the text, so that what is behind can be
+# pointed at. What styles write is no text of the page.
 _STYLE = """
 html{font:15px/1.45 system-ui,sans-serif}
 body [data-ll]{position:static!important;pointer-events:auto!important}

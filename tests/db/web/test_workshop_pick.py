@@ -385,3 +385,13 @@ def test_pages_are_told_apart_by_their_addresses(web: Client, site: SiteServer) 
     assert r"Only where the address has /lamp/\d+$" in picker.press("refresh")
     picker.press("match:0")
     assert picker.document["items"] == [{**item, "match": r"/lamp/\d+$"}]
+
+
+def test_beginning_anew_keeps_what_somebody_has_written(web: Client, site: SiteServer) -> None:
+    item = {"type": "lamp", "fields": {"name": {"css": "h2"}}}
+    text = definitions.to_yaml({"name": "x", "start_urls": ["https://example.com/"], "items": [item]})
+    posted = {"_view": "pick", "text": text, "pick_is_new": "1", "pick_name": "lamps", "pick_start": f"{site.url}/"}
+    answer = web.post(ADD, {**posted, "_assumed": f"{site.url}/", "_pick": "start"}).content.decode()
+    draft = html.unescape(re.findall(r'<textarea name="text" hidden>\n(.*?)</textarea>', answer, re.DOTALL)[0])
+    assert Draft.of_text(draft).document == {"name": "lamps", "start_urls": [f"{site.url}/"], "items": [item]}
+    assert "200 OK" in answer
