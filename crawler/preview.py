@@ -16,6 +16,7 @@ from django.conf import settings
 from .engine.documents.definition import SpiderDefinition, parse
 from .engine.errors import DefinitionError, DefinitionProblem, ReadingEnded, Reason, UrlError
 from .engine.fetching.session import SessionValues
+from .engine.messages import reason_of
 from .engine.pages.directives import Directives
 from .engine.pages.extractor import Explanation, FieldExplanation, ItemExplanation
 from .engine.pages.parsing import Helpers, PageParser
@@ -49,7 +50,7 @@ def address(url: str) -> str:
     try:
         return normalise(url)
     except UrlError as error:
-        raise DefinitionError([DefinitionProblem("url", str(error))]) from error
+        raise DefinitionError([DefinitionProblem("url", reason_of(error))]) from error
 
 
 def fetch(definition: SpiderDefinition, url: str, *, seconds: float | None = None) -> FetchedPage:
@@ -64,7 +65,7 @@ def fetch(definition: SpiderDefinition, url: str, *, seconds: float | None = Non
         place = "session"
         session = resolve_session(definition)
     except SecretError as error:
-        raise DefinitionError([DefinitionProblem(place, str(error))]) from error
+        raise DefinitionError([DefinitionProblem(place, reason_of(error))]) from error
     return asyncio.run(_fetch(definition, asked, headers, session, seconds))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
+from crawler.engine.messages import said
 from crawler.models import Spider
 from crawler.problems import InvalidDefinitions, Problem
 from crawler.secrets import missing_secrets
@@ -99,7 +100,9 @@ def load(definitions: Definitions, *, dry_run: bool = False, user: AbstractBaseU
 def _missing_secrets(entry: SpiderEntry) -> Iterator[Problem]:
     """Secrets may be set after the documents that name them, but a crawl before then would fail."""
     for place, name in missing_secrets(entry.definition).items():
-        yield entry.origin.problem(place, f'no secret is stored under "{name}" yet; set it in the admin')
+        yield entry.origin.problem(
+            place, said('no secret is stored under "{name}" yet; set it in the admin', name=name)
+        )
 
 
 def _load_spider(entry: SpiderEntry, user: AbstractBaseUser | None) -> Outcome:
