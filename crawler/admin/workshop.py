@@ -179,7 +179,7 @@ class _Workshop:
         text = _("Saved: version %(number)d of “%(name)s”.") % {"number": saved.version, "name": saved.name}
         self.model_admin.message_user(self.request, text, messages.SUCCESS)
         for warning in definitions.warnings(draft.document):
-            said = f"{warning.place}: {told(warning.message)}" if warning.place else told(warning.message)
+            said = f"“{warning.place}”: {told(warning.message)}" if warning.place else told(warning.message)
             self.model_admin.message_user(self.request, said, messages.WARNING)
 
     def _name_problems(self, draft: Draft) -> list[DefinitionProblem]:

@@ -1,4 +1,9 @@
-"""The workshop's form: a draft as inputs, rows added and moved, and each problem at its input."""
+"""The workshop's form: a draft as inputs, rows added and moved, and each problem at its input.
+
+A document is shown by the form and read back *identical*: `read` of `of_document` gives each value as it was, and the
+keys in the order in which `definitions.dump_spider` writes them (of what it writes: in the very same order). What says
+the same by its absence (an explicit default, a null) is left out, as that leaves it out.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import cast
 
 import pytest
@@ -11,9 +12,12 @@ from django.http import QueryDict
 from hypothesis import HealthCheck, Phase, given, settings
 
 from crawler.definitions.reading import read
+from crawler.engine.documents.definition import NOT_IN_DOCUMENT
 from crawler.engine.records import Json
+from crawler.engine.spider import SpiderDefinition
 from crawler.workshop.draft import Draft
 from crawler.workshop.form import Form, Input, RowList, Shown
+from crawler.workshop.form_shape import FIELD, FOLLOW, ITEM, LIMITS, MANNERS, SESSION, SPIDER
 
 from .spider_documents import Document, documents, known_documents, written
 
@@ -60,6 +64,12 @@ def check_round_trip(document: Document) -> None:
     assert exactly(from_yaml) == exactly(document)
     again, problems = Form.of_document(from_yaml).read()
     assert (exactly(again), problems) == (exactly(document), [])
+
+
+def test_every_key_of_a_document_has_an_input() -> None:
+    for shape in (SPIDER, FOLLOW, ITEM, FIELD, SESSION, MANNERS, LIMITS):
+        assert {key for part in shape.parts for key in part.keys} == set(shape.order)
+    assert set(SPIDER.order) == {one.name for one in fields(SpiderDefinition)} - set(NOT_IN_DOCUMENT)
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -172,8 +182,8 @@ def names(form: Form) -> list[str]:
 
 @pytest.fixture
 def form() -> Form:
-    fields: dict[str, Json] = {name: {"css": name} for name in ("a", "b", "c")}
-    return Form.of_document({"items": [{"type": "t", "key": ["b"], "fields": fields}]})
+    rules: dict[str, Json] = {name: {"css": name} for name in ("a", "b", "c")}
+    return Form.of_document({"items": [{"type": "t", "key": ["b"], "fields": rules}]})
 
 
 def test_rows_are_added_removed_and_moved(form: Form) -> None:
