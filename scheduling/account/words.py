@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from scheduling import wording
 from scheduling.durations import duration
 from scheduling.firing import CATCH_UP
 from scheduling.models import JobRun
@@ -100,7 +101,7 @@ def _succeeded(run: JobRun) -> str:
 def _failed(run: JobRun) -> str:
     if run.reason == Reason.BROKEN:
         return _broken(run)
-    detail = ": ".join(part for part in (run.error_type, run.message) if part)
+    detail = ": ".join(part for part in (run.error_type, wording.told(run.message)) if part)
     if run.started_at is None:
         return _("It failed (%(why)s).") % {"why": detail}
     values = {"at": local(run.started_at), "why": detail}
@@ -191,7 +192,7 @@ def _removed(run: JobRun) -> str:
 
 
 def _broken(run: JobRun) -> str:
-    problem = run.message or run.error_type
+    problem = wording.told(run.message) or run.error_type
     if "error" not in run.get_deferred_fields() and run.error:
         problem = f"{run.error_type}: {run.error}" if run.error_type else run.error
     return _("It did not run: the schedule could not be carried out (%(problem)s).") % {"problem": problem}

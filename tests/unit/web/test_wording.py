@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from django.utils.translation import override
 
+from scheduling.account.words import reason_in_words
+from scheduling.models import JobRun
 from scheduling.wording import Template, told
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -90,3 +93,14 @@ def test_each_template_is_one_that_is_stored(app: str) -> None:
     assert len(templates) > 10
     # The line of a run's progress is put together of amounts.
     assert [one for one in templates if f'"{one}"' not in joined and one != "%(pages)s, %(items)s"] == []
+
+
+@pytest.mark.usefixtures("chinese")
+def test_the_account_of_a_failed_run_holds_no_english_of_ours() -> None:
+    run = JobRun(
+        state=JobRun.State.FAILED,
+        started_at=datetime(2027, 1, 1, tzinfo=UTC),
+        message="No start page answered: https://jobs.example/: http_403",
+    )
+    assert "没有起始页应答" in reason_in_words(run)
+    assert "No start page" not in reason_in_words(run)
