@@ -291,6 +291,8 @@ def _count_rows(before: CrawlTask, after: CrawlTask) -> Iterator[CountRow]:
         then, now = (
             (pages_of(before), pages_of(after)) if name == "pages" else (getattr(before, name), getattr(after, name))
         )
+        if not then and not now and name not in _LESS_IS_BAD:
+            continue
         says = name != "items" or _is_whole(before, after)
         yield CountRow(
             label=label,

@@ -300,7 +300,7 @@ def host_row(host: HostReport) -> HostRow:
         "crawl": _("for another crawl"),
     }
     return HostRow(
-        name=breakable(host.host) if host.host else format_html("{}", _("all other hosts")),
+        name=breakable(host.host.removeprefix("https://")) if host.host else format_html("{}", _("all other hosts")),
         figures=host,
         use=f"{figures['in_use']} / {figures['at_once']}" if figures["at_once"] else "–",
         answers=_("%(count)s ms") % {"count": f"{seconds / answers * 1000:,.0f}"} if answers else "–",

@@ -180,11 +180,11 @@ def seconds_of(run: JobRun) -> float | None:
 def _note(run: JobRun, found: RunAccount) -> Note:
     sentence, remedy = sentence_of(run)
     _word, picture, tone = STATES.get(run.state, ("", "info", "mute"))
-    is_over = run.state in JobRun.TERMINAL
-    if found.sentence:
-        lines = (sentence, found.remedy) if is_over else (sentence,)
-        if is_over and found.tone and run.state == JobRun.State.SUCCEEDED:
+    # While it runs its progress says how far it is, and better: it is asked for again and again.
+    if found.sentence and run.state in JobRun.TERMINAL:
+        if found.tone and run.state == JobRun.State.SUCCEEDED:
             tone, picture = found.tone, picture if found.tone == "ok" else "warn"
+        lines = (sentence, found.remedy)
         return Note(tone=tone, picture=picture, title=found.sentence, lines=tuple(line for line in lines if line))
     if run.state == JobRun.State.FAILED and not remedy:
         remedy = _remedy(run)
