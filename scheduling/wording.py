@@ -23,7 +23,7 @@ LONGEST = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A message id with `%s` or `%(name)s`; with its plural, one of `ngettext` with ``%(count)s``."""
+    """A message id with `%s` or `%(name)s`; with its plural, one of `ngettext`. ``%(count)s`` is a number always."""
 
     text: str
     plural: str = ""
@@ -50,7 +50,8 @@ def _pattern(text: str) -> str:
         if found[3]:
             parts.append("%")
         else:
-            parts.append(f"(?P<{found[1] or 'value'}>{'.+?' if found[2] == 's' else _NUMBER})")
+            is_number = found[2] != "s" or found[1] == "count"
+            parts.append(f"(?P<{found[1] or 'value'}>{_NUMBER if is_number else '.+?'})")
     return "".join([*parts, re.escape(text[at:])])
 
 
