@@ -264,13 +264,3 @@ def test_a_part_of_the_form_that_was_not_sent_switches_nothing_off() -> None:
     post = QueryDict(mutable=True)
     post.update({"_view": "form", "w-name": "a", "w-start_urls": "https://a.example/"})
     assert Draft.of_post(post).document == {"name": "a", "start_urls": ["https://a.example/"]}
-
-
-def test_a_form_of_too_many_rows_is_refused_before_it_is_judged() -> None:
-    post = QueryDict(mutable=True)
-    post["_view"] = "form"
-    for index in range(5_001):
-        post[f"w-follow-{index}-source"] = "a["
-    draft = Draft.of_post(post)
-    assert len(draft.problems) == 1
-    assert draft.definition is None
