@@ -21,6 +21,7 @@ NAMES = (
     "crawl_vs_scrapy",
     "processes",
     "million_urls",
+    "admin_pages",
 )
 
 

@@ -9,10 +9,12 @@ from django.db import connection
 COUNT = 16
 LETTERS = {"succeeded": "s", "failed": "f", "missed": "m", "skipped": "k", "running": "r", "cancelled": "c"}
 
-# One look at the index (job, -id) for each job, whatever its history is.
+# One look at the index (job, -id) for each job, whatever its history is. Between a number and itself, and ordered by
+# the job too: PostgreSQL would else walk down all runs to find those of one job, whole millions where it has none.
 _SQL = """
 SELECT j.id, (SELECT {aggregate} FROM (
-    SELECT r.state FROM scheduling_jobrun r WHERE r.job_id = j.id AND r.state <> 'queued' ORDER BY r.id DESC LIMIT %s
+    SELECT r.state FROM scheduling_jobrun r WHERE r.job_id BETWEEN j.id AND j.id AND r.state <> 'queued'
+    ORDER BY r.job_id, r.id DESC LIMIT %s
 ) AS latest)
 FROM scheduling_scheduledjob j WHERE j.id IN ({marks})
 """

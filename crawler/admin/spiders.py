@@ -42,7 +42,9 @@ class SpiderAdmin(LampAdmin[Spider]):
     actions = ("crawl_now",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Spider]:
-        latest = CrawlTask.objects.filter(spider=OuterRef("pk")).order_by("-id")
+        # By the index (spider, -id): PostgreSQL would else walk down all tasks to find one of a spider that has few.
+        own = CrawlTask.objects.filter(spider__gte=OuterRef("pk"), spider__lte=OuterRef("pk"))
+        latest = own.order_by("spider_id", "-id")
         return (
             super()
             .get_queryset(request)

@@ -44,8 +44,10 @@ class Progress:
 
 def running(now: datetime) -> list[Progress]:
     """The oldest `SHOWN`."""
-    before = CrawlTask.objects.filter(spider=OuterRef("crawl_task__spider"), status=CrawlTask.Status.COMPLETED)
-    before = before.exclude(task_type=CrawlTask.Type.URLS).order_by("-id")
+    # By the index (spider, -id), as `schedules.py` explains.
+    spider = OuterRef("crawl_task__spider")
+    own = CrawlTask.objects.filter(spider__gte=spider, spider__lte=spider, status=CrawlTask.Status.COMPLETED)
+    before = own.exclude(task_type=CrawlTask.Type.URLS).order_by("spider_id", "-id")
     through = F("pages") + F("pages_redirected") + F("pages_refused")
     rows = JobRun.objects.filter(IsRunning("state")).order_by("started_at", "id")
     values = rows.annotate(

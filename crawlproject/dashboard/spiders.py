@@ -23,12 +23,15 @@ _FIELDS = (
 # The last two that ended, by the index (spider, -id). One that read given addresses alone says nothing of the spider.
 _LATEST = """
     SELECT c.id FROM crawler_crawltask c
-    WHERE c.spider_id = s.id AND c.status IN ('completed', 'failed') AND c.task_type <> 'urls'
-    ORDER BY c.id DESC LIMIT 2
+    WHERE {own} AND c.status IN ('completed', 'failed') AND c.task_type <> 'urls' ORDER BY {order} LIMIT 2
 """
+# PostgreSQL: between a number and itself, for the reason that stands in `schedules.py`; SQLite takes the index as it is.
+_OF_POSTGRESQL = _LATEST.format(own="c.spider_id BETWEEN s.id AND s.id", order="c.spider_id, c.id DESC")
+_OF_SQLITE = _LATEST.format(own="c.spider_id = s.id", order="c.id DESC")
 _JOIN = {
-    "postgresql": f"LEFT JOIN LATERAL ({_LATEST}) latest ON true LEFT JOIN crawler_crawltask t ON t.id = latest.id",
-    "sqlite": f"LEFT JOIN crawler_crawltask t ON t.id IN ({_LATEST})",
+    "postgresql": f"LEFT JOIN LATERAL ({_OF_POSTGRESQL}) latest ON true "
+    "LEFT JOIN crawler_crawltask t ON t.id = latest.id",
+    "sqlite": f"LEFT JOIN crawler_crawltask t ON t.id IN ({_OF_SQLITE})",
 }
 
 

@@ -36,6 +36,7 @@
   const poll = (address, elements) => {
     const every = Math.min(...elements.map((el) => Number(el.dataset.pollSeconds) || 2)) * 900;
     let mark = '', seen = Date.now(), asking = false, timer = 0;
+    const stop = () => { clearInterval(timer); document.removeEventListener('visibilitychange', ask); };
     const ask = async () => {
       if (document.hidden || asking) return;
       asking = true;
@@ -43,13 +44,13 @@
       const r = await fetch(address, { headers, cache: 'no-store', redirect: 'manual' }).catch(() => null);
       const text = r && r.ok ? await r.text().catch(() => '') : '';
       asking = false;
-      if (r && (r.type === 'opaqueredirect' || r.status === 403)) clearInterval(timer);
+      if (r && (r.type === 'opaqueredirect' || r.status === 403)) stop();
       if (r && (r.ok || r.status === 304)) {
         seen = Date.now();
         age(elements, null);
         if (text) { mark = r.headers.get('ETag') || ''; fill(elements, text); }
         if (r.headers.get('X-Poll') === 'over') {
-          clearInterval(timer);
+          stop();
           if (!document.querySelector('main :is(input, textarea, select):focus')) location.reload();
         }
       } else age(elements, Math.round((Date.now() - seen) / 1000));
