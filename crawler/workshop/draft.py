@@ -17,6 +17,7 @@ from crawler.engine.spider import SpiderDefinition
 
 from . import places
 from .form import Form
+from .form_shape import in_order
 from .places import Place
 
 NEW = """\
@@ -106,7 +107,7 @@ class Draft:
         Raises:
             NoSuchPlace: the way leads through a text or a number, or past the end of a list.
         """
-        return Draft.of_document(places.with_value(self.document, place, value))
+        return Draft.of_document(in_order(places.with_value(self.document, place, value)))
 
     def without(self, place: Place) -> Draft:
         """A draft without what stands at a place; the same where nothing does."""

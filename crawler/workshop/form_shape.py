@@ -327,3 +327,28 @@ SPIDER = Shape(
     order=SPIDER_ORDER,
     anchor="name",
 )
+
+
+def in_order(document: Mapping[str, Json]) -> dict[str, Json]:
+    """The same document with its keys as they are written; fields, headers and the like keep the order they have."""
+    whole = _in_order(document, SPIDER)
+    for key, shape in (("follow", FOLLOW), ("items", ITEM)):
+        rows = whole.get(key)
+        if isinstance(rows, list):
+            whole[key] = [_in_order(row, shape) if isinstance(row, dict) else row for row in rows]
+    for key, shape in (("session", SESSION), ("manners", MANNERS), ("limits", LIMITS)):
+        section = whole.get(key)
+        if isinstance(section, dict):
+            whole[key] = _in_order(section, shape)
+    items = whole.get("items")
+    for item in items if isinstance(items, list) else []:
+        rules = item.get("fields") if isinstance(item, dict) else None
+        if isinstance(item, dict) and isinstance(rules, dict):
+            item["fields"] = {
+                name: _in_order(rule, FIELD) if isinstance(rule, dict) else rule for name, rule in rules.items()
+            }
+    return whole
+
+
+def _in_order(mapping: Mapping[str, Json], shape: Shape) -> dict[str, Json]:
+    return {key: mapping[key] for key in shape.order if key in mapping} | dict(mapping)

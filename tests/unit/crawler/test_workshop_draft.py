@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from crawler.engine.records import Json
@@ -39,6 +41,24 @@ def test_a_value_is_put_in_with_what_leads_to_it() -> None:
     )
     assert draft.document == {"name": "a", "items": [{"fields": {"title": {"css": "h1"}}}], "start_urls": ["x"]}
     assert "items[0].type" in [problem.place for problem in draft.problems]
+
+
+def test_what_is_put_in_stands_where_it_is_written() -> None:
+    draft = Draft.of_document(DOCUMENT)
+    values: tuple[tuple[str, Json], ...] = (
+        ("items[0].key", ["x"]), ("items[0].match", "a"), ("items[0].fields.x.type", "url"), ("manners.delay", 1),
+        ("items[0].fields.x.regex", "a"), ("follow[0].deny", ["a"]), ("follow[0].css", "a"), ("category", "c"),
+        ("manners.obey_robots", False), ("new", 1),
+    )  # fmt: skip
+    for place, value in values:
+        draft = draft.with_value(place, value)
+    assert list(draft.document) == ["name", "category", "start_urls", "follow", "items", "manners", "new"]
+    [item] = cast("list[dict[str, dict[str, object]]]", draft.document["items"])
+    assert list(item) == ["type", "match", "key", "fields"]
+    assert list(item["fields"]) == ["x", "x.css", "y[0]"]
+    assert item["fields"]["x"] == {"css": "h1", "regex": "a", "type": "url"}
+    assert draft.text.index("css: h1") < draft.text.index("regex: a") < draft.text.index("type: url")
+    assert list(cast("dict[str, object]", draft.document["manners"])) == ["obey_robots", "delay"]
 
 
 def test_a_draft_is_never_changed() -> None:
