@@ -8,7 +8,7 @@ from functools import partial
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import BooleanField, Func, Model, QuerySet
+from django.db.models import BooleanField, Case, Func, Model, Q, QuerySet, TextField, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -138,12 +138,20 @@ class ToldRuns(BoundedChangeList):
     """A page of runs; of those that did not run, why: what their words need is asked once for all."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Model]:
-        # A result and a traceback may be long, and no list shows them.
-        return super().get_queryset(request, exclude_parameters).defer("work", "data", "error")
+        # A result and a traceback may be long, and no list shows them: only what tells why a run was missed, or broke.
+        missed, broken = Q(state=State.MISSED), Q(reason=JobRun.Reason.BROKEN)
+        found: QuerySet[Model] = super().get_queryset(request, exclude_parameters).defer("work", "data", "error")
+        told: QuerySet[Model] = found.annotate(
+            why_missed=Case(When(missed, then="data"), output_field=JobRun._meta.get_field("data")),
+            why_broken=Case(When(broken, then="error"), default=Value(""), output_field=TextField()),
+        )
+        return told
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         runs = [run for run in self.result_list if did_not_run(run)]
+        for run in runs:
+            run.data, run.error = run.why_missed, run.why_broken
         teller = Teller(runs, now=timezone.now())
         for run in runs:
             run.sentence = teller.sentence(run)

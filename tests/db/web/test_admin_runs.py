@@ -8,7 +8,7 @@ from html import unescape
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -427,3 +427,24 @@ def test_each_state_but_the_usual_one_is_found_by_an_index(web: Client, state: s
         cursor.execute(f"EXPLAIN QUERY PLAN {asked}")
         plan = " ".join(str(row[-1]) for row in cursor.fetchall())
     assert re.search(r"USING (COVERING )?INDEX run_", plan), plan
+
+
+def test_the_list_costs_ten_queries_whatever_it_tells(client: Client) -> None:
+    """Of somebody who may see everything and is no superuser; those that were missed say why."""
+    reader = make_user("ada")
+    reader.user_permissions.set(Permission.objects.all())
+    client.force_login(reader)
+    job = make_job()
+    since = timezone.now() - timedelta(days=2)
+    told = {"by": "mei", "since": since.isoformat(), "note": "stock-taking"}
+    make_run(job, state="missed", reason="paused", data=told)
+    make_run(job, state="missed", reason="late")
+    make_run(job, state="failed", reason="broken", error_type="E", error="no such zone")
+    for state in ("succeeded", "skipped", "queued"):
+        make_run(job, state=state)
+    client.get(RUNS)
+    with CaptureQueriesContext(connection) as queries:
+        page = page_of(client, RUNS)
+    assert len(queries) <= 10
+    for said in ("by mei", "stock-taking", "no such zone"):
+        assert said in page

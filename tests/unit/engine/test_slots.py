@@ -32,6 +32,19 @@ def test_no_more_requests_at_once_than_the_spider_allows() -> None:
     assert start(guest, 2.0)
 
 
+def test_people_see_how_much_of_a_host_is_in_use_and_how_quickly_it_answers() -> None:
+    guest = join(Slots(), concurrency=3)
+    for seconds in (0.1, 0.3):
+        assert start(guest, 1.0)
+        guest.answered(seconds)
+    guest.note()
+    manners = guest.manners
+    assert (manners.in_use, manners.at_once, manners.answers) == (2, 3, 2)
+    assert manners.answer_seconds == pytest.approx(0.4)
+    guest.leave(2.0)
+    assert manners.in_use == 0
+
+
 def test_starts_are_a_delay_apart_whatever_the_answers_take() -> None:
     guest = join(Slots(), delay=2.0)
     assert start(guest, 10.0)
