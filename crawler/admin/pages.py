@@ -8,19 +8,29 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from django.utils.safestring import SafeString
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from crawler.causes import cause_of
 from crawler.engine.errors import UrlError
 from crawler.engine.urls import hash_url, normalise
 from crawler.models import Page, Spider
-from crawlproject.web.admin import ReadOnlyAdmin, when
+from crawlproject.templatetags.lamplighter import badge
+from crawlproject.web.admin import ReadOnlyAdmin, two_lines, when
 from crawlproject.web.bounded import LOOKED_AT, BoundedAdmin, BoundedChangeList
 
 SPIDER = "spider__id__exact"
 """Name of the filter in addresses."""
+NOTHING = mark_safe('<span class="ll-none">–</span>')
 MOST_DIGITS = 18
 """Of a number that every database takes."""
+
+
+def labelled(label: str, value: object) -> SafeString:
+    """A number that says on cards what it is."""
+    return format_html('<span class="ll-k">{}</span>{}', label, value)
 
 
 class PageList(BoundedChangeList):
@@ -37,7 +47,7 @@ class PageList(BoundedChangeList):
 
 @admin.register(Page)
 class PageAdmin(BoundedAdmin[Page], ReadOnlyAdmin[Page]):
-    list_display = ("url", "spider", "state", "status_code", "reason", "depth", "checked")
+    list_display = ("named", "b_state", "n_status", "why_", "n_depth", "checked")
     list_filter = ("state", "spider")
     search_fields = ("url",)
     search_help_text = gettext_lazy("The whole address")
@@ -69,6 +79,27 @@ class PageAdmin(BoundedAdmin[Page], ReadOnlyAdmin[Page]):
         except UrlError:
             return queryset.none(), False
         return queryset.filter(spider__in=Spider.objects.values("pk"), url_hash=url_hash), False
+
+    @admin.display(description=gettext_lazy("page"), ordering="id")
+    def named(self, page: Page) -> SafeString:
+        return two_lines(format_html('<span class="w">{}</span>', page.url), page.spider.name)
+
+    @admin.display(description=gettext_lazy("state"))
+    def b_state(self, page: Page) -> SafeString:
+        return badge(page.state)
+
+    @admin.display(description=gettext_lazy("status code"))
+    def n_status(self, page: Page) -> SafeString:
+        return NOTHING if page.status_code is None else labelled(_("status"), page.status_code)
+
+    @admin.display(description=gettext_lazy("why"))
+    def why_(self, page: Page) -> SafeString | str:
+        """The cause that its reason belongs to, in words."""
+        return str(cause_of(page.reason).title) if page.reason else NOTHING
+
+    @admin.display(description=gettext_lazy("depth"))
+    def n_depth(self, page: Page) -> SafeString:
+        return labelled(_("depth"), page.depth)
 
     @admin.display(description=gettext_lazy("checked"), ordering="checked_at")
     def checked(self, page: Page) -> SafeString | str:

@@ -25,7 +25,7 @@ _LATEST = """
     SELECT c.id FROM crawler_crawltask c
     WHERE {own} AND c.status IN ('completed', 'failed') AND c.task_type <> 'urls' ORDER BY {order} LIMIT 2
 """
-# PostgreSQL: between a number and itself, for the reason that stands in `schedules.py`; SQLite takes the index as it is.
+# PostgreSQL: between a number and itself, for the reason that stands in `schedules.py`; SQLite takes the index anyway.
 _OF_POSTGRESQL = _LATEST.format(own="c.spider_id BETWEEN s.id AND s.id", order="c.spider_id, c.id DESC")
 _OF_SQLITE = _LATEST.format(own="c.spider_id = s.id", order="c.id DESC")
 _JOIN = {

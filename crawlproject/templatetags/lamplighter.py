@@ -72,6 +72,10 @@ STATES: Mapping[str, tuple[object, str, str]] = {
     "watch": (gettext_lazy("Look once"), "warn", "warn"),
     "as_asked": (gettext_lazy("As asked"), "check", "mute"),
     "none": (gettext_lazy("Nothing"), "minus", "mute"),
+    "done": (gettext_lazy("Done"), "ok", "ok"),
+    "unchanged": (gettext_lazy("Unchanged"), "check", "ok"),
+    "redirected": (gettext_lazy("Redirected"), "right", "mute"),
+    "refused": (gettext_lazy("Left out"), "cancelled", "mute"),
     "degraded": (gettext_lazy("Degraded"), "warn", "warn"),
 }
 ROUND_LETTERS = {"succeeded": "s", "failed": "f", "missed": "m", "skipped": "k", "running": "r", "cancelled": "c"}
