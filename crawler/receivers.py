@@ -8,6 +8,7 @@ Every command listens; what a receiver works with is loaded when it is called fi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -16,10 +17,12 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from scheduling.models import JobRun
+from scheduling.models import JobRun, ScheduledJob
 from scheduling.signals import (
+    Reach,
     ReportSection,
     RunAccount,
+    reach_asked,
     report_made,
     retention,
     run_ended,
@@ -50,6 +53,7 @@ def connect() -> None:
     report_made.connect(report, dispatch_uid="crawler.report")
     run_shown.connect(tell, dispatch_uid="crawler.tell")
     retention.connect(retain, dispatch_uid="crawler.retain")
+    reach_asked.connect(reach, dispatch_uid="crawler.reach")
 
 
 def start(*, run: JobRun, **kwargs: object) -> None:
@@ -104,6 +108,17 @@ def tell(
     from .admin.panels import account_of
 
     return account_of(task, user, part)
+
+
+def reach(
+    *, jobs: Sequence[ScheduledJob], user: User | AnonymousUser | None = None, **kwargs: object
+) -> dict[int, Reach] | None:
+    """A page shows who gets into whose way: which hosts the crawls ask."""
+    if user is None or not user.has_perm("crawler.view_spider"):
+        return None
+    from .reach import reach_of
+
+    return reach_of(job for job in jobs if job.handler in HANDLER_NAMES)
 
 
 def retain(*, before: datetime, limit: int, **kwargs: object) -> int:

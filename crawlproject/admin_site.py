@@ -86,7 +86,14 @@ class Beat:
 
 # group → (app.model or app.model:page, text, icon); shown to those who may view the model
 NAVIGATION: tuple[tuple[StrOrPromise, tuple[tuple[str, StrOrPromise, str], ...]], ...] = (
-    ("", (("scheduling.jobrun", _("Runs"), "run"), ("crawler.crawltask", _("Crawl tasks"), "lamp"))),
+    (
+        "",
+        (
+            ("scheduling.jobrun", _("Runs"), "run"),
+            ("scheduling.scheduledjob:calendar", _("Calendar"), "calendar"),
+            ("crawler.crawltask", _("Crawl tasks"), "lamp"),
+        ),
+    ),
     (
         _("Define"),
         (

@@ -15,7 +15,8 @@ signal          sent when                                                 the ru
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from django.dispatch import Signal
@@ -95,6 +96,23 @@ run_shown = Signal()
 """Sent with `run`, `user` (who looks) and `part` while a page shows a run: a receiver that knows what its work came to,
 and that the user may see it, returns a `RunAccount`, others None. A `part` is the name of a panel: that alone is wanted
 then; it is empty for a whole page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """What the work of a schedule asks for beside a worker place."""
+
+    hosts: Mapping[str, int] = field(default_factory=dict)
+    """Hosts that it asks, each with how many requests at once it may have there."""
+    runs: int = 1
+    """Runs that it becomes."""
+    alone: frozenset[str] = frozenset()
+    """Names of what one run alone may hold at a time."""
+
+
+reach_asked = Signal()
+"""Sent with `jobs` (schedules) and `user` (who looks) while a page shows who gets into whose way: a receiver returns a
+mapping from the keys of those whose work it knows, and may tell of, to their `Reach`."""
 
 report_made = Signal()
 """Sent outside of transactions with `since` and `until` (times) while a report is made: a receiver that has something

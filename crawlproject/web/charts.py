@@ -66,6 +66,31 @@ class Block:
     lane: int = 0
     lanes: int = 1
     """Blocks beside each other, and which of them this is."""
+    mark: str = ""
+    """How it ended, as a lamp: s ok, f failed, m missed, k left out, r goes on; empty: it lies ahead."""
+    is_dashed: bool = False
+    """It would not happen as things stand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """Hours of one day of a week that are unlike others."""
+
+    day: int
+    start: float
+    hours: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatRow:
+    """A row of a heat map: a label with its address, and for each column a title and a value; None: there is none."""
+
+    label: str
+    told: str
+    """The label in full."""
+    url: str
+    cells: Sequence[tuple[str, float] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +221,7 @@ def week(
     *,
     now: tuple[int, float] | None = None,
     night: tuple[int, int] = (19, 6),
+    bands: Iterable[Band] = (),
 ) -> SafeString:
     """Seven days of 24 hours. `days`: heading, and whether it is today; `now`: the day and the hours of a line."""
     left, hour, head = 5.0, 22, 38
@@ -218,6 +244,13 @@ def week(
     for index in range(1, 7):
         line = '<line class="grid" x1="{0}%" x2="{0}%" y1="{1}" y2="{2}"/>'
         parts.append(format_html(line, _n(left + width * index), head, height))
+    parts += (
+        format_html(
+            '<rect class="band" x="{}%" width="{}%" y="{}" height="{}"><title>{}</title></rect>',
+            _n(left + width * band.day), _n(width), _n(head + band.start * hour), _n(band.hours * hour), band.title,
+        )
+        for band in bands
+    )  # fmt: skip
     parts += (_block(block, left, width, head, hour) for block in blocks)
     if now is not None:
         today, hours = now
@@ -244,12 +277,27 @@ def _block(block: Block, left: float, width: float, head: int, hour: int) -> Saf
     )
     told = " · ".join([block.title, *block.lines])
     return format_html(
-        '<a href="{}" class="ev is-{}" aria-label="{}"><title>{}</title>'
+        '<a href="{}" class="ev is-{}{}" aria-label="{}"><title>{}</title>'
         '<svg x="{}%" y="{}" width="{}%" height="{}"><rect class="bx" width="100%" height="100%" rx="3"/>'
-        '<rect class="edge" width="3" height="100%"/><text x="8" y="12.5">{}</text>{}</svg></a>',
-        block.url, block.tone, told, told,
-        _n(x), _n(head + block.start * hour + 1), _n(max(0.5, share - 0.15)), _n(tall), block.title, lines,
+        '<rect class="edge" width="3" height="100%"/>{}<text x="{}" y="12.5">{}</text>{}</svg></a>',
+        block.url, block.tone, " dashed" if block.is_dashed else "", told, told,
+        _n(x), _n(head + block.start * hour + 1), _n(max(0.5, share - 0.15)), _n(tall),
+        mark(block.mark, 8, 2), 18 if block.mark else 8, block.title, lines,
     )  # fmt: skip
+
+
+def mark(letter: str, x: float, y: float) -> SafeString:
+    """A small lamp whose shape says how something ended: full, broken, hollow, low, with a spark."""
+    rect = '<rect class="{}" x="{}" y="{}" width="5" height="{}" rx="1"/>'
+    shapes: dict[str, tuple[tuple[str, float, float], ...]] = {
+        "": (),
+        "s": (("is-ok", 1, 11),),
+        "f": (("is-bad", 0, 6), ("is-bad", 8, 4)),
+        "r": (("is-lit", 5, 7), ("is-lit", 0, 3)),
+        "m": (("is-miss o", 1, 11),),
+    }
+    chosen = shapes.get(letter, (("is-mute", 8, 4),))
+    return _join(format_html(rect, name, _n(x), _n(y + top), _n(tall)) for name, top, tall in chosen)
 
 
 def heat(title: str, cells: Sequence[tuple[str, float]], capacity: float) -> SafeString:
@@ -267,6 +315,34 @@ def heat(title: str, cells: Sequence[tuple[str, float]], capacity: float) -> Saf
             over = '<text class="over" x="{}%" y="12" text-anchor="middle">{}</text>'
             parts.append(format_html(over, _n((index + 0.5) * width), f"{value:g}"))
     return _drawing("ll-heat", 16, title, "", parts)
+
+
+def heat_map(
+    title: str, description: str, rows: Sequence[HeatRow], columns: Sequence[str], capacity: float
+) -> SafeString:
+    """Rows of cells, the darker the nearer to `capacity`; above it they are red, and hold their number."""
+    left, tall, head = 13.0, 20, 16
+    width = (100 - left) / max(1, len(columns))
+    parts = [
+        format_html('<text class="ax" x="{}%" y="10">{}</text>', _n(left + width * index), text)
+        for index, text in enumerate(columns)
+        if text
+    ]
+    for number, row in enumerate(rows):
+        y = head + number * (tall + 2)
+        label = '<a href="{}" aria-label="{}"><text class="ax" x="0" y="{}">{}</text></a>'
+        parts.append(format_html(label, row.url, row.told, y + 13, row.label))
+        for index, told in enumerate(row.cells):
+            if told is None:
+                continue
+            words, value = told
+            x = left + width * index
+            cell = '<rect class="{}" x="{}%" width="{}%" y="{}" height="{}" rx="2"><title>{}</title></rect>'
+            parts.append(format_html(cell, _heat(value, capacity), _n(x), _n(width - 0.35), y, tall, words))
+            if value > capacity:
+                over = '<text class="over" aria-hidden="true" x="{}%" y="{}" text-anchor="middle">{}</text>'
+                parts.append(format_html(over, _n(x + width / 2), y + 14, f"{value:.0f}"))
+    return _drawing("ll-heat", head + len(rows) * (tall + 2), title, description, parts, is_group=True)
 
 
 def _heat(value: float, capacity: float) -> str:

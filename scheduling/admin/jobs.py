@@ -27,6 +27,7 @@ from scheduling.rounds import last_rounds
 
 from . import acting, rules
 from .backfills import backfill_view
+from .calendar import calendar_view
 from .forms import ScheduledJobForm
 from .head import OPERATE, head_of, person, rule_in_words, state_of
 from .preview import preview_of, preview_view, zones_to_choose
@@ -181,6 +182,7 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     # --- own pages ------------------------------------------------------------------------------------------------
     def get_urls(self) -> list[URLPattern]:
         pages: tuple[tuple[str, str, Callable[..., HttpResponse]], ...] = (
+            ("calendar/", "calendar", calendar_view),
             ("pause-all/", "pause_all", acting.pause_all_view),
             ("resume-all/", "resume_all", acting.resume_all_view),
             ("preview/", "preview_new", preview_view),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Self
 from zoneinfo import ZoneInfo
@@ -55,6 +55,10 @@ class DocumentTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler is unty
     def effect_of(self, change: ClockChange) -> str:
         """What a change of the zone's clock does to it, in words, whatever `start` and `end` say."""
 
+    def is_touched_by(self, change: ClockChange) -> bool:
+        """Whether a change of the zone's clock does anything to it, whatever `start` and `end` say."""
+        return True
+
     def anchored(self, anchor: datetime) -> Self:
         """The same, counting from an anchor; only intervals have one."""
         return self
@@ -79,6 +83,13 @@ class DocumentTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler is unty
         if found is None or found.year > YEARS[-1] or (self.end is not None and found > self.end):
             return None
         return found
+
+    def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
+        """The firings in ``after <= t < until``, in order."""
+        moment = self.following(after - MICROSECOND)
+        while moment is not None and moment < until:
+            yield moment
+            moment = self.following(moment)
 
     def count_between(self, after: datetime, until: datetime) -> int:
         if self.start is not None:

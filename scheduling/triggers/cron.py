@@ -8,6 +8,7 @@ clock moves by half an hour.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
@@ -57,6 +58,21 @@ class CronsimTrigger(DocumentTrigger):
     def next_after(self, moment: datetime) -> datetime | None:
         return self._next_fixed(moment) if self.line.is_fixed else self._next_following(moment)
 
+    def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
+        """Far from a change of the clock a wall-clock time is one instant: its matches are all there is to be found."""
+        if next(changes(self.tz, after - ONE_DAY, until + ONE_DAY), None) is not None:
+            yield from super().between(after, until)
+            return
+        first = after if self.start is None else max(after, self.start)
+        offset = offset_at(self.tz, first)
+        match = self.line.next(wall_of(self.tz, first) - MICROSECOND)
+        while match is not None:
+            instant = (match - offset).replace(tzinfo=UTC)
+            if instant >= until or (self.end is not None and instant > self.end):
+                return
+            yield instant
+            match = self.line.next(match)
+
     def count(self, after: datetime, until: datetime) -> int:
         return self._count_fixed(after, until) if self.line.is_fixed else self._count_following(after, until)
 
@@ -86,6 +102,11 @@ class CronsimTrigger(DocumentTrigger):
         else:
             text = ngettext("%(times)s runs both times", "%(times)s run both times", len(touched))
         return text % values
+
+    def is_touched_by(self, change: ClockChange) -> bool:
+        low, high = sorted((change.wall_before, change.wall_after))
+        match = self.line.next_from(low)
+        return match is not None and match < high
 
     def _walls(self, low: datetime, high: datetime) -> list[str]:
         """The first matches in ``low ≤ wall < high``, as texts."""

@@ -68,6 +68,11 @@ class DateTrigger(DocumentTrigger):
             return _("%(wall)s runs once, %(which)s") % {"wall": wall.time().isoformat("minutes"), "which": which}
         return _("the date lies elsewhere")
 
+    def is_touched_by(self, change: ClockChange) -> bool:
+        wall = wall_of(self.tz, self.run_at)
+        comes_twice = not change.is_gap and change.wall_after <= wall < change.wall_before
+        return comes_twice or (self.skipped is not None and self.run_at == change.at)
+
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
         """A date that never fired is due even when it lies in the past: whether that is too late, the tick judges."""
         return self.run_at if previous is None else self.following(previous)

@@ -83,6 +83,9 @@ class AnchoredInterval(DocumentTrigger):
         )
         return text % {"shift": in_words(shift)}
 
+    def is_touched_by(self, change: ClockChange) -> bool:
+        return bool(abs(change.after - change.before) % self.interval)
+
     @property
     def _first(self) -> int:
         return 1 if self.start is None else 0

@@ -1,0 +1,281 @@
+"""The calendar: what fires when, and who gets into whose way. At most ten queries, whatever there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.contrib import admin
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from crawlproject.templatetags.lamplighter import ROUND_LETTERS, STATES
+from crawlproject.web.charts import mark
+from scheduling.calendar.clocks import clock_notes
+from scheduling.calendar.collisions import Collision, Over, colliding, collisions
+from scheduling.calendar.firings import Firing, Often, Plan, plan
+from scheduling.calendar.free import Occupancy
+from scheduling.calendar.load import Work, hours_of
+from scheduling.calendar.past import Past, past
+from scheduling.calendar.places import Workers, workers
+from scheduling.calendar.reach import NOWHERE, reach_of
+from scheduling.calendar.schedules import Schedules, schedules
+from scheduling.calendar.spans import (
+    Span,
+    month_address,
+    month_of,
+    read_month,
+    read_week,
+    week_address,
+    week_of,
+)
+from scheduling.models import ScheduledJob
+from scheduling.signals import Reach
+from scheduling.triggers.base import default_timezone
+from scheduling.triggers.zones import wall_of, zone
+from scheduling.upcoming import Hold
+
+from .calendar_entries import HANDLERS, OTHER, Entry, planned, ran
+from .calendar_month import busiest, calendar_url, map_of, month_rows
+from .calendar_week import agenda, draw_week
+from .calendar_words import Name, clock_words, crowd_words, name_of, rows_of
+from .head import TEMPLATES
+
+MOST_OFTEN = 8
+MOST_OFF = 8
+AHEAD = timedelta(days=7)
+"""How far collisions are looked for."""
+MEASURES = ("firings", "minutes")
+_STATE_WORDS = {letter: STATES[state][0] for state, letter in ROUND_LETTERS.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """All that is read, and what follows from it."""
+
+    span: Span
+    now: datetime
+    schedules: Schedules
+    workers: Workers
+    plan: Plan
+    ahead: Plan
+    """Of the days that are looked through for collisions; empty where the page shows what is over."""
+    ahead_days: int
+    past: Past
+    reaches: Mapping[int | None, Reach]
+
+    @property
+    def drawn(self) -> list[Firing]:
+        """What lies ahead: what is over is shown as it ran."""
+        return [firing for firing in self.plan.firings if firing.at >= self.now]
+
+
+def calendar_view(model_admin: admin.ModelAdmin[ScheduledJob], request: HttpRequest) -> HttpResponse:
+    """``?week=2026-W48`` or ``?month=2026-11``; this week where neither is given."""
+    if not model_admin.has_view_permission(request):
+        raise PermissionDenied
+    if request.method not in ("GET", "HEAD"):
+        return HttpResponseNotAllowed(["GET", "HEAD"])
+    now, tz = timezone.now(), zone(default_timezone())
+    today = wall_of(tz, now).date()
+    is_month, problem = "month" in request.GET, ""
+    try:
+        if is_month:
+            span = month_of(read_month(request.GET["month"]), tz)
+        else:
+            span = week_of(read_week(request.GET["week"]) if "week" in request.GET else today, tz)
+    except ValueError as error:
+        span, problem = month_of(today, tz) if is_month else week_of(today, tz), str(error)
+    read = _read(span, now, request.user, sees_runs=request.user.has_perm("scheduling.view_jobrun"))
+    found = collisions(read.ahead.firings, read.reaches, places=_places(read), tz=tz)
+    entries = _entries(read, found)
+    context = _shared(read, found, is_month=is_month)
+    context |= _month(read, entries, by=request.GET.get("by", "")) if is_month else _week(read, entries)
+    request.current_app = model_admin.admin_site.name
+    whole = {
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts,
+        "title": _title(span, is_month=is_month),
+        "problem": problem,
+        **context,
+    }
+    return TemplateResponse(request, f"{TEMPLATES}/calendar.html", whole, status=400 if problem else 200)
+
+
+def _read(span: Span, now: datetime, user: User | AnonymousUser, *, sees_runs: bool) -> _Read:
+    working = workers()
+    found = schedules(is_paused=working.is_paused)
+    enabled = [one for one in found.all if one.hold is not Hold.DISABLED]
+    whole = plan(enabled, span.start, span.end)
+    begin = max(now.replace(second=0, microsecond=0), span.start)
+    is_over = span.end <= now
+    ahead = plan(() if is_over else [one for one in enabled if one.is_live], begin, begin + AHEAD)
+    often = {one.schedule.job.pk for one in whole.often}
+    told = [one.job.pk for one in found.all if one.job.pk not in often] if sees_runs else []
+    return _Read(
+        span=span,
+        now=now,
+        schedules=found,
+        workers=working,
+        plan=whole,
+        ahead=ahead,
+        ahead_days=AHEAD.days,
+        past=past(told, span.start, min(now, span.end), now=now),
+        reaches=reach_of([one.job for one in enabled if one.is_live], user),
+    )
+
+
+# --- what week and month share ----------------------------------------------------------------------------------------
+
+
+def _shared(read: _Read, found: Sequence[Collision], *, is_month: bool) -> dict[str, object]:
+    span, tz = read.span, read.span.tz
+    first, last = span.days[0].date, span.days[-1].date
+    before, after = first - timedelta(days=1), last + timedelta(days=1)
+    kind, address = ("month", month_address) if is_month else ("week", week_address)
+    occupancy = Occupancy(
+        read.ahead.firings,
+        read.reaches,
+        first=wall_of(tz, max(read.now, span.start)).date(),
+        days=read.ahead_days + 1,
+        tz=tz,
+        places=_places(read),
+    )
+    rows = rows_of(found, read.ahead.firings, read.reaches, occupancy, workers=read.workers, days=read.ahead_days)
+    worst = next((one for one in found if one.over is not Over.MOMENT), None)
+    return {
+        "is_month": is_month,
+        "before_url": calendar_url(f"?{kind}={address(before)}"),
+        "after_url": calendar_url(f"?{kind}={address(after)}"),
+        "today_url": calendar_url("?month=" + month_address(wall_of(tz, read.now).date()) if is_month else ""),
+        "other_url": _other(read, is_month=is_month),
+        "zone": _zone_in_words(span),
+        "clocks": [
+            (clock_words(note), [(name_of(one), effect) for one, effect in note.moved], note)
+            for note in clock_notes((one for one in read.schedules.all if one.is_live), span.start, span.end, tz=tz)
+        ],
+        "workers": read.workers,
+        "often": [(name_of(one.schedule), one.words, one.count, one.schedule.is_live) for one in _often(read)],
+        "more_often": max(0, len(read.plan.often) - MOST_OFTEN),
+        "off": _off(read)[:MOST_OFF],
+        "more_off": len(_off(read)[MOST_OFF:]),
+        "left_out": read.plan.left_out,
+        "unreadable": [name_of(one) for one in read.plan.unreadable[:MOST_OFF]],
+        "is_cut": read.schedules.is_cut,
+        "count": len(read.schedules.all),
+        "past_is_cut": read.past.is_cut,
+        "collisions": rows,
+        "more_collisions": len(found) - len(rows),
+        "is_over": span.end <= read.now,
+        "crowded": crowd_words(worst, read.ahead_days) if worst is not None else "",
+        "crowded_row": rows[found.index(worst)] if worst is not None and found.index(worst) < len(rows) else None,
+        "places": _places(read),
+    }
+
+
+def _places(read: _Read) -> int:
+    """Those that are left beside what fires all the time."""
+    return max(1, read.workers.places - round(_often_places(read.ahead.often)))
+
+
+def _often_places(often: Sequence[Often]) -> float:
+    return sum(one.places(AHEAD.total_seconds()) for one in often if one.schedule.is_live)
+
+
+def _often(read: _Read) -> tuple[Often, ...]:
+    return read.plan.often[:MOST_OFTEN]
+
+
+def _off(read: _Read) -> list[Name]:
+    return [name_of(one) for one in read.schedules.all if one.hold is Hold.DISABLED]
+
+
+def _other(read: _Read, *, is_month: bool) -> str:
+    """The week of today, or the month's first; the month of the week's Thursday, as weeks are counted."""
+    days = read.span.days
+    if not is_month:
+        return calendar_url("?month=" + month_address(days[3].date))
+    today = wall_of(read.span.tz, read.now).date()
+    shown = today if days[0].date <= today <= days[-1].date else days[0].date
+    return calendar_url("?week=" + week_address(shown))
+
+
+def _entries(read: _Read, found: Sequence[Collision]) -> list[Entry]:
+    met = colliding(read.drawn, found, read.span.tz)
+    return [*ran(read.past.rows, read.span), *planned(read.drawn, read.span, met=met)]
+
+
+def _works(read: _Read) -> list[Work]:
+    works = [Work(row.at, row.end) for row in read.past.rows if row.state not in ("missed", "skipped", "queued")]
+    for firing in read.drawn:
+        if firing.schedule.is_live:
+            works.append(Work(firing.at, firing.end, read.reaches.get(firing.schedule.job.pk, NOWHERE).runs))
+    return works
+
+
+# --- each by itself ---------------------------------------------------------------------------------------------------
+
+
+def _week(read: _Read, entries: Sequence[Entry]) -> dict[str, object]:
+    grid = hours_of(read.span, _works(read), read.plan.often, since=read.now)
+    return {
+        "drawing": draw_week(_("Week of firings"), entries, read.span, read.now) if entries else "",
+        "agenda": agenda(entries, read.span, read.now),
+        "legend": _legend(read, entries),
+        "load": map_of(grid, read.span, read.workers, by="places"),
+        "busiest": busiest(grid, read.span),
+    }
+
+
+def _month(read: _Read, entries: Sequence[Entry], *, by: str) -> dict[str, object]:
+    by = by if by in MEASURES else MEASURES[0]
+    grid = hours_of(read.span, _works(read), read.plan.often, since=read.now)
+    month = month_address(read.span.days[0].date)
+    words = {"firings": _("Firings"), "minutes": _("Worker minutes")}
+    return {
+        "weeks": month_rows(entries, read.span, read.now),
+        "weekdays": [date_format(day.date, "D") for day in week_of(read.span.days[0].date, read.span.tz).days],
+        "load": map_of(grid, read.span, read.workers, by=by),
+        "busiest": busiest(grid, read.span),
+        "measures": [(words[name], calendar_url(f"?month={month}&by={name}#load"), name == by) for name in MEASURES],
+    }
+
+
+def _legend(read: _Read, entries: Sequence[Entry]) -> dict[str, object]:
+    """Only what can be seen."""
+    handlers = dict.fromkeys(
+        HANDLERS.get(firing.schedule.job.handler, OTHER) for firing in read.drawn if firing.schedule.is_live
+    )
+    marks = dict.fromkeys(entry.mark for entry in entries if entry.mark)
+    return {
+        "kinds": list(handlers),
+        "collides": any(entry.collides for entry in entries),
+        "dashed": any(entry.is_dashed for entry in entries),
+        "marks": [(mark(letter, 0, 0), _STATE_WORDS[letter]) for letter in marks if letter in _STATE_WORDS],
+    }
+
+
+def _title(span: Span, *, is_month: bool) -> str:
+    """“23 – 29 November 2026”, “30 November – 6 December 2026”, “November 2026”."""
+    first, last = span.days[0].date, span.days[-1].date
+    if is_month:
+        return date_format(first, _("F Y"))
+    if first.year != last.year:
+        whole = _("j F Y")
+        return f"{date_format(first, whole)} – {date_format(last, whole)}"
+    start = _("j") if first.month == last.month else _("j F")
+    return f"{date_format(first, start)} – {date_format(last, _('j F Y'))}"
+
+
+def _zone_in_words(span: Span) -> str:
+    """“Europe/Berlin, UTC+01:00”; with both offsets where it changes."""
+    offsets = dict.fromkeys(
+        moment.astimezone(span.tz).isoformat()[-6:] for moment in (span.start, span.end - timedelta(seconds=1))
+    )
+    return _("%(zone)s, UTC%(offset)s") % {"zone": span.tz.key, "offset": " → ".join(offsets)}

@@ -1,0 +1,94 @@
+"""How much is to be done hour by hour: firings, worker minutes, and how many runs at once; pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from .firings import Often
+from .spans import HOUR, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Something that takes a worker place (or several) for a while."""
+
+    at: datetime
+    end: datetime
+    runs: int = 1
+
+
+@dataclass(slots=True, kw_only=True)
+class Hour:
+    """What one hour of one day's clock holds; an hour that comes twice holds both."""
+
+    firings: int = 0
+    minutes: float = 0
+    """Of worker places."""
+    most: float = 0
+    """Runs at once."""
+    exists: bool = False
+    """The clock may leave it out."""
+
+
+def hours_of(span: Span, works: Iterable[Work], often: Sequence[Often] = (), *, since: datetime) -> list[list[Hour]]:
+    """For each day 24 hours. What fires often is no firing among others: its work is spread evenly from `since` on."""
+    grid = [[Hour() for _hour in range(24)] for _day in span.days]
+    starts: list[datetime] = []
+    cells: list[Hour] = []
+    for index, day in enumerate(span.days):
+        for hour, moment in day.hours(span.tz):
+            cell = grid[index][hour]
+            cell.exists = True
+            starts.append(moment)
+            cells.append(cell)
+    within = [work for work in works if work.end > span.start and work.at < span.end]
+    for work in within:
+        _spread(work, starts, cells, span.end)
+    _peaks(within, starts, cells, span)
+    _add_often(often, starts, cells, since=max(since, span.start), until=span.end)
+    return grid
+
+
+def _spread(work: Work, starts: Sequence[datetime], cells: Sequence[Hour], end: datetime) -> None:
+    """Its firing into the hour in which it begins, its minutes into all of them."""
+    index = bisect_right(starts, work.at) - 1
+    if index >= 0:
+        cells[index].firings += 1
+    index = max(0, index)
+    while index < len(starts) and starts[index] < work.end:
+        until = min(work.end, starts[index + 1] if index + 1 < len(starts) else end)
+        cells[index].minutes += work.runs * (until - max(work.at, starts[index])).total_seconds() / 60
+        index += 1
+
+
+def _peaks(works: Sequence[Work], starts: Sequence[datetime], cells: Sequence[Hour], span: Span) -> None:
+    # At one moment what ends comes before what begins.
+    events = sorted([(work.at, work.runs) for work in works] + [(work.end, -work.runs) for work in works])
+    running = 0
+    for index, (moment, change) in enumerate(events):
+        running += change
+        following = events[index + 1][0] if index + 1 < len(events) else span.end
+        if following == moment:
+            continue
+        first = max(0, bisect_right(starts, moment) - 1)
+        for hour in range(first, len(starts)):
+            if starts[hour] >= following:
+                break
+            cells[hour].most = max(cells[hour].most, running)
+
+
+def _add_often(
+    often: Sequence[Often], starts: Sequence[datetime], cells: Sequence[Hour], *, since: datetime, until: datetime
+) -> None:
+    seconds = (until - since).total_seconds()
+    live = [one for one in often if one.schedule.is_live]
+    if seconds <= 0 or not live:
+        return
+    places = sum(one.places(seconds) for one in live)
+    for start, cell in zip(starts, cells, strict=True):
+        if start + HOUR > since:
+            cell.minutes += places * 60
+            cell.most += places
