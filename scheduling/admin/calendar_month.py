@@ -111,7 +111,7 @@ def _rows(grid: Sequence[Sequence[Hour]], span: Span, workers: Workers, by: str)
             url=calendar_url(f"?week={week_address(day.date)}"),
             cells=cells,
         )
-            label=date_format(midnight, _("D j")),
+
 
 def _value(cell: Hour, by: str) -> float:
     if by == "firings":
