@@ -107,6 +107,7 @@ NAVIGATION: tuple[tuple[StrOrPromise, tuple[tuple[str, StrOrPromise, str], ...]]
         _("Data"),
         (
             ("crawler.item", _("Items"), "item"),
+            ("crawler.item:changes", _("What changed"), "change"),
             ("crawler.page", _("Pages"), "link"),
             ("crawler.crawltask:compare", _("Compare"), "compare"),
         ),

@@ -22,6 +22,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import DatabaseError, connections
 from django.utils import timezone
+from django.utils.translation import activate, get_language
 from django.utils.translation import gettext as _
 
 from crawler.engine.records import Json
@@ -118,7 +119,7 @@ def start(selection: Selection, file_format: ExportFormat, *, by: str, wait: flo
         beat_at=now,
     )
     _write(begun)
-    arguments = (selection, file_format, columns, _Progress(begun, rows))
+    arguments = (selection, file_format, columns, _Progress(begun, rows), get_language())
     thread = threading.Thread(target=_run, args=arguments, name=f"export-{begun.id[:8]}", daemon=True)
     thread.start()
     thread.join(wait)
@@ -209,8 +210,16 @@ class _Progress:
         _write(self.now)
 
 
-def _run(selection: Selection, file_format: ExportFormat, columns: Sequence[Column], progress: _Progress) -> None:
-    """The thread: whatever happens, it says how it ended, and gives its connection back."""
+def _run(
+    selection: Selection,
+    file_format: ExportFormat,
+    columns: Sequence[Column],
+    progress: _Progress,
+    language: str | None,
+) -> None:
+    """The thread: whatever happens, it says how it ended, in its reader's language, and gives its connection back."""
+    if language is not None:
+        activate(language)
     part = folder() / f"{progress.now.id}.part"
     try:
         progress.now = replace(progress.now, total=None if selection.text else selection.items().count())

@@ -19,7 +19,10 @@ class Item(models.Model):
     extraction.
     """
 
-    spider = models.ForeignKey(Spider, verbose_name=_("spider"), on_delete=models.CASCADE, related_name="items")
+    # Its indexes begin with the spider.
+    spider = models.ForeignKey(
+        Spider, verbose_name=_("spider"), on_delete=models.CASCADE, related_name="items", db_index=False
+    )
     type = models.CharField(_("type"), max_length=100)
     key = models.TextField(_("key"))
     key_hash = models.BigIntegerField(_("key hash"))

@@ -1,6 +1,6 @@
 """The groups Viewer, Operator and Editor, made once: whoever changes or deletes them later has the last word.
 
-docs/roles.md says what each may do.
+docs/roles.md says what each may do. A model that comes later is given to them by a migration of its own.
 """
 
 from __future__ import annotations
