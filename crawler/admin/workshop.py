@@ -132,8 +132,8 @@ class _Workshop:
         if draft.form is not None and (changed := _with_rows_changed(draft.form, data)) is not None:
             form, focus = changed
             return self._show(Draft.of_form(form), tab="form", focus=focus)
-        if draft.form is not None and "_point" in data and draft.is_whole:
-            return self._point(draft, draft.form.place_of(data["_point"]))
+        if "_point" in data:
+            return self._point(draft, data["_point"])
         if picking_steps.ASK in data and draft.is_whole:
             step = picking_steps.stepped(self.request, draft)
             return self._show(step.draft, tab="pick", picked=step.state)
@@ -145,11 +145,13 @@ class _Workshop:
             return self._show(draft, tab="pinned" if draft.is_whole else "form")
         return self._save(draft)
 
-    def _point(self, draft: Draft, place: tuple[str | int, ...] | None) -> HttpResponse:
+    def _point(self, draft: Draft, row: str) -> HttpResponse:
         """From a row of the form to the picker, which aims at what the row reads."""
+        place = draft.as_form().place_of(row)
+        if not draft.is_whole:
+            return self._show(draft, tab="form")
         if place is None:
-            focus = f"{self.request.POST['_point']}-name"
-            return self._show(draft, tab="form", notice=_("Name the field first, then pick it."), focus=focus)
+            return self._show(draft, tab="form", notice=_("Name the field first, then pick it."), focus=f"{row}-name")
         return self._show(draft, tab="pick", picked=picking_steps.State(aim=place))
 
     # --- acting -----------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from crawler.engine.errors import DefinitionProblem
 from crawler.engine.records import Json
 
-from .form_parts import ON, Inputs, rows_of, text_of
+from .form_inputs import ON, Inputs, rows_of, text_of
 from .form_shape import FIELD, FOLLOW, ITEM, SPIDER
 from .places import parts_of
 

@@ -10,26 +10,34 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from django.utils.translation import gettext as _
 
-from crawler.definitions import InvalidDefinitions, to_yaml
-from crawler.definitions.reading import read
+from crawler.definitions import to_yaml
 from crawler.engine.records import Json
 
-Inputs: TypeAlias = "dict[str, str | Inputs | list[Inputs]]"
-"""What stands in the form's inputs: a text each, a mapping for a section, a list of mappings for rows."""
+from .form_inputs import (
+    MORE,
+    OFF,
+    ON,
+    Inputs,
+    Say,
+    fits_line,
+    fits_text,
+    lines_of,
+    mapping_in,
+    mapping_of,
+    read_mapping,
+    shown_secret,
+    taken_secret,
+    text_of,
+)
+
 Parts: TypeAlias = "Sequence[str | int]"
 """A place within a mapping, as its keys and indexes."""
-Say: TypeAlias = Callable[[str, str], None]
-"""Notes a problem of the form itself: the id of the input, and the message."""
-
-MORE = "more"
-"""The box of YAML that holds what has no input."""
-ON, OFF = "1", "0"
 
 
 class Part(Protocol):
@@ -73,7 +81,7 @@ class Shape:
         found: dict[str, Json] = {}
         for part in self.parts:
             found |= part.take(inputs, at, say)
-        for key, value in _read_mapping(inputs, f"{at}-{MORE}", say).items():
+        for key, value in read_mapping(inputs, f"{at}-{MORE}", say).items():
             if key in found:
                 say(f"{at}-{MORE}", _("“%(key)s” has an input of its own; leave it out here") % {"key": key})
             else:
@@ -83,7 +91,7 @@ class Shape:
     def locate(self, inputs: Inputs, parts: Parts, at: str) -> str:
         if not parts:
             return f"{at}-{self.anchor}"
-        if parts[0] in _mapping_in(text_of(inputs, MORE)):
+        if parts[0] in mapping_in(text_of(inputs, MORE)):
             return f"{at}-{MORE}"
         part = next((part for part in self.parts if parts[0] in part.keys), None)
         return f"{at}-{MORE}" if part is None else part.locate(inputs, parts, at)
@@ -103,7 +111,7 @@ class Text:
         return (self.key,)
 
     def show(self, rest: dict[str, Json]) -> Inputs:
-        value = _pop_null(rest, self.key)
+        value = pop_null(rest, self.key)
         if not isinstance(value, str) or not fits_text(value, lines=self.lines):
             return {self.key: ""}
         del rest[self.key]
@@ -130,7 +138,7 @@ class Choice:
         return (self.key,)
 
     def show(self, rest: dict[str, Json]) -> Inputs:
-        value = _pop_null(rest, self.key)
+        value = pop_null(rest, self.key)
         if value not in self.options:
             return {self.key: self.default}
         return {self.key: str(rest.pop(self.key))}
@@ -183,7 +191,7 @@ class Number:
         return (self.key,)
 
     def show(self, rest: dict[str, Json]) -> Inputs:
-        value = _pop_null(rest, self.key)
+        value = pop_null(rest, self.key)
         text = str(value) if isinstance(value, int | float | str) else ""
         if not fits_line(text) or _number_in(text) != value or isinstance(value, bool):
             return {self.key: ""}
@@ -209,7 +217,7 @@ class Lines:
         return (self.key,)
 
     def show(self, rest: dict[str, Json]) -> Inputs:
-        value = _pop_null(rest, self.key)
+        value = pop_null(rest, self.key)
         if not isinstance(value, list) or not all(fits_line(entry) for entry in value):
             return {self.key: ""}
         del rest[self.key]
@@ -235,7 +243,7 @@ class OneOf:
 
     def show(self, rest: dict[str, Json]) -> Inputs:
         for key in self.keys:
-            _pop_null(rest, key)
+            pop_null(rest, key)
         for key in self.keys:
             value = rest.get(key)
             if isinstance(value, str) and fits_text(value, lines=True):
@@ -268,7 +276,7 @@ class TextOrSecret:
         return (self.key,)
 
     def show(self, rest: dict[str, Json]) -> Inputs:
-        value = _pop_null(rest, self.key)
+        value = pop_null(rest, self.key)
         shown = shown_secret(value)
         if shown is None or not shown[1]:
             return {f"{self.key}_how": "text", self.key: ""}
@@ -277,7 +285,7 @@ class TextOrSecret:
 
     def take(self, inputs: Inputs, at: str, say: Say) -> dict[str, Json]:
         text = text_of(inputs, self.key)
-        return {self.key: _taken_secret(text_of(inputs, f"{self.key}_how"), text)} if text else {}
+        return {self.key: taken_secret(text_of(inputs, f"{self.key}_how"), text)} if text else {}
 
     def locate(self, inputs: Inputs, parts: Parts, at: str) -> str:
         return f"{at}-{self.key}"
@@ -295,7 +303,7 @@ class Section:
         return (self.key,)
 
     def show(self, rest: dict[str, Json]) -> Inputs:
-        value = _pop_null(rest, self.key)
+        value = pop_null(rest, self.key)
         if not isinstance(value, dict):
             return {self.key: self.shape.show({})}
         return {self.key: self.shape.show(rest.pop(self.key))}  # type: ignore[arg-type]  # the same mapping
@@ -308,170 +316,7 @@ class Section:
         return self.shape.locate(mapping_of(inputs, self.key), parts[1:], f"{at}-{self.key}")
 
 
-# --- rows -------------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """A list of mappings, a row each."""
-
-    key: str
-    shape: Shape
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return (self.key,)
-
-    def show(self, rest: dict[str, Json]) -> Inputs:
-        value = _pop_null(rest, self.key)
-        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-            return {self.key: []}
-        del rest[self.key]
-        return {self.key: [self.shape.show(entry) for entry in value if isinstance(entry, dict)]}
-
-    def take(self, inputs: Inputs, at: str, say: Say) -> dict[str, Json]:
-        rows = rows_of(inputs, self.key)
-        found: list[Json] = [self.shape.take(row, f"{at}-{self.key}-{index}", say) for index, row in enumerate(rows)]
-        return {self.key: found} if found else {}
-
-    def locate(self, inputs: Inputs, parts: Parts, at: str) -> str:
-        rows = rows_of(inputs, self.key)
-        here = f"{at}-{self.key}"
-        if len(parts) < 2 or not isinstance(parts[1], int) or parts[1] >= len(rows):
-            return here
-        return self.shape.locate(rows[parts[1]], parts[2:], f"{here}-{parts[1]}")
-
-
-@dataclass(frozen=True, slots=True)
-class NamedValues:
-    """A mapping of names to texts or ``{secret: name}``, a row each: headers and cookies."""
-
-    key: str
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return (self.key,)
-
-    def show(self, rest: dict[str, Json]) -> Inputs:
-        value = _pop_null(rest, self.key)
-        rows: list[Inputs] = []
-        for name, entry in value.items() if isinstance(value, dict) else ():
-            shown = shown_secret(entry)
-            if shown is None or not fits_text(name):
-                return {self.key: []}
-            rows.append({"name": name, "value_how": shown[0], "value": shown[1]})
-        if isinstance(value, dict):
-            del rest[self.key]
-        return {self.key: rows}
-
-    def take(self, inputs: Inputs, at: str, say: Say) -> dict[str, Json]:
-        found: dict[str, Json] = {}
-        for index, row in enumerate(rows_of(inputs, self.key)):
-            name, value = text_of(row, "name"), text_of(row, "value")
-            if not name and not value:
-                continue
-            if name in found:
-                say(f"{at}-{self.key}-{index}-name", name_twice(name))
-                continue
-            found[name] = _taken_secret(text_of(row, "value_how"), value)
-        return {self.key: found} if found else {}
-
-    def locate(self, inputs: Inputs, parts: Parts, at: str) -> str:
-        rows = rows_of(inputs, self.key)
-        for index, row in enumerate(rows):
-            if len(parts) > 1 and text_of(row, "name") == parts[1]:
-                return f"{at}-{self.key}-{index}-value"
-        return f"{at}-{self.key}"
-
-
-# --- texts of inputs --------------------------------------------------------------------------------------------------
-def text_of(inputs: Inputs, name: str) -> str:
-    """What was typed, with the line ends of this world and none around it."""
-    value = inputs.get(name)
-    return value.replace("\r\n", "\n").replace("\r", "\n").strip("\n") if isinstance(value, str) else ""
-
-
-def lines_of(inputs: Inputs, name: str) -> list[str]:
-    return [line.strip() for line in text_of(inputs, name).split("\n") if line.strip()]
-
-
-def rows_of(inputs: Inputs, name: str) -> list[Inputs]:
-    value = inputs.get(name)
-    return value if isinstance(value, list) else []
-
-
-def mapping_of(inputs: Inputs, name: str) -> Inputs:
-    value = inputs.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def fits_text(value: str, *, lines: bool = False) -> bool:
-    """Whether an input gives `value` back as it is."""
-    if not value or "\r" in value:
-        return False
-    return value.strip("\n") == value if lines else "\n" not in value
-
-
-def fits_line(value: Json) -> bool:
-    return isinstance(value, str) and fits_text(value) and value == value.strip()
-
-
-def shown_secret(value: Json) -> tuple[str, str] | None:
-    """`value` as a kind and a text; None where it is neither a text nor ``{secret: name}``."""
-    if isinstance(value, str) and (value == "" or fits_text(value)):
-        return "text", value
-    if isinstance(value, dict) and list(value) == ["secret"]:
-        name = value["secret"]
-        if isinstance(name, str) and (name == "" or fits_text(name)):
-            return "secret", name
-    return None
-
-
-def name_twice(name: str) -> str:
-    return _("the name “%(name)s” stands twice; give it another one") % {"name": name}
-
-
-def _taken_secret(how: str, text: str) -> Json:
-    return {"secret": text} if how == "secret" else text
-
-
-def read_list(inputs: Inputs, name: str, at: str, say: Say) -> list[Json]:
-    """The list that a box of YAML holds; empty where it holds none, which is noted."""
-    text = text_of(inputs, name)
-    if not text.strip():
-        return []
-    value = _read(text, f"{at}-{name}", say)
-    if isinstance(value, list):
-        return value
-    if value is not None:
-        say(f"{at}-{name}", _("is not a list; begin each entry with “-”"))
-    return []
-
-
-def _read_mapping(inputs: Inputs, control: str, say: Say) -> dict[str, Json]:
-    text = text_of(inputs, MORE)
-    if not text.strip():
-        return {}
-    value = _read(text, control, say)
-    if isinstance(value, dict):
-        return value
-    if value is not None:
-        say(control, _("holds no keys and values; write “key: value”, one a line"))
-    return {}
-
-
-def _read(text: str, control: str, say: Say) -> Json:
-    try:
-        return read(text).value
-    except InvalidDefinitions as error:
-        for problem in error.problems:
-            say(control, str(problem))
-        return None
-
-
-def _mapping_in(text: str) -> Mapping[str, Json]:
-    return _read_mapping({MORE: text}, "", lambda _control, _message: None) if text else {}
-
-
-def _pop_null(rest: dict[str, Json], key: str) -> Json:
+def pop_null(rest: dict[str, Json], key: str) -> Json:
     """The value of a key; a null, which says what its absence says, goes."""
     if key in rest and rest[key] is None:
         del rest[key]

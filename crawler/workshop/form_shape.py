@@ -14,23 +14,11 @@ from crawler.engine.documents.read_follow import FOLLOW_KEYS
 from crawler.engine.records import Json
 from crawler.engine.spider import FieldType, Limits, Manners, Session
 
-from .form_parts import (
+from .form_inputs import (
     MORE,
     ON,
-    Choice,
-    Flag,
     Inputs,
-    Lines,
-    NamedValues,
-    Number,
-    OneOf,
-    Parts,
-    Rows,
     Say,
-    Section,
-    Shape,
-    Text,
-    TextOrSecret,
     fits_line,
     fits_text,
     lines_of,
@@ -40,6 +28,8 @@ from .form_parts import (
     shown_secret,
     text_of,
 )
+from .form_parts import Choice, Flag, Lines, Number, OneOf, Parts, Section, Shape, Text, TextOrSecret
+from .form_rows import NamedValues, Rows
 
 SPIDER_ORDER = (
     *("name", "enabled", "category", "start_urls", "sitemaps", "allowed_domains"),
