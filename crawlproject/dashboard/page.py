@@ -82,7 +82,7 @@ def _verdict(counted: Numbers, pulse: Pulse, now: datetime, *, sees_crawls: bool
         alert=_alert(counted),
         overdue_since=counted.overdue_since,
     )
-    crowd_url = reverse("admin:scheduling_scheduledjob_changelist")
+    crowd_url = reverse("admin:scheduling_scheduledjob_calendar")
     needs = needs_of(sight)
     return {
         "verdict": verdict_of(sight, needs, counted),
