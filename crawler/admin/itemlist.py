@@ -225,16 +225,17 @@ def cell(value: Json, field: FieldRule | None, *, most: int = SHOWN) -> SafeStri
     if not text:
         return NONE
     if isinstance(value, str) and is_address(value) and (field is None or field.type is FieldType.URL):
-        return link(value, value if most > SHOWN else _last_part(value))
+        return link(value) if most > SHOWN else _short_link(value)
     return format_html("{}", Truncator(text).chars(most))
 
 
-def link(url: str, text: str) -> SafeString:
+def link(url: str) -> SafeString:
     """To a page of others, which does not hear where one came from."""
-    return format_html('<a class="w" rel="noreferrer noopener" href="{}" title="{}">{}</a>', url, url, text)
+    return format_html('<a class="w" rel="noreferrer noopener" href="{}">{}</a>', url, url)
 
 
-def _last_part(url: str) -> str:
-    """Of an address what tells it from others in a narrow column; the whole stands in the link's title."""
+def _short_link(url: str) -> SafeString:
+    """By what tells an address from others in a narrow column, its end; the whole stands in its title."""
     parts = [part for part in url.partition("://")[2].split("/") if part]
-    return Truncator(parts[-1] if parts else url).chars(LAST_PART)
+    text = Truncator(parts[-1] if parts else url).chars(LAST_PART)
+    return format_html('<a rel="noreferrer noopener" href="{}" title="{}">{}</a>', url, url, text)
