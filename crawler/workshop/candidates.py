@@ -38,6 +38,8 @@ MAX_SHOWN_MATCHES = 300
 _MAX_TRIED = 4_000
 SECONDS = 0.8
 """Of this thread's processor time."""
+_LAST_SECONDS = 0.3
+"""For a selector by positions, where there is no other."""
 _STEP = 2.0
 """What each further step of a selector costs."""
 _CHILD = 0.6
@@ -126,6 +128,7 @@ class _Search:
         self._group = set(alike(goal.targets[0], self._home)) if goal.many else set()
         self._group.update(target for target in goal.targets if self._homes[target] == self._home)
         self._best = inf
+        self._known_holds: dict[Element, list[Hold]] = {}
         self._suffix = f"::attr({goal.attribute})" if goal.attribute else ""
 
     def run(self) -> list[Candidate]:
@@ -150,13 +153,19 @@ class _Search:
             found += self._by_position(target)
         return found
 
+    def _holds(self, element: Element) -> list[Hold]:
+        found = self._known_holds.get(element)
+        if found is None:
+            found = self._known_holds[element] = holds(element, self._page.url)
+        return found
+
     def _ideas(self, target: Element) -> Iterator[Hold]:
         """CSS to try, the sturdiest first."""
-        own = holds(target, self._page.url)
+        own = self._holds(target)
         ideas = list(own)
         for number, ancestor in enumerate(ancestors(target, self._home)):
             distance = 0.25 * number
-            for above in holds(ancestor, self._page.url)[:6]:
+            for above in self._holds(ancestor)[:6]:
                 for hold in own[:8]:
                     cost = above.cost / 2 + hold.cost + _STEP + distance
                     ideas.append(Hold(f"{above.css} {hold.css}", cost))
@@ -173,7 +182,7 @@ class _Search:
         """After a sibling: ``h1 + p``."""
         before = [one for one in target.previous_siblings if isinstance(one, Element) and one.tag not in _UNSEEN][:4]
         for number, sibling in enumerate(before):
-            for hold in holds(sibling, self._page.url)[:3]:
+            for hold in self._holds(sibling)[:3]:
                 for mine in own[:4]:
                     cost = hold.cost + mine.cost * 0.6 + _STEP + 2
                     # After one of its own kind: that is a position.
@@ -186,14 +195,14 @@ class _Search:
         chain = list(ancestors(target, self._home))[:6]
         for number, ancestor in enumerate(chain):
             for higher in chain[number + 1 :]:
-                for above in holds(ancestor, self._page.url)[:3]:
-                    for top in holds(higher, self._page.url)[:3]:
+                for above in self._holds(ancestor)[:3]:
+                    for top in self._holds(higher)[:3]:
                         for hold in own[:3]:
                             cost = top.cost / 2 + above.cost / 2 + hold.cost + 2 * _STEP + 0.25 * number + 1
                             yield Hold(f"{top.css} {above.css} {hold.css}", cost)
         place = position(target)
         for ancestor in chain:
-            for above in holds(ancestor, self._page.url)[:3]:
+            for above in self._holds(ancestor)[:3]:
                 yield Hold(f"{above.css} {place.css}", above.cost / 2 + place.cost + _STEP)
 
     def _unions(self) -> Iterator[Hold]:
@@ -202,7 +211,7 @@ class _Search:
         for target in self._goal.targets:
             kinds.setdefault(target.tag, target)
         for rank in range(3):
-            parts = [ranked[min(rank, len(ranked) - 1)] for one in kinds.values() if (ranked := holds(one))]
+            parts = [ranked[min(rank, len(ranked) - 1)] for one in kinds.values() if (ranked := self._holds(one))]
             listed = ", ".join(hold.css for hold in parts)
             yield Hold(f":is({listed})" if self._suffix else listed, max(hold.cost for hold in parts) + _STEP)
         tags = ", ".join(kinds)
@@ -236,8 +245,11 @@ class _Search:
     def _by_position(self, target: Element) -> Iterator[Candidate]:
         """Step by step upwards until nothing else is meant."""
         path = position(target)
+        end = max(self._deadline, time.thread_time()) + _LAST_SECONDS
         for ancestor in ancestors(target, self._home, levels=64):
-            for above in (*holds(ancestor, self._page.url)[:2], position(ancestor)):
+            if time.thread_time() > end:
+                return
+            for above in (*self._holds(ancestor)[:2], position(ancestor)):
                 candidate = self._verified("css", Hold(f"{above.css} > {path.css}", path.cost + above.cost))
                 if candidate is not None:
                     yield candidate
@@ -258,7 +270,7 @@ class _Search:
             if cost > self._best + _FAR_WORSE:
                 return None
             value, matches = self._read(kind, selector, elements)
-        except (ValueError, ReadingFailed):
+        except (ValueError, Outgrown, ReadingFailed):
             return None
         if value is None or value == [] or not self._is_meant_by(at_home, value):
             return None

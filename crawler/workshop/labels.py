@@ -15,6 +15,9 @@ from .features import Hold
 MAX_LABEL = 40
 """Characters."""
 _LEVELS = 4
+_MOST_LOOKED_AT = 300
+_MOST_LABELS = 20
+"""Of one text, where one of them is to tell its value from others."""
 _LABEL_TAGS = frozenset({"th", "dt", "label", "b", "strong"})
 """Elements that are labels by nature."""
 _HEADINGS = frozenset({"h2", "h3", "h4", "h5", "h6"})
@@ -36,7 +39,7 @@ def labelled(target: Element, home: Node, *, attribute: str = "", is_relative: b
     for level in range(_LEVELS):
         if not _TAG.fullmatch(node.tag):
             return
-        for label, cost in _labels_before(node):
+        for label, cost in _labels_before(node, home):
             # `dd[1]` is the first that follows; what else follows must do so at once, or it is another label's.
             next_one = f"{node.tag}[1]" if node.tag in ("dd", "td") else f"*[1][self::{node.tag}]"
             yield Hold(f"{begin}{label}/following-sibling::{next_one}{inner}{end}", cost + 2.5 * level)
@@ -62,7 +65,7 @@ def literal(text: str) -> str:
     return f'"{text}"' if '"' not in text else ""
 
 
-def _labels_before(node: Element) -> Iterator[tuple[str, float]]:
+def _labels_before(node: Element, home: Node) -> Iterator[tuple[str, float]]:
     before = next((one for one in node.previous_siblings if isinstance(one, Element)), None)
     if before is None or before.tag in _NO_LABELS or not _TAG.fullmatch(before.tag):
         return
@@ -70,7 +73,7 @@ def _labels_before(node: Element) -> Iterator[tuple[str, float]]:
     written = literal(text)
     if text and written:
         is_label = before.tag in _LABEL_TAGS or text.endswith((":", "："))
-        if is_label or before.tag in _HEADINGS or len(text.split()) <= 2:
+        if (is_label or before.tag in _HEADINGS or len(text.split()) <= 2) and _is_rare(before, text, home):
             yield f"{before.tag}[normalize-space()={written}]", 4.0 if is_label else 9.0
         return
     # `<p>Price: £10.66</p><p>In stock</p>`: what goes before is a pair of its own.
@@ -78,6 +81,16 @@ def _labels_before(node: Element) -> Iterator[tuple[str, float]]:
     written = literal(found[1]) if found else ""
     if written:
         yield f"{before.tag}[starts-with(normalize-space(), {written})]", 11.0
+
+
+def _is_rare(label: Element, text: str, home: Node) -> bool:
+    """What stands everywhere says nothing; and to look behind each of thousands takes the square of them."""
+    same = 0
+    for one in home.select(f":is({label.tag})")[:_MOST_LOOKED_AT]:
+        same += " ".join(one.text[: 4 * MAX_LABEL].split()) == text
+        if same > _MOST_LABELS:
+            return False
+    return True
 
 
 def _inside(target: Element, begin: str) -> Iterator[Hold]:
