@@ -235,7 +235,7 @@ class Runner:
         if block.ended:
             line = f"The event loop is free again after {block.seconds:.1f} s."
         else:
-            line = f"This run has blocked the event loop for {block.seconds:.1f} s: nothing else goes on, at:"
+            line = f"WARNING: This run has blocked the event loop for {block.seconds:.1f} s: nothing else goes on, at:"
             line = f"{line}\n{block.stack}"
         execution.link.buffer.add(line)
         with suppress(RuntimeError):  # the lane is closed

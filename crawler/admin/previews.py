@@ -12,7 +12,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from crawler.engine.fetching.requests import post_at
-from crawler.models import Spider
+from crawler.engine.urls import hash_url
+from crawler.models import Page, Spider
 from crawler.preview import address
 from crawler.workshop.draft import Draft
 from crawler.workshop.previewing import Preview, default_address, last_address, look
@@ -54,7 +55,12 @@ def panel(request: HttpRequest, spider: Spider | None, draft: Draft) -> dict[str
         "preview_assumed": url if is_assumed else "",
         "preview_pins": spider is not None and found.sample is not None and not found.sample.reason,
         "preview_path": path if spider is None else f"{path}?spider={spider.pk}",
-        "preview_at_once": spider is not None and found.sample is None and _may_be_asked(draft, found),
+        "preview_at_once": (
+            spider is not None
+            and found.sample is None
+            and _may_be_asked(draft, found)
+            and not _is_strange(request, spider, found)
+        ),
     }
 
 
@@ -72,9 +78,19 @@ def _may_be_asked(draft: Draft, found: Preview) -> bool:
     return post_at(draft.definition, address(found.url)) is None
 
 
+def _is_strange(request: HttpRequest, spider: Spider, found: Preview) -> bool:
+    """Whether a link brought an address that no crawl of the spider has met: it is asked for by the button alone."""
+    if request.method == "POST" or not request.GET.get("url"):
+        return False
+    return not Page.objects.filter(spider=spider, url_hash=hash_url(address(found.url))).exists()
+
+
 def _address(request: HttpRequest, spider: Spider | None, draft: Draft, user_id: int) -> tuple[str, bool]:
-    """The page to try, and whether nobody has typed it: that of a new spider goes with its start pages."""
-    given = request.POST.get("url", "").strip()[:MAX_ADDRESS]
+    """The page to try, and whether nobody has typed it: that of a new spider goes with its start pages.
+
+    `?url=` names it where a page of ours leads here, because of what a crawl met there.
+    """
+    given = (request.POST.get("url") or request.GET.get("url", "")).strip()[:MAX_ADDRESS]
     is_assumed = spider is None and given == request.POST.get(ASSUMED, "")
     if given and not is_assumed:
         return given, False

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django_stubs_ext import StrOrPromise
 
 from crawlproject.dashboard.pulse import STEADY_SECONDS
 from crawlproject.web.admin import day_of, when
@@ -38,7 +39,7 @@ class Link(Protocol):
 Navigation = Iterable[tuple[object, Iterable[Link]]]
 
 # state → (word, icon, tone); a state shows all three, always
-STATES: Mapping[str, tuple[object, str, str]] = {
+STATES: Mapping[str, tuple[StrOrPromise, str, str]] = {
     "ok": (gettext_lazy("OK"), "ok", "ok"),
     "succeeded": (gettext_lazy("Succeeded"), "ok", "ok"),
     "completed": (gettext_lazy("Completed"), "ok", "ok"),

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
-from crawlproject.templatetags.lamplighter import badge, took
+from crawlproject.templatetags.lamplighter import STATES, badge, took
 from crawlproject.web.admin import ReadOnlyAdmin, two_lines, when
 from crawlproject.web.bounded import BoundedAdmin, BoundedChangeList
 from scheduling import definitions, wording
@@ -68,7 +68,7 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[JobRun]) -> list[tuple[str, StrOrPromise]]:
-        return list(State.choices)
+        return [(state, STATES[state][0]) for state in State.values]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[JobRun]) -> QuerySet[JobRun]:
         state = self.value()

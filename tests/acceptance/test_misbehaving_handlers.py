@@ -45,7 +45,7 @@ def test_a_handler_that_blocks_the_loop_is_named_within_5_seconds_while_it_does(
     )
     named_at, _, line = str(log).partition(" ")
     assert state == "running", "named while it blocks"
-    assert line.startswith("This run has blocked the event loop for")
+    assert line.startswith("WARNING: This run has blocked the event loop for")
     assert "time.sleep(seconds)" in line
     assert datetime.fromisoformat(named_at) - moment(started_at) < WITHIN
     assert f"by run #{run_id} (handler blocking)" in scheduler.output()

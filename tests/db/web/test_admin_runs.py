@@ -448,3 +448,14 @@ def test_the_list_costs_ten_queries_whatever_it_tells(client: Client) -> None:
     assert len(queries) <= 10
     for said in ("by mei", "stock-taking", "no such zone"):
         assert said in page
+
+
+def test_the_workshop_opens_with_the_page_that_a_crawl_met(web: Client) -> None:
+    """A page that no crawl has met is not asked for because somebody follows a link."""
+    spider = make_spider()
+    known = make_page(spider, "slow_44").url
+    for url, is_asked in ((known, True), ("https://shop.example/never-met", False), ("javascript:alert(1)", False)):
+        answer = web.get(f"/admin/crawler/spider/{spider.pk}/change/", {"url": url})
+        assert answer.status_code == 200
+        assert answer.context["preview"].url == url
+        assert answer.context["preview_at_once"] is is_asked
