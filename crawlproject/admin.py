@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, User
-from django.db.models import Field, ManyToManyField, QuerySet
+from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models import ManyToManyField, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -23,6 +24,7 @@ from knox import admin as knox_admin  # noqa: F401  # registers its own page, wh
 from knox.models import AuthToken
 
 from crawlproject.web.admin import LampAdmin, two_lines, when
+from crawlproject.web.forms import PermissionsField
 
 SHOWN = 8
 """Characters of a token that tell one from another in the list."""
@@ -30,6 +32,16 @@ SHOWN = 8
 for model in (User, Group, AuthToken):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
+
+
+class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # generic in the stubs alone
+    """Everybody signs in by a password here."""
+
+    usable_password = None
+
+
+class NewUserForm(AdminUserCreationForm):  # type: ignore[type-arg]
+    usable_password = None  # type: ignore[assignment]  # Django's way to leave a field out
 
 
 @admin.register(User)
@@ -42,9 +54,9 @@ class LampUserAdmin(UserAdmin[User]):
     search_help_text = gettext_lazy("Name or address")
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
-    formfield_overrides: ClassVar[dict[type[Field[Any, Any]], dict[str, object]]] = {
-        ManyToManyField: {"widget": forms.CheckboxSelectMultiple}
-    }
+    add_form = NewUserForm
+    change_password_form = PasswordForm
+    add_fieldsets = ((None, {"fields": ("username", "password1", "password2")}),)
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         (gettext_lazy("Person"), {"fields": ("first_name", "last_name", "email", "last_login", "date_joined")}),
@@ -54,6 +66,11 @@ class LampUserAdmin(UserAdmin[User]):
             {"fields": ("user_permissions",), "classes": ("collapse",)},
         ),
     )
+
+    def formfield_for_manytomany(
+        self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> forms.ModelMultipleChoiceField[Any] | None:
+        return _boxes(db_field, **kwargs)
 
     def get_deleted_objects(
         self, objs: Iterable[User], request: HttpRequest
@@ -73,10 +90,33 @@ class LampGroupAdmin(GroupAdmin):
     actions_on_top = False
     actions_on_bottom = True
     show_full_result_count = False
+
     filter_horizontal = ()
-    formfield_overrides: ClassVar[dict[type[Field[Any, Any]], dict[str, object]]] = {
-        ManyToManyField: {"widget": forms.CheckboxSelectMultiple}
-    }
+
+    def formfield_for_manytomany(
+        self, db_field: ManyToManyField[Any, Any], request: HttpRequest | None = None, **kwargs: Any
+    ) -> forms.ModelMultipleChoiceField[Any] | None:
+        return _boxes(db_field, **kwargs)
+
+    def get_deleted_objects(
+        self, objs: Iterable[Group], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """In numbers: its users lose what it gave them."""
+        groups = list(objs)
+        users = User.objects.filter(groups__in=groups).distinct().count()
+        lines = [group.name for group in groups]
+        lines.append(
+            ngettext("%(count)d user loses its rights", "%(count)d users lose its rights", users) % {"count": users}
+        )
+        return lines, {str(self.opts.verbose_name_plural): len(groups)}, set(), []
+
+
+def _boxes(db_field: ManyToManyField[Any, Any], **kwargs: Any) -> forms.ModelMultipleChoiceField[Any] | None:
+    """Boxes to tick in the place of Django's two-column chooser."""
+    if db_field.related_model is Permission:
+        kwargs["form_class"] = PermissionsField
+    field = db_field.formfield(widget=forms.CheckboxSelectMultiple, **kwargs)
+    return field if isinstance(field, forms.ModelMultipleChoiceField) else None
 
 
 class TokenForm(forms.ModelForm[AuthToken]):
@@ -133,6 +173,11 @@ class TokenAdmin(LampAdmin[AuthToken]):
 
     def has_change_permission(self, request: HttpRequest, obj: AuthToken | None = None) -> bool:
         return False
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().delete_view(request, object_id, {"title_plural": _("API tokens")} | (extra_context or {}))
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, object] | None = None

@@ -23,7 +23,6 @@ class MaintenanceJobHandler(JobHandler):
     predefined_jobs = (
         {
             "job_id": "nightly-retention",
-            "name": "Nightly retention",
             "handler": "maintenance",
             "job_data": {"action": "retention"},
             "trigger": {"type": "cron", "cron": "30 3 * * *"},
@@ -70,7 +69,6 @@ class ReportJobHandler(JobHandler):
     predefined_jobs = (
         {
             "job_id": "weekly-report",
-            "name": "Weekly report",
             "handler": "report",
             "job_data": {"period": "week"},
             "trigger": {"type": "cron", "cron": "0 8 * * 1"},

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django import forms
+from django.contrib.auth.models import Permission
+from django.utils.text import capfirst
+from django.utils.translation import gettext, gettext_lazy
+from django_stubs_ext import StrOrPromise
 from rest_framework.exceptions import ParseError
 
 from .parsers import loads_strict
@@ -22,3 +28,33 @@ class DocumentField(forms.JSONField):
     def prepare_value(self, value: object) -> str:
         """Nothing is shown as nothing, not as “null”."""
         return "" if value is None else super().prepare_value(value)
+
+
+VERBS: Mapping[str, StrOrPromise] = {
+    "view": gettext_lazy("see"),
+    "add": gettext_lazy("make"),
+    "change": gettext_lazy("change"),
+    "delete": gettext_lazy("delete"),
+}
+WITHOUT_PAGES = ("admin", "contenttypes", "sessions", "django_apscheduler")
+"""Apps whose permissions allow nothing here."""
+
+
+class PermissionsField(forms.ModelMultipleChoiceField[Permission]):
+    """Permissions by what they are about and what they allow: Django stores their names in English."""
+
+    def __init__(self, **kwargs: object) -> None:
+        kwargs["queryset"] = (
+            Permission.objects.select_related("content_type")
+            .exclude(content_type__app_label__in=WITHOUT_PAGES)
+            .order_by("content_type__app_label", "content_type__model", "codename")
+        )
+        super().__init__(**kwargs)  # type: ignore[arg-type]  # as a field of a model passes them
+
+    def label_from_instance(self, permission: Permission) -> str:
+        kind = permission.content_type
+        verb = permission.codename.partition("_")[0]
+        about = gettext("API tokens") if kind.app_label == "knox" else capfirst(kind.name)
+        is_plain = permission.codename == f"{verb}_{kind.model}"
+        allowed = VERBS[verb] if is_plain and verb in VERBS else gettext(permission.name)
+        return f"{about}: {allowed}"

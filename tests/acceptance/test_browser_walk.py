@@ -57,7 +57,7 @@ JOBS = [
     },
 ]
 ROLES = ("Viewer", "Operator", "Editor")
-LEFT_ALONE = re.compile(r"/(logout|jsi18n|password_change|export)/|\.(css|js|svg)$")
+LEFT_ALONE = re.compile(r"/(logout|jsi18n|password_change|export|download)/|\.(css|js|svg|txt|json|atom|yaml)$")
 DATA = "code, pre, textarea, input, option, script, .ll-mono, [lang=en], .ll-log"
 """Where what others wrote, or what is the same in every language, stands."""
 WORDS = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")
