@@ -4,30 +4,37 @@ from __future__ import annotations
 
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import APIException, Throttled
+from rest_framework.exceptions import APIException, NotFound, Throttled
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from crawler.browsing import State
 from crawler.exports import ExportRefused, Selection, files, formats, get_format
+from crawler.exports.files import Export
 from crawler.models import Spider
 from crawlproject.web.problems import FieldErrors
 from crawlproject.web.requests import query_moment, refuse_unknown
 
 KNOWN = ("spider", "type", "format", "state", "q", "fields", "changed_since", "with_meta")
-LONGEST = 600.0
-"""Seconds that a file may take; larger ones are for the page in the admin, or the command."""
+LONGEST = 20.0
+"""Seconds that a request waits for its file; a larger one is asked for again, under an address of its own."""
 RETRY = 5
 """Seconds after which somebody who was turned away may ask again."""
 
 
-class TakesTooLong(APIException):
+AGAIN = 2
+"""Seconds after which it makes sense to ask how far a file is."""
+
+
+class ExportFailed(APIException):
     status_code = 503
-    default_code = "too_long"
+    default_code = "export_failed"
 
 
 def export_response(request: Request) -> HttpResponseBase:
-    """The whole file; it is written before the first byte is sent, and removed when the last one is."""
+    """The whole file: it is written before the first byte is sent, and not kept. Or 202 and where to ask for it."""
     refuse_unknown(request.query_params, KNOWN)
     selection = _selection(request)
     name = request.query_params.get("format", "")
@@ -38,11 +45,57 @@ def export_response(request: Request) -> HttpResponseBase:
     except ExportRefused as error:
         raise FieldErrors([(_field(selection, name), str(error))]) from error
     if made.state != "completed":
-        files.cancel(made)
-        raise TakesTooLong(made.message or _("The export takes too long for a request: narrow it down."))
+        return _progress(request, made)
+    answer = _file(made)
     # Open, it can be sent after it was removed.
-    file = made.path.open("rb")
     files.remove(made)
+    return answer
+
+
+def export_of_response(request: Request, export_id: str) -> HttpResponseBase:
+    """202 with how far it is, or the whole file, which is kept for a day."""
+    refuse_unknown(request.query_params, ())
+    found = _find(request, export_id)
+    return _file(found) if found.state == "completed" else _progress(request, found)
+
+
+def cancel_response(request: Request, export_id: str) -> Response:
+    """It stops within a second or two; one that has ended is removed."""
+    found = _find(request, export_id)
+    if found.is_running:
+        files.cancel(found)
+    else:
+        files.remove(found)
+    return Response(status=204)
+
+
+def _find(request: Request, export_id: str) -> Export:
+    found = files.find(export_id)
+    if found is None or not (found.by == request.user.get_username() or request.user.is_superuser):
+        raise NotFound(_("There is no such export (any more): they are kept for a day."))
+    return found
+
+
+def _progress(request: Request, made: Export) -> Response:
+    if not made.is_running:
+        raise ExportFailed(made.message or _("The export was cancelled."))
+    address = reverse("item-export-of", args=[made.id])
+    body = {
+        "export": made.id,
+        "url": request.build_absolute_uri(address),
+        "state": made.state,
+        "rows": made.rows,
+        "total": made.total,
+        "bytes": made.bytes,
+    }
+    return Response(body, status=202, headers={"Location": address, "Retry-After": str(AGAIN)})
+
+
+def _file(made: Export) -> FileResponse:
+    try:
+        file = made.path.open("rb")
+    except FileNotFoundError as error:
+        raise NotFound(_("There is no such file (any more): files are kept for a day.")) from error
     return FileResponse(file, as_attachment=True, filename=made.name, content_type=made.content_type)
 
 

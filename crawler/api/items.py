@@ -20,7 +20,7 @@ from crawlproject.web.pagination import BoundedPagination
 from crawlproject.web.requests import refuse_unknown
 
 from .changes import feed_response
-from .exporting import export_response
+from .exporting import cancel_response, export_of_response, export_response
 
 
 class ItemSerializer(serializers.ModelSerializer[Item]):
@@ -87,11 +87,15 @@ class ItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         "versions": "crawler.view_item",
         "changes": "crawler.view_item",
         "export": "crawler.export_item",
+        "export_of": "crawler.export_item",
+        "cancel_export": "crawler.export_item",
     }
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
         """`format=` of a feed and of an export is their own; errors are problem documents there too."""
-        return super().perform_content_negotiation(request, force=force or self.action in ("changes", "export"))
+        return super().perform_content_negotiation(
+            request, force=force or self.action in ("changes", "export", "export_of")
+        )
 
     @action(detail=True, methods=["get"])
     def versions(self, request: Request, pk: str) -> Response:
@@ -110,3 +114,13 @@ class ItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
     def export(self, request: Request) -> HttpResponseBase:
         """The items of a spider as a file (`format=csv`, …), which is written first: nothing of it is lost half-way."""
         return export_response(request)
+
+    @action(detail=False, methods=["get"], url_path=r"export/(?P<export_id>[0-9a-f]{32})")
+    def export_of(self, request: Request, export_id: str) -> HttpResponseBase:
+        """An export that takes long: 202 with how far it is, then the file."""
+        return export_of_response(request, export_id)
+
+    @export_of.mapping.delete
+    def cancel_export(self, request: Request, export_id: str) -> Response:
+        """Stop it, or throw its file away."""
+        return cancel_response(request, export_id)

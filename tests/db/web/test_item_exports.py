@@ -238,6 +238,43 @@ def test_rest_sends_the_whole_file_and_keeps_none(api: APIClient, books: Spider,
     assert sent(api.get(f"{REST}?spider=books&format=jsonl")) == b""
 
 
+def test_rest_names_where_to_ask_for_what_takes_long(
+    api: APIClient, books: Spider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crawler.api.exporting.LONGEST", 0.0)
+    held = threading.Event()
+    items = Selection.items
+
+    def slow(selection: Selection) -> object:
+        held.wait(10)
+        return items(selection)
+
+    monkeypatch.setattr(Selection, "items", slow)
+    asked = api.get(f"{REST}?spider=books&format=csv")
+    assert (asked.status_code, asked["Retry-After"]) == (202, "2")
+    address = asked["Location"]
+    assert asked.json()["url"] == f"http://testserver{address}"
+    assert api.get(address).json()["state"] == "running"
+    stranger = APIClient()
+    stranger.force_authenticate(make_user("eve", "crawler.export_item"))
+    assert_problem(stranger.get(address), 404)
+    assert_problem(stranger.delete(address), 404)
+    held.set()
+    [made] = files.exports()
+    ended(made)
+    assert rows(sent(api.get(f"{address}/")))[0] == ["title", "price"]
+    assert api.delete(address).status_code == 204
+    assert_problem(api.get(address), 404)
+
+
+@pytest.mark.parametrize(("state", "status"), [("running", 202), ("cancelled", 503), ("failed", 503)])
+def test_rest_tells_how_an_export_stands(api: APIClient, state: str, status: int) -> None:
+    made = make_export(state=state, message="The disk is nearly full." if state == "failed" else "")
+    assert api.get(f"{REST}/{made.id}").status_code == status
+    assert api.delete(f"{REST}/{made.id}").status_code == 204
+    assert (files.folder() / f"{made.id}.cancel").exists() is (state == "running")
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [

@@ -45,6 +45,8 @@ ADDRESSES = [
     ("get", "/api/crawl/items/1/versions", "crawler.view_item"),
     ("get", "/api/crawl/items/changes", "crawler.view_item"),
     ("get", "/api/crawl/items/export", "crawler.export_item"),
+    ("get", f"/api/crawl/items/export/{'0' * 32}", "crawler.export_item"),
+    ("delete", f"/api/crawl/items/export/{'0' * 32}", "crawler.export_item"),
     ("get", "/api/schedule/jobs", "scheduling.view_scheduledjob"),
     ("post", "/api/schedule/jobs", "scheduling.add_scheduledjob"),
     ("get", "/api/schedule/jobs/nightly", "scheduling.view_scheduledjob"),
