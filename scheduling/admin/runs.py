@@ -138,17 +138,17 @@ class ToldRuns(BoundedChangeList):
     """A page of runs; of those that did not run, why: what their words need is asked once for all."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Model]:
-        # A result and a traceback may be long, and no list shows them: only what tells why a run was missed, or broke.
-        missed, broken = Q(state=State.MISSED), Q(reason=JobRun.Reason.BROKEN)
-        found: QuerySet[Model] = super().get_queryset(request, exclude_parameters).defer("work", "data", "error")
-        told: QuerySet[Model] = found.annotate(
-            why_missed=Case(When(missed, then="data"), output_field=JobRun._meta.get_field("data")),
-            why_broken=Case(When(broken, then="error"), default=Value(""), output_field=TextField()),
-        )
-        return told
+        # A result and a traceback may be long, and no list shows them.
+        return super().get_queryset(request, exclude_parameters).defer("work", "data", "error")
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
+        # But for what tells why a run was missed, or broke. Here, so that it is not read to be counted.
+        missed, broken = Q(state=State.MISSED), Q(reason=JobRun.Reason.BROKEN)
+        self.result_list = self.result_list.annotate(
+            why_missed=Case(When(missed, then="data"), output_field=JobRun._meta.get_field("data")),
+            why_broken=Case(When(broken, then="error"), default=Value(""), output_field=TextField()),
+        )
         runs = [run for run in self.result_list if did_not_run(run)]
         for run in runs:
             run.data, run.error = run.why_missed, run.why_broken
