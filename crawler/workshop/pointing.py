@@ -86,7 +86,7 @@ _TEXT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#
 # Nothing hangs before anything else: veils and banners go to their places in the text, so that what is behind can be
 # pointed at. What styles write is no text of the page.
 _STYLE = """
-html{font:15px/1.45 system-ui,sans-serif}
+html{font:15px/1.45 system-ui,sans-serif;overflow-wrap:anywhere}
 body [data-ll]{position:static!important;pointer-events:auto!important}
 body [data-ll]::before,body [data-ll]::after{content:none!important}
 html,body{display:block!important;visibility:visible!important;opacity:1!important;animation:none!important}

@@ -395,3 +395,20 @@ def test_beginning_anew_keeps_what_somebody_has_written(web: Client, site: SiteS
     draft = html.unescape(re.findall(r'<textarea name="text" hidden>\n(.*?)</textarea>', answer, re.DOTALL)[0])
     assert Draft.of_text(draft).document == {"name": "lamps", "start_urls": [f"{site.url}/"], "items": [item]}
     assert "200 OK" in answer
+
+
+def test_what_others_wrote_stays_text(web: Client, site: SiteServer) -> None:
+    mark = "<script>alert(1)</script>"
+    escaped = html.escape(mark)
+    site.replace("/", f'<title>{escaped}</title><p class="a&lt;b" title="{escaped}">{escaped}</p>'.encode())
+    document: dict[str, object] = {"name": "x", "start_urls": [f"{site.url}/"]}
+    look(web, document, f"{site.url}/", fetch=True)
+    picker = Picker(web, site, document)
+    picker.press("type:page", pick_type=mark)
+    picker.press("field:0", pick_field_0=mark)
+    shown = picker.point("p")
+    assert shown.count(mark) > 5, "the kind, the field, the value, the title, the attribute"
+    assert mark not in picker.answer
+    picker.use()
+    assert picker.document["items"] == [{"type": mark, "fields": {mark: {"css": "p"}}}]
+    assert mark not in web.get(frame_of(picker)).content.decode()
