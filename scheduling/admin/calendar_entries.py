@@ -16,6 +16,7 @@ from crawlproject.templatetags.lamplighter import ROUND_LETTERS, STATES
 from crawlproject.web.charts import mark
 from scheduling.calendar.firings import Firing
 from scheduling.calendar.past import Ran
+from scheduling.calendar.schedules import Schedule
 from scheduling.calendar.spans import Span
 from scheduling.triggers.zones import offset_at
 from scheduling.upcoming import Hold
@@ -81,17 +82,22 @@ class Entry:
 
 def planned(firings: Iterable[Firing], span: Span, *, met: set[tuple[int, datetime]]) -> Iterator[Entry]:
     """Those that lie ahead. `met`: those that meet others elsewhere than at their begin."""
+    parts: dict[int, Part] = {}
     groups: dict[tuple[datetime, bool], list[Firing]] = {}
     for firing in firings:
         minute = firing.at.replace(second=0, microsecond=0)
         groups.setdefault((minute, firing.schedule.is_live), []).append(firing)
+        if firing.schedule.job.pk not in parts:
+            parts[firing.schedule.job.pk] = _part(firing.schedule)
     for (_minute, is_live), group in groups.items():
-        yield _planned(group, span, is_live=is_live, met=met)
+        named = tuple(parts[firing.schedule.job.pk] for firing in group[:MOST_LINES])
+        yield _planned(group, named, span, is_live=is_live, met=met)
 
 
-def _planned(group: Sequence[Firing], span: Span, *, is_live: bool, met: set[tuple[int, datetime]]) -> Entry:
+def _planned(
+    group: Sequence[Firing], parts: tuple[Part, ...], span: Span, *, is_live: bool, met: set[tuple[int, datetime]]
+) -> Entry:
     first = group[0]
-    parts = tuple(_part(firing) for firing in group[:MOST_LINES])
     day, hour = span.place(first.at)
     shown = _clock(first.at, span)
     is_crowd = len({firing.schedule.job.pk for firing in group}) > 1
@@ -122,8 +128,7 @@ def _planned(group: Sequence[Firing], span: Span, *, is_live: bool, met: set[tup
     )
 
 
-def _part(firing: Firing) -> Part:
-    schedule = firing.schedule
+def _part(schedule: Schedule) -> Part:
     usual = about(schedule.usual)
     words = usual if schedule.is_known else _("length not known yet")
     if schedule.hold is not None:

@@ -155,11 +155,15 @@ def _together(firings: Sequence[Firing], found: Sequence[Collision], tz: ZoneInf
     moments: dict[datetime, dict[int, Schedule]] = defaultdict(dict)
     for firing in firings:
         moments[firing.at.replace(second=0, microsecond=0)][firing.schedule.job.pk] = firing.schedule
-    told = [(one.at, set(one.days), {schedule.job.pk for schedule in one.who}) for one in found]
+    told: dict[datetime, list[set[int]]] = defaultdict(list)
+    for one in found:
+        keys = {schedule.job.pk for schedule in one.who}
+        for day in one.days:
+            told[datetime.combine(day, one.at)].append(keys)
     crowds: dict[object, Collision] = {}
     for moment, who in moments.items():
         wall = wall_of(tz, moment)
-        is_told = any(at == wall.time() and wall.date() in days and who.keys() <= keys for at, days, keys in told)
+        is_told = any(who.keys() <= keys for keys in told.get(wall, ()))
         if len(who) < 2 or is_told:
             continue
         known = crowds.setdefault(
@@ -220,9 +224,10 @@ def _episodes(firings: Sequence[Firing], reaches: Mapping[int | None, Reach], pl
         heapq.heappush(free_at, begin + taken)
         heapq.heappush(within, (begin + taken, number, firing.schedule))
         if begin > firing.at:
-            episode = episode or _Episode(firing.at)
-            for _end, _number, schedule in within:
-                episode.who.setdefault(schedule.job.pk, schedule)
+            if episode is None:
+                episode = _Episode(firing.at)
+                episode.who = {schedule.job.pk: schedule for _end, _number, schedule in sorted(within)}
+            episode.who.setdefault(firing.schedule.job.pk, firing.schedule)
             episode.wanted = max(episode.wanted, len(within))
             episode.wait = max(episode.wait, begin - firing.at)
     if episode is not None:

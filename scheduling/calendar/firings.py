@@ -17,7 +17,7 @@ from .schedules import Schedule
 
 OFTEN_A_DAY = 8
 """What fires more often is counted, not drawn."""
-MOST_FIRINGS = 12_000
+MOST_FIRINGS = 8_000
 """Of one plan; schedules beyond it are left out, and told."""
 
 
