@@ -279,11 +279,7 @@ def fill(rows: int) -> None:
     from scheduling import hours
 
     now = timezone.now()
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA journal_mode = MEMORY")
-            cursor.execute("PRAGMA synchronous = OFF")
-            cursor.execute("PRAGMA cache_size = -500000")
+    is_in_a_hurry = _hurry()
     with transaction.atomic():
         _define(now)
         with connection.cursor() as cursor:
@@ -293,8 +289,28 @@ def fill(rows: int) -> None:
         # A live PostgreSQL does so by itself.
         if connection.vendor == "postgresql":
             cursor.execute("VACUUM ANALYZE")
+            if is_in_a_hurry:
+                cursor.execute("SET session_replication_role = origin")  # the pool keeps the connection
     connection.close()  # the next one has the product's own settings again
     hours.fill(now, seconds=600)
+
+
+def _hurry() -> bool:
+    """No journal on the disk, and no look for the other end of each reference; returns whether PostgreSQL let us."""
+    from django.db import connection
+
+    connection.disable_constraint_checking()
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("PRAGMA journal_mode = MEMORY")
+            cursor.execute("PRAGMA synchronous = OFF")
+            cursor.execute("PRAGMA cache_size = -500000")
+            return False
+        cursor.execute("SELECT usesuper FROM pg_user WHERE usename = current_user")
+        [(is_superuser,)] = cursor.fetchall()
+        if is_superuser:
+            cursor.execute("SET session_replication_role = replica")
+        return bool(is_superuser)
 
 
 def _define(now: datetime) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Aggregate, F, Max, Min, QuerySet, Subquery, Value
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
@@ -41,9 +41,17 @@ class EndedFilter(admin.SimpleListFilter):
         if day is None:
             return queryset
         since, until = _midnight(day).astimezone(UTC), _midnight(day + timedelta(days=1)).astimezone(UTC)
-        own = JobRun.objects.filter(HasEnded("state"), finished_at__gte=since, finished_at__lt=until)
-        # As a set of its own: else SQLite fetches every row of the day to sort them all.
-        return queryset.filter(pk__in=own.order_by().values("pk"))
+        own = JobRun.objects.filter(HasEnded("state"), finished_at__gte=since, finished_at__lt=until).order_by()
+        # As a set of its own: else SQLite fetches every row of the day to sort them all. With the set's bounds: else
+        # PostgreSQL walks down all ids to those of a day long ago (and, without the addition, also to find the bounds).
+        return queryset.filter(
+            pk__in=own.values("pk"), pk__gte=_only(own, Min(F("pk") + 0)), pk__lte=_only(own, Max(F("pk") + 0))
+        )
+
+
+def _only(runs: QuerySet[JobRun], aggregate: Aggregate) -> Subquery:
+    """One value of all of them."""
+    return Subquery(runs.values(all_of_them=Value(1)).annotate(only=aggregate).values("only"))
 
 
 def _day(text: str) -> date | None:
