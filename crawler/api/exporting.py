@@ -78,7 +78,7 @@ def _find(request: Request, export_id: str) -> Export:
 
 def _progress(request: Request, made: Export) -> Response:
     if not made.is_running:
-        raise ExportFailed(made.message or _("The export was cancelled."))
+        raise ExportFailed(made.message or _("Cancelled"))
     address = reverse("item-export-of", args=[made.id])
     body = {
         "export": made.id,
