@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
+from django.db import connection
 from django.db.models import Count, Sum
 from django.utils import timezone
 
@@ -89,6 +93,24 @@ def test_the_sums_of_a_spider_go_with_it(lane: Lane) -> None:
     assert not Spider.objects.exists()
     assert not ItemHour.objects.exists()
     assert not ItemStock.objects.exists()
+
+
+def test_an_upgrade_sums_up_what_the_rows_say(lane: Lane) -> None:
+    spider, other = make_spider("one"), make_spider("two")
+    Crawl(spider, lane).walk(make_site({"a": "1", "b": "2", "x": "3"}))
+    Crawl(spider, lane).walk(make_site({"a": "9", "x": "3", "y": "4"}))
+    Crawl(other, lane).walk(make_site({"a": "1"}))
+    names = ("spider_id", "start_at", "added", "changed", "gone")
+    hours, stocks = set(ItemHour.objects.values_list(*names)), set(ItemStock.objects.values_list())
+    ItemHour.objects.all().delete()
+    ItemStock.objects.all().delete()
+
+    migration = import_module("crawler.migrations.0007_sum_up_items")
+    migration.sum_up(apps, SimpleNamespace(connection=connection))
+
+    assert set(ItemHour.objects.values_list(*names)) == hours
+    assert set(ItemStock.objects.values_list()) == stocks
+    assert_sums_are_a_plain_count()
 
 
 def test_hours_are_kept_apart_and_old_ones_go() -> None:
