@@ -29,7 +29,8 @@ from .models import CrawlTask, Item, ItemVersion, Page
 SHOWN = 100
 """Items of each kind."""
 LOOKED_AT = 20_000
-"""Items that were written since the earlier crawl, the first ones, and pages that failed or were not reached."""
+"""Items that were written since the earlier crawl, the first ones, and pages that failed or were not reached. (The text
+of the page names it.)"""
 MOST_FIELDS = 8
 """Of one item."""
 MOST_CHARACTERS = 160
