@@ -30,7 +30,7 @@ from .backfills import backfill_view
 from .calendar import calendar_view
 from .forms import ScheduledJobForm
 from .head import OPERATE, head_of, person, rule_in_words, state_of
-from .preview import preview_of, preview_view, zones_to_choose
+from .preview import preview_of, preview_view, take_free_moment, zones_to_choose
 from .restoring import restore_view, versions_view
 from .timelines import timeline_view
 
@@ -127,7 +127,7 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
             context["head"] = head_of(request, obj, "change")
         form = context["adminform"].form
         if isinstance(form, ScheduledJobForm) and form.is_edited:
-            context |= {"preview": preview_of(form), "zones": zones_to_choose()}
+            context |= {"preview": preview_of(form, request.user), "zones": zones_to_choose()}
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def save_model(self, request: HttpRequest, obj: ScheduledJob, form: object, change: bool) -> None:
@@ -150,6 +150,7 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         extra_context: dict[str, object] | None = None,
     ) -> HttpResponse:
         """What somebody else changed between the check and the save is told, not raised."""
+        take_free_moment(request)
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except SchedulingError as error:

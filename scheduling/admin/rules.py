@@ -63,6 +63,7 @@ USES: Mapping[str, tuple[str, ...]] = {
 }
 _HOURLY = re.compile(r"(\d{1,2}) \* \* \* \*")
 _DAILY = re.compile(r"(\d{1,2}) (\d{1,2}) \* \* ([\d,-]+|\*)")
+_ONCE_A_DAY = re.compile(r"\d{1,2} \d{1,2} (\S+ \S+ \S+)")
 _LEAST_IN_A_ROW = 3
 """Weekdays that are written as a span."""
 
@@ -108,6 +109,12 @@ def unused(kind: str) -> list[str]:
     """The fields that a kind does not show."""
     uses = USES.get(kind, FIELDS)
     return [name for name in FIELDS if name != "kind" and name not in uses]
+
+
+def moved(trigger: object, at: time) -> str:
+    """The cron line of a rule that fires once a day, at another time; empty: it is another kind of rule."""
+    match = _ONCE_A_DAY.fullmatch(_cron_of(trigger)) if isinstance(trigger, Mapping) else None
+    return f"{at.minute} {at.hour} {match[1]}" if match else ""
 
 
 def field_of(place: str, kind: str) -> str:

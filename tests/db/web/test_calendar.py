@@ -1,0 +1,222 @@
+"""The calendar: what it shows, to whom, and that it is bounded."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from scheduling import definitions
+from scheduling.models import ScheduledJob
+
+from .forms import FORM
+from .making import make_job, make_run, make_spider, make_user
+
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
+CALENDAR = "/admin/scheduling/scheduledjob/calendar/"
+PREVIEW = "/admin/scheduling/scheduledjob/preview/"
+HOSTILE = "<script>alert(1)</script>"
+MOST_QUERIES = 10
+
+
+@pytest.fixture
+def web(root: User, client: Client) -> Client:
+    client.force_login(root)
+    return client
+
+
+def crawl(job_id: str, spider: str, cron: str = "0 2 * * *", **changes: object) -> ScheduledJob:
+    trigger = {"type": "cron", "cron": cron, "timezone": "Asia/Shanghai"}
+    data = {"type": "spider", "target": spider}
+    return make_job(job_id, name=job_id, handler="crawl", job_data=data, trigger=trigger, **changes)
+
+
+def text_of(web: Client, query: str = "", status: int = 200) -> str:
+    answer = web.get(CALENDAR + query)
+    assert answer.status_code == status
+    return answer.content.decode()
+
+
+def next_week() -> str:
+    year, week, _day = (timezone.localtime() + timedelta(days=7)).isocalendar()
+    return f"?week={year}-W{week:02}"
+
+
+def test_a_week_shows_blocks_a_crowd_what_it_means_and_a_free_moment(web: Client) -> None:
+    for name in ("books", "recipes"):
+        make_spider(name, start_urls=[f"https://shop.example/{name}"])
+        crawl(name, name)
+    crawl("often", "books", "*/5 * * * *")
+
+    text = text_of(web, next_week())
+
+    assert text.count('class="ev is-bad"') == 7
+    assert "2 at 02:00" in text
+    assert "2 crawls share the 5 connections to this host for about 15 min: each gets about 2.5 of them." in text
+    assert "shop.example" in text
+    assert "is free for “books”." in text
+    assert "2,016×" in text
+
+
+@pytest.mark.parametrize("query", ["", "?month=2026-12", "?week=2026-W01", "?month=2026-01&by=minutes"])
+def test_each_page_takes_ten_queries_at_most(
+    client: Client, django_assert_max_num_queries: DjangoAssertNumQueries, query: str
+) -> None:
+    user = make_user("vi", "scheduling.view_scheduledjob", "scheduling.view_jobrun", "crawler.view_spider")
+    for number in range(20):
+        make_spider(f"s{number}")
+        make_run(crawl(f"job-{number}", f"s{number}", f"{number} * * * *"))
+    client.force_login(user)
+    with django_assert_max_num_queries(MOST_QUERIES):
+        assert client.get(CALENDAR + query).status_code == 200
+
+
+def test_who_may_not_see_schedules_sees_no_calendar_and_no_link_to_it(client: Client) -> None:
+    client.force_login(make_user("ru", "scheduling.view_jobrun"))
+    assert client.get(CALENDAR).status_code == 403
+    assert CALENDAR not in client.get("/admin/").content.decode()
+    client.logout()
+    assert client.get(CALENDAR).status_code == 302
+
+
+def test_hosts_and_runs_are_told_to_those_alone_who_may_see_them(client: Client) -> None:
+    for name in ("books", "recipes"):
+        make_spider(name)
+        job = crawl(name, name)
+    run = make_run(job, state="failed", scheduled_time=timezone.now() - timedelta(minutes=1))
+    client.force_login(make_user("vi", "scheduling.view_scheduledjob"))
+    text = text_of(client)
+    assert "shop.example" not in text
+    assert f"/jobrun/{run.pk}/" not in text
+    client.force_login(make_user("vo", "scheduling.view_scheduledjob", "scheduling.view_jobrun", "crawler.view_spider"))
+    text = text_of(client)
+    assert "shop.example" in text
+    assert f"/jobrun/{run.pk}/" in text
+
+
+def test_the_past_is_what_ran_with_its_state_in_words(web: Client) -> None:
+    job = make_job("nightly")
+    at = datetime(2026, 1, 7, 3, tzinfo=UTC)
+    for number, state in enumerate(("succeeded", "failed", "missed")):
+        due = at + timedelta(hours=4 * number)
+        make_run(job, state=state, scheduled_time=due, started_at=due, finished_at=due + timedelta(minutes=90))
+
+    text = text_of(web, "?week=2026-W02")
+
+    assert text.count('class="ev is-') == 3
+    assert "11:00 · Succeeded · 1 h 30 min" in text
+    assert "Failed · 1 h 30 min" in text
+    assert "Missed" in text
+    assert "These days are over" in text
+
+
+def test_what_is_paused_is_dashed_and_what_is_off_is_named(web: Client) -> None:
+    make_job("held", name="Held one")
+    make_job("off", name="Off one", enabled=False)
+    definitions.pause_job("held", by="ada", note="")
+
+    text = text_of(web, next_week())
+
+    assert text.count("is-mute dashed") == 7
+    assert "Off one" in text
+    assert "Nobody gets into anybody’s way." in text
+
+
+@pytest.mark.parametrize(
+    ("zone", "query", "says"),
+    [
+        (
+            "Europe/Berlin",
+            "?week=2027-W12",
+            "the clock of Europe/Berlin goes forward from 02:00 to 03:00, so that the day has 23 hours",
+        ),
+        (
+            "Europe/Berlin",
+            "?week=2027-W43",
+            "the clock of Europe/Berlin goes back from 03:00 to 02:00, so that the day has 25 hours",
+        ),
+        ("Australia/Lord_Howe", "?month=2027-04", "goes back from 02:00 to 01:30, so that the day has 24.5 hours"),
+    ],
+    ids=["forward", "back", "half an hour"],
+)
+def test_a_change_of_the_clock_is_told_with_what_it_does(
+    web: Client, settings: Settings, zone: str, query: str, says: str
+) -> None:
+    settings.SCHEDULER_TIMEZONE = settings.TIME_ZONE = zone
+    line = "15 1 * * *" if "Lord" in zone else "30 2 * * *"
+    make_job("nightly", name="Nightly", trigger={"type": "cron", "cron": line, "timezone": zone})
+    make_job("hourly", name="Daily walk", trigger={"type": "interval", "hours": 24})
+
+    text = text_of(web, query)
+
+    assert says in text
+    if "W12" in query:
+        assert "02:30 runs at 03:00" in text
+        assert "The clock leaves out 02:00 to 03:00." in text
+    if "W43" in query:
+        assert "02:30 runs once, the first time" in text
+        assert "02:30 +02:00" in text
+
+
+def test_a_month_names_the_first_of_each_day_and_leads_to_its_week(web: Client) -> None:
+    for number in range(6):
+        make_job(f"job-{number}", name=f"Job {number}", trigger={"type": "cron", "cron": f"{number} {number} * * *"})
+
+    text = text_of(web, "?month=2037-02")
+
+    assert text.count('class="ll-day"') == 28
+    assert text.count("+ 3 more") == 28
+    assert f"{CALENDAR}?week=2037-W05" in text
+    assert "Firings by day and hour" in text
+    assert "Worker minutes by day and hour" in text_of(web, "?month=2037-02&amp;by=minutes".replace("&amp;", "&"))
+
+
+@pytest.mark.parametrize("query", ["?week=2026-W60", "?week=<script>", "?month=2026-13", "?month=%0A", "?week="])
+def test_what_is_no_week_or_month_is_named_with_a_remedy(web: Client, query: str) -> None:
+    text = text_of(web, query, status=400)
+    assert "write one like" in text
+    assert "<script>" not in text.replace("<script src", "")
+
+
+def test_names_stay_text(web: Client) -> None:
+    make_job("hostile", name=HOSTILE)
+    make_job("hostile-2", name=HOSTILE, trigger={"type": "cron", "cron": "*/2 * * * *"})
+    for query in (next_week(), "?month=2037-02"):
+        text = text_of(web, query)
+        assert HOSTILE not in text
+        assert "&lt;script&gt;" in text
+
+
+def test_a_spoilt_rule_is_named_and_breaks_nothing(web: Client) -> None:
+    job = make_job("spoilt", name="Spoilt")
+    ScheduledJob.objects.filter(pk=job.pk).update(trigger={"type": "crom"}, job_data=[])
+    assert "its rule cannot be read" in text_of(web)
+
+
+def test_a_calendar_is_only_looked_at(web: Client) -> None:
+    assert web.post(CALENDAR).status_code == 405
+
+
+# --- beside the form --------------------------------------------------------------------------------------------------
+def test_the_form_says_who_starts_then_and_takes_a_free_moment(web: Client) -> None:
+    make_job("first", name="First")
+    make_job("second", name="Second")
+    fields = FORM | {"job_id": "third", "kind": "daily", "at": "02:00"}
+
+    text = web.post(PREVIEW, fields).content.decode()
+
+    assert "2 others start at 02:00: First, Second." in text
+    assert 'name="_take" value="02:10" data-line="10 2 * * *"' in text
+    taken = web.post("/admin/scheduling/scheduledjob/add/", fields | {"_take": "02:10"})
+    assert taken.context["adminform"].form["at"].value() == "02:10"
+    assert not ScheduledJob.objects.filter(job_id="third").exists()
+
+
+def test_the_form_says_that_nobody_is_in_the_way(web: Client) -> None:
+    job = make_job("first", name="First")
+    text = web.post(f"/admin/scheduling/scheduledjob/{job.pk}/preview/", FORM | {"kind": "daily", "at": "02:00"})
+    assert "Nobody is in the way in the next seven days." in text.content.decode()
