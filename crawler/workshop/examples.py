@@ -28,8 +28,10 @@ _SECONDS = 0.15
 """Of processor time, for each place."""
 _MAX_LOOKED_AT = 60_000
 _ATTRIBUTES = ("content", "datetime", "title", "alt", "href", "src", "value", "data-price", "data-value", "aria-label")
-_IN_ATTRIBUTE, _INSIDE, _BY_MACHINE = 3.0, 8.0, 1.5
-"""What it costs to stand in an attribute, among other words, in data for machines."""
+_IN_ATTRIBUTE, _INSIDE, _IN_TITLE, _BY_MACHINE, _OF_A_PART = 3.0, 8.0, 14.0, 1.5, 3.0
+"""What it costs to stand in an attribute, among other words, among those of the title, in data for machines, there in a
+thing of its own that is part of others: the offer of one product among several."""
+_PARTS = frozenset({"offer", "aggregateoffer", "aggregaterating", "rating", "review", "person", "brand", "listitem"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,8 @@ def _of_elements(page: PageTree, wanted: str, each: str) -> Iterator[Place]:
         except OutsideScope:
             continue
         way = TEXT if is_whole else _way(_text(element, name), wanted)
-        extra = (_IN_ATTRIBUTE if name else 0.0) + (0.0 if is_whole else _INSIDE)
+        inside = _IN_TITLE if element.tag == "title" else _INSIDE
+        extra = (_IN_ATTRIBUTE if name else 0.0) + (0.0 if is_whole else inside)
         for candidate in proposed:
             yield Place(candidate=_costlier(candidate, extra), attribute=name, way=way)
 
@@ -100,10 +103,15 @@ def _of_machines(page: PageTree, wanted: str) -> Iterator[Place]:
     for kind, path, value in machine_values(page):
         if " ".join(value.split()) == wanted:
             candidate = Candidate(
-                kind=kind, selector=path, cost=_BY_MACHINE + path.count("."), value=value, matches=1, matched=(),
+                kind=kind, selector=path, cost=_cost_of_data(path), value=value, matches=1, matched=(),
                 filled=1, items=1,
             )  # fmt: skip
             yield Place(candidate=candidate)
+
+
+def _cost_of_data(path: str) -> float:
+    kind, *names = path.split(".")
+    return _BY_MACHINE + len(names) + (_OF_A_PART if kind.lower() in _PARTS else 0.0)
 
 
 def _weighed(place: Place, others: Sequence[tuple[PageTree, str]]) -> Place:
