@@ -9,7 +9,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -18,19 +18,13 @@ from crawler.engine.errors import UrlError
 from crawler.engine.urls import hash_url, normalise
 from crawler.models import Page, Spider
 from crawlproject.templatetags.lamplighter import badge
-from crawlproject.web.admin import ReadOnlyAdmin, two_lines, when
+from crawlproject.web.admin import NOTHING, ReadOnlyAdmin, labelled, two_lines, when
 from crawlproject.web.bounded import LOOKED_AT, BoundedAdmin, BoundedChangeList
 
 SPIDER = "spider__id__exact"
 """Name of the filter in addresses."""
-NOTHING = mark_safe('<span class="ll-none">–</span>')
 MOST_DIGITS = 18
 """Of a number that every database takes."""
-
-
-def labelled(label: str, value: object) -> SafeString:
-    """A number that says on cards what it is."""
-    return format_html('<span class="ll-k">{}</span>{}', label, value)
 
 
 class PageList(BoundedChangeList):
