@@ -20,8 +20,8 @@ PAGES = 40
 
 
 def lamps(folder: Path) -> SiteServer:
-    """A list and its pages, a quarter of a second each, one of them gone."""
-    site = SiteServer(folder, delay=0.25)
+    """A list and its pages, half a second each until it is told otherwise, one of them gone."""
+    site = SiteServer(folder, delay=0.5)
     links = "".join(f'<a href="/{number}">{number}</a>' for number in range(PAGES))
     site.replace("/", f"<html><body>{links}</body></html>".encode())
     for number in range(1, PAGES):
@@ -59,6 +59,7 @@ def test_a_crawl_is_watched_to_its_end_and_compared_with_the_next(product: Produ
         expect(page.locator(".ll-follow")).to_contain_text("from 1 start page")
         expect(page.locator(".ll-head .ll-badge")).to_have_text("Running")
         expect(page.locator("section", has_text="Manners").last).to_contain_text("1 / 1")
+        site.delay = 0
         # Nobody reloads: the polling ends with the run, and the page says how it ended.
         expect(page.locator(".ll-head .ll-badge")).to_have_text("Succeeded", timeout=20_000)
         expect(page.locator(".ll-note").first).to_contain_text(f"{PAGES + 1} pages and {PAGES - 1} items")
@@ -66,7 +67,6 @@ def test_a_crawl_is_watched_to_its_end_and_compared_with_the_next(product: Produ
         assert page.locator("[data-poll*='/jobrun/']").count() == 0
         assert barriers_everywhere(page, page.url) == []
 
-        site.delay = 0
         site.replace("/1", b"<h1>Lamp 1</h1><p>2.00</p>")
         page.get_by_role("button", name="Run again").click()
         expect(page.locator(".ll-head .ll-badge")).to_have_text("Completed", timeout=20_000)
