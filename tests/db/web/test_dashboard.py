@@ -21,8 +21,8 @@ from crawlproject.dashboard.numbers import DAYS, numbers
 from crawlproject.dashboard.pulse import pulse
 from crawlproject.dashboard.verdict import VerdictShown
 from scheduling import definitions
-from scheduling.hours import fill
-from scheduling.models import JobRun, Process, ScheduledJob
+from scheduling.hours import HOUR, fill, hour_of
+from scheduling.models import JobRun, Process, RunHour, ScheduledJob
 
 from .making import make_job, make_run, make_spider, make_task, make_user
 
@@ -228,13 +228,9 @@ def test_items_are_told_by_the_sums(web: Client, scheduler: Process) -> None:
 
 def test_the_rate_is_never_whole_while_a_run_has_failed(web: Client, scheduler: Process) -> None:
     now = timezone.now()
-    JobRun.objects.bulk_create(
-        JobRun(
-            job_key="j", job_name="j", cause="command", state="failed" if number == 0 else "succeeded",
-            scheduled_time=now, available_at=now, queued_at=now, finished_at=now,
-        )
-        for number in range(3_000)
-    )  # fmt: skip
+    RunHour.objects.create(
+        start_at=hour_of(now) - 2 * HOUR, end_at=hour_of(now) - HOUR, counted_at=now, succeeded=29_999, failed=1
+    )
     assert web.get("/admin/").context["figures"].rate == "99.9 %"
     assert "3 of 4 places busy" in text_of(web)
 
