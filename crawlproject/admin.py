@@ -35,9 +35,11 @@ for model in (User, Group, AuthToken):
 
 
 class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # generic in the stubs alone
-    """Everybody signs in by a password here."""
+    """Everybody signs in by a password here: none is made unusable."""
 
-    usable_password = None
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        self.fields.pop("usable_password", None)
 
 
 class NewUserForm(AdminUserCreationForm):  # type: ignore[type-arg]
