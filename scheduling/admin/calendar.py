@@ -249,12 +249,11 @@ def _month(read: _Read, entries: Sequence[Entry], *, by: str) -> dict[str, objec
 
 def _legend(read: _Read, entries: Sequence[Entry]) -> dict[str, object]:
     """Only what can be seen."""
-    handlers = dict.fromkeys(
-        HANDLERS.get(firing.schedule.job.handler, OTHER) for firing in read.drawn if firing.schedule.is_live
-    )
+    handlers = dict.fromkeys(firing.schedule.job.handler for firing in read.drawn if firing.schedule.is_live)
+    kinds = {str(words): (tone, words) for tone, words in (HANDLERS.get(name, OTHER) for name in handlers)}
     marks = dict.fromkeys(entry.mark for entry in entries if entry.mark)
     return {
-        "kinds": list(handlers),
+        "kinds": list(kinds.values()),
         "collides": any(entry.collides for entry in entries),
         "dashed": any(entry.is_dashed for entry in entries),
         "marks": [(mark(letter, 0, 0), _STATE_WORDS[letter]) for letter in marks if letter in _STATE_WORDS],

@@ -6,7 +6,23 @@ from xml.etree import ElementTree
 
 import pytest
 
-from crawlproject.web.charts import Block, Lamp, Series, Step, Tick, bars, heat, short, steps, street, week
+from crawlproject.web.charts import (
+    Band,
+    Block,
+    HeatRow,
+    Lamp,
+    Series,
+    Step,
+    Tick,
+    bars,
+    heat,
+    heat_map,
+    mark,
+    short,
+    steps,
+    street,
+    week,
+)
 
 HOSTILE = '"><script>alert(1)</script>'
 
@@ -123,3 +139,29 @@ def test_no_text_of_others_is_markup() -> None:
 
 def test_numbers_of_axes_are_short() -> None:
     assert [short(value) for value in (0, 950, 1_000, 1_500, 2_000_000)] == ["0", "950", "1k", "1.5k", "2M"]
+
+
+def test_a_heat_map_leads_by_its_rows_leaves_out_what_there_is_not_and_tells_what_is_too_much() -> None:
+    rows = [HeatRow(label="Mon 1", told="Mon 1 Feb", url="/?a=1&b=2", cells=[("<one>", 1.0), None, ("three", 5.0)])]
+
+    text = heat_map("Title", "In words", rows, ["00", "", ""], 4.0)
+
+    assert text.count("<title>") == 3
+    assert "&lt;one&gt;" in text
+    assert 'href="/?a=1&amp;b=2" aria-label="Mon 1 Feb"' in text
+    assert 'class="is-bad"' in text
+    assert ">5</text>" in text
+
+
+def test_a_block_that_is_over_has_a_shape_and_one_that_is_held_is_dashed() -> None:
+    over = Block(day=0, start=2, hours=1, tone="bad", title="a", lines=(), url="/", mark="f")
+    held = Block(day=1, start=2, hours=1, tone="mute", title="b", lines=(), url="/", is_dashed=True)
+    bands = [Band(day=6, start=2, hours=1, title="left out")]
+
+    text = week("Week", "", [(str(day), False) for day in range(7)], [over, held], bands=bands)
+
+    assert text.count('<rect class="is-bad" ') == 2
+    assert 'class="ev is-mute dashed"' in text
+    assert "<title>left out</title>" in text
+    assert mark("", 0, 0) == ""
+    assert len({mark(letter, 0, 0) for letter in "sfmkr"}) == 5
