@@ -220,3 +220,14 @@ def test_the_form_says_that_nobody_is_in_the_way(web: Client) -> None:
     job = make_job("first", name="First")
     text = web.post(f"/admin/scheduling/scheduledjob/{job.pk}/preview/", FORM | {"kind": "daily", "at": "02:00"})
     assert "Nobody is in the way in the next seven days." in text.content.decode()
+
+
+@pytest.mark.parametrize("query", ["", "?month=2037-02", "?week=nothing"])
+def test_it_is_told_in_both_languages_with_every_placeholder_filled(web: Client, query: str) -> None:
+    for name in ("books", "recipes"):
+        make_spider(name)
+        crawl(name, name)
+    for language in ("en", "zh-hans"):
+        text = web.get(CALENDAR + query, headers={"Accept-Language": language}).content.decode()
+        assert f'lang="{language}"' in text
+        assert "%(" not in text
