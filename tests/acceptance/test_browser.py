@@ -24,22 +24,6 @@ from .web import site_of
 pytestmark = [pytest.mark.process, pytest.mark.browser]
 
 SPIDER_VERSIONS = "SELECT count(*) FROM scheduling_definitionversion WHERE kind = 'spider'"
-LISTS = (
-    "/admin/",
-    "/admin/scheduling/jobrun/",
-    "/admin/scheduling/scheduledjob/",
-    "/admin/scheduling/scheduledjob/add/",
-    "/admin/scheduling/definitionversion/",
-    "/admin/scheduling/process/",
-    "/admin/crawler/crawltask/",
-    "/admin/crawler/spider/",
-    "/admin/crawler/spider/add/",
-    "/admin/crawler/item/",
-    "/admin/crawler/page/",
-    "/admin/crawler/secret/",
-    "/admin/knox/authtoken/",
-    "/admin/auth/user/",
-)
 
 
 def create_spider(page: Page, document: Mapping[str, object]) -> None:
@@ -141,30 +125,3 @@ def test_a_wrong_spider_is_refused_in_its_form_with_the_place(product: Product) 
         assert json.loads(page.input_value("#id_text")) == wrong
         assert product.one("SELECT count(*) FROM crawler_spider") == 0
         assert product.one(SPIDER_VERSIONS) == 0
-
-
-def test_every_page_renders_in_chinese_and_in_the_dark_without_errors(product: Product) -> None:
-    with site_of(product) as base_url, browsing(base_url) as page:
-        make_first_administrator(page, product)
-        page.click(".ll-menu button[name=language]")
-        expect(page.locator("html")).to_have_attribute("lang", "zh-hans")
-        expect(page.locator(".ll-menu button[name=language]")).to_contain_text("English")
-        light = background(page)
-        # The button goes round: as the system, one of the two, the other.
-        for _press in range(3):
-            page.click(".ll-menu .theme-toggle")
-            if page.locator("html").get_attribute("data-theme") == "dark":
-                break
-        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
-        assert background(page) != light
-        for path in LISTS:
-            answer = page.goto(path)
-            assert answer is not None
-            assert answer.status == 200, path
-            expect(page.locator("html")).to_have_attribute("lang", "zh-hans")
-            expect(page.locator("html")).to_have_attribute("data-theme", "dark")
-            expect(page.locator("h1").first).to_be_visible()
-
-
-def background(page: Page) -> str:
-    return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))

@@ -9,7 +9,7 @@ from .browser import barriers_everywhere, browsing, make_first_administrator
 from .product import Product
 from .web import site_of
 
-pytestmark = [pytest.mark.process, pytest.mark.browser, pytest.mark.any_database]
+pytestmark = [pytest.mark.process, pytest.mark.browser, pytest.mark.any_database, pytest.mark.soak]
 CALENDAR = "/admin/scheduling/scheduledjob/calendar/"
 
 

@@ -16,7 +16,7 @@ from .browser import DESK, PHONE, barriers, browsing, make_first_administrator
 from .product import Product
 from .web import site_of
 
-pytestmark = [pytest.mark.process, pytest.mark.browser, pytest.mark.any_database]
+pytestmark = [pytest.mark.process, pytest.mark.browser, pytest.mark.any_database, pytest.mark.soak]
 
 LAMP = "<h1>{name}</h1><p class=price>{price}</p><p>9</p><a href=/lamp/2>next</a><a href=/private>no</a>"
 
