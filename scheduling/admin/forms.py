@@ -22,6 +22,8 @@ from scheduling.models import ScheduledJob
 from . import rules
 
 POLICIES = ("coalesce", "max_instances", "misfire_grace_time", "max_retries", "timeout", "jitter", "overlap")
+BASED_ON = "_based_on"
+"""The version that somebody began with: one that another person saved meanwhile is not lost unseen."""
 PREVIEW = "_preview"
 """The button that shows the next firings instead of saving, for browsers without script."""
 MONO = {"class": "vLargeTextField ll-mono", "spellcheck": "false"}
@@ -77,6 +79,8 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
         help_text=gettext_lazy("All that a definitions file can say, with start and end."),
     )
     values: JobValues | None = None
+    based_on: int = 0
+    """The version that was shown."""
 
     class Meta:
         model = ScheduledJob
@@ -134,6 +138,9 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
             self.initial.setdefault("kind", "daily")
             self.initial.update(default)
 
+        based_on = str(self.data.get(BASED_ON, ""))
+        self.based_on = int(based_on) if based_on.isdecimal() and len(based_on) < 10 else self.instance.version
+
     @property
     def is_edited(self) -> bool:
         """False for those who may only look: the admin then leaves the row's own fields out."""
@@ -151,6 +158,12 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
         for name, message in rules.missing(cleaned):
             if name not in self.errors:
                 self.add_error(name, message)
+        if self.instance.pk and self.based_on != self.instance.version:
+            message = _(
+                "Not saved: version %(number)d was saved while you were at it. Save again to put yours over it."
+            )
+            self.add_error(None, message % {"number": self.instance.version})
+            self.based_on = self.instance.version
         if not self.instance.pk and ScheduledJob.objects.filter(job_id=cleaned.get("job_id", "")).exists():
             self.add_error("job_id", _("There is already a schedule of this id."))
         self._check(cleaned, unread=frozenset(self.errors))

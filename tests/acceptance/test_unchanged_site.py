@@ -106,7 +106,10 @@ def crawl_changed(product: Product, site: SiteServer, url: str) -> None:
 
         log_in(client)
         page = client.get(f"/admin/crawler/item/{item_id}/change/").raise_for_status().text
-        assert re.findall(r"<li>(\w+): <del>(.*?)</del> <ins>(.*?)</ins></li>", page) == [("price", price, "999.75")]
+        changes = re.findall(
+            r'<th scope="row" class="w">(\w+)</th><td class="w"><del>(.*?)</del></td>.*?<ins>(.*?)</ins>', page
+        )
+        assert changes == [("price", price, "999.75")]
         assert re.findall(r"<tr><td>v(\d+)</td>", page) == ["1"]
         assert "<del>" not in client.get(f"/admin/crawler/item/{other}/change/").raise_for_status().text
 

@@ -269,3 +269,31 @@ def test_the_crawl_of_a_spider_is_scheduled_by_the_form(web: Client) -> None:
     answer = web.post(ADD, FORM | data)
     assert answer.status_code == 302, errors_of(answer)
     assert ScheduledJob.objects.get().job_data == {"type": "spider", "target": "books"}
+
+
+def test_what_another_person_saved_meanwhile_is_not_lost_unseen(web: Client) -> None:
+    job = make_job("nightly")
+    shown = web.get(change(job)).content.decode()
+    assert f'name="_based_on" value="{job.version}"' in shown
+    fields = {name: value for name, value in FORM.items() if name != "job_id"}
+    assert web.post(change(job), fields | {"name": "Mine", "_based_on": str(job.version)}).status_code == 302
+    answer = web.post(change(job), fields | {"name": "Theirs", "_based_on": str(job.version)})
+    assert answer.status_code == 200
+    assert "was saved while you were at it" in answer.content.decode()
+    job.refresh_from_db()
+    assert job.name == "Mine"
+    assert f'name="_based_on" value="{job.version}"' in answer.content.decode()
+    assert web.post(change(job), fields | {"name": "Theirs", "_based_on": str(job.version)}).status_code == 302
+    job.refresh_from_db()
+    assert job.name == "Theirs"
+
+
+@pytest.mark.parametrize(("path", "status"), [("/nowhere/", 404), ("/admin/scheduling/scheduledjob/add/", 403)])
+def test_what_is_not_there_or_not_allowed_has_a_page_in_the_readers_language(
+    client: Client, path: str, status: int
+) -> None:
+    client.force_login(make_user("viewer"))
+    answer = client.get(path, headers={"Accept-Language": "zh-hans"})
+    assert answer.status_code == status
+    assert 'lang="zh-hans"' in answer.content.decode()
+    assert "viewport" in answer.content.decode()
