@@ -134,14 +134,15 @@ def _price(text: str, numbers: list[str], currency: re.Match[str] | None) -> Way
         )
         number = near[0]
     mark = "," if _COMMA_DECIMAL.fullmatch(number) else "."
-    digits = _digits(number, mark)
+    # Where the comma marks the decimals, or the sign comes last, a blank is usual between thousands.
+    is_last = currency is not None and currency.start() > text.index(number)
+    digits = _digits(number, has_blanks=mark == "," or is_last)
     if number == text:
         return Way(type=FieldType.DECIMAL, decimal_mark=mark)
     regex = digits
     if currency is not None and (len(numbers) > 1 or not _is_first(digits, text, number)):
         sign = escaped(currency[0])
-        is_before = currency.start() < text.index(number)
-        regex = rf"{sign}\s*({digits})" if is_before else rf"({digits})\s*{sign}"
+        regex = rf"({digits})\s*{sign}" if is_last else rf"{sign}\s*({digits})"
     return Way(type=FieldType.DECIMAL, regex=regex, decimal_mark=mark)
 
 
@@ -150,21 +151,22 @@ def _counted(text: str, numbers: list[str], name: str) -> Way:
     mark = "," if _COMMA_DECIMAL.fullmatch(number) else "."
     is_whole = bool(_WHOLE.fullmatch(number))
     kind = FieldType.INTEGER if is_whole else FieldType.FLOAT if _RATE_NAMES.search(name) else FieldType.DECIMAL
-    digits = (r"[\d,]+" if "," in number else r"\d+") if is_whole else _digits(number, mark)
-    regex = digits
+    regex = digits = _digits(number, has_blanks=mark == ",")
     unit = re.search(rf"{re.escape(number)}\)?\s*([^\W\d_]{{2,}})", text)
     if len(numbers) > 1 and unit is not None:
         regex = rf"({digits})\s*{escaped(unit[1])}"
     return Way(type=kind, regex=regex, decimal_mark=mark)
 
 
-def _digits(number: str, mark: str) -> str:
-    """An expression for numbers that are written so."""
-    separator = re.search(r"[^\d,.]", number)
-    if separator is not None:
-        return r"\d[\d\s.,'’]*"
-    thousands = "." if mark == "," else ","
-    return r"[\d.,]*\d" if thousands in number else rf"[\d{mark}]+"
+def _digits(number: str, *, has_blanks: bool = False) -> str:
+    """An expression for numbers of any size that are written so; `has_blanks` between thousands, it may be.
+
+    Groups of thousands are taken along even where this number has none, and so is whatever else stands between digits:
+    what is no number then is told as an error, where half of it would be a wrong value that nobody sees.
+    """
+    if re.search(r"\s", number):
+        return r"\d+(?:[\s.,'’]\d+)*"
+    return r"\d+(?:[.,'’]\d+|\s\d{3})*" if has_blanks else r"\d+(?:[.,'’]\d+)*"
 
 
 def _is_first(expression: str, text: str, number: str) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from turbohtml import Element
 
 from crawler.engine.pages.page import PageTree
-from crawler.workshop.candidates import Candidate, Goal, candidates
+from crawler.workshop.candidates import Candidate, Goal, candidates, reader
 from crawler.workshop.containers import containers
 from crawler.workshop.examples import places
 from crawler.workshop.features import is_generated
@@ -168,7 +168,7 @@ def test_an_example_inside_of_a_text_is_cut_out() -> None:
     page = make_page("<p class=price>now € 12.50 only</p>")
     place = places(page, "12.50")[0]
     assert place.candidate.selector == ".price"
-    assert place.way.values() == {"regex": r"[\d.]+", "type": "decimal"}
+    assert place.way.values() == {"regex": r"\d+(?:[.,'’]\d+)*", "type": "decimal"}
     word = places(make_page("<p class=colour>Colour: dark red (matt)</p>"), "dark red")[0]
     assert word.way.regex is not None
 
@@ -184,12 +184,16 @@ def test_the_example_of_a_second_page_decides() -> None:
 @pytest.mark.parametrize(
     ("text", "name", "values"),
     [
-        ("£51.77", "", {"type": "decimal", "regex": r"[\d.]+"}),
-        ("1.299,00 €", "", {"type": "decimal", "regex": r"[\d.,]*\d", "decimal_mark": ","}),
-        ("Sale £10.00 was £12.00", "price", {"type": "decimal", "regex": r"£\s*([\d.]+)"}),
-        ("In stock (22 available)", "", {"type": "integer", "regex": r"\d+"}),
+        ("£51.77", "", {"type": "decimal", "regex": r"\d+(?:[.,'’]\d+)*"}),
+        (
+            "1.299,00 €",
+            "",
+            {"type": "decimal", "regex": r"\d+(?:[.,'’]\d+|\s\d{3})*", "decimal_mark": ","},
+        ),
+        ("Sale £10.00 was £12.00", "price", {"type": "decimal", "regex": r"£\s*(\d+(?:[.,'’]\d+)*)"}),
+        ("In stock (22 available)", "", {"type": "integer", "regex": r"\d+(?:[.,'’]\d+)*"}),
         ("In stock", "instock", {"type": "boolean", "regex": "^In stock$"}),
-        ("4.5 out of 5", "rating", {"type": "float", "regex": r"([\d.]+)\s*out"}),
+        ("4.5 out of 5", "rating", {"type": "float", "regex": r"(\d+(?:[.,'’]\d+)*)\s*out"}),
         ("1,234", "", {"type": "integer"}),
         ("0049", "", {}),
         ("9780552173742", "isbn", {}),
@@ -203,6 +207,32 @@ def test_the_example_of_a_second_page_decides() -> None:
 )
 def test_a_text_is_read_as_what_it_is(text: str, name: str, values: Mapping[str, str]) -> None:
     assert dict(ways(text, name=name)[0].values()) == values
+
+
+@pytest.mark.parametrize(
+    ("pointed", "other", "value"),
+    [
+        ("£934.50", "£1,234.50", "1234.50"),
+        ("£934.50, with tax", "£1,234,567.50, with tax", "1234567.50"),
+        ("CHF 934.50", "CHF 1'234.50", "1234.50"),
+        ("£934", "£1,234.50", "1234.50"),
+        ("Sale £10.00 was £12.00", "Sale £1,010.00 was £1,012.00", "1010.00"),
+        ("934,50 €", "1.234,50 €", "1234.50"),
+        ("934 €", "1 234 €", "1234"),
+        ("934,50 €", "1\u00a0234,50 €", "1234.50"),
+        ("1 234,50 zł", "934,50 zł", "934.50"),
+        ("22 available", "1,022 available", 1022),
+        ("In stock (22 available)", "In stock (1,234,567 available)", 1234567),
+        ("3 of 22 pages", "3 of 1,022 pages", 3),
+        ("4 stars", "4.5 stars", None),  # not 4
+    ],
+)
+def test_a_number_is_read_with_its_thousands_where_that_pointed_at_has_none(
+    pointed: str, other: str, value: str | int | None
+) -> None:
+    way = ways(pointed)[0]
+    page = make_page(f"<p>{other}</p>")
+    assert reader(way.rule("css", "p")).read(page.document, page).value == value
 
 
 def test_what_a_page_says_to_machines_is_offered() -> None:
