@@ -70,6 +70,8 @@ class Goal:
     """The target and no other match: a link to one place."""
     wants_elements: bool = False
     """What they say does not matter: items, and links."""
+    by_labels: bool = True
+    """Whether texts beside the target may be held on to. What stands beside a link is seldom about it."""
     attribute: str = ""
     """Taken in place of the text."""
 
@@ -145,13 +147,18 @@ class _Search:
                 tried.add(hold.css)
                 candidate = self._verified("css", hold)
                 found += [] if candidate is None else [candidate]
-        for hold in labelled(target, self._home, attribute=self._goal.attribute, is_relative=bool(self._goal.each)):
-            candidate = self._verified("xpath", hold)
-            found += [] if candidate is None else [candidate]
+        if self._goal.by_labels:
+            found += self._labelled(target)
         found += self._counted()
         if not found:
             found += self._by_position(target)
         return found
+
+    def _labelled(self, target: Element) -> Iterator[Candidate]:
+        for hold in labelled(target, self._home, attribute=self._goal.attribute, is_relative=bool(self._goal.each)):
+            candidate = self._verified("xpath", hold)
+            if candidate is not None:
+                yield candidate
 
     def _holds(self, element: Element) -> list[Hold]:
         found = self._known_holds.get(element)

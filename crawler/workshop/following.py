@@ -48,7 +48,7 @@ def link_of(element: Element) -> Element | None:
 def follows(page: PageTree, link: Element) -> list[Follow]:
     """What may be followed, the likelier meaning first. `link` has an ``href``."""
     text = " ".join(link.text[:200].split())
-    alone = candidates(page, Goal(targets=(link,), alone=True, wants_elements=True))
+    alone = candidates(page, Goal(targets=(link,), alone=True, wants_elements=True, by_labels=False))
     written = literal(text)
     if text_label(link) and written:
         # The words of a link outlive its place, and change with the language.
@@ -58,7 +58,8 @@ def follows(page: PageTree, link: Element) -> list[Follow]:
             alone.append(_by_words(xpath, link, found))
             alone.sort(key=lambda one: one.cost)
     group = alike(link, page.document)
-    together = candidates(page, Goal(targets=(link,), many=True, wants_elements=True)) if len(group) > 1 else []
+    like_it = Goal(targets=(link,), many=True, wants_elements=True, by_labels=False)
+    together = candidates(page, like_it) if len(group) > 1 else []
     results = [
         Follow(meaning="alone", candidates=tuple(map(_as_link, alone)), links=1),
         Follow(meaning="alike", candidates=tuple(map(_as_link, together)), links=_count(together)),

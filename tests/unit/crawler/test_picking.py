@@ -155,6 +155,17 @@ def test_links_are_followed_alone_or_with_their_like() -> None:
     assert link_of(one(page, "h1")) is None
 
 
+@pytest.mark.parametrize("pages", ['<a href="/?page=2">2</a>', '<a href="/?page=2">2</a><a href="/?page=3">3</a>'])
+def test_a_link_is_not_found_by_what_is_written_beside_it(pages: str) -> None:
+    cards = "<article>Oil Lamp</article><article>Night Wick</article>"
+    page = make_page(f"<main>{cards}<nav>{pages}</nav></main>")
+    for meaning in follows(page, one(page, "nav a")):
+        selectors = [candidate.selector for candidate in meaning.candidates]
+        assert selectors
+        assert not [selector for selector in selectors if "Night Wick" in selector]
+        assert meaning.candidates[0].kind == "css"
+
+
 # --- examples ---------------------------------------------------------------------------------------------------------
 def test_an_example_is_found_in_texts_attributes_and_data() -> None:
     found = places(make_page(LIST), "Gas lamp", each="article.card")
