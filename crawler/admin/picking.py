@@ -126,7 +126,7 @@ def candidates_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
     _check_allowed(model_admin, request, spider)
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    step = stepped(request, Draft.of_post(request.POST))
+    step = stepped(request, Draft.of_post(request.POST), is_new=spider is None)
     context = panel(request, spider, step.draft, step.state) | {"draft": step.draft}
     return TemplateResponse(request, "admin/crawler/spider/pick_parts.html", context)
 

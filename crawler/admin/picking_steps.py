@@ -45,8 +45,8 @@ class Step:
     state: State = field(default_factory=State)
 
 
-def stepped(request: HttpRequest, draft: Draft) -> Step:
-    """What a button of the picker does to the draft. Nothing is stored."""
+def stepped(request: HttpRequest, draft: Draft, *, is_new: bool = False) -> Step:
+    """What a button of the picker does to the draft; `is_new` where no spider is stored yet. Nothing is stored."""
     state = state_of(request)
     verb, _colon, about = request.POST.get(ASK, "").partition(":")
     act = _VERBS.get(verb)
@@ -55,6 +55,10 @@ def stepped(request: HttpRequest, draft: Draft) -> Step:
     if not draft.document and draft.problems:
         problem = _("The draft cannot be read as it stands: mend the YAML first.")
         return Step(draft, replace(state, problem=problem))
+    if is_new and act is _new_type and request.POST.get("pick_type", "").strip():
+        # Who begins a kind of their own has no use for the one that the draft began with.
+        document = _without_examples(draft.document, "items")
+        draft = draft if document == draft.document else Draft.of_document(document)
     try:
         return act(request, draft, state, about)
     except (BadChoice, LookupError):
@@ -87,7 +91,7 @@ def _start(request: HttpRequest, draft: Draft, state: State, about: str) -> Step
         return Step(draft, State(problem=problem))
     document = dict(draft.document)
     if request.POST.get("pick_is_new"):
-        document = _without_examples(document)
+        document = _without_examples(document, "items", "follow")
         document["name"] = request.POST.get("pick_name", "").strip() or document.get("name")
     starts = document.get("start_urls")
     document["start_urls"] = [url, *(starts[1:] if isinstance(starts, list) else ())]
@@ -99,12 +103,10 @@ def _start(request: HttpRequest, draft: Draft, state: State, about: str) -> Step
     return Step(Draft.of_document(document))
 
 
-def _without_examples(document: picks.Document) -> picks.Document:
+def _without_examples(document: picks.Document, *keys: str) -> picks.Document:
     """Without the rules that a new draft shows as examples, where nobody has changed them."""
     examples = Draft.of_text(NEW).document
-    return {
-        key: value for key, value in document.items() if key not in ("items", "follow") or value != examples.get(key)
-    }
+    return {key: value for key, value in document.items() if key not in keys or value != examples.get(key)}
 
 
 def _aim(request: HttpRequest, draft: Draft, state: State, about: str) -> Step:
@@ -145,6 +147,11 @@ def _new_type(request: HttpRequest, draft: Draft, state: State, about: str) -> S
     if about == "each":
         return Step(draft, State(aim=("items", index, "each"), pending=pending))
     return Step(draft, State(pending=pending, next_field=index))
+
+
+def _drop(request: HttpRequest, draft: Draft, state: State, about: str) -> Step:
+    """Takes a kind of item away that has no field yet."""
+    return Step(draft)
 
 
 def _use(request: HttpRequest, draft: Draft, state: State, about: str) -> Step:
@@ -220,6 +227,7 @@ _VERBS = {
     "cancel": _cancel,
     "field": _new_field,
     "type": _new_type,
+    "drop": _drop,
     "use": _use,
     "offer": _offer,
     "feed": _feed,

@@ -135,7 +135,7 @@ class _Workshop:
         if "_point" in data:
             return self._point(draft, data["_point"])
         if picking_steps.ASK in data and draft.is_whole:
-            step = picking_steps.stepped(self.request, draft)
+            step = picking_steps.stepped(self.request, draft, is_new=self.spider is None)
             return self._show(step.draft, tab="pick", picked=step.state)
         if picking_steps.ASK in data or "_tab" in data or ASK in data:
             tab = data.get("_tab", data.get("_view", "form"))

@@ -16,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from crawler import definitions
 from crawler.engine.documents.definition import parse
 from crawler.workshop import pinned, pointing, previewing, samples
-from crawler.workshop.draft import Draft
+from crawler.workshop.draft import NEW, Draft
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 
@@ -149,6 +149,46 @@ def test_a_spider_is_made_by_names_and_pointing(picker: Picker) -> None:
         "follow": [{"css": ".next"}],
     }
     definitions.save_spider(picker.document)
+
+
+def new_draft(site: SiteServer, **changed: object) -> dict[str, object]:
+    """What a new spider begins with, and a start page."""
+    return {**Draft.of_text(NEW).document, "name": "lamps", "start_urls": [f"{site.url}/"], **changed}
+
+
+@pytest.mark.parametrize("path", [CANDIDATES, f"{ADD}?tab=pick"])
+def test_the_example_of_a_new_draft_goes_with_the_first_kind_of_ones_own(
+    web: Client, site: SiteServer, path: str
+) -> None:
+    document = new_draft(site)
+    look(web, document, f"{site.url}/", fetch=True)
+    picker = Picker(web, site, document)
+    picker.press("type:page")
+    assert picker.document["items"] == document["items"]  # nothing was begun without a name
+    if path == CANDIDATES:
+        picker.press("type:page", pick_type="shop")
+        picker.press("field:0", pick_field_0="name")
+        picker.point("th")
+        picker.use()
+        assert picker.document["items"] == [{"type": "shop", "fields": {"name": {"css": "th"}}}]
+    else:
+        posted = {"_view": "pick", "text": picker.text, "url": picker.url, "_pick": "type:page", "pick_type": "shop"}
+        assert "type: page" not in web.post(ADD, posted).content.decode()
+
+
+def test_an_example_that_somebody_changed_stays(web: Client, site: SiteServer) -> None:
+    changed = [{"type": "page", "fields": {"title": {"css": "h2", "required": True}}}]
+    picker = Picker(web, site, new_draft(site, items=changed))
+    picker.press("type:page", pick_type="shop")
+    assert picker.document["items"] == changed
+
+
+def test_a_stored_spider_keeps_what_looks_like_the_example(web: Client, site: SiteServer) -> None:
+    document = new_draft(site)
+    spider = definitions.save_spider(document)
+    picker = Picker(web, site, document, path=f"{CANDIDATES}?spider={spider.pk}")
+    picker.press("type:page", pick_type="shop")
+    assert picker.document["items"] == document["items"]
 
 
 def test_all_of_a_kind_are_taken_as_a_list(picker: Picker) -> None:
