@@ -170,7 +170,7 @@ def _of_page(spider: Spider | None, draft: Draft, state: State, sample: Sample) 
     answer = sample.answer
     if answer is None:
         raise ValueError(sample.url)
-    found: dict[str, object] = {"problem": state.problem}
+    found: dict[str, object] = {}
     try:
         page = tree_of(answer)
         found["frame"] = f"{reverse('admin:crawler_spider_fetched')}?{urlencode({'sample': sample.key})}"
@@ -191,6 +191,8 @@ def _of_page(spider: Spider | None, draft: Draft, state: State, sample: Sample) 
         found["problem"] = _("The page is too large or too tangled for this; write the selector in the form.")
     except ValueError as error:
         found["problem"] = _("The selector of the items cannot be read: %(why)s") % {"why": error}
+    if state.problem:  # of what was asked for just now
+        found["problem"] = state.problem
     return found
 
 

@@ -66,6 +66,13 @@ def stepped(request: HttpRequest, draft: Draft, *, is_new: bool = False) -> Step
         return Step(draft, State(aim=state.aim, pending=state.pending, problem=problem))
 
 
+def without_fields(pending: Pending) -> str:
+    """Why a kind of item cannot stay as it is, and what to do."""
+    return _("“%(type)s” has no field yet: point at a field of it first, or take the kind away.") % {
+        "type": pending.type
+    }
+
+
 def state_of(request: HttpRequest) -> State:
     """What the picker's inputs carry."""
     posted = request.POST
@@ -141,6 +148,8 @@ def _new_type(request: HttpRequest, draft: Draft, state: State, about: str) -> S
     name = request.POST.get("pick_type", "").strip()[: picks.MAX_NAME]
     if not name:
         return Step(draft, State(pending=state.pending, problem=_("Give the kind of item a name first.")))
+    if state.pending is not None and state.pending.type != name:
+        return Step(draft, replace(state, problem=without_fields(state.pending)))
     rules = draft.document.get("items")
     index = len(rules) if isinstance(rules, list) else 0
     pending = Pending(type=name)

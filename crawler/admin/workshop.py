@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
@@ -30,6 +30,7 @@ from crawler.models import CrawlTask, Spider
 from crawler.tasks import request_crawl
 from crawler.workshop.draft import NEW, Draft
 from crawler.workshop.form import Form, too_large
+from crawler.workshop.picks import Pending
 from crawler.workshop.summaries import summaries
 from crawler.workshop.wording import told, told_at_input
 from scheduling.definitions.differences import same
@@ -139,7 +140,7 @@ class _Workshop:
             return self._show(step.draft, tab="pick", picked=step.state)
         if picking_steps.ASK in data or "_tab" in data or ASK in data:
             tab = data.get("_tab", data.get("_view", "form"))
-            return self._show(draft, tab=tab if draft.is_whole else "form")
+            return self._show(draft, tab=tab if draft.is_whole else "form", notice=self._left_behind(tab))
         if pinned.is_asked(self.request):
             pinned.act(self.model_admin, self.request, self.spider, draft)
             return self._show(draft, tab="pinned" if draft.is_whole else "form")
@@ -154,9 +155,26 @@ class _Workshop:
             return self._show(draft, tab="form", notice=_("Name the field first, then pick it."), focus=f"{row}-name")
         return self._show(draft, tab="pick", picked=picking_steps.State(aim=place))
 
+    def _waiting(self) -> Pending | None:
+        """The kind of item that was begun in the picker and has no field: it is no part of the draft yet."""
+        is_picker = self.request.POST.get("_view") == "pick"
+        return picking_steps.state_of(self.request).pending if is_picker else None
+
+    def _left_behind(self, tab: str) -> str:
+        """What to say where another view than the picker is opened while a kind of item waits there."""
+        waiting = self._waiting()
+        if waiting is None or tab == "pick":
+            return ""
+        return _("“%(type)s” had no field yet and is not in the draft; begin it anew.") % {"type": waiting.type}
+
     # --- acting -----------------------------------------------------------------------------------------------------
     def _save(self, draft: Draft) -> HttpResponse:
         tab = self.request.POST.get("_view", "yaml")
+        waiting = self._waiting()
+        if waiting is not None:
+            why = _("Not saved. %(why)s") % {"why": picking_steps.without_fields(waiting)}
+            state = replace(picking_steps.state_of(self.request), problem=why)
+            return self._show(draft, tab="pick", picked=state)
         problems = (*draft.problems, *self._name_problems(draft))
         if problems:
             return self._show(draft, tab=tab, problems=problems, is_refused=True)

@@ -15,6 +15,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from crawler import definitions
 from crawler.engine.documents.definition import parse
+from crawler.models import Spider
 from crawler.workshop import pinned, pointing, previewing, samples
 from crawler.workshop.draft import NEW, Draft
 from tests.servers.serving import serve_in_thread
@@ -189,6 +190,33 @@ def test_a_stored_spider_keeps_what_looks_like_the_example(web: Client, site: Si
     picker = Picker(web, site, document, path=f"{CANDIDATES}?spider={spider.pk}")
     picker.press("type:page", pick_type="shop")
     assert picker.document["items"] == document["items"]
+
+
+def test_a_kind_without_fields_is_not_lost_silently(web: Client, site: SiteServer) -> None:
+    document: dict[str, object] = new_draft(site, items=[{"type": "shop", "fields": {"name": {"css": "th"}}}])
+    look(web, document, f"{site.url}/", fetch=True)
+    picker = Picker(web, site, document)
+    picker.press("type:page", pick_type="lamp")
+    posted = {"_view": "pick", "text": picker.text, "url": picker.url, **picker.inputs}
+    why = "“lamp” has no field yet: point at a field of it first, or take the kind away."
+
+    kept = web.post(ADD, {**posted, "_save": "1"})
+    assert kept.status_code == 200
+    assert f"Not saved. {why}" in plain(kept.content.decode())
+    assert html.escape(picker.inputs["pick_pending"], quote=True) in kept.content.decode()
+    assert not Spider.objects.exists()
+
+    assert "“lamp” had no field yet" in plain(web.post(ADD, {**posted, "_tab": "form"}).content.decode())
+    assert "had no field" not in web.post(ADD, {**posted, "_tab": "pick"}).content.decode()
+    assert why in picker.press("type:each", pick_type="wick")
+    assert "lamp" in picker.inputs["pick_pending"]
+    assert "Take “lamp” away" in plain(picker.answer)
+
+    assert "Take “lamp” away" not in picker.press("drop")
+    assert picker.inputs["pick_pending"] == ""
+    saved = {"_view": "pick", "text": picker.text, "url": picker.url, **picker.inputs, "_save": "1"}
+    assert web.post(ADD, saved).status_code == 302
+    assert Spider.objects.get().name == "lamps"
 
 
 def test_all_of_a_kind_are_taken_as_a_list(picker: Picker) -> None:
