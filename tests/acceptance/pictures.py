@@ -21,7 +21,7 @@ from tests.servers.serving import serve_in_thread
 
 from .browser import DESK, PHONE, browsing
 from .product import ROOT, Product, wait_for
-from .test_browser_walk import log_in, show, speak
+from .test_browser_walk import log_in, look
 from .web import site_of
 
 PICTURES = ROOT / "docs" / "pictures"
@@ -108,17 +108,16 @@ def main() -> None:
         )
         item = product.one("SELECT item_id FROM crawler_itemversion ORDER BY id DESC LIMIT 1")
         for language in LANGUAGES:
-            speak(page, language)
-            show(page, "light", DESK)
+            look(page, base_url, (language, "light", DESK))
             take(page, "dashboard", "/admin/", language=language, full=True)
             take(page, "workshop", f"/admin/crawler/spider/{ids['books']}/change/", language=language, full=True)
             take(page, "calendar", "/admin/scheduling/scheduledjob/calendar/", language=language, full=True)
             take(page, "runs", "/admin/scheduling/jobrun/", language=language)
             take(page, "failed", f"/admin/scheduling/jobrun/{failed}/change/", language=language)
             take(page, "item", f"/admin/crawler/item/{item}/change/", language=language, full=True)
-            show(page, "dark", DESK)
+            look(page, base_url, (language, "dark", DESK))
             take(page, "run", f"/admin/scheduling/jobrun/{run}/change/", language=language, full=True)
-            show(page, "dark", PHONE)
+            look(page, base_url, (language, "dark", PHONE))
             take(page, "phone", "/admin/", language=language)
 
 
