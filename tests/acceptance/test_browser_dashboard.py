@@ -19,7 +19,7 @@ from .browser import barriers_everywhere, browsing, make_first_administrator
 from .product import Product, wait_for
 from .web import site_of
 
-pytestmark = [pytest.mark.process, pytest.mark.browser, pytest.mark.any_database]
+pytestmark = [pytest.mark.process, pytest.mark.browser, pytest.mark.any_database, pytest.mark.soak]
 
 SEEN_WITHIN = 2.0
 """Seconds from a commit to the screen; what a busy machine takes beside is `PATIENCE`."""

@@ -11,7 +11,7 @@ from .browser import DESK, PHONE, barriers, browsing, make_first_administrator
 from .product import Product
 from .web import site_of
 
-pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.any_database]
+pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.any_database, pytest.mark.soak]
 ADD = "/admin/crawler/spider/add/"
 STORED = "SELECT definition FROM crawler_spider"
 

@@ -45,7 +45,7 @@ def present() -> dict[str, object]:
 
 
 @pytest.mark.parametrize("clashes", [False, True], ids=["pages agree", "pages clash"])
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_items_are_those_of_the_site_and_come_to_rest(lane: Lane, seed: int, clashes: bool) -> None:
     chance = random.Random(seed)
     spider = make_spider()
@@ -66,7 +66,7 @@ def test_items_are_those_of_the_site_and_come_to_rest(lane: Lane, seed: int, cla
         assert numbers == list(range(1, item.version))
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_nothing_is_lost_when_attempts_die_between_checkpoints(lane: Lane, seed: int) -> None:
     chance = random.Random(1000 + seed)
     spider = make_spider()

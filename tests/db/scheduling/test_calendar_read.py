@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -86,7 +85,7 @@ def test_the_past_is_what_was_due_with_its_end(monkeypatch: pytest.MonkeyPatch) 
     assert ([one.run for one in cut.rows], cut.is_cut) == ([missed.pk], True)
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads few rows without an index, rightly")
+@pytest.mark.any_database  # PostgreSQL reads few rows without an index, rightly
 def test_the_past_is_read_by_an_index() -> None:
     from scheduling.account.recorded import of_moments
 
