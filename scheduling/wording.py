@@ -17,13 +17,15 @@ from django.utils.translation import gettext_noop as _
 
 _PLACEHOLDER = re.compile(r"%(?:\((\w+)\))?(?:\.\d)?([sdf])|(%%)")
 _NUMBER = r"-?[\d,.]*\d"
+_SHAPES = {"count": _NUMBER, "pages": rf"{_NUMBER} \w+", "items": rf"{_NUMBER} \w+"}
+"""What placeholders of these names hold: a number, or an amount as “4 pages”."""
 LONGEST = 2_000
 """Characters of a sentence that are looked at: the rest of a longer one stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A message id with `%s` or `%(name)s`; with its plural, one of `ngettext`. ``%(count)s`` is a number always."""
+    """A message id with `%s` or `%(name)s`; with its plural, one of `ngettext`."""
 
     text: str
     plural: str = ""
@@ -50,8 +52,8 @@ def _pattern(text: str) -> str:
         if found[3]:
             parts.append("%")
         else:
-            is_number = found[2] != "s" or found[1] == "count"
-            parts.append(f"(?P<{found[1] or 'value'}>{_NUMBER if is_number else '.+?'})")
+            usual = _NUMBER if found[2] != "s" else ".+?"
+            parts.append(f"(?P<{found[1] or 'value'}>{_SHAPES.get(found[1], usual)})")
     return "".join([*parts, re.escape(text[at:])])
 
 

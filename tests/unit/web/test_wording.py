@@ -34,6 +34,8 @@ def chinese() -> Iterator[None]:
             "4 个页面，3 个未变化；读取 1 个条目，新增 0，变更 1。",
         ),
         ("12 of 14 spiders completed. 2 failed.", "14 个爬虫中完成了 12 个。2 个失败。"),
+        ("191 pages, 191 items", "191 个页面，191 个条目"),
+        ("somebody's own words, with a comma", "somebody's own words, with a comma"),
         ("", ""),
         ("ValueError: what somebody wrote", "ValueError: what somebody wrote"),
     ],
