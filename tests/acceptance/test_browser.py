@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from tests.servers.corpora import corpus
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
-from tests.spiders import differences, quotes_spider, quotes_truth, shop_spider, shop_truth
+from tests.spiders import differences, quotes_spider, quotes_truth
 
 from .browser import PHONE, barriers_everywhere, browsing, make_first_administrator, save
 from .product import Product, wait_for
@@ -79,30 +79,22 @@ def see_account(page: Page, spider: str) -> None:
 
 @pytest.mark.corpora
 def test_a_spider_and_a_schedule_that_are_made_in_the_admin_bring_the_items(product: Product) -> None:
-    """From the set-up link to the shop's 1,000 products and the 100 quotes, in one process that is never restarted."""
-    corpus("shop")
+    """From the set-up link to the 100 quotes, in one process that is never restarted."""
     corpus("quotes")
     with (
-        serve_in_thread(SiteServer.of_corpus("shop")) as shop,
         serve_in_thread(SiteServer.of_corpus("quotes")) as quotes,
         site_of(product) as base_url,
         browsing(base_url) as page,
     ):
         make_first_administrator(page, product)
-        for spider in (shop_spider(shop), quotes_spider(quotes)):
-            create_spider(page, spider)
-            schedule(page, str(spider["name"]), seconds=5)
+        create_spider(page, quotes_spider(quotes))
+        schedule(page, "quotes", seconds=5)
         wait_for_success(product, "quotes")
-        wait_for_success(product, "shop")
-        assert len(product.items("shop")) == 1000
-        assert differences(shop_truth(), product.items("shop")) == []
         assert len(product.items("quotes")) == 100
         assert differences(quotes_truth(), product.items("quotes")) == []
-        upc = str(next(iter(shop_truth().values()))["upc"])
-        see_run_and_items(page, "shop", text=upc)
         see_run_and_items(page, "quotes", text="It is our choices, Harry")
         see_account(page, "quotes")
-        assert product.one(SPIDER_VERSIONS) == 2
+        assert product.one(SPIDER_VERSIONS) == 1
         assert len(product.started) == 1
 
 

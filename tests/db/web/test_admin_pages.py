@@ -119,11 +119,13 @@ def rows(root: User) -> dict[type[Model], Model]:
     }
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("model", READ_ONLY + EDITED)
 def test_an_empty_list_answers(web: Client, model: type[Model]) -> None:
     check_page(web, address(model, "changelist"))
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("model", [model for model in READ_ONLY + EDITED if model not in (User, Item)])
 def test_an_empty_list_says_what_to_do(web: Client, model: type[Model]) -> None:
     model._default_manager.all().delete()
@@ -150,6 +152,7 @@ def test_a_list_answers_to_its_search_and_to_every_filter(
         check_page(web, f"{path}?{_query(q=term)}")
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("model", READ_ONLY + EDITED)
 def test_every_row_has_its_page(web: Client, rows: dict[type[Model], Model], model: type[Model]) -> None:
     for row in model._default_manager.all():
@@ -158,16 +161,19 @@ def test_every_row_has_its_page(web: Client, rows: dict[type[Model], Model], mod
             check_page(web, address(model, "history", row.pk))
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("model", EDITED)
 def test_the_page_to_add_answers(web: Client, model: type[Model]) -> None:
     check_page(web, address(model, "add"))
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("model", EDITED)
 def test_the_page_to_delete_answers(web: Client, rows: dict[type[Model], Model], model: type[Model]) -> None:
     check_page(web, address(model, "delete", rows[model].pk))
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("model", READ_ONLY)
 def test_what_the_product_writes_is_read_only(web: Client, rows: dict[type[Model], Model], model: type[Model]) -> None:
     pk = rows[model].pk
@@ -184,6 +190,7 @@ def test_a_column_orders_the_list(web: Client, rows: dict[type[Model], Model], m
         check_page(web, f"{address(model, 'changelist')}?o=-{column}")
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     "path", ["/admin/", "/admin/password_change/", "/admin/jsi18n/?x", "/admin/scheduling/", "/admin/crawler/"]
 )
@@ -194,16 +201,19 @@ def test_the_other_pages_answer(web: Client, path: str) -> None:
         check_page(web, path)
 
 
+@pytest.mark.any_database
 def test_the_page_to_log_in_answers(client: Client, db: None) -> None:
     check_page(client, "/admin/login/")
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_pages_speak_the_readers_language(web: Client, language: str) -> None:
     answer = web.get("/admin/", headers={"Accept-Language": language})
     assert f'lang="{language}"' in answer.content.decode().lower()
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(("language", "words"), [("en", "Add API token"), ("zh-hans", "添加API 令牌")])
 def test_an_empty_list_of_tokens_calls_them_as_the_menu_does(web: Client, language: str, words: str) -> None:
     page = web.get("/admin/knox/authtoken/", headers={"Accept-Language": language}).content.decode()
@@ -211,11 +221,13 @@ def test_an_empty_list_of_tokens_calls_them_as_the_menu_does(web: Client, langua
     assert "auth token" not in page
 
 
+@pytest.mark.any_database
 def test_the_derived_rows_have_no_page(web: Client) -> None:
     for model in (DjangoJob, DjangoJobExecution):
         assert not admin.site.is_registered(model)
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("model", [*READ_ONLY, ScheduledJob, Spider])
 def test_a_list_costs_the_same_for_many_rows(
     web: Client,
@@ -237,6 +249,7 @@ def test_a_list_costs_the_same_for_many_rows(
         assert web.get(path).status_code == 200
 
 
+@pytest.mark.any_database
 def test_pages_of_a_spider_are_found_however_old(web: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """The list looks among the newest; of one spider among its own."""
     monkeypatch.setattr(BoundedChangeList, "looked_at", 3)
@@ -255,6 +268,7 @@ def test_pages_of_a_spider_are_found_however_old(web: Client, monkeypatch: pytes
         assert web.get(f"{path}?{query}", follow=True).status_code == 200
 
 
+@pytest.mark.any_database
 def test_who_may_view_nothing_sees_nothing(client: Client, rows: dict[type[Model], Model]) -> None:
     client.force_login(make_user("ada"))
     page = client.get("/admin/").content.decode()
@@ -264,6 +278,7 @@ def test_who_may_view_nothing_sees_nothing(client: Client, rows: dict[type[Model
         assert client.get(address(model, "change", rows[model].pk)).status_code in (302, 403)
 
 
+@pytest.mark.any_database
 def test_who_may_view_runs_sees_runs_alone(client: Client, rows: dict[type[Model], Model]) -> None:
     client.force_login(make_user("ada", "scheduling.view_jobrun"))
     page = client.get("/admin/").content.decode()
@@ -273,6 +288,7 @@ def test_who_may_view_runs_sees_runs_alone(client: Client, rows: dict[type[Model
     assert client.get(address(ScheduledJob, "changelist")).status_code == 403
 
 
+@pytest.mark.any_database
 def test_who_is_no_staff_is_asked_to_log_in(client: Client) -> None:
     client.force_login(make_user("ada", staff=False))
     answer = client.get("/admin/")

@@ -17,7 +17,7 @@ from scheduling.models import JobRun, Process, ScheduledJob, SchedulerState
 from .answers import messages_of
 from .making import make_job, make_run, make_spider, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 LIST = "/admin/scheduling/scheduledjob/"
 TABS = ("change", "timeline", "backfill", "history")
 HOSTILE = "<script>alert(1)</script>"
