@@ -23,8 +23,8 @@ from .engine.manners.politeness import merged
 from .engine.records import Batch, Link, PageResult, PageState, PendingPage
 from .failures import add_failures
 from .headway import Headway
-from .item_history import Claims, ItemPlan, Standing, plan_items, standing
-from .item_rows import write_items
+from .items.history import Claims, ItemPlan, Standing, plan_items, standing
+from .items.rows import write_items
 from .models import CrawlTask, TaskFailure
 from .pending import PENDING_COLUMNS, go_back, pending_page
 

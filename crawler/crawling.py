@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from scheduling.contract import JobContext, JobResult, RunStopped
 
+from .account.explanation import amount
 from .causes import Unit
 from .crawl_data import CrawlRequest, read_request
 from .crawl_log import CrawlLog
@@ -20,7 +21,6 @@ from .engine.errors import DefinitionError
 from .engine.fetching.session import SessionValues
 from .engine.records import CrawlCounts, CrawlOutcome, Ending
 from .engine.spider import Limits, SpiderDefinition
-from .explanation import amount
 from .fan_out import fan_out
 from .manager import get_manager
 from .models import CrawlTask, Spider

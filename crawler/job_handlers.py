@@ -17,7 +17,8 @@ class CrawlJobHandler(JobHandler):
 
     def load(self) -> None:
         """The crawl engine, and what a crawl's end and a report tell of it."""
-        from . import crawling, reporting  # noqa: F401
+        from . import crawling  # noqa: F401
+        from .account import reporting  # noqa: F401
 
     def validate(self, job_data: Mapping[str, object]) -> None:
         """Refuse what cannot be crawled, naming the nearest spider."""

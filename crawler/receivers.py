@@ -88,7 +88,7 @@ def end(*, run: JobRun, **kwargs: object) -> None:
 
 def report(*, since: datetime, until: datetime, **kwargs: object) -> ReportSection | None:
     """A report is made: what is missing of the period's crawls, and why."""
-    from .reporting import crawls_of
+    from .account.reporting import crawls_of
 
     crawls = crawls_of(since, until)
     if not crawls.crawls:
@@ -123,7 +123,7 @@ def reach(
 
 def retain(*, before: datetime, limit: int, **kwargs: object) -> int:
     """Old rows are removed: one batch of the sums of items; how many went."""
-    from .item_hours import remove_hours
+    from .items.hours import remove_hours
 
     return remove_hours(before, limit=limit)
 

@@ -18,7 +18,7 @@ from django.db import connection
 from django.db.models import Count
 from django.utils import timezone
 
-from . import continuation, gone, host_days, rawsql, rule_counts, seeding
+from . import continuation, host_days, rawsql, rule_counts, seeding
 from .checkpoint import CrawlMemory, CrawlScope, Stored, add_seeds
 from .engine.errors import Reason
 from .engine.known import KnownHashes
@@ -37,8 +37,9 @@ from .engine.storage import LOOK_CHARACTERS, never
 from .engine.tally import is_start_answer
 from .engine.urls import hash_url
 from .headway import Headway
-from .item_history import Claim
-from .item_rows import Key
+from .items import gone
+from .items.history import Claim
+from .items.rows import Key
 from .models import CrawlTask, Page, Spider, TaskFailure
 from .pending import PENDING_COLUMNS, pending_page
 

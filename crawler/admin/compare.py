@@ -14,11 +14,11 @@ from django.utils.http import urlencode
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from crawler.browsing import readable
+from crawler.account.contrast import Contrast, contrast, why_not
+from crawler.account.explanation import amount
 from crawler.causes import Unit
-from crawler.contrast import Contrast, contrast, why_not
-from crawler.explanation import amount
-from crawler.item_contrast import ItemContrast, ItemLine, Lines, contrast_items
+from crawler.items.browsing import readable
+from crawler.items.contrast import ItemContrast, ItemLine, Lines, contrast_items
 from crawler.models import CrawlTask, Spider, TaskFailure
 from crawlproject.templatetags.lamplighter import is_address
 from crawlproject.web.admin import day_of

@@ -18,9 +18,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
-from crawler.browsing import LOOKED_AT, NUMBERS, State, Wanted, rules_of, shown
 from crawler.engine.records import Json
 from crawler.engine.spider import FieldRule, FieldType, ItemRule
+from crawler.items.browsing import LOOKED_AT, NUMBERS, State, Wanted, rules_of, shown
 from crawler.models import Item, Spider
 from crawlproject.templatetags.lamplighter import is_address
 

@@ -17,12 +17,12 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from crawler.browsing import NUMBERS, rules_of, shown, state_of, title_of
 from crawler.engine.errors import Reason
 from crawler.engine.records import Json
 from crawler.engine.spider import FieldRule
 from crawler.exceptions import CrawlerError
-from crawler.item_account import EDITIONS, Edition, FieldChange, editions_of, number, times_changed
+from crawler.items.account import EDITIONS, Edition, FieldChange, editions_of, number, times_changed
+from crawler.items.browsing import NUMBERS, rules_of, shown, state_of, title_of
 from crawler.models import CrawlTask, Item
 from crawler.tasks import request_crawl
 from crawlproject.templatetags.lamplighter import is_address

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy
 
-from crawler.browsing import readable, shown, state_of
+from crawler.items.browsing import readable, shown, state_of
 from crawler.models import Item
 from crawlproject.templatetags.lamplighter import badge, num
 from crawlproject.web.admin import ReadOnlyAdmin, two_lines, when

@@ -17,13 +17,14 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from crawler import headway, politeness
+from crawler import headway
+from crawler.account import politeness
+from crawler.account.explaining import explain
+from crawler.account.explanation import Explanation, amount
+from crawler.account.politeness import HostReport
 from crawler.causes import Unit
-from crawler.explaining import explain
-from crawler.explanation import Explanation, amount
 from crawler.fan_out import ACTIVE
 from crawler.models import CrawlTask, Page
-from crawler.politeness import HostReport
 from crawlproject.templatetags.lamplighter import STATES, is_address
 from scheduling.durations import duration
 from scheduling.signals import RunAccount, RunLink, RunPanel

@@ -15,9 +15,9 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from crawler import politeness
+from crawler.account import politeness
+from crawler.account.explaining import explain
 from crawler.exceptions import CrawlerError
-from crawler.explaining import explain
 from crawler.fan_out import COUNTS
 from crawler.models import CrawlTask, TaskFailure
 from crawler.tasks import cancel_task, request_again

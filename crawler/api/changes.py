@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
-from crawler.item_changes import Asked, ItemChange, Kind, Position, item_changes
+from crawler.items.changes import Asked, ItemChange, Kind, Position, item_changes
 from crawler.models import Spider
 from crawlproject.web.problems import FieldErrors
 from crawlproject.web.requests import refuse_unknown, whole_number

@@ -10,9 +10,9 @@ from rest_framework.exceptions import APIException, NotFound, Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from crawler.browsing import State
 from crawler.exports import ExportRefused, Selection, files, formats, get_format
 from crawler.exports.files import Export
+from crawler.items.browsing import State
 from crawler.models import Spider
 from crawlproject.web.problems import FieldErrors
 from crawlproject.web.requests import query_moment, refuse_unknown

@@ -11,8 +11,8 @@ from xml.etree import ElementTree as Xml
 
 from django.utils.translation import gettext as _
 
-from crawler.browsing import shown, title_of
-from crawler.item_changes import ItemChange, Kind
+from crawler.items.browsing import shown, title_of
+from crawler.items.changes import ItemChange, Kind
 
 ATOM = "http://www.w3.org/2005/Atom"
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -12,9 +12,9 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from crawler import politeness
+from crawler.account import politeness
+from crawler.account.explaining import explain
 from crawler.engine.records import PageState
-from crawler.explaining import explain
 from crawler.models import CrawlTask, Page
 from crawler.tasks import TaskEnded, TaskNotFound, cancel_task, describe_task, with_progress
 from crawlproject.web.filters import StrictFilterSet

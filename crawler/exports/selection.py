@@ -9,11 +9,11 @@ from typing import cast
 
 from django.db.models import QuerySet
 
-from crawler.browsing import State, containing, in_state
 from crawler.engine.documents.definition import parse
 from crawler.engine.errors import DefinitionError
 from crawler.engine.records import Json
 from crawler.engine.spider import FieldType, ItemRule
+from crawler.items.browsing import State, containing, in_state
 from crawler.models import Item, Spider
 
 from .formats import Column, ExportFormat, ExportRefused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crawler.explanation import Explanation
+from crawler.account.explanation import Explanation
 
 TOP = 3
 """Causes that are told at the end of a crawl."""

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='crawltask',
             name='hosts',
-            field=models.JSONField(blank=True, default=dict, help_text='How each host was treated: see crawler.politeness.', verbose_name='hosts'),
+            field=models.JSONField(blank=True, default=dict, help_text='How each host was treated: the politeness report.', verbose_name='hosts'),
         ),
         migrations.AddField(
             model_name='page',

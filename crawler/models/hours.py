@@ -9,7 +9,7 @@ from .spiders import Spider
 
 
 class ItemHour(models.Model):
-    """What one hour's checkpoints did to a spider's items. Written by `crawler.item_hours`, in the same transaction.
+    """What one hour's checkpoints did to a spider's items. Written by `crawler.items.hours`, in the same transaction.
 
     Hours are those of the scheduler's zone, some of which begin at half past an hour of UTC.
     """

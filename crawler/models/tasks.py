@@ -70,7 +70,7 @@ class CrawlTask(models.Model):
         _("item rules"), default=dict, blank=True, help_text=_("What each found, in pages: see crawler.rule_counts.")
     )
     hosts = models.JSONField(
-        _("hosts"), default=dict, blank=True, help_text=_("How each host was treated: see crawler.politeness.")
+        _("hosts"), default=dict, blank=True, help_text=_("How each host was treated: the politeness report.")
     )
     headway = models.JSONField(
         _("headway"), null=True, blank=True, help_text=_("What waits, and how fast it goes: see crawler.headway.")

@@ -13,8 +13,8 @@ from django.urls import reverse
 from django_stubs_ext import StrOrPromise
 
 from crawler import rawsql
+from crawler.account.explanation import amount
 from crawler.causes import BY_KEY, Severity, cause_of
-from crawler.explanation import amount
 from scheduling.hours import DAY
 
 MOST_CRAWLS = 2_000

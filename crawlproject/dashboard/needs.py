@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from crawler.explanation import Explanation, Found, Verdict
+from crawler.account.explanation import Explanation, Found, Verdict
 from crawlproject.web.admin import day_of
 from scheduling.alerts import FailureAlert
 from scheduling.durations import duration

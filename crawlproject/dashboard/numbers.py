@@ -1,6 +1,6 @@
 """What is counted, in one statement: sums of past hours, what ended since, the last day, what is overdue, the items.
 
-No part of it reads a whole table. The sums are those of `scheduling.hours` and `crawler.item_hours`; of runs that are
+No part of it reads a whole table. The sums are those of `scheduling.hours` and `crawler.items.hours`; of runs that are
 not summed up yet the newest `MOST_RUNS` are looked at, through the index of what has ended.
 """
 

@@ -9,8 +9,8 @@ from typing import cast
 
 from django.db import connection
 
-from crawler.explaining import at_a_glance
-from crawler.explanation import Explanation
+from crawler.account.explaining import at_a_glance
+from crawler.account.explanation import Explanation
 from crawler.models import CrawlTask
 
 MOST = 500

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from crawler.explaining import explain
+from crawler.account.explaining import explain
 from crawler.management.plain import find_spider, plain_errors
 from crawler.management.telling import closing
 from crawler.models import CrawlTask

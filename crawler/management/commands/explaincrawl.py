@@ -8,8 +8,8 @@ from difflib import get_close_matches
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from crawler import politeness
-from crawler.explaining import explain
+from crawler.account import politeness
+from crawler.account.explaining import explain
 from crawler.management.plain import plain_errors
 from crawler.management.telling import story
 from crawler.models import CrawlTask, Spider

@@ -16,12 +16,12 @@ from django.db import transaction
 from pytest_django import Settings
 
 from crawler import seeding
+from crawler.account.explaining import explain
 from crawler.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from crawler.definitions import load, parse_file, save_spider
 from crawler.engine.documents.definition import parse
 from crawler.engine.errors import DefinitionError
 from crawler.engine.records import Batch, Ending
-from crawler.explaining import explain
 from crawler.models import CrawlTask, Item, Page, Secret, TaskFailure
 from crawler.preview import preview
 from crawler.secrets import SecretError, missing_secrets, resolve_session, set_secret

@@ -10,10 +10,10 @@ import pytest
 from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from crawler.account.explaining import explain
+from crawler.account.explanation import Explanation, Found, Verdict, percent
 from crawler.causes import Severity, Unit
 from crawler.definitions import save_spider
-from crawler.explaining import explain
-from crawler.explanation import Explanation, Found, Verdict, percent
 from crawler.models import CrawlTask, Item, Page, Spider, TaskFailure
 from scheduling.runner import run_in_foreground
 from tests.servers.serving import serve_in_thread

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from crawler.item_contrast import ItemContrast, Lines, contrast_items
+from crawler.items.contrast import ItemContrast, Lines, contrast_items
 from crawler.models import CrawlTask, Spider
 from scheduling.lanes import Lane
 
@@ -112,7 +112,7 @@ def test_of_a_page_that_a_later_crawl_has_reached_the_reason_is_not_guessed(lane
 
 
 def test_no_more_items_are_shown_than_fit_and_their_number_is_told(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crawler.item_contrast.SHOWN", 2)
+    monkeypatch.setattr("crawler.items.contrast.SHOWN", 2)
     spider = make_spider()
     empty = Site({"/": ([], [])})
     before = walk(spider, lane, empty)

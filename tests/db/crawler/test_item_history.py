@@ -7,9 +7,9 @@ from functools import partial
 
 import pytest
 
-from crawler import gone, item_history
 from crawler.engine.records import PageState, ValueProblem
-from crawler.item_history import Standing, standing
+from crawler.items import gone, history
+from crawler.items.history import Standing, standing
 from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider
 from scheduling.lanes import Lane
 
@@ -255,7 +255,7 @@ def test_a_crawl_that_was_killed_between_two_pages_loses_no_item(lane: Lane) -> 
 
 
 def test_without_room_for_claims_a_move_is_settled_at_the_end(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(item_history, "MAX_CLAIMS", 0)
+    monkeypatch.setattr(history, "MAX_CLAIMS", 0)
     crawl(lane, make_site({"a": "1", "b": "2"}, {"c": "3"}))
     site = make_site({"a": "1"}, {"b": "7", "c": "3"})
     task = crawl(lane, site, ["/2", "/1"])

@@ -13,8 +13,8 @@ from django.db import connection
 from django.db.models import Count, Sum
 from django.utils import timezone
 
-from crawler import item_hours
 from crawler.definitions import delete_spider
+from crawler.items import hours
 from crawler.models import Item, ItemHour, ItemStock, ItemVersion, Spider
 from scheduling.hours import hour_of
 from scheduling.lanes import Lane
@@ -117,11 +117,11 @@ def test_hours_are_kept_apart_and_old_ones_go() -> None:
     spider = make_spider()
     now = timezone.now()
     for moment in (now, now, now - timedelta(hours=1), now - timedelta(days=70), now - timedelta(days=71)):
-        item_hours.add(spider.pk, moment, added=2, changed=1)
+        hours.add(spider.pk, moment, added=2, changed=1)
 
     assert ItemHour.objects.get(start_at=hour_of(now)).added == 4
     assert ItemStock.objects.get().present == 10
-    assert item_hours.remove_hours(now - timedelta(days=1), limit=1) == 1
-    assert item_hours.remove_hours(now - timedelta(days=1), limit=9) == 1
-    assert item_hours.remove_hours(now - timedelta(days=1), limit=9) == 0
+    assert hours.remove_hours(now - timedelta(days=1), limit=1) == 1
+    assert hours.remove_hours(now - timedelta(days=1), limit=9) == 1
+    assert hours.remove_hours(now - timedelta(days=1), limit=9) == 0
     assert ItemStock.objects.get().present == 10

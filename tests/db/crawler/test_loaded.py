@@ -16,7 +16,15 @@ import django
 django.setup()
 """
 CRAWL = "import crawler.manager, crawler.management.commands.crawl"
-ENGINE = ("crawler.engine.crawl", "crawler.manager", "crawler.explaining", "httpx", "turbohtml", "jmespath", "re2")
+ENGINE = (
+    "crawler.engine.crawl",
+    "crawler.manager",
+    "crawler.account.explaining",
+    "httpx",
+    "turbohtml",
+    "jmespath",
+    "re2",
+)
 SITE = ("crawlproject.urls", "crawler.admin", "scheduling.admin", "rest_framework.views")
 COMMANDS = """
 from contextlib import suppress
@@ -77,7 +85,7 @@ def test_who_executes_runs_loads_all_that_they_need_before_the_first(tmp_path: P
         "crawler.crawling",
         "crawler.engine.crawl",
         "crawler.fan_out",
-        "crawler.reporting",
+        "crawler.account.reporting",
         "scheduling.maintenance",
     )
 

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from crawler.account.politeness import report
 from crawler.engine.manners.politeness import HostManners, merged
 from crawler.models import CrawlTask
-from crawler.politeness import report
 
 from .making import make_spider, make_task
 

@@ -9,9 +9,9 @@ import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
+from crawler.account.explaining import explain
 from crawler.definitions import save_spider
 from crawler.engine.traps import ODD_DATES
-from crawler.explaining import explain
 from crawler.models import CrawlTask
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer

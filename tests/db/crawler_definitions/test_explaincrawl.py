@@ -7,8 +7,8 @@ import json
 import pytest
 from django.utils import timezone
 
+from crawler.account.explaining import explain
 from crawler.definitions import save_spider
-from crawler.explaining import explain
 from crawler.management.telling import closing
 from crawler.models import CrawlTask, Spider, TaskFailure
 from tests.servers.sites import SiteServer

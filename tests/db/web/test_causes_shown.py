@@ -14,11 +14,11 @@ from django.test import Client
 from django.utils import timezone, translation
 from rest_framework.test import APIClient
 
+from crawler.account.explaining import explain
+from crawler.account.reporting import crawls_of
 from crawler.causes import BY_KEY, cause_of
 from crawler.engine.errors import Reason, http_reason
-from crawler.explaining import explain
 from crawler.models import CrawlTask
-from crawler.reporting import crawls_of
 
 from .making import make_spider, make_task
 

@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from crawler import item_hours
+from crawler.items import hours
 from crawler.models import CrawlTask, Spider, TaskFailure
 from crawlproject.dashboard import live
 from crawlproject.dashboard.numbers import DAYS, numbers
@@ -216,8 +216,8 @@ def test_sums_and_the_rest_are_a_plain_count_of_each_day(db: None) -> None:
 def test_items_are_told_by_the_sums(web: Client, scheduler: Process) -> None:
     now = timezone.now()
     for name, changed in (("books", 5), ("films", 2), ("still", 0)):
-        item_hours.add(make_spider(name).pk, now, added=10, changed=changed, gone=1)
-    item_hours.add(Spider.objects.get(name="still").pk, now - timedelta(days=3), added=100, changed=7)
+        hours.add(make_spider(name).pk, now, added=10, changed=changed, gone=1)
+    hours.add(Spider.objects.get(name="still").pk, now - timedelta(days=3), added=100, changed=7)
     figures = web.get("/admin/").context["figures"]
     assert (figures.items, figures.more, figures.fewer) == (127, 30, 3)
     assert (figures.changed, figures.changed_spiders) == (7, 2)

@@ -13,7 +13,7 @@ from knox.models import AuthToken
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
-from crawler import item_changes as changes
+from crawler.items import changes as changes
 from crawler.models import Item
 
 from .making import make_item, make_spider, make_user, make_version

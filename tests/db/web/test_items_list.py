@@ -11,8 +11,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from crawler import browsing
 from crawler.engine.urls import hash_url
+from crawler.items import browsing
 from crawler.models import Spider
 
 from .making import make_item, make_page, make_spider

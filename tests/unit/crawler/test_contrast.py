@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crawler.contrast import likely, signed, why_not
+from crawler.account.contrast import likely, signed, why_not
 from crawler.models import CrawlTask
 
 WHOLE: dict[str, Any] = {

@@ -22,9 +22,9 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from .causes import cause_of
-from .engine.records import PageState
-from .models import CrawlTask, Item, ItemVersion, Page
+from crawler.causes import cause_of
+from crawler.engine.records import PageState
+from crawler.models import CrawlTask, Item, ItemVersion, Page
 
 SHOWN = 100
 """Items of each kind."""

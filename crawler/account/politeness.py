@@ -9,11 +9,11 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from .engine.manners.politeness import OTHERS, HostManners, finite, merged, read_hosts
-from .engine.manners.slots import MAX_ROBOTS_DELAY
-from .engine.records import Json
-from .host_days import calendar
-from .models import CrawlTask
+from crawler.engine.manners.politeness import OTHERS, HostManners, finite, merged, read_hosts
+from crawler.engine.manners.slots import MAX_ROBOTS_DELAY
+from crawler.engine.records import Json
+from crawler.host_days import calendar
+from crawler.models import CrawlTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

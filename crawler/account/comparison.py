@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from .engine.errors import LEFT_FOR_LATER, Reason
-from .engine.records import Json
-from .models import CrawlTask
+from crawler.engine.errors import LEFT_FOR_LATER, Reason
+from crawler.engine.records import Json
+from crawler.models import CrawlTask
 
 HALF = 0.5
 """A fall to less than this share of the crawl before is told."""

@@ -18,18 +18,13 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from . import item_hours, rawsql
-from .checkpoint import CrawlScope, lock_task
-from .item_history import (
-    UNKNOWN_FAILURES,
-    UNKNOWN_REFUSALS,
-    UNKNOWN_STATUSES,
-    Claim,
-    plan_takeovers,
-    share_hash,
-)
-from .item_rows import Key, write_items
-from .models import CrawlTask, TaskSitemap
+from crawler import rawsql
+from crawler.checkpoint import CrawlScope, lock_task
+from crawler.models import CrawlTask, TaskSitemap
+
+from . import hours
+from .history import UNKNOWN_FAILURES, UNKNOWN_REFUSALS, UNKNOWN_STATUSES, Claim, plan_takeovers, share_hash
+from .rows import Key, write_items
 
 PART = 1_000
 """Rows that one transaction changes: a tick must not wait long for the lock."""
@@ -147,7 +142,7 @@ def mark_part(scope: CrawlScope, candidates: Sequence[Candidate], shares: Mappin
                 f"UPDATE crawler_item SET gone_at = %s WHERE gone_at IS NULL AND {condition}",
                 [rawsql.moment(now), ids],
             )
-            item_hours.add(scope.spider_id, now, gone=marked)
+            hours.add(scope.spider_id, now, gone=marked)
             CrawlTask.objects.filter(pk=scope.task_id).update(items_gone=F("items_gone") + len(gone))
     return len(gone)
 

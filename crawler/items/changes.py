@@ -17,8 +17,9 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from crawler.item_account import FieldChange, changes_between
 from crawler.models import Item, ItemVersion, Spider
+
+from .account import FieldChange, changes_between
 
 LOOKED_AT = 2_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

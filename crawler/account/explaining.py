@@ -13,11 +13,12 @@ from dataclasses import replace
 
 from django.utils.translation import gettext as _
 
-from .causes import BY_KEY, Cause, Severity, Unit, cause_of
+from crawler.causes import BY_KEY, Cause, Severity, Unit, cause_of
+from crawler.engine.errors import NO_ANSWER
+from crawler.models import CrawlTask, Item, Page, TaskFailure
+
 from .comparison import compare, compare_with, last_reading, pages_of
-from .engine.errors import NO_ANSWER
 from .explanation import FEW, Example, Explanation, Found
-from .models import CrawlTask, Item, Page, TaskFailure
 from .rule_findings import RuleFinding, empty_fields, find, follows_nothing, still_idle
 from .verdict import LEFT, sentence_of, verdict_of
 

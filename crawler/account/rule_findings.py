@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from . import rule_counts
-from .engine.errors import LEFT_FOR_LATER, Reason
-from .models import CrawlTask, Item, Page
-from .rule_counts import RuleCount
+from crawler import rule_counts
+from crawler.engine.errors import LEFT_FOR_LATER, Reason
+from crawler.models import CrawlTask, Item, Page
+from crawler.rule_counts import RuleCount
 
 SAMPLE = 500
 """Items that are looked at for fields that are always empty, the newest ones."""

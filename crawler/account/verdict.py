@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from .causes import Severity, Unit, cause_of
+from crawler.causes import Severity, Unit, cause_of
+from crawler.engine.errors import LEFT_FOR_LATER
+from crawler.models import CrawlTask
+
 from .comparison import Comparison, pages_of
-from .engine.errors import LEFT_FOR_LATER
 from .explanation import Found, Verdict, amount, percent
-from .models import CrawlTask
 
 LEFT = frozenset(cause_of(reason).key for reason in LEFT_FOR_LATER)
 """Causes that count pages which the crawl has not been through with: they are no share of the others."""

@@ -2,7 +2,7 @@
 
 `comparison.py` looks whether a crawl found far less than the one before; here any two are laid beside each other, for
 somebody who asks. Counts are the crawls' own, kept for ever. Of a page that is unchanged the items are not read again
-and not counted: items are compared only where both crawls read every page. Items: see `item_contrast.py`.
+and not counted: items are compared only where both crawls read every page. Items: see `crawler.items.contrast`.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
+from crawler import rule_counts
+from crawler.causes import BY_KEY, Severity, Unit, cause_of
+from crawler.definitions.spiders import ORDERED
+from crawler.engine.errors import LEFT_FOR_LATER
+from crawler.models import CrawlTask
 from scheduling import wording
 from scheduling.definitions.differences import differences
 from scheduling.definitions.difflines import DiffLine, diff_lines
 from scheduling.durations import duration
 from scheduling.models import DefinitionVersion
 
-from . import rule_counts
-from .causes import BY_KEY, Severity, Unit, cause_of
 from .comparison import pages_of
-from .definitions.spiders import ORDERED
-from .engine.errors import LEFT_FOR_LATER
 from .explanation import amount, percent
-from .models import CrawlTask
 
 FALL = 0.9
 """Less than this share of what there was is a fall that is told."""

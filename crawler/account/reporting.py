@@ -9,11 +9,12 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from .causes import BY_KEY, cause_of
-from .engine.records import Json
+from crawler.causes import BY_KEY, cause_of
+from crawler.engine.records import Json
+from crawler.models import CrawlTask
+
 from .explaining import explain
 from .explanation import Explanation, Verdict
-from .models import CrawlTask
 
 MOST_CRAWLS = 20_000
 """Of the period, the newest, whose reasons are added up."""

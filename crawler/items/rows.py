@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias, cast
 
-from . import item_hours, rawsql
-from .engine.records import ItemRecord, Json
+from crawler import rawsql
+from crawler.engine.records import ItemRecord, Json
+
+from . import hours
 
 Key: TypeAlias = "tuple[str, int]"
 """An item's type and the hash of its key."""
@@ -108,7 +110,7 @@ def write_items(
     if new:
         _insert(new, spider_id=spider_id, task_id=task_id, now=now)
     returned = sum([known.was_gone and not known.is_gone for known in items.values()])
-    item_hours.add(spider_id, now, added=len(new), changed=len(changed), returned=returned)
+    hours.add(spider_id, now, added=len(new), changed=len(changed), returned=returned)
 
 
 _VALUE_COLUMNS = (("data", "jsonb"), ("data_hash", "bytea"), ("complete", "boolean"), ("problems", "jsonb"))

@@ -1,4 +1,4 @@
-"""Whose item is it, and is its value a new version? Decided in memory, before `item_rows` writes.
+"""Whose item is it, and is its value a new version? Decided in memory, before `rows.py` writes.
 
 An item belongs to one page, its *owner*: the page that gave it last. What another page says under the same key:
 
@@ -20,10 +20,11 @@ from enum import Enum
 from hashlib import blake2b
 from typing import cast
 
-from .engine.errors import Reason
-from .engine.records import ItemRecord, PageResult, PageState
-from .item_rows import Key, Known, items_by_key, items_by_page
-from .models import Page
+from crawler.engine.errors import Reason
+from crawler.engine.records import ItemRecord, PageResult, PageState
+from crawler.models import Page
+
+from .rows import Key, Known, items_by_key, items_by_page
 
 MAX_CLAIMS = 20_000
 """Remembered at once, about a kilobyte each; what is beyond is settled one crawl later."""

@@ -10,10 +10,9 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from crawler import rawsql
+from crawler.models import ItemHour
 from scheduling.hours import KEPT, hour_of
-
-from . import rawsql
-from .models import ItemHour
 
 _HOUR = """
 INSERT INTO crawler_itemhour (spider_id, start_at, added, changed, gone, returned) VALUES (%s, %s, %s, %s, %s, %s)

@@ -8,9 +8,10 @@ from enum import StrEnum
 
 from django.utils.translation import ngettext
 
-from .causes import Cause, Severity, Unit
+from crawler.causes import Cause, Severity, Unit
+from crawler.engine.records import Json
+
 from .comparison import Comparison
-from .engine.records import Json
 
 FEW = 0.01
 """Trouble with a smaller share than this is worth a look, and no alarm."""
