@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -25,6 +25,9 @@ from knox.models import AuthToken
 
 from crawlproject.web.admin import LampAdmin, two_lines, when
 from crawlproject.web.forms import PermissionsField
+
+if TYPE_CHECKING:
+    from django.contrib.admin.options import _FieldsetSpec as FieldsetSpec
 
 SHOWN = 8
 """Characters of a token that tell one from another in the list."""
@@ -68,6 +71,13 @@ class LampUserAdmin(UserAdmin[User]):
             {"fields": ("user_permissions",), "classes": ("collapse",)},
         ),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> FieldsetSpec:
+        """Nothing of the password for those who may only look: a part of its hash, and a button that refuses them."""
+        found = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return found
+        return [(None, {"fields": ("username",)}), *found[1:]]
 
     def formfield_for_manytomany(
         self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any

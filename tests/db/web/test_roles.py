@@ -33,6 +33,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 ROLES = ("Viewer", "Operator", "Editor")
 DOCUMENT = Path(__file__).parents[3] / "docs" / "roles.md"
 groups = importlib.import_module("crawlproject.migrations.0001_groups")
+accounts = importlib.import_module("crawlproject.migrations.0002_accounts_for_superusers")
 
 SPIDER, JOB, RUN = "/admin/crawler/spider", "/admin/scheduling/scheduledjob", "/admin/scheduling/jobrun"
 ITEM, TASK, PAGE = "/admin/crawler/item", "/admin/crawler/crawltask", "/admin/crawler/page"
@@ -141,6 +142,7 @@ def roles() -> dict[str, Group]:
     """As the migration makes them; a test that empties all tables may have run before."""
     Group.objects.all().delete()
     groups.make_groups(apps, None)
+    accounts.hide_accounts(apps, None)
     return {group.name: group for group in Group.objects.all()}
 
 
@@ -288,6 +290,7 @@ BUTTONS = [
     (f"{RUN}/", 'value="cancel"', "Operator"),
     ("/admin/", "/admin/crawler/secret/", "Editor"),
     ("/admin/", "/admin/knox/authtoken/", ""),
+    ("/admin/", "/admin/auth/", ""),
 ]
 
 
@@ -302,6 +305,17 @@ def test_what_a_role_may_not_do_is_not_offered(
         assert (button in page) is may, (path, button)
 
 
+def test_who_sees_accounts_without_changing_them_sees_nothing_of_passwords(client: Client) -> None:
+    other = make_user("other")
+    client.force_login(make_user("ada", "auth.view_user"))
+    page = client.get(f"{USER}/{other.pk}/change/").content.decode()
+    assert "other" in page
+    assert "pbkdf2" not in page
+    assert "password/" not in page.replace("/admin/password_change/", "")
+    client.force_login(make_user("eve", "auth.view_user", "auth.change_user"))
+    assert "password/" in client.get(f"{USER}/{other.pk}/change/").content.decode().replace("/password_change/", "")
+
+
 # --- the migration ----------------------------------------------------------------------------------------------------
 def test_groups_of_these_names_are_left_alone() -> None:
     Group.objects.all().delete()
@@ -309,6 +323,17 @@ def test_groups_of_these_names_are_left_alone() -> None:
     groups.make_groups(apps, None)
     assert rights_of(mine) == set()
     assert Group.objects.count() == 3
+
+
+def test_roles_that_saw_accounts_do_so_no_more_and_other_groups_do() -> None:
+    Group.objects.all().delete()
+    groups.make_groups(apps, None)
+    others = Group.objects.create(name="staff office")
+    others.permissions.add(Permission.objects.get(codename="view_user"))
+    assert "auth.view_user" in rights_of(Group.objects.get(name="Viewer"))
+    accounts.hide_accounts(apps, None)
+    assert not [right for group in Group.objects.exclude(pk=others.pk) for right in rights_of(group) if "auth." in right]
+    assert rights_of(others) == {"auth.view_user"}
 
 
 def test_who_could_run_schedules_before_still_can() -> None:
