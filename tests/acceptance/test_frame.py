@@ -185,6 +185,13 @@ class Copy:
             connection.commit()
             return rows
 
+    def assert_owner_alone_reads(self, folder: str) -> None:
+        """The folder, and the database in it with its write-ahead log."""
+        data = self.folder / folder
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in data.glob("lamplighter.sqlite3*")}
+        assert stat.S_IMODE(data.stat().st_mode) == 0o700
+        assert modes == dict.fromkeys([f"lamplighter.sqlite3{end}" for end in ("", "-wal", "-shm")], 0o600)
+
     def secret_key(self, path: str) -> str:
         """The key of a `.env` that its owner alone may read."""
         file = self.folder / path
@@ -261,6 +268,7 @@ def test_first_run_makes_site_key_and_one_link_and_the_second_keeps_the_data(cop
     assert httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False, timeout=30).status_code == 200
     assert first.output().count("/setup/") == 1
     assert copy.sql("data/lamplighter.sqlite3", "SELECT * FROM auth_user") == []
+    copy.assert_owner_alone_reads("data")
     key = copy.secret_key(".env")
     make_administrator(link)
     first.interrupt()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -19,7 +20,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, **options: object) -> None:
         self._write_env()
-        Path(settings.DATA_DIR).mkdir(parents=True, exist_ok=True)
+        Path(settings.DATA_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_database_file()
         call_command("check", fail_level="ERROR", verbosity=0)
         call_command("migrate", interactive=False, verbosity=0)
         self.stdout.write("The database is up to date.")
@@ -51,6 +53,18 @@ class Command(BaseCommand):
         call_command("collectstatic", interactive=False, verbosity=0, clear=True)
         stamp.write_text(state, encoding="ascii")
         self.stdout.write("Static files are collected.")
+
+
+def _make_database_file() -> None:
+    """An empty file for SQLite, which its owner alone may read: it will hold sessions and the hashes of passwords.
+
+    SQLite gives the mode of the file to the two that it keeps beside it. One that is there keeps its own.
+    """
+    database = settings.DATABASES["default"]
+    if not database["ENGINE"].endswith("sqlite3") or str(database["NAME"]).startswith((":memory:", "file:")):
+        return
+    with suppress(OSError):  # it is there, or cannot be: then the database says so by itself
+        os.close(os.open(database["NAME"], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _static_state() -> str:
