@@ -20,6 +20,7 @@ from scheduling.models import DefinitionVersion
 from .answers import Answer, messages_of
 from .making import make_spider, make_user, spider_document
 from .test_hostile_content import EVIL, FORMS, RAW
+from .workshop import plain
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 SPIDERS = "/admin/crawler/spider/"
@@ -183,7 +184,10 @@ def test_what_cannot_be_read_stays_in_the_tab_of_yaml(web: Client, spider: Spide
     answer = web.post(path_of(spider), {"_view": "yaml", "text": "name: [", "_tab": "form"})
     assert inputs_of(answer)["text"] == "name: ["
     assert inputs_of(answer)["_view"] == "yaml"
-    assert "cannot be shown as a form" in answer.content.decode()
+    page = plain(answer.content.decode())
+    assert "cannot be shown as a form" in page
+    assert "to be mended. in the YAML " in page
+    assert "in the form" not in page
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------

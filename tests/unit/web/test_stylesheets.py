@@ -1,0 +1,33 @@
+"""Our style sheets, as browsers of some years ago read them too."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[3] / "crawlproject" / "static" / "lamplighter"
+SHEETS = sorted(FOLDER.glob("*.css"))
+VALUE = r"(?:[^()]|\([^()]*\))+"
+PAIR = re.compile(rf"var\(--by-day,{VALUE}\) var\(--by-night,{VALUE}\)")
+
+
+def rules_of(sheet: Path) -> str:
+    return re.sub(r"/\*.*?\*/", "", sheet.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("sheet", SHEETS, ids=[sheet.name for sheet in SHEETS])
+def test_a_colour_of_day_and_night_is_one_that_every_browser_knows(sheet: Path) -> None:
+    rules = rules_of(sheet)
+    assert "light-dark(" not in rules  # only browsers since 2024 know it
+    pairs = len(PAIR.findall(rules))
+    assert pairs == rules.count("var(--by-day") == rules.count("var(--by-night")
+    assert pairs > 10
+
+
+def test_each_scheme_gives_colours_of_day_or_of_night_and_never_both() -> None:
+    rules = rules_of(FOLDER / "lamplighter.css")
+    switches = re.findall(r"color-scheme: (\w+);\s*--by-day: (\w*) ?;\s*--by-night: (\w*) ?;", rules)
+    assert set(switches) == {("light", "initial", ""), ("dark", "", "initial")}
+    assert len(switches) == 4
