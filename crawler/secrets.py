@@ -21,6 +21,7 @@ from .engine.documents.read_session import cookie_problem
 from .engine.fetching.proxy import Proxy, ProxyError, parse_proxy
 from .engine.fetching.requests import Post, form_secrets
 from .engine.fetching.session import SessionValues
+from .engine.messages import all_quoted, reason_of, said
 from .engine.spider import Auth
 from .exceptions import CrawlerError
 from .models import Secret
@@ -45,8 +46,7 @@ class SecretMissing(SecretError):
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = sorted(set(names))
-        listed = ", ".join(f'"{name}"' for name in self.names)
-        super().__init__(f"no secret is stored under {listed}; set it in the admin")
+        super().__init__(said("no secret is stored under {names}; set it in the admin", names=all_quoted(self.names)))
 
 
 def encrypt(value: str) -> bytes:
@@ -61,21 +61,27 @@ def decrypt(ciphertext: bytes | memoryview) -> str:
     try:
         return _box().decrypt(bytes(ciphertext)).decode()
     except InvalidToken as error:
-        raise SecretError(
+        message = said(
             "none of the present keys opens the stored secret; put the former key behind the new one in FIELD_KEY, "
             "or set the secret again"
-        ) from error
+        )
+        raise SecretError(message) from error
 
 
 def validate(name: str, value: str) -> None:
     """Raises `SecretError` for a name that no document can give, or a value that no header can carry."""
     if not _NAME.fullmatch(name):
-        raise SecretError(f'"{name[:40]}" is not the name of a secret: letters a-z, digits, "-" and "_", 100 at most')
-    if len(value) > MAX_LENGTH or not _SENDABLE.fullmatch(value):
         raise SecretError(
-            f'the value of "{name}" cannot be sent in a header: printable ASCII only, no line end, no blank at the '
-            f"ends, {MAX_LENGTH:,} characters at most"
+            said('"{name}" is not the name of a secret: letters a-z, digits, "-" and "_", 100 at most', name=name[:40])
         )
+    if len(value) > MAX_LENGTH or not _SENDABLE.fullmatch(value):
+        message = said(
+            'the value of "{name}" cannot be sent in a header: printable ASCII only, no line end, no blank at the '
+            "ends, {most} characters at most",
+            name=name,
+            most=f"{MAX_LENGTH:,}",
+        )
+        raise SecretError(message)
 
 
 def set_secret(name: str, value: str) -> Secret:
@@ -133,7 +139,8 @@ def rotate() -> int:
             try:
                 secret.ciphertext = box.rotate(bytes(secret.ciphertext))
             except InvalidToken as error:
-                raise SecretError(f'none of the present keys opens the secret "{secret.name}"; set it again') from error
+                message = said('none of the present keys opens the secret "{name}"; set it again', name=secret.name)
+                raise SecretError(message) from error
             secret.save(update_fields=["ciphertext", "updated_at"])
     return len(secrets)
 
@@ -178,7 +185,7 @@ def _authorization(auth: Auth, values: Mapping[str, str]) -> str:
         return "Bearer " + values[auth.bearer.name] if auth.bearer is not None else ""
     username = _clear(auth.basic.username, values)
     if ":" in username:
-        raise SecretError("the secret of session.auth.basic.username holds a colon, which no user name can")
+        raise SecretError(said("the secret of session.auth.basic.username holds a colon, which no user name can"))
     pair = f"{username}:{values[auth.basic.password.name]}"
     return "Basic " + base64.b64encode(pair.encode()).decode("ascii")
 
@@ -186,7 +193,7 @@ def _authorization(auth: Auth, values: Mapping[str, str]) -> str:
 def _cookie(value: str | SecretRef, values: Mapping[str, str]) -> str:
     clear = _clear(value, values)
     if isinstance(value, SecretRef) and (problem := cookie_problem(clear)):
-        raise SecretError(f'the secret "{value.name}" {problem}')
+        raise SecretError(said('the secret "{name}" {problem}', name=value.name, problem=problem))
     return clear
 
 
@@ -194,8 +201,10 @@ def _proxy(value: str | SecretRef, values: Mapping[str, str]) -> Proxy:
     try:
         return parse_proxy(_clear(value, values))
     except ProxyError as error:
-        named = f'the secret "{value.name}"' if isinstance(value, SecretRef) else "session.proxy"
-        raise SecretError(f"{named} {error}") from None
+        problem = reason_of(error)
+        if isinstance(value, SecretRef):
+            raise SecretError(said('the secret "{name}" {problem}', name=value.name, problem=problem)) from None
+        raise SecretError(said("session.proxy {problem}", problem=problem)) from None
 
 
 def _box() -> MultiFernet:

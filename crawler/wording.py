@@ -37,4 +37,11 @@ register(
     _("Links beyond max_depth = %(depth)s were left out"),
     _("Pages beyond %(limit)s = %(count)d were left out"),
     _("Links to pages that are all the same were left out"),
+    # Why a spider could not begin.
+    _("no secret is stored under %(names)s; set it in the admin"),
+    _(
+        "none of the present keys opens the stored secret; put the former key behind the new one in FIELD_KEY, or set "
+        "the secret again"
+    ),
+    _("the secret of session.auth.basic.username holds a colon, which no user name can"),
 )

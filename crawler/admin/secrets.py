@@ -9,7 +9,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
 from crawler import secrets
+from crawler.engine.messages import reason_of
 from crawler.models import Secret
+from crawler.workshop.wording import told
 from crawlproject.web.admin import LampAdmin, when
 
 
@@ -59,5 +61,5 @@ def _checked(given: str, *, name: str, value: str) -> str:
     try:
         secrets.validate(name, value)
     except secrets.SecretError as error:
-        raise forms.ValidationError(str(error)) from error
+        raise forms.ValidationError(told(reason_of(error))) from error
     return given

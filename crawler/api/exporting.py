@@ -10,10 +10,12 @@ from rest_framework.exceptions import APIException, NotFound, Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from crawler.engine.messages import reason_of
 from crawler.exports import ExportRefused, Selection, files, formats, get_format
 from crawler.exports.files import Export
 from crawler.items.browsing import State
 from crawler.models import Spider
+from crawler.workshop.wording import told
 from crawlproject.web.problems import FieldErrors
 from crawlproject.web.requests import query_moment, refuse_unknown
 
@@ -43,7 +45,7 @@ def export_response(request: Request) -> HttpResponseBase:
     except files.ExportsBusy as error:
         raise Throttled(wait=RETRY, detail=str(error)) from error
     except ExportRefused as error:
-        raise FieldErrors([(_field(selection, name), str(error))]) from error
+        raise FieldErrors([(error.field, told(reason_of(error)))]) from error
     if made.state != "completed":
         return _progress(request, made)
     answer = _file(made)
@@ -97,13 +99,6 @@ def _file(made: Export) -> FileResponse:
     except FileNotFoundError as error:
         raise NotFound(_("There is no such file (any more): files are kept for a day.")) from error
     return FileResponse(file, as_attachment=True, filename=made.name, content_type=made.content_type)
-
-
-def _field(selection: Selection, name: str) -> str:
-    """Which one a refusal is about."""
-    if name not in formats():
-        return "format"
-    return "fields" if selection.fields else "type"
 
 
 def _selection(request: Request) -> Selection:

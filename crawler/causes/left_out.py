@@ -29,6 +29,14 @@ LEFT_OUT = (
         unit=Unit.LINKS,
     ),
     cause(
+        "body_forgotten",
+        Severity.WATCH,
+        _("Start pages that were edited since"),
+        _("The crawl went on after the spider was edited, and no start page sends this form or JSON any more."),
+        _("Start a new crawl: it begins with the start pages as they are now."),
+        Reason.BODY_FORGOTTEN,
+    ),
+    cause(
         "limit_depth",
         Severity.AS_ASKED,
         _("Depth limit reached"),

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     HOST_LIMIT = "host_limit"
     PATTERN_LIMIT = "pattern_limit"
     ADDRESS_REFUSED = "address_refused"
+    BODY_FORGOTTEN = "body_forgotten"  # a POST whose start page was edited since
     # a page was left in the frontier, for another time
     DAY_BUDGET = "day_budget"
     QUIET_HOURS = "quiet_hours"

@@ -57,6 +57,12 @@ def listed(names: Iterable[str]) -> str:
     return reduce(lambda first, second: said("{first} and {second}", first=first, second=second), names)
 
 
+def all_quoted(names: Iterable[str]) -> str:
+    """``"a", "b"``: one name at least."""
+    quoted: Iterable[str] = map(Quoted, names)
+    return reduce(lambda first, second: said("{first}, {second}", first=first, second=second), quoted)
+
+
 def printable(message: str) -> str:
     """`message` with what can be neither printed nor stored (half a surrogate pair, of some document) as its code."""
     try:

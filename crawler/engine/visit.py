@@ -141,7 +141,7 @@ class Visitor:
         except UrlError as error:
             return refused(page, error.reason, str(error))
         except BodyForgotten as error:
-            return refused(page, Reason.OUT_OF_SCOPE, str(error))
+            return refused(page, Reason.BODY_FORGOTTEN, str(error))
         except FetchError as error:
             if isinstance(error, TimedOut):
                 host.guest.timed_out()

@@ -10,6 +10,7 @@ from functools import cache
 from importlib import import_module
 from typing import Protocol
 
+from crawler.engine.messages import said
 from crawler.engine.records import Json
 from crawler.engine.spider import FieldType
 from crawler.exceptions import CrawlerError
@@ -20,6 +21,11 @@ COMING = ("xlsx", "parquet")
 
 class ExportRefused(CrawlerError):
     """What cannot be exported as it was asked for; the message says what can."""
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+        """What of the question is at fault: ``type``, ``format`` or ``fields``; empty: none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +57,14 @@ def get_format(name: str) -> ExportFormat:
         return known[name]
     there = ", ".join(known)
     if name in COMING:
-        raise ExportRefused(f'the format "{name}" is not there yet; there are {there}')
-    near = get_close_matches(name, known, n=1)
-    hint = f'did you mean "{near[0]}"?' if near else f"there are {there}"
-    raise ExportRefused(f'the format "{name}" is not known; {hint}')
+        raise ExportRefused(
+            said('the format "{name}" is not there yet; there are {known}', name=name, known=there), field="format"
+        )
+    if near := get_close_matches(name, known, n=1):
+        message = said('the format "{name}" is not known; did you mean "{near}"?', name=name[:100], near=near[0])
+    else:
+        message = said('the format "{name}" is not known; there are {known}', name=name[:100], known=there)
+    raise ExportRefused(message, field="format")
 
 
 @cache

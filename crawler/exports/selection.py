@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from crawler.engine.documents.definition import parse
 from crawler.engine.errors import DefinitionError
+from crawler.engine.messages import all_quoted, said
 from crawler.engine.records import Json
 from crawler.engine.spider import FieldType, ItemRule
 from crawler.items.browsing import State, containing, in_state
@@ -75,15 +76,22 @@ def select(selection: Selection, *, one_type: bool = False) -> tuple[list[Column
     """
     rules = _rules(selection)
     if one_type and len(rules) > 1:
-        listed = ", ".join(f'"{kind}"' for kind in rules)
-        raise ExportRefused(f'"{selection.spider.name}" gives items of several types; name one with --type: {listed}')
+        message = said(
+            '"{spider}" gives items of several types, and the format has one set of columns; name one type: {types}',
+            spider=selection.spider.name,
+            types=all_quoted(rules),
+        )
+        raise ExportRefused(message, field="type")
     columns: dict[str, Column] = {column.name: column for column in META} if selection.with_meta else {}
     for rule in rules.values():
         for field in rule.fields if rule is not None else ():
             kind = FieldType.JSON if field.many else field.type
             columns.setdefault(field.name, Column(field.name, kind))
     if one_type and None in rules.values():
-        raise ExportRefused(f'no rule gives items of the type "{selection.type}" any more; they can be had as jsonl')
+        message = said(
+            'no rule gives items of the type "{type}" any more; they can be had as jsonl', type=selection.type
+        )
+        raise ExportRefused(message, field="type")
     _check_fields(selection, columns)
     if selection.fields:
         columns = {name: column for name, column in columns.items() if column in META or name in selection.fields}
@@ -96,8 +104,13 @@ def _check_fields(selection: Selection, columns: Mapping[str, Column]) -> None:
     for name in selection.fields:
         # What only earlier rules gave is in no column, and may still be asked for in rows that have no columns.
         if known and name not in known:
-            listed = ", ".join(f'"{one}"' for one in known)
-            raise ExportRefused(f'"{selection.spider.name}" has no field "{name}"; its fields: {listed}')
+            message = said(
+                '"{spider}" has no field "{name}"; its fields: {known}',
+                spider=selection.spider.name,
+                name=name[:100],
+                known=all_quoted(known),
+            )
+            raise ExportRefused(message, field="fields")
 
 
 def _rules(selection: Selection) -> dict[str, ItemRule | None]:
@@ -114,10 +127,13 @@ def _rules(selection: Selection) -> dict[str, ItemRule | None]:
         return {selection.type: rules[selection.type]}
     stored = Item.objects.filter(spider=selection.spider, type=selection.type)
     if not stored.exists():
-        known = ", ".join(f'"{kind}"' for kind in rules) or "none"
-        raise ExportRefused(
-            f'"{selection.spider.name}" has no items of the type "{selection.type}"; its types: {known}'
+        message = said(
+            '"{spider}" has no items of the type "{type}"; its types: {known}',
+            spider=selection.spider.name,
+            type=selection.type[:100],
+            known=all_quoted(rules) if rules else said("none"),
         )
+        raise ExportRefused(message, field="type")
     return {selection.type: None}
 
 

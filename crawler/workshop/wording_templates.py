@@ -1,4 +1,4 @@
-"""The templates of all messages about a spider's document, for translators.
+"""The templates of all messages about a spider's document, its secrets and exports, for translators.
 
 The engine says them in English and knows no other language; here they are found by those who translate. A test compares
 this with what the engine says.
@@ -178,4 +178,28 @@ TEMPLATES = (
     gettext_noop("{url} is not a valid URL; write it as https://host/path"),
     gettext_noop("{url} against {base} is not a valid URL; write it as https://host/path"),
     gettext_noop("{url}: scheme {scheme} is not fetched, only http and https are"),
+    # Of exports and of secrets.
+    gettext_noop('the format "{name}" is not there yet; there are {known}'),
+    gettext_noop('the format "{name}" is not known; did you mean "{near}"?'),
+    gettext_noop('the format "{name}" is not known; there are {known}'),
+    gettext_noop(
+        '"{spider}" gives items of several types, and the format has one set of columns; name one type: {types}'
+    ),
+    gettext_noop('no rule gives items of the type "{type}" any more; they can be had as jsonl'),
+    gettext_noop('"{spider}" has no field "{name}"; its fields: {known}'),
+    gettext_noop('"{spider}" has no items of the type "{type}"; its types: {known}'),
+    gettext_noop("no secret is stored under {names}; set it in the admin"),
+    gettext_noop(
+        "none of the present keys opens the stored secret; put the former key behind the new one in FIELD_KEY, or set "
+        "the secret again"
+    ),
+    gettext_noop('none of the present keys opens the secret "{name}"; set it again'),
+    gettext_noop('"{name}" is not the name of a secret: letters a-z, digits, "-" and "_", 100 at most'),
+    gettext_noop(
+        'the value of "{name}" cannot be sent in a header: printable ASCII only, no line end, no blank at the ends, '
+        "{most} characters at most"
+    ),
+    gettext_noop("the secret of session.auth.basic.username holds a colon, which no user name can"),
+    gettext_noop('the secret "{name}" {problem}'),
+    gettext_noop("session.proxy {problem}"),
 )

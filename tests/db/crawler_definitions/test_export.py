@@ -159,7 +159,7 @@ def test_one_type_of_several_is_named_for_csv() -> None:
     make_item(spider, 2, "cd", data={"length": "y"})
     assert len(run("books", "--format", "jsonl").splitlines()) == 2
     assert run("books", "--format", "csv", "--type", "cd") == "length\r\ny\r\n"
-    with pytest.raises(CommandError, match='name one with --type: "book", "cd"') as caught:
+    with pytest.raises(CommandError, match='name one type: "book", "cd"') as caught:
         run("books", "--format", "csv")
     assert caught.value.returncode == 2
 

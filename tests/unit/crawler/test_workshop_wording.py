@@ -12,15 +12,17 @@ from pathlib import Path
 import pytest
 from django.utils import translation
 
-from crawler.engine.messages import Message, Quoted, listed, printable, said
+from crawler.engine.messages import Message, Quoted, all_quoted, listed, printable, said
 from crawler.workshop import wording
 from crawler.workshop.draft import Draft
 from crawler.workshop.wording import told
 from crawler.workshop.wording_templates import TEMPLATES
 
 ROOT = Path(__file__).resolve().parents[3]
-SAID = ("crawler/definitions", "crawler/workshop/draft.py", "crawler/engine")
-"""Where messages about a spider's document are made."""
+SAID = (
+    *("crawler/definitions", "crawler/workshop/draft.py", "crawler/engine", "crawler/exports", "crawler/secrets.py"),
+)
+"""Where messages about a spider's document, its secrets and exports are made."""
 RAISERS = (
     *("crawler/definitions/reading.py", "crawler/engine/manners/hours.py", "crawler/engine/fetching/proxy.py"),
     *("crawler/engine/urls.py", "crawler/engine/pages/jmes.py", "crawler/engine/pages/meta.py"),
@@ -73,6 +75,11 @@ def test_a_message_is_its_english_text_and_remembers_what_it_was_made_of() -> No
         assert (other, other.template, other.values) == (message, message.template, message.values)
     assert pickle.loads(pickle.dumps(Quoted("a"))).inner == "a"
     assert listed(["a", "b", "c"]) == "a and b and c"
+    assert (all_quoted("abc"), told(all_quoted("abc")), told(all_quoted("a"))) == (
+        '"a", "b", "c"',
+        "“a”, “b”, “c”",
+        "“a”",
+    )
 
 
 def test_half_a_surrogate_pair_in_a_value_can_be_printed_and_translated() -> None:

@@ -190,7 +190,7 @@ async def test_a_body_that_an_edit_took_away_is_refused_when_the_crawl_goes_on(
         outcome = await finish(crawler.crawl(after, storage))
         bodies = [seen.body for seen in site.seen if seen.path == "/search"]
     assert bodies == [b"q=torch"][: len(remaining)], "the lost POST went out neither as such nor as a GET"
-    assert outcome.counts.reasons[Reason.OUT_OF_SCOPE] == 1
+    assert outcome.counts.reasons[Reason.BODY_FORGOTTEN] == 1
 
 
 async def test_a_redirected_post_finds_its_body_again_after_a_stop() -> None:
