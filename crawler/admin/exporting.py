@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -11,11 +12,14 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
+from crawler.engine.messages import reason_of
 from crawler.exports import ExportRefused, Selection, files, formats, get_format
 from crawler.exports.files import Export
 from crawler.models import Item
+from crawler.workshop.wording import told
 
 from .itemlist import SPANS, Choice, choice_of, state_choices
 
@@ -25,23 +29,44 @@ COUNTED = 10_000
 AT_ONCE = 1.0
 """Seconds that asking waits: a small export is whole then."""
 
+SHOW = "_show"
+"""The button that shows what the selects say: the types of the spider, its columns, how many items they are."""
+ASKED = ("spider", "type", "state", "changed", "q", "format", "with_meta")
+"""What the address of the form may hold."""
+SEVERAL, ONE = "jsonl", "csv"
+"""The formats that are proposed for items of several types, and of one."""
+
 Model = admin.ModelAdmin[Item]
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why nothing was exported, and the select that is to be changed; an empty one: none of them."""
+
+    field: str
+    text: str
+
+
 def export_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
-    """Asks what to export and how; a POST begins it."""
+    """Asks what to export and how; a POST begins it, or by `SHOW` leads to the address of what was chosen."""
     _check(model_admin, request)
-    choice = choice_of(request.POST if request.method == "POST" else request.GET)
-    problem = ""
-    if request.method == "POST":
+    given = request.POST if request.method == "POST" else request.GET
+    if SHOW in request.POST:
+        asked = {name: given[name] for name in ASKED if given.get(name)}
+        return redirect(f"{reverse('admin:crawler_item_export')}?{urlencode(asked)}")
+    choice = choice_of(given)
+    if "type" not in given and len(choice.types) == 1:
+        choice = replace(choice, type=choice.types[0])
+    problem = _obstacle(choice, given) if request.method == "POST" else None
+    if request.method == "POST" and problem is None:
         try:
             made = _begin(request, choice)
         except ExportRefused as error:
-            problem = str(error)
+            problem = Problem("", told(reason_of(error)))
         else:
             return redirect("admin:crawler_item_export_of", made.id)
     return _show(
-        model_admin, request, "export.html", title=_("Export items"), **_form(request, choice), problem=problem
+        model_admin, request, "export.html", title=_("Export items"), **_form(request, given, choice), problem=problem
     )
 
 
@@ -53,9 +78,13 @@ def export_of_view(model_admin: Model, request: HttpRequest, export_id: str) -> 
 
 
 def progress_view(model_admin: Model, request: HttpRequest, export_id: str) -> HttpResponse:
-    """The part of that page that is asked for again and again."""
+    """The part of that page that is asked for again and again. `X-Poll: over` says that it has ended."""
     found = _find(model_admin, request, export_id)
-    return TemplateResponse(request, "admin/crawler/item/export_progress.html", {"export": found})
+    answer = TemplateResponse(request, "admin/crawler/item/export_progress.html", {"export": found})
+    if not found.is_running:
+        answer["X-Poll"] = "over"
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 def cancel_view(model_admin: Model, request: HttpRequest, export_id: str) -> HttpResponse:
@@ -76,6 +105,27 @@ def file_view(model_admin: Model, request: HttpRequest, export_id: str) -> HttpR
     return FileResponse(file, as_attachment=True, filename=found.name, content_type=found.content_type)
 
 
+def _obstacle(choice: Choice, given: QueryDict) -> Problem | None:
+    """What the selects cannot mean together: they may have been changed since the form was shown."""
+    if choice.spider is None:
+        return Problem("spider", _("Choose a spider first."))
+    spider, types = choice.spider.name, ", ".join(f"“{name}”" for name in choice.types)
+    if choice.type and choice.type not in choice.types and not _is_former(choice):
+        text = _("“%(spider)s” has no items of the type “%(type)s”. Choose one of its types: %(types)s.")
+        return Problem("type", text % {"spider": spider, "type": choice.type[:100], "types": types or "–"})
+    one = formats().get(given.get("format", ""))
+    if one is not None and one.one_type and len(choice.types) > 1 and not choice.type:
+        text = _("A file of the format %(format)s has one set of columns. Choose a type (%(types)s), or jsonl.")
+        return Problem("type", text % {"format": one.name, "types": types})
+    return None
+
+
+def _is_former(choice: Choice) -> bool:
+    """Whether only earlier rules of the spider gave items of the type that was chosen."""
+    is_asked = choice.spider is not None and choice.type and choice.type not in choice.types
+    return bool(is_asked) and Item.objects.filter(spider=choice.spider, type=choice.type).exists()
+
+
 def _begin(request: HttpRequest, choice: Choice) -> Export:
     given = request.POST
     if choice.spider is None:
@@ -91,17 +141,22 @@ def _begin(request: HttpRequest, choice: Choice) -> Export:
         with_meta="with_meta" in given,
     )
     file_format = get_format(given.get("format", ""))
-    if file_format.one_type and len(choice.types) > 1 and not choice.type:
-        message = _("A file of the format %(format)s has one set of columns: choose a type first.")
-        raise ExportRefused(message % {"format": file_format.name})
     return files.start(selection, file_format, by=request.user.get_username(), wait=AT_ONCE)
 
 
 def _fields(given: QueryDict, choice: Choice) -> tuple[str, ...]:
-    """Those that were ticked; all of them are no choice, so that what earlier rules gave is not left out."""
-    ticked = set(given.getlist("fields"))
+    """All but those that were offered and not ticked: another type may have been chosen since, with other columns.
+
+    All of them are no choice, so that what earlier rules gave is not left out; nor are none of them.
+    """
+    left_out = _left_out(given)
     names = _names(choice)
-    return () if not ticked or ticked >= set(names) else tuple(name for name in names if name in ticked)
+    kept = tuple(name for name in names if name not in left_out)
+    return () if len(kept) == len(names) else kept
+
+
+def _left_out(given: QueryDict) -> set[str]:
+    return set(given.getlist("offered")) - set(given.getlist("fields"))
 
 
 def _names(choice: Choice) -> list[str]:
@@ -110,21 +165,30 @@ def _names(choice: Choice) -> list[str]:
     return list(dict.fromkeys(field.name for rule in rules for field in rule.fields))
 
 
-def _form(request: HttpRequest, choice: Choice) -> dict[str, object]:
-    given = request.POST
-    ticked = set(given.getlist("fields")) if request.method == "POST" else set(_names(choice))
+def _form(request: HttpRequest, given: QueryDict, choice: Choice) -> dict[str, object]:
+    left_out = _left_out(given)
     return {
         "choice": choice,
+        "types": [*choice.types, *([choice.type] if _is_former(choice) else ())],
         "states": state_choices(),
         "spans": [(name, words) for name, words, _length in SPANS],
         "formats": list(formats()),
-        "format": given.get("format", next(iter(formats()))),
-        "fields": [(name, name in ticked) for name in _names(choice)],
+        "format": _format(request, given, choice),
+        "fields": [(name, name not in left_out) for name in _names(choice)],
         "with_meta": "with_meta" in given,
         "count": _count(choice),
         "most": COUNTED,
         "exports": _seen_by(request, files.exports() if files.folder().is_dir() else []),
     }
+
+
+def _format(request: HttpRequest, given: QueryDict, choice: Choice) -> str:
+    """What was asked for; on a form that is shown anew, one that can be had as the selects stand."""
+    usual = ONE if choice.rule is not None else SEVERAL
+    asked = formats().get(given.get("format", ""))
+    if asked is None or (request.method != "POST" and asked.one_type and choice.rule is None):
+        return usual
+    return asked.name
 
 
 def _count(choice: Choice) -> int | None:

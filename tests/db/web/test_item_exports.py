@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -97,7 +98,10 @@ def test_the_filters_of_the_list_hold(
 
 def test_columns_and_what_is_known_beside_them_are_chosen(root: User, client: Client, books: Spider) -> None:
     client.force_login(root)
-    client.post(FORM, {"spider": "books", "format": "csv", "fields": ["price"], "with_meta": "on"})
+    client.post(
+        FORM,
+        {"spider": "books", "format": "csv", "offered": ["title", "price"], "fields": ["price"], "with_meta": "on"},
+    )
     [made] = files.exports()
     assert rows(made.path.read_bytes())[0] == ["_type", "_url", "_version", "_first_seen_at", "_changed_at", "price"]
 
@@ -108,8 +112,9 @@ def test_columns_and_what_is_known_beside_them_are_chosen(root: User, client: Cl
         ({"spider": "nobody", "format": "csv"}, "Choose a spider first."),
         ({"spider": "books", "format": "xlsx"}, "is not there yet"),
         ({"spider": "books"}, "is not known"),
-        ({"spider": "books", "format": "csv", "type": "cd"}, "has no items of the type"),
-        ({"spider": "both", "format": "csv"}, "choose a type first"),
+        ({"spider": "books", "format": "csv", "type": "cd"}, "Choose one of its types: “book”."),
+        ({"spider": "both", "format": "csv"}, "Choose a type (“a”, “b”), or jsonl."),
+        ({"spider": "both", "format": "csv", "type": "book"}, "Choose one of its types: “a”, “b”."),
     ],
 )
 def test_what_cannot_be_exported_is_said_on_the_form(
@@ -122,6 +127,44 @@ def test_what_cannot_be_exported_is_said_on_the_form(
     assert answer.status_code == 200
     assert says in answer.content.decode()
     assert files.exports() == []
+
+
+def test_the_form_proposes_what_can_be_had(root: User, client: Client, books: Spider) -> None:
+    rule = {"type": "a", "fields": {"x": {"css": "b"}}}
+    make_spider("both", items=[rule, rule | {"type": "b"}])
+    client.force_login(root)
+
+    def proposed(query: str) -> tuple[str, str]:
+        context = client.get(f"{FORM}?{query}").context
+        return context["choice"].type, context["format"]
+
+    assert proposed("spider=books") == ("book", "csv")
+    assert proposed("spider=both") == ("", "jsonl")
+    assert proposed("spider=both&type=b&format=csv") == ("b", "csv")
+    assert proposed("spider=both&format=csv") == ("", "jsonl")
+    assert proposed("") == ("", "jsonl")
+
+
+def test_what_the_selects_say_is_exported_without_showing_it_first(root: User, client: Client, books: Spider) -> None:
+    """The form was shown for the books, with one of their columns taken away; then another spider was chosen."""
+    make_item(make_spider("discs", items=[{"type": "cd", "fields": {"title": {"css": "p"}, "length": {"css": "b"}}}]))
+    client.force_login(root)
+    form = client.get(f"{FORM}?spider=books").content.decode()
+    assert len(re.findall(r'<form method="post" action="/admin/crawler/item/export/"', form)) == 1
+    asked = {"spider": "discs", "type": "", "format": "csv", "offered": ["title", "price"], "fields": ["title"]}
+    shown = client.post(FORM, asked | {"_show": "1"})
+    assert shown["Location"] == f"{FORM}?spider=discs&format=csv"
+    assert files.exports() == []
+    client.post(FORM, asked)
+    [made] = files.exports()
+    assert made.spider == "discs"
+    assert rows(made.path.read_bytes())[0] == ["title", "length"]
+
+
+def test_an_export_that_has_ended_is_asked_for_no_more(root: User, client: Client, books: Spider) -> None:
+    client.force_login(root)
+    assert "X-Poll" not in client.get(f"{FORM}{make_export().id}/progress/")
+    assert client.get(f"{FORM}{make_export(state='failed').id}/progress/")["X-Poll"] == "over"
 
 
 def test_an_export_is_cancelled(
@@ -292,3 +335,11 @@ def test_rest_tells_how_an_export_stands(api: APIClient, state: str, status: int
 )
 def test_rest_refuses_by_the_name_of_the_field(api: APIClient, books: Spider, query: str, field: str) -> None:
     assert_problem(api.get(f"{REST}?{query}"), 400, field=field)
+
+
+def test_rest_speaks_of_its_own_parameters(api: APIClient) -> None:
+    rule = {"type": "a", "fields": {"x": {"css": "b"}}}
+    make_spider("both", items=[rule, rule | {"type": "b"}])
+    answer = api.get(f"{REST}?spider=both&format=csv")
+    assert_problem(answer, 400, field="type", says="name one type: “a”, “b”")
+    assert "--" not in answer.json()["detail"]
