@@ -9,15 +9,23 @@ from django.db import connection
 COUNT = 16
 LETTERS = {"succeeded": "s", "failed": "f", "missed": "m", "skipped": "k", "running": "r", "cancelled": "c"}
 
-# One look at the index (job, -id) for each job, whatever its history is. Between a number and itself, and ordered by
-# the job too: PostgreSQL would else walk down all runs to find those of one job, whole millions where it has none.
+# Between a number and itself, and ordered by the job too: PostgreSQL would else walk down all runs to find those of one
+# job, whole millions where it has none.
+_LATEST = """(
+    SELECT {columns} FROM scheduling_jobrun r WHERE r.job_id BETWEEN {job} AND {job} AND r.state <> 'queued'
+    ORDER BY r.job_id, r.id DESC LIMIT {count}
+)"""
 _SQL = """
-SELECT j.id, (SELECT {aggregate} FROM (
-    SELECT r.state FROM scheduling_jobrun r WHERE r.job_id BETWEEN j.id AND j.id AND r.state <> 'queued'
-    ORDER BY r.job_id, r.id DESC LIMIT %s
-) AS latest)
+SELECT j.id, (SELECT {aggregate} FROM {latest} AS latest)
 FROM scheduling_scheduledjob j WHERE j.id IN ({marks})
 """
+
+
+def latest_runs(columns: str, *, job: str = "scheduling_scheduledjob.id", count: int = COUNT) -> str:
+    """SQL: these columns of the last runs of a schedule, the newest first; one look at the index (job, -id), whatever
+    its history is. All arguments are constants of ours: `job` is the column of the schedule's key, the runs are `r`.
+    """
+    return _LATEST.format(columns=columns, job=job, count=count)
 
 
 def last_rounds(job_pks: Sequence[int]) -> dict[int, str]:
@@ -27,7 +35,8 @@ def last_rounds(job_pks: Sequence[int]) -> dict[int, str]:
     aggregate = "string_agg(state, ',')" if connection.vendor == "postgresql" else "group_concat(state, ',')"
     marks = ", ".join(["%s"] * len(job_pks))
     with connection.cursor() as cursor:
-        cursor.execute(_SQL.format(aggregate=aggregate, marks=marks), [COUNT, *job_pks])
+        latest = latest_runs("r.state", job="j.id")
+        cursor.execute(_SQL.format(aggregate=aggregate, latest=latest, marks=marks), list(job_pks))
         rows = cursor.fetchall()
     return {
         pk: "".join(LETTERS[state] for state in reversed((states or "").split(",")) if state in LETTERS)

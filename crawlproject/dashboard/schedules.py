@@ -13,27 +13,25 @@ from django.db.models.functions import Left
 from django_apscheduler.models import DjangoJob
 
 from scheduling.models import JobRun, ScheduledJob
+from scheduling.rounds import latest_runs
 
 MOST = 500
 """Schedules that the page looks at."""
 ROUNDS = 16
 MESSAGE = 300
-"""Characters of the last run's message."""
+"""Characters of a failed run's message."""
 
-# One look at the index (job, -id) for each schedule. Between a number and itself, and ordered by the job too, because
-# PostgreSQL would else walk down all runs to find those of one job, whole millions where it has none. The percent sign
-# of a format is doubled for Django.
-_LAST = """(SELECT {aggregate} FROM (
-    SELECT r.id, r.state, r.execution_time, r.scheduled_time FROM scheduling_jobrun r
-    WHERE r.job_id BETWEEN scheduling_scheduledjob.id AND scheduling_scheduledjob.id AND r.state <> 'queued'
-    ORDER BY r.job_id, r.id DESC LIMIT {rounds}
-) latest)"""
+# The percent sign of a format is doubled for Django.
 _AGGREGATE = {
     "postgresql": "string_agg(concat_ws(',', id, state, COALESCE(CAST(execution_time AS text), ''), "
     "CAST(EXTRACT(EPOCH FROM scheduled_time) AS bigint)), ';')",
     "sqlite": "group_concat(id || ',' || state || ',' || COALESCE(execution_time, '') || ',' || "
     "strftime('%%s', scheduled_time), ';')",
 }
+_LAST = "(SELECT {aggregate} FROM {runs} latest)"
+_WHY = """(
+    SELECT COALESCE(NULLIF(message, ''), error_type) FROM {runs} latest WHERE state = 'failed' ORDER BY id DESC LIMIT 1
+)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +51,16 @@ class Schedule:
     rounds: tuple[Round, ...]
     """The last of them, the oldest first."""
     message: str
-    """Of the last run, or the type of its error."""
+    """Of the last run that failed, or the type of its error."""
 
     @property
     def failures(self) -> tuple[Round, ...]:
-        """Those at the end of the rounds that failed, one after the other; what still runs is left aside."""
-        ended = [one for one in self.rounds if one.state != JobRun.State.RUNNING]
+        """Those that failed, one after the other, since one succeeded. What was skipped, missed or cancelled, or still
+        runs, says nothing: a run that always fails late has others behind it that were skipped meanwhile.
+        """
+        executed = [one for one in self.rounds if one.state in (JobRun.State.SUCCEEDED, JobRun.State.FAILED)]
         failed: list[Round] = []
-        for one in reversed(ended):
+        for one in reversed(executed):
             if one.state != JobRun.State.FAILED:
                 break
             failed.insert(0, one)
@@ -83,22 +83,21 @@ class Schedule:
 def schedules() -> list[Schedule]:
     """The enabled ones that recur, by their id."""
     next_time = DjangoJob.objects.filter(id=OuterRef("job_id")).values("next_run_time")
-    own = JobRun.objects.filter(job__gte=OuterRef("pk"), job__lte=OuterRef("pk"))
-    last = own.exclude(state=JobRun.State.QUEUED).order_by("job_id", "-id")
-    rounds = _LAST.format(aggregate=_AGGREGATE[connection.vendor], rounds=ROUNDS)
+    runs = latest_runs("r.id, r.state, r.execution_time, r.scheduled_time, r.message, r.error_type", count=ROUNDS)
+    last = _LAST.format(aggregate=_AGGREGATE[connection.vendor], runs=runs)
+    why = _WHY.format(runs=runs)
     jobs = ScheduledJob.objects.filter(one_time=False, enabled=True).order_by("job_id")
     found = jobs.annotate(
         next_time=Subquery(next_time[:1]),
-        last_rounds=RawSQL(rounds, [], output_field=CharField()),  # noqa: S611  # constants alone
-        last_message=Subquery(last.values(text=Left("message", MESSAGE))[:1]),
-        last_error=Subquery(last.values("error_type")[:1]),
+        last_rounds=RawSQL(last, [], output_field=CharField()),  # noqa: S611  # constants alone
+        why=Left(RawSQL(why, [], output_field=CharField()), MESSAGE),  # noqa: S611
     )
     return [
         Schedule(
             job=job,
             next_time=job.next_time,
             rounds=_read(job.last_rounds or ""),
-            message=(job.last_message or job.last_error or "").strip(),
+            message=(job.why or "").strip(),
         )
         for job in found[:MOST]
     ]

@@ -15,19 +15,27 @@ from crawler.models import CrawlTask
 
 MOST = 500
 """Spiders that the page looks at."""
+ENDED = 16
+"""Crawls of each among which one is looked for that completed."""
 
 _FIELDS = (
     "id", "task_id", "run_id", "task_type", "status", "spider_version", "message", "pages", "pages_unchanged",
     "pages_failed", "pages_refused", "pages_redirected", "items", "items_rejected", "reasons",
 )  # fmt: skip
-# The last two that ended, by the index (spider, -id). One that read given addresses alone says nothing of the spider.
+# The last that ended is told, beside the last that completed before it: among the newest, by the index (spider, -id), two
+# of each kind hold both. One that read given addresses alone says nothing of the spider.
 _LATEST = """
-    SELECT c.id FROM crawler_crawltask c
-    WHERE {own} AND c.status IN ('completed', 'failed') AND c.task_type <> 'urls' ORDER BY {order} LIMIT 2
+    SELECT id FROM (
+        SELECT id, row_number() OVER (PARTITION BY status ORDER BY id DESC) AS place FROM (
+            SELECT c.id, c.status FROM crawler_crawltask c
+            WHERE {own} AND c.status IN ('completed', 'failed') AND c.task_type <> 'urls' ORDER BY {order} LIMIT {most}
+        ) ended
+    ) placed WHERE place <= 2
 """
-# PostgreSQL: between a number and itself, for the reason that stands in `schedules.py`; SQLite takes the index anyway.
-_OF_POSTGRESQL = _LATEST.format(own="c.spider_id BETWEEN s.id AND s.id", order="c.spider_id, c.id DESC")
-_OF_SQLITE = _LATEST.format(own="c.spider_id = s.id", order="c.id DESC")
+# PostgreSQL: between a number and itself, for the reason that stands in `scheduling.rounds`; SQLite takes the index
+# anyway.
+_OF_POSTGRESQL = _LATEST.format(own="c.spider_id BETWEEN s.id AND s.id", order="c.spider_id, c.id DESC", most=ENDED)
+_OF_SQLITE = _LATEST.format(own="c.spider_id = s.id", order="c.id DESC", most=ENDED)
 _JOIN = {
     "postgresql": f"LEFT JOIN LATERAL ({_OF_POSTGRESQL}) latest ON true "
     "LEFT JOIN crawler_crawltask t ON t.id = latest.id",
@@ -65,7 +73,8 @@ def _crawled(rows: list[tuple[object, ...]]) -> Crawled:
     pk, name, enabled = cast("tuple[int, str, object]", rows[0][:3])
     tasks = [_task(pk, row[3:]) for row in rows if row[3] is not None]
     task = tasks[0] if tasks else None
-    account = at_a_glance(task, tasks[1] if len(tasks) > 1 else None) if task is not None else None
+    before = next((one for one in tasks[1:] if one.status == CrawlTask.Status.COMPLETED), None)
+    account = at_a_glance(task, before) if task is not None else None
     return Crawled(pk=pk, name=name, enabled=bool(enabled), task=task, account=account)
 
 

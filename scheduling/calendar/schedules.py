@@ -11,6 +11,7 @@ from django.db.models import CharField
 from django.db.models.expressions import RawSQL
 
 from scheduling.models import ScheduledJob
+from scheduling.rounds import latest_runs
 from scheduling.upcoming import Hold
 
 MOST = 1_000
@@ -20,11 +21,7 @@ LOOKED_AT = 15
 UNKNOWN = timedelta(minutes=15)
 """How long one is taken to run that has never succeeded."""
 
-# One look at the index (job, -id) for each schedule, whatever became of its last runs.
-_TOOK = """(SELECT {aggregate} FROM (
-    SELECT r.execution_time AS took, r.state FROM scheduling_jobrun r
-    WHERE r.job_id = scheduling_scheduledjob.id AND r.state <> 'queued' ORDER BY r.id DESC LIMIT {count}
-) latest WHERE took IS NOT NULL AND state = 'succeeded')"""
+_TOOK = "(SELECT {aggregate} FROM {runs} latest WHERE took IS NOT NULL AND state = 'succeeded')"
 _AGGREGATE = {"postgresql": "string_agg(CAST(took AS text), ',')", "sqlite": "group_concat(took, ',')"}
 
 
@@ -50,12 +47,11 @@ class Schedules:
     """There are more than `MOST`."""
 
 
-def schedules(*, is_paused: bool, except_for: int | None = None) -> Schedules:
-    """`is_paused`: whether the whole scheduler is. `except_for`: the key of one that is left out."""
-    took = _TOOK.format(aggregate=_AGGREGATE[connection.vendor], count=LOOKED_AT)
+def schedules(*, is_paused: bool) -> Schedules:
+    """`is_paused`: whether the whole scheduler is."""
+    runs = latest_runs("r.execution_time AS took, r.state", count=LOOKED_AT)
+    took = _TOOK.format(aggregate=_AGGREGATE[connection.vendor], runs=runs)
     rows = ScheduledJob.objects.order_by("job_id").defer("note")
-    if except_for is not None:
-        rows = rows.exclude(pk=except_for)
     found = rows.annotate(
         took=RawSQL(took, [], output_field=CharField()),  # noqa: S611  # constants alone
     )[: MOST + 1]

@@ -57,7 +57,7 @@ def verdict(client: Client) -> VerdictShown:
 
 
 def make_rounds(job: ScheduledJob, states: str, **fields: object) -> list[JobRun]:
-    words = {"s": "succeeded", "f": "failed", "m": "missed"}
+    words = {"s": "succeeded", "f": "failed", "m": "missed", "k": "skipped", "c": "cancelled"}
     return [make_run(job, state=words[letter], **fields) for letter in states]
 
 
@@ -130,6 +130,25 @@ def test_schedules_that_fail_are_told_with_since_when_and_why(web: Client, sched
     assert HOSTILE not in web.get("/admin/").content.decode()
 
 
+@pytest.mark.parametrize("after", ["k", "mkc", ""])
+def test_what_did_not_run_since_hides_no_failure(web: Client, scheduler: Process, after: str) -> None:
+    """A run that always fails late is followed by firings that were skipped meanwhile."""
+    make_spider()
+    job = make_job("board")
+    *_before, last = make_rounds(job, "sfkf", message="No answer")
+    make_rounds(job, after, message="Another one is in the way")
+    if not after:
+        make_run(job, state="running", owner=scheduler, message="2 pages so far")
+    [need] = verdict(web).needs
+    assert need.what.startswith("failed 2 times in a row, since ")
+    assert (need.why, need.url) == ("No answer", f"/admin/scheduling/jobrun/{last.pk}/change/")
+
+
+def test_a_run_without_a_message_failed_for_its_error(web: Client, scheduler: Process) -> None:
+    make_rounds(make_job(), "sf", error_type="TimeoutError")
+    assert verdict(web).needs[0].why == "TimeoutError"
+
+
 def test_why_a_crawl_failed_is_its_cause_with_the_remedy(web: Client, scheduler: Process) -> None:
     spider = make_spider()
     job = make_job("board", handler="crawl", job_data={"type": "spider", "target": "books"})
@@ -149,6 +168,16 @@ def test_a_crawl_that_found_far_less_is_degraded(web: Client, scheduler: Process
     [need] = verdict(web).needs
     assert (need.state, need.is_schedule) == ("degraded", True)
     assert need.what == "37 items, where the crawl before found 1,204."
+
+
+def test_far_less_than_before_is_told_though_a_crawl_failed_in_between(web: Client, scheduler: Process) -> None:
+    spider = make_spider()
+    make_task(spider, pages=100, items=1_204)
+    for _failure in range(3):
+        make_task(spider, status="failed")
+    make_task(spider, pages=100, items=37)
+    [need] = verdict(web).needs
+    assert (need.state, need.what) == ("degraded", "37 items, where the crawl before found 1,204.")
 
 
 def test_a_spider_without_a_schedule_counts_as_a_matter(web: Client, scheduler: Process) -> None:
