@@ -88,6 +88,7 @@ def _child_run(run: JobRun, spider: Spider, task_id: str, now: datetime) -> JobR
         job_key=task_id,
         job_name=f"{run.job_name}: {spider.name}"[:200],
         cause=JobRun.Cause.FANOUT,
+        requested_by=run.requested_by,
         scheduled_time=run.scheduled_time,
         available_at=now,
         queued_at=now,

@@ -86,7 +86,7 @@ def create_task(
     *,
     spider: Spider | None = None,
     task_id: str | None = None,
-    run_id: int | None = None,
+    run: JobRun | None = None,
 ) -> CrawlTask:
     """Write a task: pending, or running where its run is at work already."""
     for _attempt in range(ATTEMPTS):
@@ -97,8 +97,9 @@ def create_task(
             spider=spider,
             spider_version=spider.version if spider else None,
         )
-        if run_id is not None:
-            task.run_id, task.status, task.started_at = run_id, CrawlTask.Status.RUNNING, timezone.now()
+        task.run = run
+        if run is not None and run.state == JobRun.State.RUNNING:
+            task.status, task.started_at = CrawlTask.Status.RUNNING, timezone.now()
         try:
             with transaction.atomic():
                 task.save(force_insert=True)
@@ -144,7 +145,8 @@ def request_crawl(
     run_at: datetime | None = None,
     by: str = "",
 ) -> CrawlTask:
-    """Ask for one crawl, now or at `run_at`: its pending task and the one-off that runs it, in one transaction.
+    """Ask for one crawl: its pending task and the one-off that runs it, in one transaction. Now: with its queued run,
+    which says who asked; at `run_at`: a schedule of one moment, from which the run will come.
 
     `target` is the spider's name, the category, or (type ``urls``) the URLs that `spider` shall read.
 
@@ -187,11 +189,16 @@ def request_again(task: CrawlTask, *, by: str = "") -> CrawlTask:
 
 def _request(request: CrawlRequest, task_id: str, *, run_at: datetime | None, by: str) -> CrawlTask:
     with transaction.atomic():
-        definitions.create_one_off(
-            job_id=task_id, handler="crawl", job_data=request.job_data(), run_date=run_at, name=title(request), by=by
-        )
+        data, name = request.job_data(), title(request)
+        run = None
+        if run_at is None:
+            run = definitions.run_once(job_id=task_id, handler="crawl", job_data=data, name=name, by=by)
+        else:
+            definitions.create_one_off(
+                job_id=task_id, handler="crawl", job_data=data, run_date=run_at, name=name, by=by
+            )
         spider = Spider.objects.get(name=request.spider) if request.spider else None
-        return create_task(request.type, request.targets, spider=spider, task_id=task_id)
+        return create_task(request.type, request.targets, spider=spider, task_id=task_id, run=run)
 
 
 def title(request: CrawlRequest) -> str:
@@ -223,7 +230,8 @@ def take_task(run_id: int, job_id: str, request: CrawlRequest) -> CrawlTask:
         return task
     check_request(request)
     spider = Spider.objects.get(name=request.spider) if request.spider else None
-    return create_task(request.type, request.targets, spider=spider, run_id=run_id)
+    run = JobRun.objects.get(pk=run_id)
+    return create_task(request.type, request.targets, spider=spider, run=run)
 
 
 # --- cancelling -------------------------------------------------------------------------------------------------------

@@ -244,7 +244,7 @@ def _taken_slots(candidates: Iterable[JobRun]) -> dict[int, set[int]]:
 
 
 def _take_one(process: Process, now: datetime, run: JobRun) -> Claimed | None:
-    version = run.job.version if run.job is not None else run.definition_version
+    version = run.definition_version if run.job is None else None if run.job.one_time else run.job.version
     try:
         with transaction.atomic():
             hit = JobRun.objects.filter(pk=run.pk, state=State.QUEUED, available_at__lte=now).update(

@@ -22,6 +22,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.utils.translation import gettext as _
+
 
 class SchedulingError(Exception):
     """Base of all errors of this app."""
@@ -54,6 +56,15 @@ class RunBusy(SchedulingError):
 
 class RunConflict(SchedulingError):
     """What was asked of a run or a job does not fit its state."""
+
+
+class WaitsAlready(RunConflict):
+    """A run that somebody asked for waits still: another one is not queued behind it."""
+
+    def __init__(self, run_id: int, job_id: str) -> None:
+        values = {"run": run_id, "job": job_id}
+        super().__init__(_("Run #%(run)d of “%(job)s” waits already; one is enough.") % values)
+        self.run_id = run_id
 
 
 class ReceiverFailed(SchedulingError):

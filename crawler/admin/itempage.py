@@ -10,9 +10,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
@@ -30,6 +28,7 @@ from crawlproject.web import charts
 from crawlproject.web.admin import day_of
 from scheduling.exceptions import SchedulingError
 
+from .asked import asked_for
 from .itemlist import cell
 
 VALUE = 2_000
@@ -101,9 +100,7 @@ def look_again_view(model_admin: admin.ModelAdmin[Item], request: HttpRequest, o
     except (CrawlerError, SchedulingError) as error:
         model_admin.message_user(request, str(error), messages.WARNING)
     else:
-        text = _("Its page is looked at again as soon as a place is free.")
-        address = reverse("admin:crawler_crawltask_change", args=[task.pk])
-        told = format_html('{} <a href="{}">{}</a>', text, address, task.task_id)
+        told = asked_for(task, request.user, sentence=_("Its page is looked at again as soon as a place is free."))
         model_admin.message_user(request, told, messages.SUCCESS)
     return redirect("admin:crawler_item_change", item.pk)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -136,11 +136,30 @@ def account_of(task: CrawlTask, user: User, part: str) -> RunAccount:
         links=links_of(task, explanation, user),
         buttons=(*compare_buttons(task, earlier),),
         panels=(*panels, causes_panel(task, explanation, user), *manners_panels(task)),
-        facts=((_("Crawl task"), format_html('<a class="ll-mono w" href="{}">{}</a>', url, task.task_id)),),
+        facts=tuple(_facts(task, user, url)),
         usual=usual_of(earlier),
         again=again_address(task, user),
         if_cancelled=if_cancelled(task),
     )
+
+
+def _facts(task: CrawlTask, user: User, url: str) -> Iterator[tuple[str, SafeString | str]]:
+    """Which spider it was, in which version, and the crawl's own page."""
+    if task.spider is not None:
+        values = {"name": task.spider.name, "number": task.spider_version or "–"}
+        yield _("Spider"), _linked(_("%(name)s, version %(number)s") % values, _version_address(task, user))
+    yield _("Crawl task"), format_html('<a class="ll-mono w" href="{}">{}</a>', url, task.task_id)
+
+
+def _version_address(task: CrawlTask, user: User) -> str:
+    """Of the version that it went by, for those who may see spiders; else nothing."""
+    if task.spider_id is None or not _may(user, "crawler.view_spider"):
+        return ""
+    return f"{reverse('admin:crawler_spider_history', args=[task.spider_id])}#v{task.spider_version}"
+
+
+def _linked(text: str, address: str) -> SafeString | str:
+    return format_html('<a href="{}">{}</a>', address, text) if address else text
 
 
 def progress_panel(task: CrawlTask) -> RunPanel:

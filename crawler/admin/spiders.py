@@ -14,7 +14,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crawler import definitions
@@ -25,6 +24,7 @@ from crawlproject.templatetags.lamplighter import badge
 from crawlproject.web.admin import LampAdmin, two_lines, when
 from scheduling.exceptions import SchedulingError
 
+from .asked import asked_for, state_view
 from .importing import export_view, import_view
 from .picking import candidates_view, fetched_view
 from .previews import preview_view
@@ -66,6 +66,7 @@ class SpiderAdmin(LampAdmin[Spider]):
                 ("workshop/candidates/", "candidates", candidates_view),
                 ("import/", "import", import_view),
                 ("export/", "export", export_view),
+                ("<path:object_id>/state/", "state", state_view),
                 ("<path:object_id>/history/", "history", versions_view),
                 ("<path:object_id>/history/<int:number>/restore/", "restore", restore_view),
             )
@@ -150,8 +151,8 @@ class SpiderAdmin(LampAdmin[Spider]):
             except (CrawlerError, SchedulingError) as error:
                 self.message_user(request, f"{spider.name}: {error}", messages.WARNING)
             else:
-                message = _("%(spider)s: task %(task)s")
-                self.message_user(request, message % {"spider": spider.name, "task": task.task_id}, messages.SUCCESS)
+                text = asked_for(task, request.user, sentence=f"{spider.name}:")
+                self.message_user(request, text, messages.SUCCESS)
 
     def has_crawl_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("crawler.add_crawltask")

@@ -29,6 +29,7 @@ from scheduling.exceptions import SchedulingError
 from scheduling.rounds import COUNT
 from scheduling.signals import RunPanel
 
+from .asked import asked_for
 from .panels import (
     TEMPLATES,
     Earlier,
@@ -147,7 +148,7 @@ def again_view(model_admin: Model, request: HttpRequest, object_id: str) -> Http
     except (CrawlerError, SchedulingError) as error:
         model_admin.message_user(request, str(error), messages.WARNING)
         return redirect("admin:crawler_crawltask_change", task.pk)
-    model_admin.message_user(request, _("Asked for: a scheduler runs it in a moment."), messages.SUCCESS)
+    model_admin.message_user(request, asked_for(asked, request.user), messages.SUCCESS)
     return redirect("admin:crawler_crawltask_change", asked.pk)
 
 

@@ -13,7 +13,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
@@ -26,7 +25,7 @@ from crawler.engine.documents.item_rules import FIELD_SOURCES, NUMBERS, TIMES
 from crawler.engine.errors import DefinitionError, DefinitionProblem
 from crawler.engine.spider import FieldType
 from crawler.exceptions import CrawlerError
-from crawler.models import CrawlTask, Spider
+from crawler.models import Spider
 from crawler.tasks import request_crawl
 from crawler.workshop.draft import NEW, Draft
 from crawler.workshop.form import Form, too_large
@@ -38,6 +37,7 @@ from scheduling.exceptions import SchedulingError
 from scheduling.models import DefinitionVersion
 
 from . import picking, picking_steps, pinned
+from .asked import asked_for, latest_of
 from .previews import ASK, panel, shown_address
 
 TABS: tuple[tuple[str, StrOrPromise, str], ...] = (
@@ -232,13 +232,9 @@ class _Workshop:
         except (CrawlerError, SchedulingError) as error:
             self.model_admin.message_user(self.request, str(error), messages.WARNING)
         else:
-            text = format_html(
-                '{} <a href="{}">{}</a>',
-                _("A crawl of version %(number)d will begin:") % {"number": self.spider.version},
-                reverse("admin:crawler_crawltask_change", args=[task.pk]),
-                task.task_id,
-            )
-            self.model_admin.message_user(self.request, text, messages.SUCCESS)
+            sentence = _("A crawl of version %(number)d will begin:") % {"number": self.spider.version}
+            told = asked_for(task, self.request.user, sentence=sentence)
+            self.model_admin.message_user(self.request, told, messages.SUCCESS)
         if not self.may_save:
             return redirect(self.request.path)
         draft, tab = draft_of(self.request, self.spider), self.request.POST.get("_view", "form")
@@ -302,7 +298,7 @@ class _Workshop:
             "may_save": self.may_save,
             "may_crawl": self.may_crawl,
             "may_delete": may_delete,
-            "latest": spider and CrawlTask.objects.filter(spider=spider).order_by("-id").first(),
+            "latest": spider and latest_of(spider, self.request.user),
             "saved_by": spider and _who_saved(spider),
         }
 

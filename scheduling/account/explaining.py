@@ -57,10 +57,10 @@ class _Question:
         self.subject = subject
         self.clock = now
         self.now = now or timezone.now()
-        recorded = around(subject.job_id, subject.job, moment)
+        recorded = around(subject.job_id, subject.job, moment, is_one_off=subject.is_one_off)
         self.moment = _snapped(moment, recorded, subject)
         if self.moment != moment:
-            recorded = around(subject.job_id, subject.job, self.moment)
+            recorded = around(subject.job_id, subject.job, self.moment, is_one_off=subject.is_one_off)
         self.run = recorded.of(self.moment)
         self.recorded = recorded
         self.rule = subject.history.at(self.moment)

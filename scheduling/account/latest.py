@@ -64,7 +64,8 @@ def _due(subject: Subject, now: datetime) -> datetime | None:
 
 def _on_record(job_id: str, now: datetime) -> datetime | None:
     newest = JobRun.objects.filter(job_key=job_id).order_by("-pk").values("pk")[:MOST_ROWS]
-    waits = Q(state=State.QUEUED, queued_at__lt=now - _PATIENCE, cause=JobRun.Cause.SCHEDULE)
+    has_a_moment = Q(cause=JobRun.Cause.SCHEDULE) | Q(job__one_time=True)
+    waits = has_a_moment & Q(state=State.QUEUED, queued_at__lt=now - _PATIENCE)
     broken = Q(state=State.FAILED, reason=JobRun.Reason.BROKEN)
     not_run = JobRun.objects.filter(Q(state__in=(State.MISSED, State.SKIPPED)) | waits | broken, pk__in=newest)
     found = not_run.order_by("-pk").values_list("scheduled_time", "missed_until").first()

@@ -58,9 +58,13 @@ def scheduled(job_id: str, job: ScheduledJob | None) -> list[QuerySet[JobRun]]:
     return [removed] if job is None else [rows.filter(job=job), removed]
 
 
-def around(job_id: str, job: ScheduledJob | None, moment: datetime) -> Recorded:
-    """The rows next to a moment: four look-ups in indexes."""
+def around(job_id: str, job: ScheduledJob | None, moment: datetime, *, is_one_off: bool = False) -> Recorded:
+    """The rows next to a moment: four look-ups in indexes. A one-off's moment may be the one at which it was asked for,
+    which takes one more."""
     found: list[JobRun] = []
+    if is_one_off:
+        asked = JobRun.objects.filter(job_key=job_id, cause=JobRun.Cause.MANUAL).defer(*BODIES)
+        found += asked.order_by("-pk")[:_NEIGHBOURS]
     for rows in scheduled(job_id, job):
         found += rows.filter(scheduled_time__lte=moment).order_by("-scheduled_time")[:_NEIGHBOURS]
         found += rows.filter(scheduled_time__gt=moment).order_by("scheduled_time")[:1]

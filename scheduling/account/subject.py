@@ -26,6 +26,11 @@ class Subject:
     """Where everything is paused."""
 
     @property
+    def is_one_off(self) -> bool:
+        """A one-off has no versions: one that is gone has no rules."""
+        return self.job.one_time if self.job is not None else not self.history.rules
+
+    @property
     def paused_all_at(self) -> datetime | None:
         return self.state.paused_at if self.state is not None else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from scheduling.models import JobRun, Process
@@ -26,10 +27,13 @@ class Waiting:
     sentence: str
     remedy: str = ""
     until: datetime | None = None
+    behind: tuple[int, ...] = ()
+    """The runs that it waits for, where the sentence names some."""
 
 
 def waiting_for(run: JobRun, *, now: datetime, clock: datetime | None) -> Waiting:
-    """Say what a queued run waits for. At most four queries, each by an index of running runs or over processes.
+    """Say what a queued run waits for. At most five queries, each by an index of running or queued runs, or over
+    processes.
 
     `clock`: the moment as of which processes are judged; None: by the database's clock.
     """
@@ -62,12 +66,29 @@ def _by_key(run: JobRun) -> Waiting | None:
     holder = JobRun.objects.filter(state=State.RUNNING, exclusive_key=run.exclusive_key).exclude(exclusive_key="")
     found = holder.values_list("pk", "job_name").first()
     if found is None:
-        return None
+        return _by_turn(run)
     values = {"run": found[0], "name": found[1], "key": run.exclusive_key}
     return Waiting(
         verdict=Verdict.QUEUED_EXCLUSIVE,
         sentence=_("It waits for run #%(run)d (%(name)s), which holds “%(key)s”.") % values,
         remedy=_("Wait for run #%(run)d, or cancel it.") % values,
+        behind=(found[0],),
+    )
+
+
+def _by_turn(run: JobRun) -> Waiting | None:
+    """Behind another one that waits, and will hold what both need."""
+    due_before = Q(available_at__lt=run.available_at) | Q(available_at=run.available_at, pk__lt=run.pk)
+    before = JobRun.objects.filter(due_before, state=State.QUEUED, exclusive_key=run.exclusive_key)
+    found = before.order_by("available_at", "pk").values_list("pk", "job_name").first()
+    if found is None:
+        return None
+    values = {"run": found[0], "name": found[1]}
+    return Waiting(
+        verdict=Verdict.QUEUED_EXCLUSIVE,
+        sentence=_("It waits for run #%(run)d (%(name)s), which begins before it.") % values,
+        remedy=_("Wait for run #%(run)d, or cancel it.") % values,
+        behind=(found[0],),
     )
 
 
@@ -85,6 +106,7 @@ def _by_slot(run: JobRun) -> Waiting | None:
         verdict=Verdict.QUEUED_SLOT,
         sentence=_("It waits: of this schedule %(most)d may run at once, and so many do (%(runs)s).") % values,
         remedy=_("Wait, cancel one of them, or raise max instances."),
+        behind=tuple(running),
     )
 
 

@@ -11,7 +11,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django_apscheduler.models import DjangoJob
@@ -21,6 +20,7 @@ from scheduling.definitions.jobs import MOST_NOTE
 from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, ScheduledJob, SchedulerState
 
+from .asked import asked_for, refused
 from .head import address, back, job_to_operate, show
 
 DAY = timedelta(days=1)
@@ -35,11 +35,9 @@ def run_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpRe
     try:
         run = definitions.run_now(job.job_id, by=request.user.get_username())
     except SchedulingError as error:
-        model_admin.message_user(request, str(error), messages.WARNING)
+        model_admin.message_user(request, refused(error, request.user), messages.WARNING)
     else:
-        link = reverse("admin:scheduling_jobrun_change", args=[run.pk])
-        text = _("Queued to run now.")
-        model_admin.message_user(request, format_html('{} <a href="{}">#{}</a>', text, link, run.pk), messages.SUCCESS)
+        model_admin.message_user(request, asked_for(run, request.user), messages.SUCCESS)
     return back(request, address("timeline", job))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_apscheduler.models import DjangoJob
+from django_stubs_ext import StrOrPromise
 
 from crawlproject.templatetags.lamplighter import badge, rounds
 from crawlproject.web.admin import LampAdmin, two_lines, when
@@ -26,6 +27,7 @@ from scheduling.models import JobRun, ScheduledJob
 from scheduling.rounds import last_rounds
 
 from . import acting, rules
+from .asked import asked_for, refused
 from .backfills import backfill_view
 from .calendar import calendar_view
 from .forms import ScheduledJobForm
@@ -35,6 +37,7 @@ from .restoring import restore_view, versions_view
 from .timelines import timeline_view
 
 if TYPE_CHECKING:
+    from django.contrib.admin.filters import _ListFilterChoices
     from django.contrib.admin.options import _FieldsetSpec as FieldsetSpec
 
 
@@ -43,11 +46,34 @@ NOTE_SHOWN = 80
 WAYS = ("overlap", "max_instances", "coalesce", "misfire_grace_time", "jitter", "max_retries", "timeout")
 
 
+class KindFilter(admin.SimpleListFilter):
+    """What people planned, and for the asking also the one-offs of "run now": those are no schedules of anybody's."""
+
+    title = gettext_lazy("kind")
+    parameter_name = "one_time"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: admin.ModelAdmin[ScheduledJob]
+    ) -> list[tuple[str, StrOrPromise]]:
+        return [("1", gettext_lazy("One-offs")), ("all", gettext_lazy("Schedules and one-offs"))]
+
+    def choices(self, changelist: ChangeList) -> Iterator[_ListFilterChoices]:
+        for number, choice in enumerate(super().choices(changelist)):
+            yield choice if number else choice | {"display": _("What is planned")}
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ScheduledJob]) -> QuerySet[ScheduledJob]:
+        if self.value() == "all":
+            return queryset
+        if self.value() == "1":
+            return queryset.filter(one_time=True)
+        return queryset.exclude(one_time=True, misfire_grace_time=None)
+
+
 @admin.register(ScheduledJob)
 class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     form = ScheduledJobForm
     list_display = ("named", "b_state", "in_words", "rounds", "next_time", "handler")
-    list_filter = ("handler", "enabled", ("paused_at", admin.EmptyFieldListFilter), "one_time")
+    list_filter = ("handler", "enabled", ("paused_at", admin.EmptyFieldListFilter), KindFilter)
     search_fields = ("job_id", "name", "note")
     search_help_text = gettext_lazy("Id, name or note")
     ordering = ("job_id",)
@@ -77,7 +103,7 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
 
     @admin.display(description=gettext_lazy("schedule"), ordering="job_id")
     def named(self, job: ScheduledJob) -> SafeString:
-        return two_lines(job.name, job.job_id)
+        return two_lines(job.name, _("one-off · %(id)s") % {"id": job.job_id} if job.one_time else job.job_id)
 
     @admin.display(description=gettext_lazy("state"))
     def b_state(self, job: ScheduledJob) -> SafeString:
@@ -212,7 +238,10 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     # --- actions --------------------------------------------------------------------------------------------------
     @admin.action(description=gettext_lazy("Run now"), permissions=["operate"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[ScheduledJob]) -> None:
-        self._each(request, queryset, lambda job, by: definitions.run_now(job.job_id, by=by), _("queued to run now"))
+        def act(job: ScheduledJob, by: str) -> SafeString:
+            return asked_for(definitions.run_now(job.job_id, by=by), request.user)
+
+        self._each(request, queryset, act)
 
     @admin.action(description=gettext_lazy("Pause…"), permissions=["operate"])
     def pause(self, request: HttpRequest, queryset: QuerySet[ScheduledJob]) -> HttpResponse | None:
@@ -232,13 +261,15 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         request: HttpRequest,
         queryset: QuerySet[ScheduledJob],
         act: Callable[[ScheduledJob, str], object],
-        done: str,
+        done: str = "",
     ) -> None:
+        """`done` is what is said of each, where `act` does not say it by itself."""
         by = request.user.get_username()
         for job in queryset:
             try:
-                act(job, by)
+                told = act(job, by)
             except SchedulingError as error:
-                self.message_user(request, f"{job.job_id}: {error}", messages.WARNING)
+                text = format_html("{}: {}", job.job_id, refused(error, request.user))
+                self.message_user(request, text, messages.WARNING)
             else:
-                self.message_user(request, f"{job.job_id}: {done}", messages.SUCCESS)
+                self.message_user(request, format_html("{}: {}", job.job_id, done or told), messages.SUCCESS)

@@ -6,15 +6,13 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
-from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from scheduling import definitions
 from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun
 
+from .asked import asked_for, refused
 from .run_page import account_of, may_cancel, may_run_again, run_for, show
 
 Model = admin.ModelAdmin[JobRun]
@@ -49,13 +47,7 @@ def again_view(model_admin: Model, request: HttpRequest, object_id: str) -> Http
     try:
         asked = definitions.run_again(run.pk, by=request.user.get_username())
     except SchedulingError as error:
-        model_admin.message_user(request, str(error), messages.WARNING)
+        model_admin.message_user(request, refused(error, request.user), messages.WARNING)
         return redirect("admin:scheduling_jobrun_change", run.pk)
-    if asked.run is not None:
-        link = reverse("admin:scheduling_jobrun_change", args=[asked.run.pk])
-        text = format_html('{} <a href="{}">#{}</a>', _("Queued to run now."), link, asked.run.pk)
-        model_admin.message_user(request, text, messages.SUCCESS)
-        return redirect(link)
-    model_admin.message_user(request, _("Asked for: a scheduler runs it in a moment."), messages.SUCCESS)
-    query = urlencode({"job": asked.job_id})
-    return redirect(f"{reverse('admin:scheduling_jobrun_changelist')}?{query}")
+    model_admin.message_user(request, asked_for(asked, request.user), messages.SUCCESS)
+    return redirect("admin:scheduling_jobrun_change", asked.pk)

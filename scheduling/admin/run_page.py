@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from django.contrib import admin
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
@@ -31,6 +32,7 @@ from scheduling.models import JobRun
 from scheduling.rounds import COUNT, LETTERS
 from scheduling.signals import RunAccount, run_shown
 
+from . import asked
 from .head import OPERATE, address
 from .run_log import file_of, log_of
 
@@ -61,14 +63,13 @@ class Note:
 
     tone: str
     picture: str
-    title: str
+    title: SafeString | str
     lines: tuple[str, ...]
 
 
 def page_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpResponse:
     run = run_for(model_admin, request, object_id)
     found = account_of(run, request)
-    asked = log_of(run, request)
     return show(
         model_admin,
         request,
@@ -76,7 +77,7 @@ def page_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpR
         run=run,
         title=f"{run.job_key} #{run.pk}",
         account=found,
-        note=_note(run, found),
+        note=_note(run, found, request.user),
         facts=[*_facts(run, request), *found.facts],
         accounting=list(_accounting(run)),
         main=[panel for panel in found.panels if not panel.is_aside],
@@ -85,7 +86,7 @@ def page_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpR
         is_live=run.state in JobRun.ACTIVE,
         seconds=seconds_of(run),
         before=_before(run),
-        log=asked,
+        log=log_of(run, request),
         result=_shortened(json.dumps(run.data, ensure_ascii=False, indent=2)) if run.data is not None else "",
         error=run.error[-MOST_SHOWN:],
         may_cancel=run.state in JobRun.ACTIVE and may_cancel(request),
@@ -177,8 +178,8 @@ def seconds_of(run: JobRun) -> float | None:
 # --- what is said -----------------------------------------------------------------------------------------------------
 
 
-def _note(run: JobRun, found: RunAccount) -> Note:
-    sentence, remedy = sentence_of(run)
+def _note(run: JobRun, found: RunAccount, user: User | AnonymousUser) -> Note:
+    sentence, remedy = sentence_of(run, user)
     _word, picture, tone = STATES.get(run.state, ("", "info", "mute"))
     # While it runs its progress says how far it is, and better: it is asked for again and again.
     if found.sentence and run.state in JobRun.TERMINAL:
@@ -191,11 +192,11 @@ def _note(run: JobRun, found: RunAccount) -> Note:
     return Note(tone=tone, picture=picture, title=sentence, lines=(remedy,) if remedy else ())
 
 
-def sentence_of(run: JobRun) -> tuple[str, str]:
+def sentence_of(run: JobRun, user: User | AnonymousUser) -> tuple[SafeString | str, str]:
     """Sentence and remedy. A run that waits is asked what for; a moment that did not run, how things stood then."""
     if run.state == JobRun.State.QUEUED:
         waits = waiting_for(run, now=timezone.now(), clock=None)
-        return waits.sentence, waits.remedy
+        return asked.sentence_of(waits, user), waits.remedy
     if did_not_run(run):
         with suppress(JobNotFound):
             found = account.explain(run.job_key, run.scheduled_time)
@@ -216,11 +217,7 @@ def _remedy(run: JobRun) -> str:
 
 def _facts(run: JobRun, request: HttpRequest) -> Iterator[tuple[str, SafeString | str]]:
     """For everybody; what is empty is left out."""
-    if run.requested_by:
-        values = {"cause": run.get_cause_display(), "who": run.requested_by}
-        yield _("Cause"), _("%(cause)s, by %(who)s") % values
-    else:
-        yield _("Cause"), run.get_cause_display()
+    yield _("Cause"), cause_of(run)
     yield _("Due"), when(run.scheduled_time)
     if run.started_at is not None:
         yield _("Started"), when(run.started_at)
@@ -230,14 +227,22 @@ def _facts(run: JobRun, request: HttpRequest) -> Iterator[tuple[str, SafeString 
         yield _("Took"), duration(run.execution_time)
     if run.owner is not None:
         yield _("Where"), _process(run, request)
-    yield _("Schedule"), _schedule(run, request)
+    if run.job is None or not run.job.one_time:
+        yield _("Schedule"), _schedule(run, request)
     if run.definition_version is not None:
         yield _("Definition"), _version(run, request)
     if run.code_version:
         yield _("Code"), run.code_version
     yield _("Attempts"), _attempts(run)
     if run.in_way is not None:
-        yield _("In the way"), _run_link(run.in_way)
+        yield _("In the way"), asked.run_link(run.in_way, request.user)
+
+
+def cause_of(run: JobRun) -> str:
+    """Why there is this run, and who asked for it."""
+    if not run.requested_by:
+        return run.get_cause_display()
+    return _("%(cause)s, by %(who)s") % {"cause": run.get_cause_display(), "who": run.requested_by}
 
 
 def _process(run: JobRun, request: HttpRequest) -> SafeString | str:
@@ -273,10 +278,6 @@ def _attempts(run: JobRun) -> str:
         "count": run.recoveries
     }
     return f"{text} · {after}"
-
-
-def _run_link(pk: int) -> SafeString:
-    return format_html('<a href="{}">#{}</a>', reverse("admin:scheduling_jobrun_change", args=[pk]), pk)
 
 
 def _accounting(run: JobRun) -> Iterator[tuple[str, object]]:

@@ -31,7 +31,7 @@ from scheduling.triggers.zones import zone
 
 from .ended import EndedFilter
 from .run_actions import again_view, cancel_view
-from .run_page import live_view, log_file_view, page_view
+from .run_page import cause_of, live_view, log_file_view, page_view
 
 MOST_SCHEDULES = 200
 """In the filter; more are found by search."""
@@ -205,7 +205,7 @@ class JobRunAdmin(BoundedAdmin[JobRun], ReadOnlyAdmin[JobRun]):
 
     @admin.display(description=gettext_lazy("run"), ordering="id")
     def named(self, run: JobRun) -> SafeString:
-        return two_lines(run.job_key, f"#{run.pk} · {run.get_cause_display()}")
+        return two_lines(run.job_key, f"#{run.pk} · {cause_of(run)}")
 
     @admin.display(description=gettext_lazy("state"))
     def b_state(self, run: JobRun) -> SafeString:

@@ -10,7 +10,6 @@ from .documents import JobValues, dump_job, dump_values, parse_job, values_of
 from .everything import pause_all, resume_all
 from .jobs import create_job, delete_job, pause_job, predefine, restore_rows, restore_version, resume_job, save_job
 from .runs import (
-    Again,
     can_run_again,
     cancel_one_off,
     cancel_run,
@@ -18,11 +17,11 @@ from .runs import (
     finish_one_off,
     run_again,
     run_now,
+    run_once,
 )
 from .versions import record_removal, record_version
 
 __all__ = [
-    "Again",
     "JobValues",
     "Offer",
     "Which",
@@ -50,6 +49,7 @@ __all__ = [
     "resume_job",
     "run_again",
     "run_now",
+    "run_once",
     "save_job",
     "values_of",
 ]

@@ -103,7 +103,7 @@ def delete_job(job_id: str, *, user: AbstractBaseUser | None = None) -> None:
         for run in queued:
             rows.ended(run)
         # Should their process die, another can go on without the schedule.
-        JobRun.objects.filter(job=job, state=JobRun.State.RUNNING).update(work=_work(job))
+        JobRun.objects.filter(job=job, state=JobRun.State.RUNNING).update(work=work_of(job))
         record_removal(DefinitionVersion.Kind.JOB, job_id, at=now, by=str(user or ""))
         remove_rows(job)
         rows.tell("Job deleted", "job_deleted", job_id=job_id, user=str(user or ""))
@@ -335,7 +335,8 @@ def _first_planned(job: ScheduledJob, trigger: DocumentTrigger, now: datetime) -
     return trigger.following(now) if planned == now and rows.on_record_until(job) == now else planned
 
 
-def _work(job: ScheduledJob) -> Mapping[str, object]:
+def work_of(job: ScheduledJob) -> Mapping[str, object]:
+    """What a run carries that may have to go on, or be done again, without its schedule."""
     return {
         "handler": job.handler,
         "job_data": job.job_data,

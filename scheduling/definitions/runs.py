@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.db import IntegrityError, transaction
@@ -12,12 +11,12 @@ from django.utils.translation import gettext as _
 from django_apscheduler.models import DjangoJob
 
 from scheduling import registry, triggers
-from scheduling.exceptions import InvalidJobData, RunConflict, RunNotFound
+from scheduling.exceptions import InvalidJobData, RunConflict, RunNotFound, WaitsAlready
 from scheduling.models import JobRun, ScheduledJob
 
 from . import rows
 from .documents import JobValues, dump_values, parse_job
-from .jobs import insert_rows, remove_rows
+from .jobs import insert_rows, remove_rows, work_of
 
 
 def run_now(job_id: str, *, by: str = "") -> JobRun:
@@ -25,7 +24,8 @@ def run_now(job_id: str, *, by: str = "") -> JobRun:
 
     Raises:
         JobNotFound
-        RunConflict: such a run waits already, or the job is a one-off.
+        WaitsAlready
+        RunConflict: the job is a one-off.
         UnknownHandler
     """
     now = timezone.now()
@@ -33,8 +33,7 @@ def run_now(job_id: str, *, by: str = "") -> JobRun:
         _stored, job = rows.lock(job_id)
         if job.one_time:
             raise RunConflict(f"“{job_id}” is a one-off: it runs once, at its time.")
-        message = _("Asked for by %(who)s.") % {"who": by} if by else ""
-        run = queued(job, now, cause=JobRun.Cause.MANUAL, moment=now, message=message, by=by)
+        run = queued(job, now, cause=JobRun.Cause.MANUAL, moment=now, message=_asked_by(by), by=by)
         try:
             with transaction.atomic():
                 run.save(force_insert=True)
@@ -42,19 +41,9 @@ def run_now(job_id: str, *, by: str = "") -> JobRun:
             waiting = JobRun.objects.filter(job=job, state=JobRun.State.QUEUED, cause=JobRun.Cause.MANUAL).first()
             if waiting is None:
                 raise
-            raise RunConflict(f"Run #{waiting.pk} of “{job_id}” waits already; one is enough.") from error
+            raise WaitsAlready(waiting.pk, job_id) from error
         rows.tell("Run asked for", "run_asked", job_id=job_id, run_id=run.pk, by=by)
     return run
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Again:
-    """What was asked for anew."""
-
-    job_id: str
-    """Of the schedule, or of the one-off that was made for it."""
-    run: JobRun | None
-    """None where a scheduler makes it in a moment."""
 
 
 def can_run_again(run: JobRun) -> bool:
@@ -62,7 +51,7 @@ def can_run_again(run: JobRun) -> bool:
     return run.state in JobRun.TERMINAL and (_is_recurring(run) or _own_work(run) is not None)
 
 
-def run_again(run_id: int, *, by: str = "") -> Again:
+def run_again(run_id: int, *, by: str = "") -> JobRun:
     """Ask for the work of a run that has ended once more: by its schedule as it is now, else by the work it carried.
 
     Raises:
@@ -76,14 +65,13 @@ def run_again(run_id: int, *, by: str = "") -> Again:
     if run.state not in JobRun.TERMINAL:
         raise RunConflict(f"Run #{run.pk} has not ended ({run.state}); cancel it, or wait for its end.")
     if _is_recurring(run):
-        return Again(job_id=run.job_key, run=run_now(run.job_key, by=by))
+        return run_now(run.job_key, by=by)
     work = _own_work(run)
     if work is None:
         raise RunConflict(f"The definition of run #{run.pk} is gone: nothing tells any more what it did.")
     handler, job_data = work
     job_id = f"again_{run.pk}_{timezone.now():%Y%m%d_%H%M%S}"
-    create_one_off(job_id=job_id, handler=handler, job_data=job_data, name=run.job_name, by=by)
-    return Again(job_id=job_id, run=None)
+    return run_once(job_id=job_id, handler=handler, job_data=job_data, name=run.job_name, by=by)
 
 
 def _is_recurring(run: JobRun) -> bool:
@@ -97,6 +85,27 @@ def _own_work(run: JobRun) -> tuple[str, Mapping[str, object]] | None:
     if not isinstance(handler, str) or not handler or not isinstance(job_data, Mapping):
         return None
     return handler, job_data
+
+
+def run_once(*, job_id: str, handler: str, job_data: Mapping[str, object], name: str = "", by: str = "") -> JobRun:
+    """Queue one run of a handler at once, with a one-off that goes with the run's end: what no schedule does.
+
+    The run is there from the beginning, so that it says who asked for it, and what it waits for.
+
+    Raises:
+        InvalidJob: with every problem.
+        JobExists
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        job = create_one_off(job_id=job_id, handler=handler, job_data=job_data, name=name, by=by)
+        DjangoJob.objects.filter(pk=job_id).update(next_run_time=None)
+        run = queued(job, now, cause=JobRun.Cause.MANUAL, moment=now, message=_asked_by(by), by=by)
+        # What it did is known after its one-off is gone.
+        run.work = work_of(job)
+        run.save(force_insert=True)
+        rows.tell("Run asked for", "run_asked", job_id=job_id, run_id=run.pk, by=by)
+    return run
 
 
 def create_one_off(
@@ -226,6 +235,10 @@ def _cancelled_by(by: str) -> str:
     return _("Cancelled by %(who)s.") % {"who": by} if by else _("Cancelled.")
 
 
+def _asked_by(by: str) -> str:
+    return _("Asked for by %(who)s.") % {"who": by} if by else ""
+
+
 def queued(job: ScheduledJob, now: datetime, *, cause: str, moment: datetime, message: str, by: str) -> JobRun:
     """A run (not yet written) that somebody asks for: whatever the cause, it is claimed and executed alike."""
     handler = registry.get(job.handler)
@@ -240,7 +253,7 @@ def queued(job: ScheduledJob, now: datetime, *, cause: str, moment: datetime, me
         scheduled_time=moment,
         available_at=now,
         state=JobRun.State.QUEUED,
-        definition_version=job.version,
+        definition_version=None if job.one_time else job.version,
         exclusive_key=handler.exclusive_key(job.job_data),
         queued_at=now,
         message=message,

@@ -1,7 +1,8 @@
 /* Refreshes [data-poll] elements while the page is seen, so often that nothing is older than two seconds (or
    data-poll-seconds). Elements with the same address share one request; an answer may hold a part for each ([data-part]
    names its id), else it is the content of all. Empty and 304: as it was. Logged out: no more questions.
-   `X-Poll: over`: what is shown has ended; the whole page is asked for once more, unless somebody is typing in it. */
+   `X-Poll: over`: what is shown has ended; the whole page is asked for once more, unless somebody is typing in it, or
+   what holds a draft says that it stays (data-poll-stays). */
 'use strict';
 {
   const groups = new Map();
@@ -51,7 +52,8 @@
         if (text) { mark = r.headers.get('ETag') || ''; fill(elements, text); }
         if (r.headers.get('X-Poll') === 'over') {
           stop();
-          if (!document.querySelector('main :is(input, textarea, select):focus')) location.reload();
+          const stays = elements.some((el) => 'pollStays' in el.dataset);
+          if (!stays && !document.querySelector('main :is(input, textarea, select):focus')) location.reload();
         }
       } else age(elements, Math.round((Date.now() - seen) / 1000));
     };

@@ -40,8 +40,10 @@ pytestmark = pytest.mark.django_db
 
 
 def fire(task: CrawlTask) -> JobRun:
-    """The tick's part: the one-off's run."""
-    return make_run(ScheduledJob.objects.get(job_id=task.task_id), exclusive_key="")
+    """The run of a crawl that was asked for now, for whoever claims it first."""
+    run = JobRun.objects.get(job_key=task.task_id)
+    JobRun.objects.filter(pk=run.pk).update(exclusive_key="")
+    return run
 
 
 def claim_all() -> list[claims.Claimed]:
@@ -64,8 +66,32 @@ class TestAsking:
         job = ScheduledJob.objects.get()
         assert (job.job_id, job.handler, job.one_time) == (task.task_id, "crawl", True)
         assert (job.job_data, job.misfire_grace_time) == ({"type": "spider", "target": "books"}, None)
-        assert DjangoJob.objects.get().id == task.task_id
-        assert scheduler_status(task) == "scheduled"
+        planned = DjangoJob.objects.get()
+        assert (planned.id, planned.next_run_time) == (task.task_id, None), "its run is there: nothing more is planned"
+        assert scheduler_status(task) == "pending"
+
+    def test_its_run_says_who_asked_for_it(self) -> None:
+        spider = make_spider()
+        Spider.objects.filter(pk=spider.pk).update(version=2)
+        task = request_crawl("spider", "books", by="ada")
+        run = JobRun.objects.get()
+        assert (task.run, task.spider_version) == (run, 2)
+        assert (run.cause, run.requested_by, run.job_key) == ("manual", "ada", task.task_id)
+        assert (run.exclusive_key, run.definition_version) == ("spider:books", None)
+        [claimed] = claim_all()
+        run.refresh_from_db()
+        assert run.definition_version is None, "a one-off has no versions"
+        finish(claimed)
+        run.refresh_from_db()
+        assert run.job is None
+        assert run.work is not None
+        assert run.work["job_data"] == {"type": "spider", "target": "books"}
+
+    def test_a_crawl_that_is_planned_for_later_has_no_run_yet(self) -> None:
+        make_spider()
+        task = request_crawl("spider", "books", run_at=timezone.now() + timedelta(hours=1), by="ada")
+        assert (task.run, scheduler_status(task)) == (None, "scheduled")
+        assert not JobRun.objects.exists()
 
     def test_a_crawl_may_be_asked_for_later(self) -> None:
         make_spider()
@@ -222,7 +248,7 @@ def begin_all(*names: str, **fields: object) -> tuple[CrawlTask, list[claims.Cla
     """A crawl of all spiders whose children are claimed."""
     for name in names:
         make_spider(name, **fields)
-    parent = request_crawl("all")
+    parent = request_crawl("all", by="ada")
     run = fire(parent)
     [claimed] = claim_all()
     fan_out(parent.pk, run.pk)
@@ -246,7 +272,7 @@ class TestFanOut:
         assert statuses(*children) == ["running", "running"]
         run = children[0].run
         assert run is not None
-        assert (run.cause, run.job, run.exclusive_key) == ("fanout", None, "spider:a")
+        assert (run.cause, run.job, run.exclusive_key, run.requested_by) == ("fanout", None, "spider:a", "ada")
         assert scheduler_status(parent) == "completed"
 
     def test_a_category_begins_its_own_spiders_only(self) -> None:

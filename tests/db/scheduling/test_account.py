@@ -592,6 +592,15 @@ def test_one_off_is_accounted_for_before_and_after(clock: Clock) -> None:
     assert (other.verdict, other.nearest_before) == (Verdict.NEVER_DUE, at(10))
 
 
+def test_one_off_that_was_asked_for_now_is_accounted_for(clock: Clock) -> None:
+    run = definitions.run_once(job_id="once", handler="idle", job_data={}, by="ada")
+    queued = why(run.scheduled_time, "once")
+    assert (queued.run, queued.verdict) == (run, Verdict.QUEUED_NO_SCHEDULER)
+    definitions.cancel_run(run.pk, by="ada")
+    assert not ScheduledJob.objects.exists()
+    assert why(run.scheduled_time, "once").verdict == Verdict.CANCELLED
+
+
 def test_unknown_job_is_refused(clock: Clock) -> None:
     for ask in (lambda: why(at(10), "nobody"), lambda: account.timeline("nobody")):
         with pytest.raises(JobNotFound):

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 
 from scheduling import definitions
-from scheduling.exceptions import JobExists, RunConflict, SchedulingError
+from scheduling.exceptions import JobExists, RunConflict, SchedulingError, WaitsAlready
 from scheduling.models import DefinitionVersion, JobRun, ScheduledJob
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -69,7 +69,7 @@ def test_everybodys_save_is_a_version_of_its_own() -> None:
 def test_one_of_many_queues_the_run() -> None:
     definitions.create_job(make_values())
     outcome = at_once(lambda _number: definitions.run_now("job"))
-    assert outcome == {"JobRun": 1, RunConflict.__name__: PEOPLE - 1}
+    assert outcome == {"JobRun": 1, WaitsAlready.__name__: PEOPLE - 1}
     assert JobRun.objects.count() == 1
 
 

@@ -15,8 +15,12 @@ from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from crawler import secrets
+from crawler.definitions import dump_spider
 from crawler.models import CrawlTask, Secret, Spider, TaskFailure
-from scheduling.models import DefinitionVersion, ScheduledJob
+from crawler.tasks import request_crawl
+from scheduling import claims
+from scheduling.models import DefinitionVersion, JobRun, Process, ScheduledJob
+from tests.db.scheduling.making import make_process
 
 from .answers import Answer, messages_of
 from .making import (
@@ -137,8 +141,44 @@ def test_crawl_now_asks_for_a_crawl(web: Client) -> None:
     answer = web.post(SPIDERS, {"action": "crawl_now", "_selected_action": [spider.pk]})
     task = CrawlTask.objects.get()
     assert (task.spider, task.status) == (spider, "pending")
-    assert task.task_id in messages_of(answer)[0]
+    run = JobRun.objects.get()
+    assert (run.cause, run.requested_by, task.run) == ("manual", "root", run)
+    [message] = messages_of(answer)
+    assert f'<a href="/admin/crawler/crawltask/{task.pk}/change/">{task.task_id}</a>' in message
+    assert f'<a href="/admin/scheduling/jobrun/{run.pk}/change/">#{run.pk}</a>' in message
+    assert "no scheduler is alive" in message, "what it waits for"
     assert ScheduledJob.objects.get().one_time
+
+
+def test_run_now_while_the_spider_is_crawled_says_what_it_waits_for(web: Client) -> None:
+    spider = make_spider()
+    page = f"{SPIDERS}{spider.pk}/change/"
+    make_process(beat_at=timezone.now())
+    for _time in range(2):
+        web.post(page, {"_run": "1", "text": yaml.safe_dump(dump_spider(spider))})
+    first, second = JobRun.objects.order_by("pk")
+    said = f'It waits for run <a href="/admin/scheduling/jobrun/{first.pk}/change/">#{first.pk}</a> (Crawl of books)'
+    head = web.get(page).content.decode()
+    assert said in head
+    state = web.get(f"{SPIDERS}{spider.pk}/state/")
+    assert (said in state.content.decode(), "X-Poll" in state.headers) == (True, False)
+    assert f'data-poll="{SPIDERS}{spider.pk}/state/" data-poll-stays' in head
+    [_claimed] = claims.claim(Process.objects.get(), timezone.now(), 10)
+    assert "which holds" in web.get(f"/admin/scheduling/jobrun/{second.pk}/change/").content.decode()
+    CrawlTask.objects.update(status="completed")
+    over = web.get(f"{SPIDERS}{spider.pk}/state/")
+    assert (over.headers["X-Poll"], "Completed" in over.content.decode()) == ("over", True)
+    assert "data-poll-stays" not in web.get(page).content.decode()
+
+
+def test_the_page_of_a_run_says_which_version_of_the_spider_ran(web: Client) -> None:
+    spider = make_spider()
+    make_spider(category="best")
+    task = request_crawl("spider", "books", by="ada")
+    page = web.get(f"/admin/scheduling/jobrun/{task.run_id}/change/").content.decode()
+    assert f'<a href="{SPIDERS}{spider.pk}/history/#v2">books, version 2</a>' in page
+    assert "run now, by ada" in page
+    assert "<dt>Definition</dt>" not in page, "a one-off has no versions"
 
 
 def test_a_spider_that_a_schedule_crawls_stays(web: Client) -> None:

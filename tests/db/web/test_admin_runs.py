@@ -295,15 +295,17 @@ def test_a_run_of_a_schedule_is_run_again_by_it(web: Client) -> None:
     again = JobRun.objects.exclude(pk=run.pk).get()
     assert answer.headers["Location"] == f"{RUNS}{again.pk}/change/"
     assert (again.job, again.cause, again.state, again.requested_by) == (job, "manual", "queued", "root")
-    assert "waits already" in messages_of(web.post(f"{RUNS}{run.pk}/again/"))[-1]
+    said = messages_of(web.post(f"{RUNS}{run.pk}/again/"))[-1]
+    assert f'<a href="{RUNS}{again.pk}/change/">#{again.pk}</a> of “{job.job_id}” waits already' in said
 
 
 def test_a_run_without_a_schedule_is_run_again_with_its_own_work(web: Client) -> None:
     work = {"handler": "maintenance", "job_data": {"action": "check"}, "max_retries": 0, "timeout": None}
     run = make_run(state="failed", work=work)
     web.post(f"{RUNS}{run.pk}/again/")
-    job = ScheduledJob.objects.get()
+    job, again = ScheduledJob.objects.get(), JobRun.objects.exclude(pk=run.pk).get()
     assert (job.handler, job.job_data, job.one_time) == ("maintenance", {"action": "check"}, True)
+    assert (again.job, again.cause, again.requested_by) == (job, "manual", "root")
 
 
 def test_what_nothing_is_known_of_cannot_be_run_again(web: Client) -> None:

@@ -173,6 +173,18 @@ def test_several_schedules_are_deleted_by_the_action(web: Client) -> None:
     assert not DjangoJob.objects.exists()
 
 
+def test_the_list_leaves_out_the_one_offs_of_run_now(web: Client) -> None:
+    make_job()
+    asked, planned = request_crawl("all"), request_crawl("all", run_at=timezone.now() + timedelta(days=1))
+    found = {
+        query: [job.job_id for job in web.get(f"{LIST}{query}").context["cl"].result_list]
+        for query in ("", "?one_time=1", "?one_time=all")
+    }
+    one_offs = sorted([asked.task_id, planned.task_id])
+    assert found == {"": [planned.task_id, "nightly"], "?one_time=1": one_offs, "?one_time=all": [*one_offs, "nightly"]}
+    assert f"one-off · {planned.task_id}" in web.get(LIST).content.decode()
+
+
 def test_a_one_off_is_not_edited_and_its_deletion_ends_its_task(web: Client) -> None:
     task = request_crawl("all")
     job = ScheduledJob.objects.get(job_id=task.task_id)

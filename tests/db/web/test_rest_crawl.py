@@ -10,7 +10,7 @@ from django_apscheduler.models import DjangoJob
 from rest_framework.test import APIClient
 
 from crawler.models import CrawlTask
-from scheduling.models import ScheduledJob
+from scheduling.models import JobRun, ScheduledJob
 
 from .making import make_spider
 from .problems import assert_problem
@@ -27,7 +27,9 @@ def test_all_is_accepted_with_and_without_the_slash(api: APIClient, path: str) -
     assert (task.task_type, task.status) == ("all", "pending")
     job = ScheduledJob.objects.get(job_id=task.task_id)
     assert (job.one_time, job.misfire_grace_time) == (True, None)
-    assert DjangoJob.objects.get(pk=task.task_id).next_run_time <= timezone.now()
+    run = JobRun.objects.get(job=job)
+    assert (run.state, run.cause, run.requested_by) == ("queued", "manual", "root")
+    assert run.available_at <= timezone.now()
 
 
 @pytest.mark.parametrize(
