@@ -238,7 +238,8 @@ class _Workshop:
         if not self.may_save:
             return redirect(self.request.path)
         draft, tab = draft_of(self.request, self.spider), self.request.POST.get("_view", "form")
-        if draft.is_whole and same(definitions.dump_spider(self.spider), draft.document, ordered=ORDERED):
+        is_stored = draft.is_whole and same(definitions.dump_spider(self.spider), draft.document, ordered=ORDERED)
+        if is_stored and self._waiting() is None:
             return redirect(f"{self.request.path}?tab={_known(tab)}")
         return self._show(draft, tab=tab, notice=_("Your draft is not saved: the crawl goes by what is stored."))
 

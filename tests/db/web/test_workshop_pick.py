@@ -18,6 +18,7 @@ from crawler.engine.documents.definition import parse
 from crawler.models import Spider
 from crawler.workshop import pinned, pointing, previewing, samples
 from crawler.workshop.draft import NEW, Draft
+from scheduling.models import JobRun
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 
@@ -217,6 +218,20 @@ def test_a_kind_without_fields_is_not_lost_silently(web: Client, site: SiteServe
     saved = {"_view": "pick", "text": picker.text, "url": picker.url, **picker.inputs, "_save": "1"}
     assert web.post(ADD, saved).status_code == 302
     assert Spider.objects.get().name == "lamps"
+
+
+def test_run_now_keeps_the_kind_that_waits_in_the_picker(web: Client, site: SiteServer) -> None:
+    document = new_draft(site)
+    spider = definitions.save_spider(document)
+    look(web, document, f"{site.url}/", fetch=True)
+    picker = Picker(web, site, document, path=f"{CANDIDATES}?spider={spider.pk}")
+    picker.press("type:page", pick_type="lamp")
+    posted = {"_view": "pick", "text": picker.text, "url": picker.url, **picker.inputs, "_run": "1"}
+    kept = web.post(f"/admin/crawler/spider/{spider.pk}/change/", posted)
+    assert kept.status_code == 200, "nothing is thrown away"
+    assert "Take “lamp” away" in plain(kept.content.decode())
+    assert "Your draft is not saved" in kept.content.decode()
+    assert JobRun.objects.count() == 1
 
 
 def test_all_of_a_kind_are_taken_as_a_list(picker: Picker) -> None:
