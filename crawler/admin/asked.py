@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from crawler.models import CrawlTask, Spider
-from scheduling.admin.asked import run_link, waits_of
+from scheduling.asked import run_link, waits_of
 
 HEAD = "admin/crawler/spider/state.html"
 

@@ -16,11 +16,11 @@ from django.utils.translation import ngettext
 from django_apscheduler.models import DjangoJob
 
 from scheduling import definitions
+from scheduling.asked import asked_for, refused
 from scheduling.definitions.jobs import MOST_NOTE
 from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, ScheduledJob, SchedulerState
 
-from .asked import asked_for, refused
 from .head import address, back, job_to_operate, show
 
 DAY = timedelta(days=1)

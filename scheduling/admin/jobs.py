@@ -22,12 +22,12 @@ from django_stubs_ext import StrOrPromise
 from crawlproject.templatetags.lamplighter import badge, rounds
 from crawlproject.web.admin import LampAdmin, two_lines, when
 from scheduling import definitions
+from scheduling.asked import asked_for, refused
 from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, ScheduledJob
 from scheduling.rounds import last_rounds
 
 from . import acting, rules
-from .asked import asked_for, refused
 from .backfills import backfill_view
 from .calendar import calendar_view
 from .forms import ScheduledJobForm

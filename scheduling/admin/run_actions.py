@@ -9,10 +9,10 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from scheduling import definitions
+from scheduling.asked import asked_for, refused
 from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun
 
-from .asked import asked_for, refused
 from .run_page import account_of, may_cancel, may_run_again, run_for, show
 
 Model = admin.ModelAdmin[JobRun]

@@ -23,7 +23,7 @@ from django.utils.translation import ngettext
 from crawlproject.templatetags.lamplighter import STATES
 from crawlproject.web.admin import when
 from crawlproject.web.requests import MOST_DIGITS
-from scheduling import account, definitions
+from scheduling import account, asked, definitions
 from scheduling.account import Teller, did_not_run
 from scheduling.account.waiting import waiting_for
 from scheduling.durations import duration
@@ -32,7 +32,6 @@ from scheduling.models import JobRun
 from scheduling.rounds import COUNT, LETTERS
 from scheduling.signals import RunAccount, run_shown
 
-from . import asked
 from .head import OPERATE, address
 from .run_log import file_of, log_of
 
