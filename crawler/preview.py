@@ -27,8 +27,10 @@ from .one_page import FetchedPage
 from .secrets import SecretError, resolve_headers, resolve_session
 
 
-def preview(document: Mapping[str, object] | SpiderDefinition, url: str) -> dict[str, object]:
-    """Fetch `url` once and tell what the spider makes of it; plain JSON.
+def preview(
+    document: Mapping[str, object] | SpiderDefinition, url: str, *, seconds: float | None = None
+) -> dict[str, object]:
+    """Fetch `url` once, within `seconds` where given, and tell what the spider makes of it; plain JSON.
 
     Keys: `url`, `final_url`, `redirects`, `status_code`, `content_type`, `bytes`, `seconds`, `reason` and `detail`
     (why nothing was read; empty where the page was), `items` (with `fields`: `name, type, value, matches, problems`;
@@ -40,7 +42,7 @@ def preview(document: Mapping[str, object] | SpiderDefinition, url: str) -> dict
             ``session``).
     """
     definition = document if isinstance(document, SpiderDefinition) else parse(document)
-    page = fetch(definition, url)
+    page = fetch(definition, url, seconds=seconds)
     explanation = Explanation("") if page.answer is None or page.why_unread else explain(definition, page.answer)
     return _describe_page(address(url), page) | _describe_content(explanation)
 

@@ -6,17 +6,23 @@ from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 from rest_framework import viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crawler import definitions
 from crawler.models import Spider
 from crawler.preview import preview
+from crawler.workshop.busy import WorkshopBusy
+from crawler.workshop.samples import FETCH_SECONDS, SAMPLES
 from crawlproject.web.problems import Conflict, FieldErrors
 from crawlproject.web.requests import body_object
 
 from .representing import as_problems, represent
 from .versions import VersionActions
+
+RETRY = 5
+"""Seconds after which somebody who was turned away may ask again."""
 
 
 class SpiderViewSet(VersionActions, viewsets.GenericViewSet[Spider]):
@@ -62,12 +68,15 @@ class SpiderViewSet(VersionActions, viewsets.GenericViewSet[Spider]):
 
     @action(detail=True, methods=["post"])
     def preview(self, request: Request, name: str) -> Response:
-        """What `url` would give; nothing is stored."""
+        """What `url` would give; nothing is stored. 429 where so many others are looked at already."""
         url = body_object(request, known={"url"}).get("url")
         if not isinstance(url, str):
             raise FieldErrors([("url", _("Give the address of one page."))])
-        with as_problems():
-            return Response(preview(definitions.dump_spider(self.get_object()), url))
+        try:
+            with as_problems(), SAMPLES.places.one():
+                return Response(preview(definitions.dump_spider(self.get_object()), url, seconds=FETCH_SECONDS))
+        except WorkshopBusy as error:
+            raise Throttled(wait=RETRY, detail=str(error)) from error
 
     def _named(self, name: str, document: dict[str, object]) -> dict[str, object]:
         if document.setdefault("name", name) != name:

@@ -24,6 +24,10 @@ _WITHOUT_BREAKS = str.maketrans("", "", "\t\n\r")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:")
+_PORT = re.compile(r"https?:[/\\]*(?:[^/\\?#]*@)?(?:\[[^\]/]*\]|[^:/\\?#\[\]@]+):([^/\\?#]+)", re.IGNORECASE)
+"""What stands behind the host of a URL."""
+_USERINFO = re.compile(r"(?<=//)[^/\\?#]*@")
+LAST_PORT = 65_535
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -128,6 +132,12 @@ def _refusal(url: str, base: str | None) -> UrlError:
     scheme = _SCHEME.match(url)
     if scheme and scheme[0].lower() not in ("http:", "https:"):
         return _scheme_refused(url, scheme[0][:-1])
+    port = _PORT.match(url)
+    if port and not (port[1].isascii() and port[1].isdigit() and int(port[1][:6]) <= LAST_PORT):
+        shown, wrong = quoted(_USERINFO.sub("", url)), quoted(port[1], 20)
+        return UrlError(
+            said("{url} has no valid port: {port}; write 1 to {most}", url=shown, port=wrong, most=LAST_PORT)
+        )
     if base is None:
         return UrlError(said("{url} is not a valid URL; write it as https://host/path", url=quoted(url)))
     message = said(

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from crawler import preview
 from crawler.causes import cause_of
-from crawler.engine.errors import ReadingEnded
+from crawler.engine.errors import ReadingEnded, Reason
 from crawler.engine.pages.extractor import Explanation
 from crawler.engine.records import Answer
 from crawler.engine.spider import SpiderDefinition
@@ -27,6 +27,7 @@ from crawler.engine.urls import hash_url
 from crawler.exceptions import CrawlerError
 from crawler.models import PinnedPage, Spider
 
+from .busy import READING, WorkshopBusy
 from .draft import Draft
 from .itemdiff import ItemChange, KeptItem, item_changes
 from .samples import Sample
@@ -187,7 +188,11 @@ def _storable(items: Sequence[KeptItem]) -> list[KeptItem]:
 def _read(
     definition: SpiderDefinition, answers: Iterable[Answer], *, seconds: float = SECONDS
 ) -> list[Explanation | ReadingEnded]:
-    return preview.explain_all(definition, answers, seconds=seconds)
+    try:
+        with READING.one():
+            return preview.explain_all(definition, answers, seconds=seconds)
+    except WorkshopBusy as error:
+        return [ReadingEnded(str(error), reason=Reason.READING_TIMEOUT) for _answer in answers]
 
 
 def _answer(page: PinnedPage) -> Answer:

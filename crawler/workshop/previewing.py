@@ -15,8 +15,6 @@ from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from crawler import preview
-from crawler.causes import cause_of
-from crawler.causes.cause import Cause
 from crawler.engine.errors import DefinitionError, DefinitionProblem
 from crawler.engine.pages.extractor import Explanation
 from crawler.engine.spider import SpiderDefinition
@@ -24,10 +22,12 @@ from crawler.engine.urls import hash_url
 from crawler.models import Item, Page, Spider
 from scheduling.durations import duration
 
+from .busy import READING, WorkshopBusy
 from .draft import Draft
 from .itemviews import TypeView, type_views
 from .linkverdicts import LinksView, first_hashes, links_view
-from .samples import SAMPLES, Sample, WorkshopBusy, manner_of
+from .refusals import Notice, notice_of, refusal_of
+from .samples import SAMPLES, Sample, manner_of
 from .wording import told
 
 SECONDS = 5.0
@@ -37,16 +37,6 @@ MAX_STARTS = 100
 """Start pages among which the one to begin with is looked for."""
 MAX_REMEMBERED = 200
 """Definitions that were right, of as many people and spiders."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """Why a page gives nothing, or less than one would think."""
-
-    detail: str
-    """In the engine's words; may be empty."""
-    cause: Cause | None = None
-    """What it means and what to do; None where the words are all there is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +174,11 @@ class _Reading:
         sample = self.sample
         explanation: Explanation | None = None
         if sample.answer is not None and not sample.reason:
-            explanation = preview.explain(self.definition, sample.answer, seconds=SECONDS)
+            try:
+                with READING.one():
+                    explanation = preview.explain(self.definition, sample.answer, seconds=SECONDS)
+            except WorkshopBusy as error:
+                return Preview(url=self.url, problems=self.problems, busy=str(error), sample=sample)
         return Preview(
             url=self.url,
             problems=self.problems,
@@ -200,11 +194,10 @@ class _Reading:
 
     def _notice(self, explanation: Explanation | None) -> Notice | None:
         if explanation is None:
-            return Notice(detail=self.sample.page.detail, cause=cause_of(self.sample.reason))
+            return refusal_of(self.sample, self.definition)
         if not explanation.notice:
             return None
-        cause = cause_of(explanation.reason) if explanation.reason else None
-        return Notice(detail=explanation.notice, cause=cause)
+        return notice_of(explanation.reason, explanation.notice)
 
     def _links(self, explanation: Explanation) -> LinksView:
         known: Collection[int] = ()

@@ -26,8 +26,9 @@ from crawler.engine.manners.robots import RobotsRules
 from crawler.engine.records import Answer
 from crawler.engine.spider import SpiderDefinition
 from crawler.engine.urls import origin_of
-from crawler.exceptions import CrawlerError
 from crawler.one_page import FetchedPage
+
+from .busy import FETCHES, Places
 
 MAX_BYTES = 64_000_000
 """That all samples hold together; the least recently used go first."""
@@ -37,8 +38,6 @@ KEPT_SECONDS = 900.0
 """After its last use."""
 FETCH_SECONDS = 30.0
 """Of one fetch, robots.txt and redirects included: a thread of the site waits for it."""
-PLACES = 4
-"""Fetches at once, all users together: the site has other things to do with its threads."""
 _OVERHEAD = 4_096
 """Bytes that a sample counts beside its body."""
 _SHOWN = (
@@ -48,10 +47,6 @@ _SHOWN = (
 """Headers of an answer that are shown. Cookies are not: they may be somebody's session."""
 MAX_HEADER = 300
 """Characters of one that are shown."""
-
-
-class WorkshopBusy(CrawlerError):
-    """All places for fetches are taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,13 +133,14 @@ class Samples:
         most_bytes: int = MAX_BYTES,
         kept_seconds: float = KEPT_SECONDS,
         fetch_seconds: float = FETCH_SECONDS,
-        places: int = PLACES,
+        places: int = FETCHES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._most_bytes = most_bytes
         self._kept_seconds = kept_seconds
         self._fetch_seconds = fetch_seconds
-        self._places = threading.BoundedSemaphore(places)
+        self.places = Places(places)
+        """For whatever asks a site for a page while somebody waits."""
         self._clock = clock
         self._lock = threading.Lock()
         self._samples: OrderedDict[str, tuple[float, Sample]] = OrderedDict()
@@ -159,12 +155,8 @@ class Samples:
             WorkshopBusy: too many others are being fetched.
         """
         asked = preview.address(url)
-        if not self._places.acquire(blocking=False):
-            raise WorkshopBusy(_("Other pages are being fetched just now; try again in a moment."))
-        try:
+        with self.places.one():
             page = preview.fetch(_bounded(definition), asked, seconds=self._fetch_seconds)
-        finally:
-            self._places.release()
         sample = Sample(
             key=secrets.token_urlsafe(16),
             user_id=user_id,

@@ -175,6 +175,7 @@ TEMPLATES = (
     gettext_noop("{url} holds control characters; percent-encode them"),
     gettext_noop("{url} carried a user name or password; put them into session.auth"),
     gettext_noop("{url} is {length} characters long; at most {most} are fetched"),
+    gettext_noop("{url} has no valid port: {port}; write 1 to {most}"),
     gettext_noop("{url} is not a valid URL; write it as https://host/path"),
     gettext_noop("{url} against {base} is not a valid URL; write it as https://host/path"),
     gettext_noop("{url}: scheme {scheme} is not fetched, only http and https are"),

@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 
 from crawler import secrets
 from crawler.models import Spider
+from crawler.workshop.samples import Samples
 from scheduling.models import DefinitionVersion
 
 from .making import make_job, make_spider, spider_document
@@ -128,6 +129,16 @@ def test_a_preview_of_a_page_on_loopback_says_why_it_was_not_fetched(api: APICli
     assert answer.status_code == 200
     assert answer.json()["reason"]
     assert answer.json()["items"] == []
+
+
+def test_so_many_previews_at_once_and_no_more(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Samples(places=1)
+    monkeypatch.setattr("crawler.api.spiders.SAMPLES", kept)
+    make_spider()
+    with kept.places.one():
+        answer = api.post(f"{PATH}/books/preview", {"url": "https://shop.example/"})
+    assert_problem(answer, 429, says="try again in a moment")
+    assert answer["Retry-After"] == "5"
 
 
 def test_a_secret_is_named_and_never_shown(api: APIClient) -> None:

@@ -20,6 +20,7 @@ from crawler.engine.urls import hash_url
 from crawler.models import Page, Spider
 from crawler.secrets import set_secret
 from crawler.workshop import previewing, samples
+from crawler.workshop.busy import Places
 from crawler.workshop.previewing import default_address
 from tests.db.crawler_definitions.documents import LIST, PRODUCT, site_spider
 from tests.servers.misbehaving import MisbehavingServer
@@ -211,8 +212,20 @@ def test_a_site_that_misbehaves_is_told_as_a_crawl_would(
 
 def test_an_address_inside_is_refused(web: Client, site: SiteServer, settings: Settings) -> None:
     settings.CRAWLER_ALLOWED_NETWORKS = []
-    assert "CRAWLER_ALLOWED_NETWORKS" in look(web, site_spider(site.url), f"{site.url}/book/1", fetch=True)
+    shown = look(web, site_spider(site.url), f"{site.url}/book/1", fetch=True)
+    assert "put its network, such as 127.0.0.1/32, into CRAWLER_ALLOWED_NETWORKS" in shown
     assert site.connections == 0
+
+
+def test_an_address_outside_of_the_spiders_domains_is_told_as_that(web: Client, site: SiteServer) -> None:
+    shown = look(web, site_spider(site.url), "https://else.example/book/1", fetch=True)
+    assert "allowed_domains (127.0.0.1) do not cover “else.example”" in shown
+    assert "Links to other sites" not in shown
+
+
+def test_a_port_that_there_is_not_is_named(web: Client, site: SiteServer) -> None:
+    shown = look(web, site_spider(site.url), "http://a.example:99999/", fetch=True)
+    assert "has no valid port: “99999”; write 1 to 65535" in shown
 
 
 @pytest.mark.parametrize("url", ["nope", "ftp://a.example/", "javascript:alert(1)", "http://", HOSTILE])
@@ -223,7 +236,7 @@ def test_what_is_no_address_is_told(web: Client, site: SiteServer, url: str) -> 
 def test_a_secret_that_is_missing_is_named_and_one_that_is_there_is_not_shown(web: Client, site: SiteServer) -> None:
     document = site_spider(site.url, manners={"headers": {"X-Token": {"secret": "token"}}})
     url = f"{site.url}/book/1"
-    assert 'no secret is stored under "token"' in look(web, document, url, fetch=True)
+    assert "no secret is stored under “token”" in look(web, document, url, fetch=True)
     set_secret("token", "abc123")
     assert "abc123" not in look(web, document, url, fetch=True)
     assert site.log[-1].headers["x-token"] == "abc123"
@@ -246,10 +259,23 @@ def test_when_too_many_pages_are_being_fetched_one_is_told_to_wait(
     kept = samples.Samples(places=1)
     monkeypatch.setattr(previewing, "SAMPLES", kept)
     look(web, site_spider(site.url), url, fetch=True)
-    kept._places.acquire()
-    shown = look(web, site_spider(site.url), url, fetch=True)
+    with kept.places.one():
+        shown = look(web, site_spider(site.url), url, fetch=True)
     assert "try again in a moment" in shown
     assert "price 26.10" in shown
+
+
+def test_when_too_many_pages_are_being_read_one_is_told_to_wait(
+    web: Client, site: SiteServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, places = f"{site.url}/book/1", Places(1)
+    monkeypatch.setattr(previewing, "READING", places)
+    look(web, site_spider(site.url), url, fetch=True)
+    with places.one():
+        shown = look(web, site_spider(site.url), url)
+    assert "try again in a moment" in shown
+    assert "price 26.10" not in shown
+    assert "price 26.10" in look(web, site_spider(site.url), url)
 
 
 def test_nothing_is_stored(web: Client, site: SiteServer) -> None:

@@ -13,7 +13,8 @@ from pytest_django import Settings
 from crawler.engine.documents.definition import parse
 from crawler.engine.errors import DefinitionError
 from crawler.engine.spider import SpiderDefinition
-from crawler.workshop.samples import RobotsVerdict, Samples, WorkshopBusy, manner_of
+from crawler.workshop.busy import WorkshopBusy
+from crawler.workshop.samples import RobotsVerdict, Samples, manner_of
 from tests.servers.misbehaving import MisbehavingServer
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TypedDict, cast
 from urllib.parse import urlsplit
 
@@ -127,6 +128,21 @@ def test_url_is_refused_with_its_reason(url: str, reason: Reason) -> None:
         normalise(url)
 
     assert caught.value.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("http://a.example:99999/", "99999"),
+        ("https://[::1]:65536", "65536"),
+        ("http://me:secret@a.example:8o/x", "8o"),
+        ("HTTP://a.example:123456789012345678901234567890?x", "12345678901234567..."),
+    ],
+)
+def test_a_port_that_there_is_not_is_named(url: str, port: str) -> None:
+    with pytest.raises(UrlError, match=re.escape(f'has no valid port: "{port}"; write 1 to 65535')) as caught:
+        normalise(url)
+    assert "secret" not in str(caught.value)
 
 
 def test_refusal_never_shows_a_password() -> None:

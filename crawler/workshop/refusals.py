@@ -1,0 +1,84 @@
+"""Why the one page that somebody wants to try was not read: of this address, where causes speak of a crawl's pages."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django_stubs_ext import StrOrPromise
+
+from crawler.causes import cause_of
+from crawler.engine.errors import Reason
+from crawler.engine.scope import is_address
+from crawler.engine.spider import SpiderDefinition
+from crawler.engine.urls import host_of
+
+from .samples import Sample
+
+NAMED = 5
+"""Domains that a sentence names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Why a page gives nothing, or less than one would think: what happened, what it means, what to do."""
+
+    detail: str
+    """In the engine's words; may be empty."""
+    title: StrOrPromise = ""
+    """Empty, as the two below, where the words are all there is."""
+    what: StrOrPromise = ""
+    remedy: StrOrPromise = ""
+
+
+def notice_of(reason: str, detail: str) -> Notice:
+    """What a cause says of the pages that it explains."""
+    if not reason:
+        return Notice(detail=detail)
+    cause = cause_of(reason)
+    return Notice(detail=detail, title=cause.title, what=cause.what, remedy=cause.remedy)
+
+
+def refusal_of(sample: Sample, definition: SpiderDefinition) -> Notice:
+    """Why nothing was read of a page."""
+    if sample.reason == Reason.OUT_OF_SCOPE:
+        return _outside(sample, definition)
+    if sample.reason == Reason.ADDRESS_REFUSED:
+        return _inside(sample)
+    return notice_of(sample.reason, sample.page.detail)
+
+
+def _outside(sample: Sample, definition: SpiderDefinition) -> Notice:
+    host = host_of(sample.page.url)
+    domains = sorted(definition.allowed_domains)
+    named = ", ".join(domains[:NAMED]) + (", …" if len(domains) > NAMED else "")
+    values = {"host": host, "domains": named or "–"}
+    if sample.page.redirects:
+        what = _("The page leads to “%(host)s”, which the spider's allowed_domains (%(domains)s) do not cover.")
+    else:
+        what = _("The spider's allowed_domains (%(domains)s) do not cover “%(host)s”: the page was not asked for.")
+    return Notice(
+        detail=sample.page.detail,
+        title=_("Outside of the spider's domains"),
+        what=what % values,
+        remedy=_("Add “%(host)s” to allowed_domains, or try a page of one of the domains that are there.") % values,
+    )
+
+
+def _inside(sample: Sample) -> Notice:
+    host = host_of(sample.page.url)
+    network = str(ipaddress.ip_network(host)) if is_address(host) else "192.168.0.0/16"
+    return Notice(
+        detail=sample.page.detail,
+        title=_("Not an address of the public internet"),
+        what=_(
+            "“%(host)s” is, or leads to, an address of a private network or of this machine: nothing was sent to it."
+        )
+        % {"host": host},
+        remedy=_(
+            "If it may be crawled, put its network, such as %(network)s, into CRAWLER_ALLOWED_NETWORKS and restart; "
+            "else correct the address."
+        )
+        % {"network": network},
+    )
