@@ -17,9 +17,11 @@ from crawler.causes import cause_of
 from crawler.engine.errors import UrlError
 from crawler.engine.urls import hash_url, normalise
 from crawler.models import Page, Spider
-from crawlproject.templatetags.lamplighter import badge
+from crawlproject.templatetags.lamplighter import badge, is_address
 from crawlproject.web.admin import NOTHING, ReadOnlyAdmin, labelled, two_lines, when
 from crawlproject.web.bounded import LOOKED_AT, BoundedAdmin, BoundedChangeList
+
+from .itemlist import link
 
 SPIDER = "spider__id__exact"
 """Name of the filter in addresses."""
@@ -48,8 +50,8 @@ class PageAdmin(BoundedAdmin[Page], ReadOnlyAdmin[Page]):
     ordering = ("-id",)
     list_select_related = ("spider",)
     fields = (
-        "url", "spider", "task", "state", "reason", "status_code", "depth", "hops", "attempts", "redirected_to", "etag",
-        "last_modified", "extracted_version", "checked_at", "changed_at",
+        "whole_url", "spider", "task", "state", "reason", "status_code", "depth", "hops", "attempts", "whole_target",
+        "whole_etag", "last_modified", "extracted_version", "checked_at", "changed_at",
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Page]:
@@ -76,7 +78,20 @@ class PageAdmin(BoundedAdmin[Page], ReadOnlyAdmin[Page]):
 
     @admin.display(description=gettext_lazy("page"), ordering="id")
     def named(self, page: Page) -> SafeString:
-        return two_lines(format_html('<span class="w">{}</span>', page.url), page.spider.name)
+        return two_lines(breakable(page.url), page.spider.name)
+
+    # What a site may make longer than any window is wide.
+    @admin.display(description=Page._meta.get_field("url").verbose_name)
+    def whole_url(self, page: Page) -> SafeString:
+        return link(page.url) if is_address(page.url) else breakable(page.url)
+
+    @admin.display(description=Page._meta.get_field("redirected_to").verbose_name)
+    def whole_target(self, page: Page) -> SafeString:
+        return link(page.redirected_to) if is_address(page.redirected_to) else breakable(page.redirected_to)
+
+    @admin.display(description=Page._meta.get_field("etag").verbose_name)
+    def whole_etag(self, page: Page) -> SafeString:
+        return breakable(page.etag)
 
     @admin.display(description=gettext_lazy("state"))
     def b_state(self, page: Page) -> SafeString:
@@ -98,3 +113,8 @@ class PageAdmin(BoundedAdmin[Page], ReadOnlyAdmin[Page]):
     @admin.display(description=gettext_lazy("checked"), ordering="checked_at")
     def checked(self, page: Page) -> SafeString | str:
         return when(page.checked_at)
+
+
+def breakable(text: str) -> SafeString:
+    """A text that may be broken anywhere."""
+    return format_html('<span class="w">{}</span>', text) if text else NOTHING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.text import Truncator
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
@@ -69,4 +70,4 @@ class Page(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.url
+        return Truncator(self.url).chars(200)  # headings and titles are made of it

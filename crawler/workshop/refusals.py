@@ -5,11 +5,13 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 from django_stubs_ext import StrOrPromise
 
 from crawler.causes import cause_of
 from crawler.engine.errors import Reason
+from crawler.engine.fetching.guard import why_refused
 from crawler.engine.scope import is_address
 from crawler.engine.spider import SpiderDefinition
 from crawler.engine.urls import host_of
@@ -43,7 +45,7 @@ def notice_of(reason: str, detail: str) -> Notice:
 def refusal_of(sample: Sample, definition: SpiderDefinition) -> Notice:
     """Why nothing was read of a page."""
     if sample.reason == Reason.OUT_OF_SCOPE:
-        return _outside(sample, definition)
+        return _inside(sample) if _is_private(host_of(sample.page.url)) else _outside(sample, definition)
     if sample.reason == Reason.ADDRESS_REFUSED:
         return _inside(sample)
     return notice_of(sample.reason, sample.page.detail)
@@ -59,18 +61,25 @@ def _outside(sample: Sample, definition: SpiderDefinition) -> Notice:
     else:
         what = _("The spider's allowed_domains (%(domains)s) do not cover “%(host)s”: the page was not asked for.")
     return Notice(
-        detail=sample.page.detail,
+        detail="",
         title=_("Outside of the spider's domains"),
         what=what % values,
         remedy=_("Add “%(host)s” to allowed_domains, or try a page of one of the domains that are there.") % values,
     )
 
 
+def _is_private(host: str) -> bool:
+    """Whether a host is by its very name one that this installation does not connect to. (Names are not resolved.)"""
+    address = "127.0.0.1" if host == "localhost" or host.endswith(".localhost") else host
+    return is_address(address) and bool(why_refused(address, tuple(settings.CRAWLER_ALLOWED_NETWORKS)))
+
+
 def _inside(sample: Sample) -> Notice:
+    """Whatever the spider's domains are, an installation has to allow such an address first."""
     host = host_of(sample.page.url)
     network = str(ipaddress.ip_network(host)) if is_address(host) else "192.168.0.0/16"
     return Notice(
-        detail=sample.page.detail,
+        detail=sample.page.detail if sample.reason == Reason.ADDRESS_REFUSED else "",
         title=_("Not an address of the public internet"),
         what=_(
             "“%(host)s” is, or leads to, an address of a private network or of this machine: nothing was sent to it."

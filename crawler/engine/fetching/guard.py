@@ -152,7 +152,7 @@ class Guard:
             self._own_resolver.close()
 
     def _refusal(self, address: str) -> str:
-        return _judge(address, self._allowed)
+        return why_refused(address, self._allowed)
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
         now = asyncio.get_running_loop().time()
@@ -207,7 +207,7 @@ class Guard:
 
 
 @lru_cache(maxsize=16_384)
-def _judge(text: str, allowed: tuple[Network, ...]) -> str:
+def why_refused(text: str, allowed: tuple[Network, ...]) -> str:
     """Why `text` may not be connected to, or an empty string."""
     try:
         address = ip_address(text)

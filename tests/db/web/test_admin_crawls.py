@@ -239,6 +239,14 @@ def test_a_page_is_found_by_its_whole_address(web: Client) -> None:
     assert web.get("/admin/crawler/page/", {"q": "no address"}).context["cl"].result_count == 0
 
 
+def test_a_long_address_of_a_page_may_be_broken_anywhere(web: Client) -> None:
+    url = f"https://shop.example/{'a' * 8_000}"
+    page = make_page(make_spider(), url=url, redirected_to=url, etag="e" * 500)
+    shown = web.get(f"/admin/crawler/page/{page.pk}/change/").content.decode()
+    assert shown.count(f'<a class="w" rel="noreferrer noopener" href="{url}">{url}</a>') == 2
+    assert f'<span class="w">{page.etag}</span>' in shown
+
+
 # --- secrets ----------------------------------------------------------------------------------------------------------
 def test_a_secret_is_written_and_never_shown(web: Client) -> None:
     value = "s3cr3t-value"

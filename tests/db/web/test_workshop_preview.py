@@ -223,6 +223,16 @@ def test_an_address_outside_of_the_spiders_domains_is_told_as_that(web: Client, 
     assert "Links to other sites" not in shown
 
 
+@pytest.mark.parametrize("host", ["192.168.7.1", "[::1]", "localhost"])
+def test_a_private_address_is_told_as_that_whatever_the_domains(
+    web: Client, site: SiteServer, settings: Settings, host: str
+) -> None:
+    settings.CRAWLER_ALLOWED_NETWORKS = []
+    shown = look(web, site_spider("https://shop.example"), f"http://{host}/", fetch=True)
+    assert "Not an address of the public internet" in shown
+    assert "CRAWLER_ALLOWED_NETWORKS" in shown
+
+
 def test_a_port_that_there_is_not_is_named(web: Client, site: SiteServer) -> None:
     shown = look(web, site_spider(site.url), "http://a.example:99999/", fetch=True)
     assert "has no valid port: “99999”; write 1 to 65535" in shown
