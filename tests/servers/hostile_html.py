@@ -35,5 +35,6 @@ PAGES: dict[str, Callable[[], bytes]] = {
     "elements blown up": lambda: BLOWN_UP,
     "elements blown up to millions": lambda: b"<p>" + b"".join(b"<b a=%d>" % n for n in range(500)) + b"<p>x" * N,
     "attributes of one body": lambda: b"".join(b"<body a%d=1>" % number for number in range(30_000)),
+    "styles that never end": lambda: b"<style>" + b"@font-face{" * (3 * N) + b"</style><p>x",
     "wide table": lambda: b"<table><tr>" + b"<td>a" * 5_000 + b"<tr><td>b" * 5_000,
 }
