@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeAlias
 
 from django.utils.translation import gettext as _
@@ -105,5 +106,7 @@ def _read(text: str, control: str, say: Say) -> Json:
         return None
 
 
-def mapping_in(text: str) -> Mapping[str, Json]:
-    return read_mapping({MORE: text}, "", lambda _control, _message: None) if text else {}
+@lru_cache(maxsize=4)  # a box each of the spider, an item, a field; all their problems ask, one after the other
+def keys_in(text: str) -> frozenset[str]:
+    """Those of a box of YAML."""
+    return frozenset(read_mapping({MORE: text}, "", lambda _control, _message: None))

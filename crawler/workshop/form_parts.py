@@ -27,8 +27,8 @@ from .form_inputs import (
     Say,
     fits_line,
     fits_text,
+    keys_in,
     lines_of,
-    mapping_in,
     mapping_of,
     read_mapping,
     shown_secret,
@@ -91,7 +91,7 @@ class Shape:
     def locate(self, inputs: Inputs, parts: Parts, at: str) -> str:
         if not parts:
             return f"{at}-{self.anchor}"
-        if parts[0] in mapping_in(text_of(inputs, MORE)):
+        if parts[0] in keys_in(text_of(inputs, MORE)):
             return f"{at}-{MORE}"
         part = next((part for part in self.parts if parts[0] in part.keys), None)
         return f"{at}-{MORE}" if part is None else part.locate(inputs, parts, at)

@@ -15,6 +15,9 @@ Place: TypeAlias = "str | Sequence[str | int]"
 
 _INDEX = re.compile(r"\[(\d+)\]")
 _KEY = re.compile(r"[^.\[]+")
+_END = re.compile(r"[.\[]")
+_LONGEST = 1_000
+"""Characters of a key that holds dots or brackets, and is told apart from what follows it."""
 
 
 class NoSuchPlace(LookupError):
@@ -90,8 +93,11 @@ def without(document: dict[str, Json], place: Place) -> dict[str, Json]:
 
 def _key_in(here: Json, rest: str) -> str:
     """The longest key of a mapping that `rest` begins with; empty where there is none."""
-    keys = here if isinstance(here, dict) else {}
-    return max((key for key in keys if rest == key or rest.startswith((f"{key}.", f"{key}["))), key=len, default="")
+    if not isinstance(here, dict):
+        return ""
+    # From what may end a key, not from the keys: a mapping of thousands is asked for each of its problems.
+    ends = [*(found.start() for found in _END.finditer(rest, 0, _LONGEST)), len(rest)]
+    return next((rest[:end] for end in reversed(ends) if rest[:end] in here), "")
 
 
 def _key_of(rest: str) -> str:

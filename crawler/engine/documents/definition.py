@@ -26,7 +26,7 @@ from crawler.engine.spider import (
 )
 from crawler.engine.urls import host_of, normalise
 
-from .document import Problems, Section, as_section, checked_text, shown
+from .document import MAX_PROBLEMS, Problems, Section, as_section, checked_text, shown
 from .item_rules import read_items
 from .read_follow import read_follow
 from .read_session import check_session, read_reference, read_session
@@ -81,7 +81,7 @@ _LIMITS_KEYS = tuple(field.name for field in fields(Limits))
 
 
 def parse(document: Mapping[str, object]) -> SpiderDefinition:
-    """The spider that `document` describes. Raises `DefinitionError` with every problem found."""
+    """The spider that `document` describes. Raises `DefinitionError` with the problems found, `MAX_PROBLEMS` at most."""
     return parse_with_warnings(document)[0]
 
 
@@ -90,8 +90,8 @@ def parse_with_warnings(document: Mapping[str, object]) -> tuple[SpiderDefinitio
     problems = Problems()
     definition = _read_spider(as_section(document, "", problems))
     if problems.errors:
-        raise DefinitionError(problems.errors)
-    return definition, problems.warnings
+        raise DefinitionError(problems.errors[:MAX_PROBLEMS])
+    return definition, problems.warnings[:MAX_PROBLEMS]
 
 
 def dump(definition: SpiderDefinition) -> dict[str, object]:

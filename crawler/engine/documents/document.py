@@ -11,6 +11,8 @@ from typing import TypeVar
 from crawler.engine.errors import DefinitionProblem, quoted
 from crawler.engine.messages import Message, printable, said
 
+MAX_PROBLEMS = 200
+"""That are told of one document. Nobody reads more, and who shows them looks for the place of each."""
 _SHOWN = 60
 _T = TypeVar("_T")
 
@@ -48,6 +50,8 @@ class Section:
         for key in self.document:
             if key in known:
                 continue
+            if len(self.problems.errors) >= MAX_PROBLEMS:
+                return
             near = get_close_matches(str(key), known, n=1, cutoff=0.6)
             if near:
                 self.error(str(key), said('unknown key "{key}"; did you mean "{near}"?', key=key, near=near[0]))

@@ -11,10 +11,11 @@ import pytest
 from django.http import QueryDict
 from hypothesis import HealthCheck, Phase, given, settings
 
-from crawler.definitions.reading import read
+from crawler.definitions.reading import Reading, read
 from crawler.engine.documents.definition import NOT_IN_DOCUMENT
 from crawler.engine.records import Json
 from crawler.engine.spider import SpiderDefinition
+from crawler.workshop import form_inputs
 from crawler.workshop.draft import Draft
 from crawler.workshop.form import Form, Input, RowList, Shown
 from crawler.workshop.form_shape import FIELD, FOLLOW, ITEM, LIMITS, MANNERS, SESSION, SPIDER
@@ -264,3 +265,18 @@ def test_a_part_of_the_form_that_was_not_sent_switches_nothing_off() -> None:
     post = QueryDict(mutable=True)
     post.update({"_view": "form", "w-name": "a", "w-start_urls": "https://a.example/"})
     assert Draft.of_post(post).document == {"name": "a", "start_urls": ["https://a.example/"]}
+
+
+def test_a_box_of_yaml_is_read_once_for_all_the_problems_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts: list[str] = []
+
+    def reading(text: str) -> Reading:
+        texts.append(text)
+        return read(text)
+
+    form = Form.of_document({"name": "a", **{f"k{number}.x": 1 for number in range(50)}})
+    draft = Draft.of_form(form)
+    monkeypatch.setattr(form_inputs, "read", reading)
+    assert {form.control_of(problem, draft.document) for problem in draft.problems} == {"w-start_urls", "w-more"}
+    assert len(draft.problems) > 50
+    assert len(texts) == 1

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.engine.documents.definition import FieldType, SecretRef, dump, parse, parse_with_warnings
+from crawler.engine.documents.document import MAX_PROBLEMS
 from crawler.engine.errors import DefinitionError
 from crawler.engine.fetching.wire import FRAMING as HEADERS_OF_THE_TRANSPORT
 
@@ -53,6 +54,12 @@ def test_start_urls_are_normalised_and_stand_once() -> None:
 def test_domains_are_read_as_hosts_of_urls_are() -> None:
     spider = parse(make_document(allowed_domains=["Shop.Example", "bücher.example", "::1", "127.0.0.1"]))
     assert spider.allowed_domains == ("shop.example", "xn--bcher-kva.example", "::1", "127.0.0.1")
+
+
+def test_of_thousands_of_problems_the_first_are_told() -> None:
+    found = problems_of(make_document(**{f"k{number}": 1 for number in range(3_000)}))
+    assert len(found) == MAX_PROBLEMS
+    assert found[0].startswith("k0: unknown key")
 
 
 def test_every_problem_is_told_at_once_with_its_place() -> None:
