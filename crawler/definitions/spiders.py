@@ -63,7 +63,7 @@ def save_spider(
     pages, items and versions stay with the name.
 
     Raises:
-        DefinitionError: with every problem.
+        DefinitionError: with its problems.
     """
     definition = parse(document)
     if name is not None and definition.name != name:

@@ -81,7 +81,7 @@ _LIMITS_KEYS = tuple(field.name for field in fields(Limits))
 
 
 def parse(document: Mapping[str, object]) -> SpiderDefinition:
-    """The spider that `document` describes. Raises `DefinitionError` with the problems found, `MAX_PROBLEMS` at most."""
+    """The spider that `document` describes. Raises `DefinitionError` with its problems, `MAX_PROBLEMS` at most."""
     return parse_with_warnings(document)[0]
 
 
