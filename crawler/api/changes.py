@@ -14,11 +14,11 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
 from crawler.items.changes import Asked, ItemChange, Kind, Position, item_changes
-from crawler.models import Spider
 from crawlproject.web.problems import FieldErrors
 from crawlproject.web.requests import refuse_unknown, whole_number
 
 from .feeds import FORMATS, Feed
+from .names import known_spider, type_problem
 
 KNOWN = ("spider", "type", "kind", "day", "before", "limit", "format")
 
@@ -54,18 +54,11 @@ def feed_response(request: Request) -> HttpResponseBase:
 
 def _asked(request: Request) -> Asked:
     query = request.query_params
-    return Asked(
-        spider=_spider(query.get("spider")), type=query.get("type", ""), kind=_kind(request), day=_day(request)
-    )
-
-
-def _spider(name: str | None) -> Spider | None:
-    if name is None:
-        return None
-    spider = Spider.objects.filter(name=name).first()
-    if spider is None:
-        raise FieldErrors([("spider", _("There is no spider “%(name)s”.") % {"name": name[:100]})])
-    return spider
+    name, kind = query.get("spider"), query.get("type", "")
+    spider = None if name is None else known_spider(name)
+    if kind and (problem := type_problem(kind, spider)):
+        raise FieldErrors([("type", problem)])
+    return Asked(spider=spider, type=kind, kind=_kind(request), day=_day(request))
 
 
 def _kind(request: Request) -> Kind | None:
@@ -73,7 +66,8 @@ def _kind(request: Request) -> Kind | None:
     if given is None:
         return None
     if given not in set(Kind):
-        raise FieldErrors([("kind", _("Give one of %(known)s.") % {"known": ", ".join(Kind)})])
+        message = _("Give one of %(known)s, not “%(given)s”.")
+        raise FieldErrors([("kind", message % {"known": ", ".join(Kind), "given": given[:50]})])
     return Kind(given)
 
 
@@ -106,7 +100,8 @@ def _format(request: Request) -> str:
     if given is None:
         return "atom" if "application/atom+xml" in request.headers.get("Accept", "") else "json"
     if given not in FORMATS:
-        raise FieldErrors([("format", _("Give one of %(known)s.") % {"known": ", ".join(FORMATS)})])
+        message = _("Give one of %(known)s, not “%(given)s”.")
+        raise FieldErrors([("format", message % {"known": ", ".join(FORMATS), "given": given[:50]})])
     return given
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
@@ -18,6 +20,8 @@ from crawler.models import Spider
 from crawler.workshop.wording import told
 from crawlproject.web.problems import FieldErrors
 from crawlproject.web.requests import query_moment, refuse_unknown
+
+from .names import spider_problem
 
 KNOWN = ("spider", "type", "format", "state", "q", "fields", "changed_since", "with_meta")
 LONGEST = 20.0
@@ -101,18 +105,21 @@ def _file(made: Export) -> FileResponse:
     return FileResponse(file, as_attachment=True, filename=made.name, content_type=made.content_type)
 
 
+def _one_of(known: Iterable[str], given: str) -> str:
+    return _("Give one of %(known)s, not “%(given)s”.") % {"known": ", ".join(known), "given": given[:50]}
+
+
 def _selection(request: Request) -> Selection:
     query = request.query_params
-    spider = Spider.objects.filter(name=query.get("spider", "")).first()
+    name, state, with_meta = query.get("spider", ""), query.get("state"), query.get("with_meta", "false")
+    spider = Spider.objects.filter(name=name).first()
     problems: list[tuple[str, str]] = []
     if spider is None:
-        problems.append(("spider", _("Give the name of a spider.")))
-    state = query.get("state")
+        problems.append(("spider", spider_problem(name) if name else _("Give the name of a spider.")))
     if state is not None and state not in set(State):
-        problems.append(("state", _("Give one of %(known)s.") % {"known": ", ".join(State)}))
-    with_meta = query.get("with_meta", "false")
+        problems.append(("state", _one_of(State, state)))
     if with_meta not in ("true", "false"):
-        problems.append(("with_meta", _("Give one of %(known)s.") % {"known": "true, false"}))
+        problems.append(("with_meta", _one_of(("true", "false"), with_meta)))
     if "format" not in query:
         problems.append(("format", _("Give one of %(known)s.") % {"known": ", ".join(formats())}))
     if problems or spider is None:

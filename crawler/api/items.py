@@ -14,13 +14,15 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from crawler.models import Item, ItemVersion
-from crawlproject.web.filters import StrictFilterSet, TruthFilter
+from crawler.models import Item, ItemVersion, Spider
+from crawlproject.web.filters import NameFilter, StrictFilterSet, TruthFilter
 from crawlproject.web.pagination import BoundedPagination
+from crawlproject.web.problems import FieldErrors
 from crawlproject.web.requests import refuse_unknown
 
 from .changes import feed_response
 from .exporting import cancel_response, export_of_response, export_response
+from .names import spider_problem, type_problem
 
 
 class ItemSerializer(serializers.ModelSerializer[Item]):
@@ -69,13 +71,23 @@ class _Versions(Sequence[dict[str, object]]):
 
 
 class ItemFilter(StrictFilterSet):
-    spider = django_filters.CharFilter(field_name="spider__name")
+    spider = NameFilter(field_name="spider__name", problem=spider_problem)
+    type = django_filters.CharFilter()
     changed_since = django_filters.IsoDateTimeFilter(field_name="changed_at", lookup_expr="gte")
     gone = TruthFilter(field_name="gone_at", lookup_expr="isnull", exclude=True)
 
     class Meta(StrictFilterSet.Meta):
         model = Item
-        fields = ("type", "complete")
+        fields = ("complete",)
+
+    def filter_queryset(self, queryset: QuerySet[Item]) -> QuerySet[Item]:
+        given = self.form.cleaned_data
+        if kind := given["type"]:
+            spider = Spider.objects.filter(name=given["spider"]).first() if given["spider"] else None
+            if problem := type_problem(kind, spider):
+                raise FieldErrors([("type", problem)])
+        found: QuerySet[Item] = super().filter_queryset(queryset)
+        return found
 
 
 class ItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Item]):

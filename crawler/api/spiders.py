@@ -15,14 +15,24 @@ from crawler.models import Spider
 from crawler.preview import preview
 from crawler.workshop.busy import WorkshopBusy
 from crawler.workshop.samples import FETCH_SECONDS, SAMPLES
+from crawlproject.web.filters import NameFilter, StrictFilterSet
 from crawlproject.web.problems import Conflict, FieldErrors
 from crawlproject.web.requests import body_object
 
+from .names import category_problem
 from .representing import as_problems, represent
 from .versions import VersionActions
 
 RETRY = 5
 """Seconds after which somebody who was turned away may ask again."""
+
+
+class SpiderFilter(StrictFilterSet):
+    category = NameFilter(problem=category_problem)
+
+    class Meta(StrictFilterSet.Meta):
+        model = Spider
+        fields = ("enabled",)
 
 
 class SpiderViewSet(VersionActions, viewsets.GenericViewSet[Spider]):
@@ -31,7 +41,7 @@ class SpiderViewSet(VersionActions, viewsets.GenericViewSet[Spider]):
     queryset = Spider.objects.order_by("name")
     lookup_field = "name"
     lookup_value_regex = r"[-\w]+"
-    filterset_fields = ("category", "enabled")
+    filterset_class = SpiderFilter
     action_permissions = {"preview": "crawler.view_spider", **VersionActions.version_permissions}
 
     def list(self, request: Request) -> Response:

@@ -17,10 +17,12 @@ from crawler.account.explaining import explain
 from crawler.engine.records import PageState
 from crawler.models import CrawlTask, Page
 from crawler.tasks import TaskEnded, TaskNotFound, cancel_task, describe_task, with_progress
-from crawlproject.web.filters import StrictFilterSet
+from crawlproject.web.filters import NameFilter, StrictFilterSet
 from crawlproject.web.pagination import BoundedPagination
 from crawlproject.web.problems import Conflict, FieldErrors
 from crawlproject.web.requests import body_object, refuse_unknown
+
+from .names import spider_problem, task_problem
 
 
 class PageSerializer(serializers.ModelSerializer[Page]):
@@ -33,9 +35,9 @@ class PageSerializer(serializers.ModelSerializer[Page]):
 
 
 class TaskFilter(StrictFilterSet):
-    spider = django_filters.CharFilter(field_name="spider__name")
+    spider = NameFilter(field_name="spider__name", problem=spider_problem)
     type = django_filters.ChoiceFilter(field_name="task_type", choices=CrawlTask.Type.choices)
-    parent = django_filters.CharFilter(field_name="parent__task_id")
+    parent = NameFilter(field_name="parent__task_id", problem=task_problem)
 
     class Meta(StrictFilterSet.Meta):
         model = CrawlTask
@@ -88,7 +90,8 @@ class CrawlTaskViewSet(viewsets.GenericViewSet[CrawlTask]):
         if (state := request.query_params.get("state")) is not None:
             known = [page_state.value for page_state in PageState]
             if state not in known:
-                raise FieldErrors([("state", _("Give one of %(known)s.") % {"known": ", ".join(known)})])
+                message = _("Give one of %(known)s, not “%(given)s”.")
+                raise FieldErrors([("state", message % {"known": ", ".join(known), "given": state[:50]})])
             pages = pages.filter(state=state)
         pagination = BoundedPagination()
         page = pagination.paginate_queryset(pages, request)

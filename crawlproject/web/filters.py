@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import django_filters
+from django import forms
 from django.db import models
 from django.http import HttpRequest
 from django_filters.rest_framework import DjangoFilterBackend
@@ -38,6 +40,27 @@ class TruthFilter(django_filters.TypedChoiceFilter):
             choices=(("true", "true"), ("false", "false")),
             coerce="true".__eq__,
         )
+
+
+class _CheckedField(forms.CharField):
+    """A text that has to name something; `problem` says why it does not, or nothing."""
+
+    def __init__(self, *, problem: Callable[[str], str], **options: Any) -> None:
+        super().__init__(**options)
+        self.problem = problem
+
+    def clean(self, value: object) -> str:
+        given: str = super().clean(value)
+        if given and (problem := self.problem(given)):
+            raise forms.ValidationError(problem)
+        return given
+
+
+class NameFilter(django_filters.CharFilter):
+    """By a name that has to be there (`problem`, a function, tells): a misspelt one would otherwise give nothing, as
+    if there was nothing."""
+
+    field_class = _CheckedField
 
 
 class StrictFilterSet(django_filters.FilterSet):

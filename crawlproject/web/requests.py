@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from itertools import islice
 
 from django.conf import settings
 from django.utils import timezone
@@ -16,6 +17,10 @@ from rest_framework.request import Request
 from .problems import FieldErrors
 
 MOST_DIGITS = 18
+MOST_NAMES = 5_000
+"""Names among which the nearest are looked for."""
+NEAREST, LISTED = 3, 10
+"""Names that an answer tells: those that are near, else the first."""
 FIRST_YEAR, LAST_YEAR = 1970, 2999
 """The years of a moment, as of a trigger's."""
 _LOST_PLUS = re.compile(r"(?P<moment>.*\d[T ]\d{2}:\d{2}.*) (?P<offset>\d{2}:?\d{2})")
@@ -35,11 +40,26 @@ def refuse_unknown(data: Mapping[str, object], known: Collection[str]) -> None:
     for key in data:
         if key in known:
             continue
-        near = difflib.get_close_matches(str(key), list(known), n=1)
-        hint = _(" Did you mean “%(near)s”?") % {"near": near[0]} if near else ""
-        errors.append((str(key), _("This key is not known.") + hint))
+        errors.append((str(key), _("This key is not known.") + hint(str(key), known, is_listed=False)))
     if errors:
         raise FieldErrors(errors)
+
+
+def hint(given: str, known: Iterable[str], *, is_listed: bool = True) -> str:
+    """What may be meant instead of a name that means nothing, with a blank before it; else, `is_listed`, what there is.
+
+    Empty where neither can be said.
+    """
+    names = list(islice(known, MOST_NAMES))
+    if near := difflib.get_close_matches(given[:100], names, n=NEAREST):
+        return _(" Did you mean %(near)s?") % {"near": _quoted(near)}
+    if not is_listed or not names:
+        return ""
+    return _(" There are %(known)s.") % {"known": _quoted(names[:LISTED]) + (", …" if len(names) > LISTED else "")}
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"“{name}”" for name in names)
 
 
 def whole_number(request: Request, name: str, *, default: int, maximum: int, minimum: int = 1) -> int:

@@ -10,6 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from crawlproject.web.filters import NameFilter, StrictFilterSet
 from crawlproject.web.problems import Conflict, FieldErrors
 from crawlproject.web.requests import body_object, query_moment, refuse_unknown, whole_number
 from scheduling import definitions, upcoming
@@ -18,9 +19,18 @@ from scheduling.models import JobRun, ScheduledJob
 
 from .account import AccountActions
 from .errors import as_problems
+from .names import handler_problem
 from .serializers import JobRunSerializer, represent
 from .upcoming import USUAL_COUNT
 from .versions import VersionActions
+
+
+class JobFilter(StrictFilterSet):
+    handler = NameFilter(problem=handler_problem)
+
+    class Meta(StrictFilterSet.Meta):
+        model = ScheduledJob
+        fields = ("enabled", "one_time")
 
 
 class ScheduledJobViewSet(AccountActions, VersionActions, viewsets.GenericViewSet[ScheduledJob]):
@@ -29,7 +39,7 @@ class ScheduledJobViewSet(AccountActions, VersionActions, viewsets.GenericViewSe
     queryset = ScheduledJob.objects.order_by("job_id")
     lookup_field = "job_id"
     lookup_value_regex = "[^/]+"
-    filterset_fields = ("handler", "enabled", "one_time")
+    filterset_class = JobFilter
     action_permissions = {
         "pause": "scheduling.operate_scheduledjob",
         "resume": "scheduling.operate_scheduledjob",

@@ -8,19 +8,20 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from crawlproject.web.filters import StrictFilterSet
+from crawlproject.web.filters import NameFilter, StrictFilterSet
 from crawlproject.web.requests import body_object, refuse_unknown, whole_number
 from scheduling import definitions
 from scheduling.models import JobRun, RunLog
 
 from .errors import as_problems
+from .names import job_problem
 from .serializers import JobRunSerializer
 
 LOG_PIECES = 1_000
 
 
 class RunFilter(StrictFilterSet):
-    job_id = django_filters.CharFilter(field_name="job_key")
+    job_id = NameFilter(field_name="job_key", problem=job_problem)
     since = django_filters.IsoDateTimeFilter(field_name="scheduled_time", lookup_expr="gte")
     until = django_filters.IsoDateTimeFilter(field_name="scheduled_time", lookup_expr="lt")
 

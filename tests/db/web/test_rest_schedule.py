@@ -171,6 +171,7 @@ def test_schedules_are_filtered(api: APIClient) -> None:
     assert [job["job_id"] for job in api.get(f"{JOBS}?handler=maintenance").json()["results"]] == ["a", "b"]
     assert_problem(api.get(f"{JOBS}?enabled=0"), 400, field="enabled")
     assert_problem(api.get(f"{JOBS}?handlr=x"), 400, field="handlr", says="handler")
+    assert_problem(api.get(f"{JOBS}?handler=maintenence"), 400, field="handler", says="Did you mean “maintenance”?")
 
 
 def test_a_list_of_schedules_costs_the_same_for_many(
@@ -202,7 +203,10 @@ def test_runs_are_filtered(api: APIClient, query: str, expected: set[str]) -> No
     assert {run["state"] for run in api.get(f"{RUNS}?{query}").json()["results"]} == expected
 
 
-@pytest.mark.parametrize(("query", "field"), [("state=dead", "state"), ("since=now", "since"), ("job=a", "job")])
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("state=dead", "state"), ("cause=x", "cause"), ("since=now", "since"), ("job=a", "job"), ("job_id=a", "job_id")],
+)
 def test_runs_refuse_what_is_not_offered(api: APIClient, query: str, field: str) -> None:
     assert_problem(api.get(f"{RUNS}?{query}"), 400, field=field)
 

@@ -153,7 +153,6 @@ def test_an_item_tells_its_value_and_where_it_came_from(api: APIClient) -> None:
         ("gone=true", ["gone"]),
         ("gone=false&complete=true", ["new", "other"]),
         ("changed_since=2020-01-01T00:00:00Z", ["bad", "gone", "new"]),
-        ("spider=nobody", []),
     ],
 )
 def test_items_are_filtered(api: APIClient, query: str, expected: list[str]) -> None:
@@ -174,10 +173,38 @@ def test_items_are_filtered(api: APIClient, query: str, expected: list[str]) -> 
         ("changed_since=yesterday", "changed_since"),
         ("data__title=x", "data__title"),
         ("spider__definition=x", "spider__definition"),
+        ("spider=nobody", "spider"),
+        ("type=nothing", "type"),
     ],
 )
 def test_items_refuse_vague_and_unknown_filters(api: APIClient, query: str, field: str) -> None:
     assert_problem(api.get(f"/api/crawl/items?{query}"), 400, field=field)
+
+
+def test_a_name_that_means_nothing_is_refused_with_those_that_are_near(api: APIClient) -> None:
+    books, _zebras = make_spider(category="shops"), make_spider("zebras", items=[], category="shops")
+    make_spider("music", items=[{"type": "cd", "fields": {"x": {"css": "b"}}}], category="papers")
+    make_item(books, type="magazine")
+    for query, field, says in (
+        ("items?spider=boks", "spider", "There is no spider “boks”. Did you mean “books”?"),
+        ("items?spider=nope", "spider", "There is no spider “nope”. There are “books”, “music”, “zebras”."),
+        ("items?type=bok", "type", "There are no items of the type “bok”. Did you mean “book”?"),
+        ("items?type=cd&spider=books", "type", "“books” has no items of the type “cd”. There are “book”."),
+        ("tasks?spider=boks", "spider", "Did you mean “books”?"),
+        ("tasks?parent=nope", "parent", "There is no crawl task “nope” (any more)."),
+        ("spiders?category=shop", "category", "There is no spider of the category “shop”. Did you mean “shops”?"),
+        ("items/changes?spider=boks", "spider", "Did you mean “books”?"),
+        ("items/changes?type=bok", "type", "Did you mean “book”?"),
+        ("items/export?spider=boks&format=csv", "spider", "Did you mean “books”?"),
+        (
+            "items/export?spider=books&format=csv&state=lost",
+            "state",
+            "Give one of complete, incomplete, gone, not “lost”.",
+        ),
+    ):
+        assert_problem(api.get(f"/api/crawl/{query}"), 400, field=field, says=says)
+    for query in ("items?type=cd", "items?type=magazine", "items?spider=music&type=cd", "items/changes?type=cd"):
+        assert api.get(f"/api/crawl/{query}").status_code == 200
 
 
 def test_versions_begin_with_the_present_one(api: APIClient) -> None:
