@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, ClassVar
 
-from scheduling.contract import JobContext, JobHandler, JobResult, register
+from scheduling.contract import FormField, JobContext, JobHandler, JobResult, register
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
 
 
 @register
@@ -25,6 +28,12 @@ class CrawlJobHandler(JobHandler):
         from .crawl_data import check_request, read_request
 
         check_request(read_request(job_data))
+
+    def form(self, user: User | AnonymousUser) -> Iterable[FormField]:
+        """One spider, a category, all spiders, or given addresses."""
+        from .crawl_form import crawl_form
+
+        return crawl_form(user)
 
     def exclusive_key(self, job_data: Mapping[str, object]) -> str:
         """One crawl per spider at a time."""

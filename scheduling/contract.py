@@ -23,20 +23,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import monotonic
-from typing import ClassVar, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, ParamSpec, Protocol, TypeVar
 
 from django.utils import timezone
 
 from . import retry
 from .exceptions import ClaimLost, InvalidJobData, RunStopped
+from .formfields import FormField
 from .registry import register
 
 __all__ = [
     "ClaimLost",
+    "FormField",
     "InvalidJobData",
     "JobContext",
     "JobHandler",
@@ -45,6 +47,9 @@ __all__ = [
     "RunStopped",
     "register",
 ]
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -166,6 +171,14 @@ class JobHandler:
         Raises:
             InvalidJobData: naming the place and what would be right.
         """
+
+    def form(self, user: User | AnonymousUser) -> Iterable[FormField]:
+        """What people fill in who make a schedule; none: they write `job_data` as JSON.
+
+        `user`: who fills it in; what they may not see is not offered. What the fields say is judged by `validate`,
+        whose places are shown at the fields of their keys.
+        """
+        return ()
 
     def exclusive_key(self, job_data: Mapping[str, object]) -> str:
         """Name what two runs may not hold at once (at most 255 characters); empty: nothing."""

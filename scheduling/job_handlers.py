@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from . import report
-from .contract import InvalidJobData, JobContext, JobHandler, JobResult, register
+from .contract import FormField, InvalidJobData, JobContext, JobHandler, JobResult, register
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,6 +36,10 @@ class MaintenanceJobHandler(JobHandler):
 
     def load(self) -> None:
         from . import maintenance  # noqa: F401
+
+    def form(self, user: User | AnonymousUser) -> Iterable[FormField]:
+        choices = (("retention", gettext_lazy("Remove old rows")), ("check", gettext_lazy("Check that all is well")))
+        return (FormField(key="action", label=gettext_lazy("What is done"), choices=choices),)
 
     def validate(self, job_data: Mapping[str, object]) -> None:
         _only(job_data, {"action"})
@@ -75,6 +83,10 @@ class ReportJobHandler(JobHandler):
             "policies": {"coalesce": True, "misfire_grace_time": 21_600},
         },
     )
+
+    def form(self, user: User | AnonymousUser) -> Iterable[FormField]:
+        choices = (("day", gettext_lazy("a day")), ("week", gettext_lazy("a week")), ("month", gettext_lazy("a month")))
+        return (FormField(key="period", label=gettext_lazy("Of the last"), choices=choices),)
 
     def validate(self, job_data: Mapping[str, object]) -> None:
         _only(job_data, {"period"})

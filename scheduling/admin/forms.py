@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import time
 from typing import cast
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
@@ -19,13 +22,14 @@ from scheduling.definitions import JobValues
 from scheduling.exceptions import InvalidJob
 from scheduling.models import ScheduledJob
 
-from . import rules
+from . import rules, work
 
 POLICIES = ("coalesce", "max_instances", "misfire_grace_time", "max_retries", "timeout", "jitter", "overlap")
 BASED_ON = "_based_on"
 """The version that somebody began with: one that another person saved meanwhile is not lost unseen."""
 PREVIEW = "_preview"
 """The button that shows the next firings instead of saving, for browsers without script."""
+_IN_LIST = re.compile(r"\[(\d{1,6})\]\Z")
 MONO = {"class": "vLargeTextField ll-mono", "spellcheck": "false"}
 
 
@@ -43,7 +47,10 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
         label=gettext_lazy("Job data"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, **MONO}),
-        help_text=gettext_lazy('For a crawl: {"type": "spider", "target": "NAME"}, or category, all, urls.'),
+        help_text=gettext_lazy("What the handler is told, as in a definitions file."),
+    )
+    work_way = forms.ChoiceField(
+        label=gettext_lazy("What it does"), required=False, choices=work.WAYS, widget=forms.RadioSelect
     )
     kind = forms.ChoiceField(label=gettext_lazy("Kind of rule"), choices=rules.KINDS, widget=forms.RadioSelect)
     every = forms.IntegerField(label=gettext_lazy("Every"), required=False, min_value=1)
@@ -79,6 +86,8 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
         help_text=gettext_lazy("All that a definitions file can say, with start and end."),
     )
     values: JobValues | None = None
+    user: User | AnonymousUser = AnonymousUser()
+    """Who fills it in."""
     based_on: int = 0
     """The version that was shown."""
 
@@ -115,6 +124,8 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         if not self.is_edited:
             return
+        self.work = work.WorkForms(self.user)
+        self.fields.update(self.work.fields())
         names = registry.names()
         handler = self.instance.handler
         known = names if not handler or handler in names else [*names, handler]
@@ -134,12 +145,35 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
         else:
             self.initial.update(SchedulerSettings().job_defaults)
             self.initial.setdefault("handler", "crawl")
-            self.initial.setdefault("job_data", {"type": "spider", "target": ""})
             self.initial.setdefault("kind", "daily")
             self.initial.update(default)
-
+        self._begin_work()
         based_on = str(self.data.get(BASED_ON, ""))
         self.based_on = int(based_on) if based_on.isdecimal() and len(based_on) < 10 else self.instance.version
+
+    def _begin_work(self) -> None:
+        """What the handler is told, by its fields where they can say it."""
+        handler, data = str(self.initial["handler"]), self.initial.get("job_data")
+        values = self.work.values_of(handler, data)
+        is_begun = data is None and self.work.has(handler)
+        self.initial["work_way"] = work.AS_JSON if values is None and not is_begun else work.BY_FIELDS
+        self.initial.update(values or {})
+
+    @property
+    def told_by_fields(self) -> bool:
+        """Whether what the handler is told stands in its fields."""
+        has_fields = self.work.has(str(self["handler"].value()))
+        return has_fields and self["work_way"].value() == work.BY_FIELDS
+
+    def work_groups(self) -> list[work.Group]:
+        return self.work.groups(self)
+
+    def handler_has_fields(self) -> bool:
+        return self.work.has(str(self["handler"].value()))
+
+    def suggestions(self) -> Sequence[tuple[str, Sequence[str]]]:
+        """Id and texts of each list that an input offers."""
+        return work.suggested(self)
 
     @property
     def is_edited(self) -> bool:
@@ -155,6 +189,7 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
         for name in rules.unused(str(cleaned.get("kind"))):
             # Whatever stands in a field that is not shown is nobody's mistake.
             self.errors.pop(name, None)
+        self._read_work(cleaned)
         for name, message in rules.missing(cleaned):
             if name not in self.errors:
                 self.add_error(name, message)
@@ -168,6 +203,16 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
             self.add_error("job_id", _("There is already a schedule of this id."))
         self._check(cleaned, unread=frozenset(self.errors))
         return cleaned
+
+    def _read_work(self, cleaned: dict[str, object]) -> None:
+        """Put what the handler's fields say in the place of the JSON that is not shown then."""
+        handler = str(cleaned.get("handler") or "")
+        unused = set(self.work.names())
+        if self.told_by_fields:
+            unused = unused.difference(self.work.names(handler)) | {"job_data"}
+            cleaned["job_data"] = self.work.data_of(handler, cleaned)
+        for name in unused:
+            self.errors.pop(name, None)
 
     def _check(self, cleaned: Mapping[str, object], *, unread: frozenset[str]) -> None:
         """All that is wrong at once: what could not be read does not hide what is wrong elsewhere."""
@@ -187,7 +232,7 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
             rule_is_unread = not unread.isdisjoint(rules.FIELDS)
             for place, message in error.problems:
                 if not (rule_is_unread and place.startswith("trigger")):
-                    self._add_problem(place, message, str(cleaned.get("kind")), unread)
+                    self._add_problem(place, message, cleaned, unread)
         else:
             self.values = None if unread else values
 
@@ -205,8 +250,11 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
     def _post_clean(self) -> None:
         """Nothing: the values are checked by `parse_job` and written by `definitions`, not by the model."""
 
-    def _add_problem(self, place: str, message: str, kind: str, unread: frozenset[str]) -> None:
-        head = place.split(".")[0].split("[")[0]
+    def _add_problem(self, place: str, message: str, cleaned: Mapping[str, object], unread: frozenset[str]) -> None:
+        kind, head = str(cleaned.get("kind")), place.split(".")[0].split("[")[0]
+        if head == "job_data" and self.told_by_fields:
+            self._add_work_problem(place, message, cleaned)
+            return
         if head == "trigger":
             name = rules.field_of(place, kind)
         else:
@@ -215,6 +263,13 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
         text = message if says_where or not place else f"{place}: {message}"
         if name not in unread:
             self.add_error(name if name in self.fields else None, text)
+
+    def _add_work_problem(self, place: str, message: str, cleaned: Mapping[str, object]) -> None:
+        name = self.work.field_at(str(cleaned.get("handler")), place, cleaned)
+        line = _IN_LIST.search(place)
+        if line is not None:
+            message = _("Line %(number)d: %(what)s") % {"number": int(line[1]) + 1, "what": message}
+        self.add_error(name, capfirst(message))
 
 
 # what stands in the fields of the kinds that are not chosen

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils.html import format_html
@@ -18,9 +19,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_apscheduler.models import DjangoJob
 from django_stubs_ext import StrOrPromise
+from rest_framework.exceptions import ParseError
 
 from crawlproject.templatetags.lamplighter import badge, rounds
 from crawlproject.web.admin import LampAdmin, two_lines, when
+from crawlproject.web.parsers import loads_strict
 from scheduling import definitions
 from scheduling.asked import asked_for, refused
 from scheduling.exceptions import SchedulingError
@@ -134,6 +137,25 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
             return fieldsets
         what, _when, *others = fieldsets
         return (what, (gettext_lazy("When"), {"fields": ("trigger", "in_words")}), *others)
+
+    def get_form(
+        self, request: HttpRequest, obj: ScheduledJob | None = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm[ScheduledJob]]:
+        """A form of this request's own: what it offers depends on who asks."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if issubclass(form, ScheduledJobForm):
+            form.user = request.user
+        return form
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What an address of a new schedule says already: `job_data` is JSON there."""
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        if "job_data" in given:
+            try:
+                given["job_data"] = loads_strict(str(given["job_data"]))
+            except ParseError:
+                del given["job_data"]
+        return given
 
     def get_readonly_fields(self, request: HttpRequest, obj: ScheduledJob | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "job_id") if obj else self.readonly_fields

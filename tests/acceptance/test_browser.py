@@ -37,7 +37,8 @@ def create_spider(page: Page, document: Mapping[str, object]) -> None:
 def schedule(page: Page, spider: str, *, seconds: int) -> None:
     page.goto("/admin/scheduling/scheduledjob/add/")
     page.fill("#id_job_id", f"{spider}-often")
-    page.fill("#id_job_data", json.dumps({"type": "spider", "target": spider}))
+    page.get_by_label("Spider", exact=True).fill(spider)
+    expect(page.locator("#id_job_data")).to_be_hidden()
     page.get_by_label("Every …").check()
     page.fill("#id_every", str(seconds))
     page.select_option("#id_unit", "seconds")

@@ -43,6 +43,25 @@
     if (chosen.length) form.querySelectorAll('[name=weekdays]').forEach((one) => { one.checked = chosen.includes(Number(one.value)); });
   };
 
+  /* What the handler is told: its own fields, or JSON, which says the same while the fields are shown. */
+  const told = () => {
+    const handler = field('handler').value, chosen = form.querySelector('[name=work_way]:checked');
+    const own = [...form.querySelectorAll('[data-work]')].find((group) => group.dataset.work === handler);
+    const byFields = own && chosen && chosen.value === 'fields';
+    form.querySelectorAll('[data-work]').forEach((group) => { group.hidden = !byFields || group !== own; });
+    form.querySelectorAll('[data-with]').forEach((input) => { input.closest('.ll-f').hidden = !input.dataset.values.split(' ').includes(form.elements[input.dataset.with].value); });
+    form.querySelector('.field-work_way').hidden = !own;
+    form.querySelector('.field-job_data').hidden = byFields;
+    if (!byFields) return;
+    const data = {};
+    own.querySelectorAll('[data-key]').forEach((input) => {
+      if (input.closest('.ll-f').hidden) return;
+      const value = 'list' in input.dataset ? input.value.split('\n').map((line) => line.trim()).filter(Boolean) : input.value.trim();
+      if (value.length) data[input.dataset.key] = value;
+    });
+    field('job_data').value = JSON.stringify(data);
+  };
+
   document.querySelector('.ll-when-form').classList.add('is-linked');
   form.addEventListener('input', (e) => {
     if (e.target === field('cron')) fromLine();
@@ -56,5 +75,7 @@
     fromLine();
     field('cron').dispatchEvent(new Event('input', { bubbles: true }));
   });
+  form.addEventListener('input', told, true);
+  told();
   toLine();
 }

@@ -119,6 +119,96 @@ def test_an_error_stands_at_its_field(web: Client, fields: dict[str, object], wh
     assert not ScheduledJob.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("fields", "job_data"),
+    [
+        ({"type": "spider", "target": "books"}, {"type": "spider", "target": "books"}),
+        ({"type": "category", "category": "shops", "target": "left over"}, {"type": "category", "target": "shops"}),
+        ({"type": "all", "target": "left over"}, {"type": "all"}),
+        (
+            {"type": "urls", "spider": "books", "urls": "https://shop.example/a\r\n\r\nhttps://shop.example/b\r\n"},
+            {"type": "urls", "target": ["https://shop.example/a", "https://shop.example/b"], "spider": "books"},
+        ),
+    ],
+    ids=["spider", "category", "all", "urls"],
+)
+def test_what_is_crawled_is_chosen_and_shown_again(
+    web: Client, fields: dict[str, str], job_data: dict[str, object]
+) -> None:
+    make_spider()
+    posted = {f"do_crawl_{name}": text for name, text in fields.items()}
+    answer = web.post(ADD, FORM | posted | {"handler": "crawl", "work_way": "fields", "job_data": "{broken"})
+    assert answer.status_code == 302, errors_of(answer)
+    job = ScheduledJob.objects.get()
+    assert job.job_data == job_data
+    form = web.get(change(job)).context["adminform"].form
+    assert (form["work_way"].value(), form["do_crawl_type"].value()) == ("fields", fields["type"])
+    values = {bound.html_name: bound.value() or "" for group in form.work_groups() for bound, _shown in group.fields}
+    again = web.post(change(job), FORM | {"handler": "crawl", "work_way": "fields", "name": "nightly"} | values)
+    assert again.status_code == 302, errors_of(again)
+    job.refresh_from_db()
+    assert (job.job_data, job.version) == (job_data, 1), "opened and saved, it is the same"
+
+
+@pytest.mark.parametrize(
+    ("fields", "where", "says"),
+    [
+        ({"type": "spider"}, "target", "Is missing"),
+        ({"type": "spider", "target": "bookz"}, "target", "Did you mean “books”?"),
+        ({"type": "category", "category": "shopz"}, "category", "Did you mean “shops”?"),
+        ({"type": "urls", "urls": "https://shop.example/a"}, "spider", "Is missing"),
+        ({"type": "urls", "spider": "books"}, "urls", "list of URLs"),
+        (
+            {"type": "urls", "spider": "books", "urls": "https://shop.example/a\nhttps://else.example/"},
+            "urls",
+            "Line 2",
+        ),
+        ({"type": "nothing"}, "type", "choice"),
+    ],
+)
+def test_an_error_of_what_is_crawled_stands_at_its_field(
+    web: Client, fields: dict[str, str], where: str, says: str
+) -> None:
+    make_spider()
+    posted = {f"do_crawl_{name}": text for name, text in fields.items()}
+    errors = errors_of(web.post(ADD, FORM | posted | {"handler": "crawl", "work_way": "fields"}))
+    assert list(errors) == [f"do_crawl_{where}"]
+    assert says in " ".join(errors[f"do_crawl_{where}"])
+
+
+def test_what_the_fields_cannot_say_is_shown_as_json_and_kept(web: Client) -> None:
+    make_spider()
+    job = make_job(handler="crawl", job_data={"type": "spider", "target": "books"})
+    odd = {"type": "spider", "target": "books", "since": "an older release"}
+    ScheduledJob.objects.filter(pk=job.pk).update(job_data=odd)
+    form = web.get(change(job)).context["adminform"].form
+    assert (form["work_way"].value(), form.told_by_fields) == ("json", False)
+    assert json.loads(form["job_data"].value()) == odd
+    posted = FORM | {"handler": "crawl", "work_way": "json", "job_data": json.dumps(odd)}
+    assert "since" in errors_of(web.post(change(job), posted))["job_data"][0]
+    job.refresh_from_db()
+    assert job.job_data == odd, "what is not known is refused, not dropped"
+
+
+def test_spiders_are_offered_to_those_who_may_see_them(client: Client) -> None:
+    make_spider("secret-books")
+    for name, may_see in (("ada", True), ("bob", False)):
+        rights = ["scheduling.view_scheduledjob", "scheduling.add_scheduledjob"]
+        client.force_login(make_user(name, *rights, *(["crawler.view_spider"] if may_see else [])))
+        assert ("secret-books" in client.get(ADD).content.decode()) is may_see
+
+
+def test_an_address_says_what_a_new_schedule_begins_with(web: Client) -> None:
+    make_spider()
+    query = {"job_id": "books", "name": "Books", "job_data": '{"type": "spider", "target": "books"}'}
+    form = web.get(ADD, query).context["adminform"].form
+    shown = {name: form[name].value() for name in ("job_id", "name", "handler", "work_way", "do_crawl_target")}
+    assert shown == {
+        "job_id": "books", "name": "Books", "handler": "crawl", "work_way": "fields", "do_crawl_target": "books",
+    }  # fmt: skip
+    assert web.get(ADD, {"job_data": "{", "handler": "gone"}).status_code == 200
+
+
 def test_an_id_that_is_taken_is_an_error_of_the_field(web: Client) -> None:
     make_job()
     errors = errors_of(web.post(ADD, FORM))
