@@ -239,7 +239,9 @@ LOGGING = {
             "style": "{",
         }
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"faults": {"()": "crawlproject.logs.WithoutTheirFaults"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["faults"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
-    "loggers": {"apscheduler": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+    # Django's own would say everything a second time where DEBUG is on.
+    "loggers": {"apscheduler": {"level": "WARNING"}, "httpx": {"level": "WARNING"}, "django": {"handlers": []}},
 }

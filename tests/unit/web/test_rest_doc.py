@@ -8,6 +8,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,8 @@ def documented() -> dict[str, set[str]]:
 def offered() -> Iterator[tuple[str, set[str]]]:
     """The same, by the code: filters of lists, and what actions do not refuse."""
     for prefix, router in (("crawl", crawl), ("schedule", schedule)):
-        for name, viewset, _basename in router.registry:
+        registry: list[tuple[str, Any, str]] = router.registry
+        for name, viewset, _basename in registry:
             yield f"{prefix}/{name}", {*viewset.filterset_class.base_filters, *PAGINATION}
             field = "id" if viewset.lookup_field == "pk" else viewset.lookup_field
             for action in viewset.get_extra_actions():
