@@ -2,18 +2,19 @@
 
 A live scheduler fills them in, a little each minute (`fill`). An hour is counted some minutes after its end, for a run
 may end in one minute and be committed in the next, and a second time a day later, should a clock have been set back
-meanwhile. Hours before the first sum are counted backwards, as far as pages look: so it goes after an upgrade. Sums
-stay when retention removes the runs; an hour that it has reached is not counted again.
+meanwhile. Hours without a sum are counted backwards, as far as pages look: so it goes after an upgrade. Sums
+stay when retention removes the runs: a sum never falls, for a run that has ended stays so until it is removed.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Count, F, Q
+from django.db.models import Count, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from .models import JobRun, RunHour
@@ -29,8 +30,9 @@ KEPT = timedelta(days=60)
 """Sums are kept at least so long, and never shorter than runs."""
 SECONDS = 0.03
 """Of the lane that one call takes, about: a tick waits behind it."""
-MOST_RECOUNTED = 24
 STATES = ("succeeded", "failed", "cancelled", "missed", "skipped")
+_Row = tuple[datetime, datetime, datetime]
+"""Begin and end of an hour, and when it was counted."""
 
 
 def hour_of(moment: datetime) -> datetime:
@@ -57,11 +59,6 @@ def fill(now: datetime | None = None, *, seconds: float = SECONDS) -> int:
     return written
 
 
-def known(now: datetime) -> Q:
-    """The condition of rows that may be believed: none from a time when a clock was ahead."""
-    return Q(counted_at__lte=now)
-
-
 def remove_hours(before: datetime, *, limit: int) -> int:
     """Remove one batch of sums that are older than `before`, and older than any page shows; returns how many."""
     before = min(before, timezone.now() - KEPT)
@@ -72,45 +69,59 @@ def remove_hours(before: datetime, *, limit: int) -> int:
 
 
 def _due(now: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """The hours to count: new ones, those that are a day old, then those before the first."""
-    rows = RunHour.objects.filter(known(now)).order_by()
-    newest = rows.order_by("-end_at").values_list("end_at", flat=True).first()
+    """The hours to count: those that are over since, then what is wanting before, the newest first."""
+    rows: list[_Row] = list(
+        RunHour.objects.filter(start_at__gte=now - LOOK_BACK - HOUR)
+        .order_by("-end_at")
+        .values_list("start_at", "end_at", "counted_at")
+    )
     over = hour_of(now - SETTLED)
-    start = newest if newest is not None else hour_of(over - timedelta(microseconds=1))
+    newest = next((end for _start, end, counted in rows if counted <= now), None)
+    begin = start = newest or hour_of(over - timedelta(microseconds=1))
     while end_of(start) <= over:
         yield start, end_of(start)
         start = end_of(start)
-    yield from _a_day_old(now)
-    yield from _before_the_first(now)
+    yield from _wanting(rows, begin, now)
 
 
-def _a_day_old(now: datetime) -> Iterator[tuple[datetime, datetime]]:
-    once = RunHour.objects.filter(known(now), counted_at__lt=F("end_at") + DAY, end_at__lte=now - DAY)
-    rows = once.filter(start_at__gt=_reached(now)).order_by("start_at")
-    yield from rows.values_list("start_at", "end_at")[:MOST_RECOUNTED]
+def _wanting(rows: Sequence[_Row], before: datetime, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Hours without a sum, and those to be counted again: once they are a day old, and what a clock counted that was
+    ahead."""
+    least = _least(now)
+    for start, end, counted in rows:
+        if end > before:  # of a clock that was ahead: not over yet
+            continue
+        yield from _between(max(end, least), before)
+        if counted > now or counted < end + DAY <= now:
+            yield start, end
+        before = start
+    yield from _between(least, before)
 
 
-def _before_the_first(now: datetime) -> Iterator[tuple[datetime, datetime]]:
+def _between(low: datetime, high: datetime) -> Iterator[tuple[datetime, datetime]]:
+    while high > low:
+        start = max(low, hour_of(high - timedelta(microseconds=1)))
+        yield start, high
+        high = start
+
+
+def _least(now: datetime) -> datetime:
+    """The begin of the first hour that can be counted: of earlier ones no run is there, or no page wants them."""
     ended = JobRun.objects.filter(HasEnded("state")).order_by("finished_at")
     oldest = ended.values_list("finished_at", flat=True).first()
-    first = RunHour.objects.filter(known(now)).order_by("start_at").values_list("start_at", flat=True).first()
-    if oldest is None or first is None:
-        return
-    least = max(oldest, now - LOOK_BACK, _reached(now))
-    while first > least:
-        start = hour_of(first - timedelta(microseconds=1))
-        yield start, first
-        first = start
-
-
-def _reached(now: datetime) -> datetime:
-    """Before it retention may have removed runs."""
-    return now - timedelta(days=settings.RUN_RETENTION_DAYS)
+    reached = now - timedelta(days=settings.RUN_RETENTION_DAYS)
+    return hour_of(max(oldest, now - LOOK_BACK, reached)) if oldest is not None else now
 
 
 def _write(start: datetime, end: datetime, now: datetime) -> None:
-    """Count one hour. Two processes may do so at once: they count the same."""
+    """Count one hour. Two processes may do so at once: they count the same. Of runs that were removed since it was
+    counted the earlier sum tells."""
     ended = JobRun.objects.filter(HasEnded("state"), finished_at__gte=start, finished_at__lt=end).order_by()
     counts = dict(ended.values_list("state").annotate(Count("pk")))
     sums = {state: counts.get(state, 0) for state in STATES}
-    RunHour.objects.update_or_create(start_at=start, defaults={"end_at": end, "counted_at": now, **sums})
+    written = {"end_at": end, "counted_at": now}
+    RunHour.objects.update_or_create(
+        start_at=start,
+        defaults=written | {state: Greatest(state, Value(count)) for state, count in sums.items()},
+        create_defaults=written | sums,
+    )

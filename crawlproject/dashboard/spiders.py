@@ -22,8 +22,8 @@ _FIELDS = (
     "id", "task_id", "run_id", "task_type", "status", "spider_version", "message", "pages", "pages_unchanged",
     "pages_failed", "pages_refused", "pages_redirected", "items", "items_rejected", "reasons",
 )  # fmt: skip
-# The last that ended is told, beside the last that completed before it: among the newest, by the index (spider, -id), two
-# of each kind hold both. One that read given addresses alone says nothing of the spider.
+# The last that ended is told, beside the last that completed before it: two of each kind, among the newest by the index
+# (spider, -id), hold both. One that read given addresses alone says nothing of the spider.
 _LATEST = """
     SELECT id FROM (
         SELECT id, row_number() OVER (PARTITION BY status ORDER BY id DESC) AS place FROM (
