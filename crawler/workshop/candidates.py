@@ -141,13 +141,13 @@ class _Search:
         tried: set[str] = set()
         for tries, hold in enumerate(self._ideas(target)):
             enough = len(found) >= 4 * MOST and hold.cost > sorted(one.cost for one in found)[MOST] + 4
-            if enough or tries > _MAX_TRIED or time.thread_time() > self._deadline:
+            if enough or tries > _MAX_TRIED or self._is_over():
                 break
             if hold.css not in tried:
                 tried.add(hold.css)
                 candidate = self._verified("css", hold)
                 found += [] if candidate is None else [candidate]
-        if self._goal.by_labels:
+        if self._goal.by_labels and not self._is_over():
             found += self._labelled(target)
         found += self._counted()
         if not found:
@@ -159,6 +159,11 @@ class _Search:
             candidate = self._verified("xpath", hold)
             if candidate is not None:
                 yield candidate
+            if self._is_over():
+                return
+
+    def _is_over(self) -> bool:
+        return time.thread_time() > self._deadline
 
     def _holds(self, element: Element) -> list[Hold]:
         found = self._known_holds.get(element)
@@ -208,7 +213,7 @@ class _Search:
                             cost = top.cost / 2 + above.cost / 2 + hold.cost + 2 * _STEP + 0.25 * number + 1
                             yield Hold(f"{top.css} {above.css} {hold.css}", cost)
         place = position(target)
-        for ancestor in chain:
+        for ancestor in chain if place is not None else ():
             for above in self._holds(ancestor)[:3]:
                 yield Hold(f"{above.css} {place.css}", above.cost / 2 + place.cost + _STEP)
 
@@ -254,15 +259,15 @@ class _Search:
         path = position(target)
         end = max(self._deadline, time.thread_time()) + _LAST_SECONDS
         for ancestor in ancestors(target, self._home, levels=64):
-            if time.thread_time() > end:
-                return
-            for above in (*self._holds(ancestor)[:2], position(ancestor)):
+            place = position(ancestor)
+            for above in filter(None, (*self._holds(ancestor)[:2], place)):
+                if path is None or time.thread_time() > end:
+                    return
                 candidate = self._verified("css", Hold(f"{above.css} > {path.css}", path.cost + above.cost))
                 if candidate is not None:
                     yield candidate
                     return
-            above = position(ancestor)
-            path = Hold(f"{above.css} > {path.css}", path.cost + above.cost)
+            path = Hold(f"{place.css} > {path.css}", path.cost + place.cost) if path and place else None
 
     def _verified(self, kind: str, hold: Hold) -> Candidate | None:
         """The selector with what it gives; None where it does not find what was pointed at."""

@@ -19,6 +19,8 @@ MAX_HOLDS = 14
 """Of one element that are tried."""
 POSITION = 24
 """What a position among siblings costs: one more paragraph, and it is another one."""
+CROWD = 8_000
+"""Siblings among which nobody is told by a position."""
 UTILITY = 14
 """What a class costs that says how a thing looks, and not what it is."""
 STATE = 18
@@ -81,8 +83,11 @@ def holds(element: Element, address: str = "") -> list[Hold]:
     return [Hold(css, cost) for css, cost in ranked[:MAX_HOLDS]]
 
 
-def position(element: Element) -> Hold:
-    """The element's place among its like."""
+def position(element: Element) -> Hold | None:
+    """The element's place among its like; None in a crowd, where it says nothing and takes the square to be found."""
+    parent = element.parent
+    if parent is not None and sum(1 for _ in islice(parent.children, CROWD + 1)) > CROWD:
+        return None
     before = sum(1 for one in element.previous_siblings if isinstance(one, Element) and one.tag == element.tag)
     tag = element.tag if _IDENTIFIER.fullmatch(element.tag) else "*"
     if tag == "*":
@@ -97,11 +102,7 @@ def classes(element: Element) -> list[str]:
 
 
 def class_words(element: Element) -> list[str]:
-    given = element.attr("class")
-    if given is None:
-        return []
-    words = given.split() if isinstance(given, str) else list(given)
-    return [word for word in words if _IDENTIFIER.fullmatch(word)]
+    return [word for word in (attribute(element, "class") or "").split() if _IDENTIFIER.fullmatch(word)]
 
 
 def is_generated(word: str) -> bool:

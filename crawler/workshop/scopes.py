@@ -9,12 +9,14 @@ from turbohtml import Element, Node
 from crawler.engine.pages.page import PageTree
 from crawler.engine.pages.selectors import compile_each
 
-from .features import classes
+from .features import attribute, classes
 
 LEVELS = 10
 """Ancestors that are looked at."""
 _DEEPEST = 64
 """Ancestors that are compared."""
+_SHARED = 3
+"""Ancestors of which it is remembered how they compare: further up there is little left to share."""
 
 
 class OutsideScope(Exception):
@@ -43,14 +45,10 @@ def home_of(page: PageTree, each: str, target: Element, contexts: Sequence[Node]
 
 def alike(target: Element, within: Node) -> list[Element]:
     """What stands where `target` stands and is called the same, in document order: the other cells of its column."""
-    names, path = set(classes(target)), _path(target, within)
     if not (target.tag.isascii() and target.tag.isalnum()):
         return [target]
-    return [
-        one
-        for one in within.select(f":is({target.tag})")
-        if one == target or (names == set(classes(one)) and _is_at(one, path, within))
-    ]
+    stands = _Standing(target, within)
+    return [one for one in within.select(f":is({target.tag})") if one == target or stands.like(one)]
 
 
 def ancestors(target: Element, home: Node, levels: int = LEVELS) -> Iterator[Element]:
@@ -63,15 +61,34 @@ def ancestors(target: Element, home: Node, levels: int = LEVELS) -> Iterator[Ele
         node = node.parent
 
 
-def _path(element: Element, within: Node) -> list[str]:
-    """Tags from the element upwards."""
-    return [element.tag, *(one.tag for one in ancestors(element, within, levels=_DEEPEST))]
+class _Standing:
+    """Where one element stands and what it is called. Remembers what it found out: thousands share their ancestors, and
+    their classes."""
 
+    def __init__(self, target: Element, within: Node) -> None:
+        self._within = within
+        self._path = [target.tag, *(one.tag for one in ancestors(target, within, levels=_DEEPEST))]
+        self._names = set(classes(target))
+        self._is_called: dict[str, bool] = {}
+        self._is_there: dict[tuple[Node | None, int], bool] = {}
 
-def _is_at(element: Element, path: Sequence[str], within: Node) -> bool:
-    node: Node | None = element
-    for tag in path:
-        if not isinstance(node, Element) or node == within or node.tag != tag:
+    def like(self, element: Element) -> bool:
+        given = attribute(element, "class") or ""
+        is_called = self._is_called.get(given)
+        if is_called is None:
+            is_called = self._is_called[given] = set(classes(element)) == self._names
+        return is_called and self._is_at(element, 0)
+
+    def _is_at(self, node: Node | None, level: int) -> bool:
+        """Whether the tags from the node upwards are those of the path from `level` on."""
+        if level == len(self._path):
+            return len(self._path) > _DEEPEST or node == self._within or not isinstance(node, Element)
+        if not isinstance(node, Element) or node == self._within or node.tag != self._path[level]:
             return False
-        node = node.parent
-    return len(path) > _DEEPEST or node == within or not isinstance(node, Element)
+        above = (node.parent, level + 1)
+        if level >= _SHARED:
+            return self._is_at(*above)
+        known = self._is_there.get(above)
+        if known is None:
+            known = self._is_there[above] = self._is_at(*above)
+        return known

@@ -12,9 +12,10 @@ from crawler.engine.documents.definition import parse
 from crawler.engine.pages.page import PageTree
 from crawler.engine.pages.selectors import compile_xpath
 from crawler.engine.spider import FieldRule, ItemRule
-from crawler.workshop.candidates import Candidate, Goal, candidates, reader
+from crawler.workshop.candidates import Candidate, Goal, _Search, candidates, reader
+from crawler.workshop.features import CROWD
 from crawler.workshop.readings import TEXT, Way, ways
-from crawler.workshop.scopes import contexts_of
+from crawler.workshop.scopes import alike, contexts_of
 from tests.servers.corpora import corpus
 from tests.spiders import django_doc_spider, quotes_spider, saved_pages, shop_spider
 
@@ -34,6 +35,37 @@ def one(page: PageTree, css: str) -> Element:
 
 def selectors(found: Sequence[Candidate]) -> list[str]:
     return [candidate.selector for candidate in found]
+
+
+# --- pages that cost much ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("siblings", [3, CROWD + 2])
+def test_nothing_is_told_by_its_position_in_a_crowd(siblings: int) -> None:
+    """There it takes the square of them to be found, and is another one tomorrow."""
+    page = make_page("<ul>" + "<li><p><i>a</i></p></li>" * siblings + "</ul>")
+    found = candidates(page, Goal(targets=(page.document.select("i")[-2],), by_labels=False))
+    assert any("nth" in selector for selector in selectors(found)) is (siblings == 3)
+
+
+def test_no_selector_is_tried_after_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    monkeypatch.setattr(_Search, "_verified", lambda _self, _kind, hold: tried.append(hold.css))
+    page = make_page("<dl><dt>Price</dt><dd>1</dd><dt>Size</dt><dd>2</dd></dl>" * 3)
+    target = page.document.select("dd")[-1]
+    candidates(page, Goal(targets=(target,)))
+    in_time = len(tried)
+    tried.clear()
+    candidates(page, Goal(targets=(target,)), seconds=-1.0)
+    assert any("normalize-space" in selector for selector in tried) is False
+    assert len(tried) < in_time / 2
+
+
+def test_what_stands_alike_is_found_by_its_tags_and_classes() -> None:
+    page = make_page(
+        "<ul><li class='a b'><i>1</i></li><li class='b a'><i>2</i></li><li class='c'><i>3</i></li></ul>"
+        "<ol><li class='a b'><i>4</i></li></ol>"
+    )
+    assert [one.text for one in alike(one(page, "i"), page.document)] == ["1", "2", "3"]
+    assert [one.text for one in alike(one(page, "li"), page.document)] == ["1", "2"]
 
 
 # --- real sites -------------------------------------------------------------------------------------------------------
