@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -68,7 +70,7 @@ def compare_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
         "title": _("Compare two crawls"),
         "spider": spider,
         "spiders": Spider.objects.order_by("name").values_list("pk", "name")[:MOST_SPIDERS],
-        "choices": [Choice(pk=task.pk, text=_name(task)) for task in _with(choices, pair)],
+        "choices": _named_choices(_with(choices, pair)),
         "pair": pair,
         "found": found,
         "example": example,
@@ -140,9 +142,18 @@ def _with(choices: list[CrawlTask], pair: Pair) -> list[CrawlTask]:
     return [*choices, *(task for task in (pair.after, pair.before) if task is not None and task.pk not in known)]
 
 
-def _name(task: CrawlTask) -> str:
-    at = localtime(task.started_at or task.created_at)
-    return f"{day_of(at)} {at:%H:%M} · {task.get_status_display()} · {amount(Unit.PAGES, task.pages)}"
+def _named_choices(tasks: list[CrawlTask]) -> list[Choice]:
+    """By when each began, to the second where another began in the same minute."""
+    begun = {task.pk: localtime(task.started_at or task.created_at) for task in tasks}
+    minutes = Counter(at.replace(second=0, microsecond=0) for at in begun.values())
+    clocks = {
+        pk: "%H:%M:%S" if minutes[at.replace(second=0, microsecond=0)] > 1 else "%H:%M" for pk, at in begun.items()
+    }
+    return [Choice(pk=task.pk, text=_name(task, begun[task.pk], clocks[task.pk])) for task in tasks]
+
+
+def _name(task: CrawlTask, at: datetime, clock: str) -> str:
+    return f"{day_of(at)} {at.strftime(clock)} · {task.get_status_display()} · {amount(Unit.PAGES, task.pages)}"
 
 
 def _example(found: Contrast, request: HttpRequest) -> str:

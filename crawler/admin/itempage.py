@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -36,7 +36,7 @@ VALUE = 2_000
 CHARTS = 3
 POINTS = 24
 """The newest versions that are drawn."""
-APART, DAYS_APART = 0.14, 0.22
+APART, LABELS_APART = 0.14, 0.22
 """Of the width: what stands nearer to the text, or the day, before it is drawn without one. A phone has 300 pixels."""
 
 
@@ -159,7 +159,9 @@ def _drawings(editions: Sequence[Edition], fields: Mapping[str, FieldRule]) -> I
 def _steps(name: str, known: Sequence[tuple[Edition, float]], first: datetime, last: datetime) -> list[charts.Step]:
     whole = max((last - first).total_seconds(), 1.0)
     points: list[charts.Step] = []
-    written = day = -1.0
+    is_one_day = localtime(known[0][0].since).date() == localtime(known[-1][0].since).date()
+    shown_day: date | None = None
+    written = labelled = -1.0
     for index, (edition, value) in enumerate(known):
         if index and value == known[index - 1][1]:
             continue
@@ -167,8 +169,11 @@ def _steps(name: str, known: Sequence[tuple[Edition, float]], first: datetime, l
         text = label = ""
         if at - written >= APART:
             written, text = at, shown(edition.data.get(name))
-        if at - day >= DAYS_APART:
-            day, label = at, day_of(localtime(edition.since))
+        if at - labelled >= LABELS_APART:
+            local = localtime(edition.since)
+            time = f"{local:%H:%M}"
+            label = time if local.date() == shown_day else f"{day_of(local)} {time}" if is_one_day else day_of(local)
+            labelled, shown_day = at, local.date()
         points.append(charts.Step(at=min(at, 0.92), value=value, text=text[:20], label=label))
     return points
 

@@ -123,6 +123,14 @@ def test_without_a_choice_it_is_the_last_two_of_the_newest(web: Client) -> None:
     assert (pair.before, pair.after) == (CrawlTask.objects.get(pk=before.pk - 1), before)
 
 
+def test_crawls_of_one_minute_are_told_apart_by_their_seconds(web: Client) -> None:
+    spider, minute = make_spider(), timezone.localtime(NOW).replace(hour=12, minute=30, second=0) - timedelta(days=2)
+    for seconds in (5, 40, 90):
+        make_task(spider, started_at=minute + timedelta(seconds=seconds))
+    times = [choice.text.partition(" ·")[0].split()[-1] for choice in web.get(COMPARE).context["choices"]]
+    assert times == ["12:31", "12:30:40", "12:30:05"]
+
+
 def test_what_cannot_be_compared_is_told_why(web: Client) -> None:
     one, other = crawled(make_spider(), 2), crawled(make_spider("other"), 1)
     assert "crawls of different spiders" in text_of(web, f"?a={one.pk}&b={other.pk}")

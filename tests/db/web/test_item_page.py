@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from crawler.models import CrawlTask, Item
+from crawler.models import CrawlTask, Item, ItemVersion
 
 from .making import make_item, make_page, make_spider, make_task, make_user, make_version
 
@@ -59,6 +60,20 @@ def test_it_shows_value_changes_drawing_and_origin(root: User, client: Client, i
     assert "https://shop.example/light" in page
     assert ">third</a>" in page
     assert "Looked at" in page
+
+
+def test_the_drawing_of_one_day_tells_the_time(root: User, client: Client) -> None:
+    spider = make_spider(items=[{"type": "book", "key": ["upc"], "fields": FIELDS}])
+    noon = timezone.localtime(timezone.now()).replace(hour=12, minute=0) - timedelta(days=1)
+    begun, changed = noon - timedelta(hours=9), noon + timedelta(hours=6)
+    item = make_item(spider, "u1", data={"price": "45"}, version=2, first_seen_at=begun, changed_at=changed)
+    version = make_version(item, 1, changed, price="40")
+    ItemVersion.objects.filter(pk=version.pk).update(valid_from=begun)
+    client.force_login(root)
+    labels = re.findall(r'<text class="ax"[^>]*>([^<]*)</text>', page_of(client, item))
+    assert len(labels) == 2
+    assert labels[0].endswith(" 03:00")
+    assert labels[1] == "18:00"
 
 
 def test_older_versions_are_compared_by_their_number(root: User, client: Client, item: Item) -> None:

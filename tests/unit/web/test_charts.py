@@ -123,6 +123,23 @@ def test_steps_hold_until_the_next_value() -> None:
     assert parse(steps("price", points[:1])) is not None
 
 
+def test_the_last_words_of_steps_end_with_the_drawing_where_they_might_be_cut() -> None:
+    points = [Step(at=at, value=at, text=f"{at}", label=f"day {at}") for at in (0.0, 0.5, 0.92)]
+    drawn = {
+        (text.text, text.attrib["x"], text.attrib["text-anchor"]) for text in parse(steps("price", points)).iter("text")
+    }
+    assert {("0.5", "51.6%", "start"), ("0.92", "100%", "end"), ("day 0.92", "100%", "end")} <= drawn
+    [only] = of_class(parse(steps("price", points[1:2])), "lb")
+    assert only.attrib["text-anchor"] == "start"
+
+
+def test_the_last_label_of_bars_ends_with_the_drawing() -> None:
+    columns, series = [f"day {number}" for number in range(8)], [Series(tone="ok", label="x", values=[1] * 8)]
+    root = parse(bars("t", "d", columns, series))
+    last = next(text for text in root.iter("text") if text.text == "day 7")
+    assert (last.attrib["x"], last.attrib["text-anchor"]) == ("100%", "end")
+
+
 def test_no_text_of_others_is_markup() -> None:
     drawings = [
         bars(HOSTILE, HOSTILE, [HOSTILE], [Series(tone="ok", label=HOSTILE, values=[1])], urls=[HOSTILE]),
