@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -16,10 +19,10 @@ from django.utils import timezone
 from crawler.definitions import delete_spider
 from crawler.items import hours
 from crawler.models import Item, ItemHour, ItemStock, ItemVersion, Spider
-from scheduling.hours import hour_of
+from scheduling.hours import KEPT, hour_of
 from scheduling.lanes import Lane
 
-from .making import Crawl, Site, make_item, make_spider
+from .making import Crawl, Site, make_item, make_spider, make_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -71,6 +74,112 @@ def test_random_sites(lane: Lane, seed: int) -> None:
             make_site({key: str(chance.randrange(2)) for key in keys}), one_by_one=chance.random() < 0.5
         )
         assert_sums_are_a_plain_count()
+
+
+class Killed(Exception):
+    """Stands for a process that dies between two statements."""
+
+
+class Books:
+    """A plain account beside the sums: after each step, what the rows of items have become since the one before."""
+
+    def __init__(self) -> None:
+        self.hours: dict[tuple[int, datetime], Counter[str]] = defaultdict(Counter)
+        self._items: dict[int, bool] = {}
+        self._versions: set[int] = set()
+
+    def close(self, now: datetime) -> None:
+        """Enter a step that went on at `now`."""
+        items = {
+            pk: (spider, gone is not None) for pk, spider, gone in Item.objects.values_list("pk", "spider", "gone_at")
+        }
+        for pk, (spider, is_gone) in items.items():
+            before = self._items.get(pk)
+            self._enter(spider, now, added=before is None, gone=is_gone > bool(before), returned=is_gone < bool(before))
+        versions = dict(ItemVersion.objects.values_list("pk", "item__spider"))
+        for pk in versions.keys() - self._versions:
+            self._enter(versions[pk], now, changed=1)
+        self._items, self._versions = {pk: is_gone for pk, (_spider, is_gone) in items.items()}, set(versions)
+
+    def _enter(self, spider: int, now: datetime, **happened: int) -> None:
+        if any(happened.values()):
+            self.hours[spider, hour_of(now)].update(happened)
+
+    def forget(self, *, spider: int | None = None, before: datetime | None = None) -> None:
+        """What is removed with a spider, or by retention."""
+        for key in list(self.hours):
+            if key[0] == spider or (before is not None and key[1] < before):
+                del self.hours[key]
+
+    def assert_sums_are_these(self) -> None:
+        names = ("added", "changed", "gone", "returned")
+        rows = {
+            (row.spider_id, row.start_at): {name: getattr(row, name) for name in names}
+            for row in ItemHour.objects.all()
+        }
+        assert rows == {key: {name: counts[name] for name in names} for key, counts in self.hours.items()}
+        present = Counter(Item.objects.filter(gone_at=None).values_list("spider", flat=True))
+        stocks = {spider: number for spider, number in ItemStock.objects.values_list("spider_id", "present") if number}
+        assert stocks == present
+
+
+@contextmanager
+def killed_after(statements: int, lane: Lane) -> Iterator[None]:
+    """The lane dies before it sends one more statement than these."""
+    left = iter(range(statements))
+
+    def die(execute: Callable[..., object], sql: str, params: object, many: bool, context: object) -> object:
+        if next(left, None) is None:
+            raise Killed
+        return execute(sql, params, many, context)
+
+    lane.submit(lambda: connection.execute_wrappers.append(die)).result()
+    try:
+        yield
+    finally:
+        lane.submit(lambda: connection.execute_wrappers.clear()).result()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_work_kills_deletions_and_retention(lane: Lane, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    chance, books = random.Random(seed), Books()
+    now = datetime(2026, 3, 28, 20, 30, tzinfo=UTC)
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    crawls: dict[str, tuple[Crawl, Site]] = {}
+    for step in range(40):
+        now += timedelta(minutes=chance.choice([0, 0, 10, 50, 200, -70]))
+        name = chance.choice(["one", "two"])
+        if name not in crawls:
+            spider = Spider.objects.filter(name=name).first() or make_spider(name)
+            keys = chance.sample("abcdefmnopqr", chance.randrange(8))
+            site = make_site({key: str(chance.randrange(2)) for key in keys})
+            crawls[name] = Crawl(spider, lane, task=make_task(spider, f"crawl_{step}")), site
+            crawls[name][0].open("/")
+        crawl, site = crawls[name]
+        is_read = not crawl.frontier
+        try:
+            with killed_after(chance.choice([*range(25), 99, 99, 99]), lane):
+                if is_read:
+                    crawl.mark_gone()
+                else:
+                    crawl.step(site, chance.choice(list(crawl.frontier)))
+            if is_read:
+                del crawls[name]
+        except Killed:
+            crawls[name] = Crawl(crawl.spider, lane, task=crawl.task), site
+            crawls[name][0].open("/")
+        books.close(now)
+        if chance.random() < 0.05:
+            crawls.pop(name, None)
+            books.forget(spider=crawl.spider.pk)
+            delete_spider(name)
+            books.close(now)
+        if chance.random() < 0.1:
+            now += timedelta(days=chance.choice([1, 20, 40]))
+            while hours.remove_hours(now - timedelta(days=1), limit=2):
+                pass
+            books.forget(before=now - KEPT - timedelta(hours=1))
+        books.assert_sums_are_these()
 
 
 def test_a_site_that_did_not_change_writes_no_sum(lane: Lane) -> None:
