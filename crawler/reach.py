@@ -58,8 +58,13 @@ def _of_spider(name: str, document: Mapping[str, object]) -> Reach:
     manners = document.get("manners")
     given = manners.get("concurrency_per_host") if isinstance(manners, Mapping) else None
     connections = given if isinstance(given, int) else Manners().concurrency_per_host
-    hosts = list(dict.fromkeys(_hosts(document)))[:MOST_HOSTS]
+    hosts = hosts_of(document)[:MOST_HOSTS]
     return Reach(hosts=dict.fromkeys(hosts, connections), alone=frozenset({_("spider “%(name)s”") % {"name": name}}))
+
+
+def hosts_of(document: object) -> list[str]:
+    """The hosts that a spider begins with, each once."""
+    return list(dict.fromkeys(_hosts(document))) if isinstance(document, Mapping) else []
 
 
 def _hosts(document: Mapping[str, object]) -> Iterator[str]:

@@ -102,16 +102,7 @@ class CrawlTaskAdmin(BoundedAdmin[CrawlTask], ReadOnlyAdmin[CrawlTask]):
 
     @admin.display(description=gettext_lazy("changes"), ordering="items_changed")
     def changes(self, task: CrawlTask) -> SafeString | str:
-        """New, changed and gone items; zeros left out."""
-        parts = [
-            (tone, sign, num(count))
-            for tone, sign, count in (
-                ("ok", "+", task.items_new), ("info", "~", task.items_changed), ("mute", "−", task.items_gone)
-            )
-            if count
-        ]  # fmt: skip
-        marks = format_html_join("", '<span class="is-{}">{}{}</span>', parts)
-        return format_html('<span class="ll-delta">{}</span>', marks) if parts else "–"
+        return changes_of(task)
 
     @admin.display(description=gettext_lazy("message"))
     def message_(self, task: CrawlTask) -> str:
@@ -130,3 +121,16 @@ class CrawlTaskAdmin(BoundedAdmin[CrawlTask], ReadOnlyAdmin[CrawlTask]):
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("crawler.change_crawltask")
+
+
+def changes_of(task: CrawlTask) -> SafeString | str:
+    """New, changed and gone items of a crawl; zeros left out."""
+    parts = [
+        (tone, sign, num(count))
+        for tone, sign, count in (
+            ("ok", "+", task.items_new), ("info", "~", task.items_changed), ("mute", "−", task.items_gone)
+        )
+        if count
+    ]  # fmt: skip
+    marks = format_html_join("", '<span class="is-{}">{}{}</span>', parts)
+    return format_html('<span class="ll-delta">{}</span>', marks) if parts else "–"

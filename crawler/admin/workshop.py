@@ -38,6 +38,7 @@ from scheduling.models import DefinitionVersion
 
 from . import picking, picking_steps, pinned
 from .asked import asked_for, latest_of
+from .planned import schedules_for
 from .previews import ASK, panel, shown_address
 
 TABS: tuple[tuple[str, StrOrPromise, str], ...] = (
@@ -300,6 +301,7 @@ class _Workshop:
             "may_crawl": self.may_crawl,
             "may_delete": may_delete,
             "latest": spider and latest_of(spider, self.request.user),
+            "schedules": spider and schedules_for(spider, self.request.user),
             "saved_by": spider and _who_saved(spider),
         }
 

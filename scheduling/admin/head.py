@@ -16,9 +16,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
-from scheduling import triggers
-from scheduling.exceptions import InvalidTrigger
 from scheduling.models import ScheduledJob
+from scheduling.planned import rule_in_words, state_of
 from scheduling.rounds import last_rounds
 
 TEMPLATES = "admin/scheduling/scheduledjob"
@@ -53,23 +52,6 @@ class Head:
     """Run now, pause, resume, back-fill."""
     here: str
     """Where an action of the head comes back to."""
-
-
-def state_of(job: ScheduledJob) -> str:
-    """The one word for how a schedule is: `problem`, `off`, `paused` or `active`."""
-    if job.problem:
-        return "problem"
-    if not job.enabled:
-        return "off"
-    return "paused" if job.paused_at else "active"
-
-
-def rule_in_words(job: ScheduledJob) -> str:
-    """What is wrong with it, where it cannot be read."""
-    try:
-        return triggers.describe(job.trigger)
-    except InvalidTrigger as error:
-        return str(error)
 
 
 def address(page: str, job: ScheduledJob, *arguments: object) -> str:

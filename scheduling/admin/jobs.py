@@ -25,16 +25,17 @@ from crawlproject.templatetags.lamplighter import badge, rounds
 from crawlproject.web.admin import LampAdmin, two_lines, when
 from crawlproject.web.parsers import loads_strict
 from scheduling import definitions
-from scheduling.asked import asked_for, refused
+from scheduling.asked import asked_for, refused, whole
 from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, ScheduledJob
+from scheduling.planned import rule_in_words, state_of
 from scheduling.rounds import last_rounds
 
 from . import acting, rules
 from .backfills import backfill_view
 from .calendar import calendar_view
 from .forms import ScheduledJobForm
-from .head import OPERATE, head_of, person, rule_in_words, state_of
+from .head import OPERATE, head_of, person
 from .preview import preview_of, preview_view, take_free_moment, zones_to_choose
 from .restoring import restore_view, versions_view
 from .timelines import timeline_view
@@ -292,6 +293,6 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
                 told = act(job, by)
             except SchedulingError as error:
                 text = format_html("{}: {}", job.job_id, refused(error, request.user))
-                self.message_user(request, text, messages.WARNING)
+                self.message_user(request, whole(text), messages.WARNING)
             else:
-                self.message_user(request, format_html("{}: {}", job.job_id, done or told), messages.SUCCESS)
+                self.message_user(request, whole(format_html("{}: {}", job.job_id, done or told)), messages.SUCCESS)

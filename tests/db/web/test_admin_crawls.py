@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import timedelta
 
 import pytest
@@ -169,6 +171,39 @@ def test_run_now_while_the_spider_is_crawled_says_what_it_waits_for(web: Client)
     over = web.get(f"{SPIDERS}{spider.pk}/state/")
     assert (over.headers["X-Poll"], "Completed" in over.content.decode()) == ("over", True)
     assert "data-poll-stays" not in web.get(page).content.decode()
+
+
+def test_the_list_of_spiders_tells_schedule_rounds_and_changes(web: Client) -> None:
+    books, lamps = make_spider(), make_spider("lamps", category="light")
+    make_spider("alone", category="")
+    for status in ("completed", "failed"):
+        make_task(books, status=status, items=1_234, items_new=3, items_gone=1)
+    make_job("a-all", handler="crawl", job_data={"type": "category", "target": "light"})
+    make_job("books", name="B", handler="crawl", job_data={"type": "spider", "target": "books"})
+    make_job("later", name="C", handler="crawl", job_data={"type": "spider", "target": "books"}, enabled=False)
+    make_job("other", handler="crawl", job_data={"type": "category", "target": "shops"})
+    rows = {row.name: row for row in web.get(SPIDERS).context["cl"].result_list}
+    told = {name: row.planned and (row.planned.job.job_id, row.more) for name, row in rows.items()}
+    assert told == {"alone": None, "books": ("books", 2), "lamps": ("a-all", 0)}, "the spider's own come first"
+    assert (rows["books"].letters, rows["books"].latest.status, rows["lamps"].latest) == ("sf", "failed", None)
+    page = web.get(SPIDERS).content.decode()
+    for text in ("shops · shop.example", "At 02:00 (Asia/Shanghai) and 2 more", "1,234", ">+3<", ">−1<"):
+        assert text in page
+    shown = web.get(f"{SPIDERS}{lamps.pk}/change/").content.decode()
+    assert "/admin/scheduling/scheduledjob/" in shown
+    assert "Every night</a> At 02:00 (Asia/Shanghai)" in shown
+
+
+def test_a_spider_without_a_schedule_leads_to_the_form_of_one(web: Client, client: Client) -> None:
+    spider = make_spider()
+    make_job("books")
+    page = web.get(f"{SPIDERS}{spider.pk}/change/").content.decode()
+    [address] = re.findall(r'href="(/admin/scheduling/scheduledjob/add/[^"]+)"', page)
+    form = web.get(html.unescape(address)).context["adminform"].form
+    begun = [form[name].value() for name in ("job_id", "name", "handler", "work_way", "do_crawl_target")]
+    assert begun == ["books-2", "books", "crawl", "fields", "books"]
+    client.force_login(make_user("bob", "crawler.view_spider"))
+    assert "It has no schedule" not in client.get(f"{SPIDERS}{spider.pk}/change/").content.decode()
 
 
 def test_the_page_of_a_run_says_which_version_of_the_spider_ran(web: Client) -> None:
