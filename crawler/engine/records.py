@@ -114,7 +114,7 @@ class ItemRecord:
     key_hash: int
     data: dict[str, Json]
     data_json: str
-    """Canonical JSON of `data`: sorted keys, no blanks, UTF-8 as it is."""
+    """Canonical JSON of `data`: sorted keys, no blanks, characters as they are; what every database stores."""
     data_hash: bytes
     """16 bytes of BLAKE2b over `data_json`."""
     problems: list[ValueProblem] = field(default_factory=list)

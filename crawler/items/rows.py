@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TypeAlias, cast
 
 from crawler import rawsql
-from crawler.engine.records import ItemRecord, Json
+from crawler.engine.records import ItemRecord
 
 from . import hours
 
@@ -117,12 +117,9 @@ _VALUE_COLUMNS = (("data", "jsonb"), ("data_hash", "bytea"), ("complete", "boole
 
 
 def _value(record: ItemRecord) -> tuple[rawsql.Param, ...]:
-    data = record.data_json
-    if "\\u" in data or not data.isascii():
-        data = _data(record)
     if record.problems:
-        return data, record.data_hash, False, problems_json(record)
-    return data, record.data_hash, True, "[]"
+        return record.data_json, record.data_hash, False, problems_json(record)
+    return record.data_json, record.data_hash, True, "[]"
 
 
 def _supersede(item_ids: list[int], now: datetime) -> None:
@@ -184,23 +181,6 @@ def _insert(new: Sequence[Known], *, spider_id: int, task_id: int, now: datetime
         rows,
         [spider_id, task_id, at, at],
     )
-
-
-def _data(record: ItemRecord) -> str:
-    r"""The value as JSON that PostgreSQL takes: it refuses ``\u0000`` and surrogates without their other half."""
-    if "\\u" not in record.data_json:
-        return rawsql.text(record.data_json)
-    return json.dumps(_storable(cast(Json, record.data)), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
-def _storable(value: Json) -> Json:
-    if isinstance(value, str):
-        return rawsql.text(value)
-    if isinstance(value, list):
-        return [_storable(element) for element in value]
-    if isinstance(value, dict):
-        return {rawsql.text(name): _storable(element) for name, element in value.items()}
-    return value
 
 
 def problems_json(record: ItemRecord) -> str:

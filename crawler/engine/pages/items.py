@@ -21,10 +21,11 @@ from .page import PageTree
 from .patterns import Patterns
 from .selectors import compile_each
 from .structured import StructuredReader
-from .values import canonical_json, cleaned
+from .values import canonical_json, cleaned, storable_json
 
 MAX_SHOWN = 200
 """Characters of a value in a problem."""
+_WITH_FLOATS = (FieldType.FLOAT, FieldType.JSON)
 
 
 @dataclass(slots=True)
@@ -72,6 +73,7 @@ class RuleReader(ABC, Generic[_Context, _Page]):
         self._match = None if rule.match is None else Patterns([rule.match])
         self._fields = tuple(self._field(field) for field in rule.fields)
         self._key = rule.key
+        self._is_plain = not any(field.type in _WITH_FLOATS for field in rule.fields)
         self._needed = frozenset(rule.key) | {field.name for field in rule.fields if field.required}
 
     @abstractmethod
@@ -121,12 +123,10 @@ class RuleReader(ABC, Generic[_Context, _Page]):
 
     def _record(self, candidate: Candidate, page: _Page) -> ItemRecord:
         data: dict[str, Json] = {name: reading.value for name, reading in candidate.readings.items()}
-        text = canonical_json(data)
-        raw = _storable(text)
+        raw = storable_json(data, is_plain=self._is_plain)
         if raw is None:
             data = {name: cleaned(value) for name, value in data.items()}
-            text = canonical_json(data)
-            raw = text.encode()
+            raw = canonical_json(data).encode()
         key_values: list[Json] = [data[name] for name in self._key] or [page.url]
         key = canonical_json(key_values)
         return ItemRecord(
@@ -134,7 +134,7 @@ class RuleReader(ABC, Generic[_Context, _Page]):
             key=key,
             key_hash=hash_url(key),
             data=data,
-            data_json=text,
+            data_json=raw.decode(),
             data_hash=blake2b(raw, digest_size=16).digest(),
             problems=candidate.problems,
         )
@@ -173,13 +173,3 @@ def _hollow(rule: ItemRule) -> str:
 
 def _is_missing(reading: Reading) -> bool:
     return reading.value is None or reading.value == [] or bool(reading.unreadable)
-
-
-def _storable(text: str) -> bytes | None:
-    """JSON as UTF-8; None where it holds what no database stores."""
-    if "\\u0000" in text:
-        return None
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return None

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from crawler.engine.documents.definition import parse
 from crawler.engine.errors import Reason
+from crawler.engine.pages.values import canonical_json, cleaned
 from crawler.engine.records import (
     Batch,
     CheckpointAnswer,
@@ -55,8 +56,8 @@ def make_link(path: str, depth: int = 0, hops: int = 0) -> Link:
 
 
 def make_item(key: str, *, kind: str = "book", problems: Sequence[ValueProblem] = (), **data: Json) -> ItemRecord:
-    values: dict[str, Json] = {"key": key, **data}
-    data_json = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    values: dict[str, Json] = {name: cleaned(value) for name, value in {"key": key, **data}.items()}
+    data_json = canonical_json(values)
     key_json = json.dumps([key], ensure_ascii=False)
     return ItemRecord(
         type=kind,
@@ -64,7 +65,7 @@ def make_item(key: str, *, kind: str = "book", problems: Sequence[ValueProblem] 
         key_hash=hash_url(key_json),
         data=values,
         data_json=data_json,
-        data_hash=blake2b(data_json.encode("utf-8", "surrogatepass"), digest_size=16).digest(),
+        data_hash=blake2b(data_json.encode(), digest_size=16).digest(),
         problems=list(problems),
     )
 

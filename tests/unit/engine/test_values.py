@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.engine.pages.values import converter, fold
+from crawler.engine.pages.values import canonical_json, cleaned, converter, fold, storable_json
+from crawler.engine.records import Json
 from crawler.engine.spider import FieldRule, FieldType
 
 TO_DECIMAL = converter(FieldRule(name="price", css="p", type=FieldType.DECIMAL))
@@ -21,3 +23,31 @@ def test_folding_leaves_single_blanks_alone(text: str) -> None:
 @given(st.from_regex(r"\A-?[0-9]{1,5}(\.[0-9]{1,4})?\Z"))
 def test_decimals_are_stored_without_an_exponent_and_with_all_their_digits(text: str) -> None:
     assert TO_DECIMAL(text, "") == format(Decimal(text), "f")
+
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(st.characters() | st.sampled_from('"\\/\0\x1f\x7f\u2028\ud800😀')),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+)
+
+
+@given(PLAIN)
+def test_the_quick_way_to_write_an_item_gives_the_same_bytes(value: Json) -> None:
+    assert storable_json(value, is_plain=True) == storable_json(value, is_plain=False)
+
+
+@given(PLAIN)
+def test_what_no_database_stores_is_told_and_can_be_cleaned(value: Json) -> None:
+    raw = storable_json(value, is_plain=True)
+    if raw is None:
+        raw = storable_json(cleaned(value), is_plain=False)
+
+    assert raw is not None or "\\u0000" in canonical_json(value)
+    assert raw is None or json.loads(raw) == cleaned(value)
+
+
+def test_floats_keep_the_form_in_which_they_have_always_been_stored() -> None:
+    assert storable_json({"b": 1e16, "a": 1e-7}, is_plain=False) == b'{"a":1e-07,"b":1e+16}'
