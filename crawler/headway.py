@@ -36,7 +36,7 @@ class Headway:
     def after(self, *, joined: int, through: int, now: datetime) -> Headway:
         """With one more checkpoint: so many pages joined the frontier, with so many the crawl is through."""
         done = (self.marks[-1][1] if self.marks else 0) + through
-        recent = [mark for mark in self.marks if now - mark[0] <= SPAN] or list(self.marks[-1:])
+        recent = [mark for mark in self.marks if timedelta(0) <= now - mark[0] <= SPAN] or list(self.marks[-1:])
         return Headway(waiting=max(0, self.waiting + joined - through), marks=(*recent, (now, done)))
 
     def with_more(self, joined: int) -> Headway:

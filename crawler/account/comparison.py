@@ -82,7 +82,7 @@ def compare(task: CrawlTask) -> Comparison | None:
 
 def compare_with(task: CrawlTask, before: CrawlTask) -> Comparison:
     """The same with a crawl that is at hand: both completed, neither of given addresses alone. No query."""
-    sentences = [] if _is_part(task) or _is_part(before) else _falls(task, before)
+    sentences = [] if is_part(task) or is_part(before) else _falls(task, before)
     is_bad = bool(sentences)
     if is_bad and None not in (task.spider_version, before.spider_version):
         if task.spider_version != before.spider_version:
@@ -100,7 +100,7 @@ def compare_with(task: CrawlTask, before: CrawlTask) -> Comparison:
     )
 
 
-def _is_part(task: CrawlTask) -> bool:
+def is_part(task: CrawlTask) -> bool:
     """Whether the crawl left pages for another time, and so says nothing of how many there are.
 
     The next one goes on with these, and is no measure either: it is compared with this.

@@ -18,7 +18,6 @@ from django_stubs_ext import StrOrPromise
 from crawler import rule_counts
 from crawler.causes import BY_KEY, Severity, Unit, cause_of
 from crawler.definitions.spiders import ORDERED
-from crawler.engine.errors import LEFT_FOR_LATER
 from crawler.models import CrawlTask
 from scheduling import wording
 from scheduling.definitions.differences import differences
@@ -26,7 +25,7 @@ from scheduling.definitions.difflines import DiffLine, diff_lines
 from scheduling.durations import duration
 from scheduling.models import DefinitionVersion
 
-from .comparison import pages_of
+from .comparison import is_part, pages_of
 from .explanation import amount, percent
 
 FALL = 0.9
@@ -149,15 +148,11 @@ def _unlike_ends(before: CrawlTask, after: CrawlTask) -> Likely | None:
     if before.status != Status.COMPLETED:
         title = _("The earlier crawl did not come to its end (%(status)s); the later one did")
         return Likely(tone="info", title=title % {"status": before.get_status_display()})
-    if _is_part(after) and not _is_part(before):
+    if is_part(after) and not is_part(before):
         return Likely(tone="info", title=_("The later crawl stopped before it was through"), lines=ended)
-    if _is_part(before):
+    if is_part(before):
         return Likely(tone="info", title=_("The earlier crawl stopped before it was through: fewer pages say nothing"))
     return None
-
-
-def _is_part(task: CrawlTask) -> bool:
-    return "Stopped at" in task.message or not LEFT_FOR_LATER.isdisjoint(task.reasons)
 
 
 def _fall(before: CrawlTask, after: CrawlTask) -> Likely | None:

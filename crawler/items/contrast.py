@@ -94,6 +94,7 @@ def contrast_items(before: CrawlTask, after: CrawlTask, between: Sequence[CrawlT
     changed = _changed(older[: SHOWN * 5], since, until)
     is_direct = between is not None and not between
     is_sample = len(written) >= LOOKED_AT
+    is_whole = not is_sample and len(older) <= SHOWN * 5
     gone = list(_gone(after, since, until)[: SHOWN + 1])
     values = {item.pk: item for item in Item.objects.filter(pk__in=added[:SHOWN]).only("pk", "type", "key")}
     new = None if between is None else after.items_new + sum(task.items_new for task in between)
@@ -104,7 +105,7 @@ def contrast_items(before: CrawlTask, after: CrawlTask, between: Sequence[CrawlT
         ),
         changed=Lines(
             shown=changed[:SHOWN],
-            total=_total(len(changed), after.items_changed if is_direct else None, is_whole=len(older) <= SHOWN * 5),
+            total=_total(len(changed), after.items_changed if is_direct else None, is_whole=is_whole),
         ),
         gone=Lines(
             shown=[_line(item, _why(item.page, after)) for item in gone[:SHOWN]],

@@ -125,6 +125,7 @@ def mark_part(scope: CrawlScope, candidates: Sequence[Candidate], shares: Mappin
     Returns how many are gone.
     """
     gone = [candidate.item_id for candidate in candidates if candidate.share_hash not in shares]
+    marked = 0
     kept: dict[int, list[int]] = {}
     for candidate in candidates:
         page_id = shares.get(candidate.share_hash)
@@ -143,8 +144,8 @@ def mark_part(scope: CrawlScope, candidates: Sequence[Candidate], shares: Mappin
                 [rawsql.moment(now), ids],
             )
             hours.add(scope.spider_id, now, gone=marked)
-            CrawlTask.objects.filter(pk=scope.task_id).update(items_gone=F("items_gone") + len(gone))
-    return len(gone)
+            CrawlTask.objects.filter(pk=scope.task_id).update(items_gone=F("items_gone") + marked)
+    return marked
 
 
 def _hand_over(scope: CrawlScope, kept: Mapping[int, Sequence[int]]) -> None:

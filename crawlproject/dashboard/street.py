@@ -93,7 +93,7 @@ def street_of(schedules: Sequence[Schedule], now: datetime, *, crowd_url: str) -
         else:
             firings += found
     stops = [
-        Stop(at=at, is_today=at.date() == begin.date(), firings=tuple(own)) for at, own in sorted(_together(firings))
+        Stop(at=own[0].at, is_today=own[0].at.date() == begin.date(), firings=tuple(own)) for own in _together(firings)
     ]
     listed = stops[:LISTED]
     often.sort(key=lambda one: -one.count)
@@ -136,11 +136,13 @@ def _of(schedule: Schedule, now: datetime, *, room: int) -> list[Firing] | Often
     ]
 
 
-def _together(firings: Sequence[Firing]) -> Iterator[tuple[datetime, list[Firing]]]:
-    places: dict[datetime, list[Firing]] = {}
+def _together(firings: Sequence[Firing]) -> Iterator[list[Firing]]:
+    """Those of one minute, minute by minute. Through UTC: a local time may come twice."""
+    places: dict[float, list[Firing]] = {}
     for firing in firings:
-        places.setdefault(firing.at, []).append(firing)
-    yield from places.items()
+        places.setdefault(firing.at.timestamp(), []).append(firing)
+    for _at, own in sorted(places.items()):
+        yield own
 
 
 # --- the drawing ------------------------------------------------------------------------------------------------------

@@ -88,7 +88,9 @@ def _add_often(
     if seconds <= 0 or not live:
         return
     places = sum(one.places(seconds) for one in live)
-    for start, cell in zip(starts, cells, strict=True):
-        if start + HOUR > since:
-            cell.minutes += places * 60
-            cell.most += places
+    coming = [cell for start, cell in zip(starts, cells, strict=True) if start + HOUR > since]
+    for cell in coming:
+        cell.minutes += places * 60
+    # One that comes twice has no more runs at once for that.
+    for cell in {id(cell): cell for cell in coming}.values():
+        cell.most += places

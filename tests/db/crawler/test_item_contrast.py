@@ -118,3 +118,15 @@ def test_no_more_items_are_shown_than_fit_and_their_number_is_told(lane: Lane, m
     before = walk(spider, lane, empty)
     found = look(before, walk(spider, lane, site()))
     assert (len(found.added.shown), found.added.total, found.added.is_cut) == (2, 5, True)
+
+
+def test_of_a_sample_no_number_is_told_as_that_of_all(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crawler.items.contrast.LOOKED_AT", 2)
+    spider = make_spider()
+    before = walk(spider, lane, site())
+    pages = Site({f"/{name}": ([make_item(name, price="2.00")], []) for name in "abcde"})
+    pages["/"] = site()["/"]
+    after = walk(spider, lane, pages)
+    direct, unknown = look(before, after), contrast_items(before, after, None)
+    assert (direct.is_sample, direct.changed.total) == (True, 5), "as the crawl has counted"
+    assert (unknown.changed.total, unknown.changed.is_cut) == (None, True)

@@ -46,6 +46,14 @@ def test_after_a_long_rest_the_rate_counts_the_rest() -> None:
     assert headway.rate == pytest.approx(0.1)
 
 
+def test_a_clock_that_was_set_back_leaves_no_marks_behind() -> None:
+    headway = Headway.begin(1_000, NOW)
+    for second in range(1, 30):
+        headway = headway.after(joined=0, through=10, now=later(second - 86_400))
+    assert headway.rate == 10.0
+    assert len(headway.marks) <= SPAN.total_seconds() + 2
+
+
 def test_what_is_stored_is_read_back() -> None:
     headway = Headway.begin(9, NOW).after(joined=0, through=4, now=later(2))
     seen = read(json.loads(json.dumps(headway.to_json())))

@@ -63,6 +63,11 @@ def test_an_hour_that_the_clock_leaves_out_is_none_and_one_that_comes_twice_hold
     assert (cell.firings, cell.minutes, cell.most) == (2, 20, 1)
     assert back.place(first) == back.place(second) == (6, 2.5)
 
+    every = plan([make_schedule(1, "*/10 * * * *", minutes=10, zone="UTC")], back.start, back.end).often
+    twice, once = hours_of(back, [], every, since=back.start)[6][2:4]
+    assert (twice.minutes, twice.most) == pytest.approx((120, 1))
+    assert (once.minutes, once.most) == pytest.approx((60, 1))
+
 
 def test_a_night_of_two_hours_is_spread_over_its_hours() -> None:
     span = week_of(MONDAY.date(), ZoneInfo("UTC"))

@@ -59,6 +59,20 @@ def test_more_work_makes_a_higher_post() -> None:
     assert min(heights) >= 10
 
 
+def test_an_hour_that_comes_twice_makes_no_crowd(settings: Settings) -> None:
+    """In Berlin 02:30 comes once by summer time and again an hour later."""
+    settings.TIME_ZONE = settings.SCHEDULER_TIMEZONE = "Europe/Berlin"
+    now = datetime(2026, 10, 24, 12, 0, tzinfo=UTC)
+    moments = [datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (0, 1)]
+    schedules = [make_schedule(name, next_time=at) for name, at in zip(("one", "two"), moments, strict=True)]
+    for schedule, at in zip(schedules, moments, strict=True):
+        schedule.job.trigger = {"type": "date", "run_date": at.isoformat()}
+    street = street_of(schedules, now, crowd_url="/calendar/")
+    assert [[firing.name for firing in stop.firings] for stop in street.stops] == [["one"], ["two"]]
+    first, second = (x for x, _y in bulbs(street.drawing))
+    assert first < second
+
+
 def test_what_fires_in_the_same_minute_is_one_lamp_with_its_number() -> None:
     schedules = [make_schedule(name, cron="0 20 * * *") for name in ("one", "two", "three")]
     street = street_of(schedules, NOW, crowd_url="/calendar/")
