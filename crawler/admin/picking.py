@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from crawler.engine.errors import UrlError
+from crawler.engine.messages import reason_of
 from crawler.engine.pages.bounds import Outgrown
 from crawler.engine.pages.page import ReadingFailed
 from crawler.engine.urls import normalise
@@ -26,6 +27,7 @@ from crawler.workshop.picks import Target, TypeOutline
 from crawler.workshop.pointing import CONTENT_TYPE, POLICY, CannotPoint, tree_of, written
 from crawler.workshop.samples import SAMPLES, Sample
 from crawler.workshop.scopes import OutsideScope
+from crawler.workshop.wording import told
 
 from .picking_steps import MAX_URL, State, state_of, stepped
 
@@ -190,7 +192,7 @@ def _of_page(spider: Spider | None, draft: Draft, state: State, sample: Sample) 
     except (Outgrown, ReadingFailed):
         found["problem"] = _("The page is too large or too tangled for this; write the selector in the form.")
     except ValueError as error:
-        found["problem"] = _("The selector of the items cannot be read: %(why)s") % {"why": error}
+        found["problem"] = _("The selector of the items cannot be read: %(why)s") % {"why": told(reason_of(error))}
     if state.problem:  # of what was asked for just now
         found["problem"] = state.problem
     return found

@@ -8,11 +8,13 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from crawler.engine.errors import UrlError
+from crawler.engine.messages import reason_of
 from crawler.engine.urls import normalise
 from crawler.workshop import picks
 from crawler.workshop.draft import NEW, Draft
 from crawler.workshop.likeness import like
 from crawler.workshop.picks import Aim, BadChoice, Choice, Pending
+from crawler.workshop.wording import told
 
 ASK = "_pick"
 """The name of the picker's buttons. Their values are a verb and what it is about: ``aim:["items",0,"each"]``."""
@@ -94,7 +96,7 @@ def _start(request: HttpRequest, draft: Draft, state: State, about: str) -> Step
     try:
         normalise(url)
     except UrlError as error:
-        problem = _("“%(url)s” is no address: %(why)s") % {"url": url[:200], "why": error}
+        problem = _("“%(url)s” is no address: %(why)s") % {"url": url[:200], "why": told(reason_of(error))}
         return Step(draft, State(problem=problem))
     document = dict(draft.document)
     if request.POST.get("pick_is_new"):
@@ -193,8 +195,7 @@ def _offer(request: HttpRequest, draft: Draft, state: State, about: str) -> Step
     if pending is None and index >= count:
         pending, index = Pending(type="page"), count
     document = picks.merged(draft.document, pending)
-    taken = picks.outline(document, None)
-    names = {one.name for rule in taken if rule.index == index for one in rule.fields}
+    names = picks.field_names(document, index)
     free = name if name not in names else next(f"{name}_{n}" for n in range(2, 10_000) if f"{name}_{n}" not in names)
     used = picks.used(document, ("items", index, "fields", free), choice)
     left = None if pending is not None else state.pending

@@ -18,6 +18,7 @@ from crawler.workshop.draft import Draft
 from crawler.workshop.pinned import MAX_PINNED, PinnedChange
 from crawler.workshop.previewing import kept_page
 from crawler.workshop.samples import SAMPLES
+from crawler.workshop.wording import told_with_place
 
 PIN = "_pin"
 """Button: keep the page of the preview."""
@@ -67,7 +68,7 @@ def act(model_admin: Model, request: HttpRequest, spider: Spider | None, draft: 
     try:
         said = _do(request, spider, draft)
     except DefinitionError as error:
-        return model_admin.message_user(request, "; ".join(map(str, error.problems)), messages.ERROR)
+        return model_admin.message_user(request, "; ".join(map(told_with_place, error.problems)), messages.ERROR)
     except CrawlerError as error:
         return model_admin.message_user(request, str(error), messages.ERROR)
     return model_admin.message_user(request, said, messages.SUCCESS)

@@ -31,7 +31,7 @@ from crawler.workshop.draft import NEW, Draft
 from crawler.workshop.form import Form, too_large
 from crawler.workshop.picks import Pending
 from crawler.workshop.summaries import summaries
-from crawler.workshop.wording import told, told_at_input
+from crawler.workshop.wording import told, told_at_input, told_with_place
 from scheduling.definitions.differences import same
 from scheduling.exceptions import SchedulingError
 from scheduling.models import DefinitionVersion
@@ -49,6 +49,7 @@ TABS: tuple[tuple[str, StrOrPromise, str], ...] = (
 )
 """Name, words, picture."""
 TEMPLATES = "admin/crawler/spider"
+_GONE = gettext_lazy("There is no such spider (any more).")
 CHOICES: Mapping[str, tuple[tuple[str, StrOrPromise], ...]] = {
     "follow_kinds": (("css", "CSS"), ("xpath", "XPath"), ("json", "JSON")),
     "each_kinds": (("each", gettext_lazy("CSS or XPath")), ("each_json", "JSON")),
@@ -126,7 +127,7 @@ class _Workshop:
         if self.request.method != "POST":
             return self._show(draft_of(self.request, self.spider), tab=self.request.GET.get("tab", "form"))
         data = self.request.POST
-        if "_run" in data and self.may_crawl:
+        if "_run" in data:
             return self._run()
         if not self.may_save:
             raise PermissionDenied
@@ -176,9 +177,8 @@ class _Workshop:
             why = _("Not saved. %(why)s") % {"why": picking_steps.without_fields(waiting)}
             state = replace(picking_steps.state_of(self.request), problem=why)
             return self._show(draft, tab="pick", picked=state)
-        problems = (*draft.problems, *self._name_problems(draft))
-        if problems:
-            return self._show(draft, tab=tab, problems=problems, is_refused=True)
+        if draft.problems:
+            return self._show(draft, tab=tab, is_refused=True)
         judgement = pinned.judge(self.request, self.spider, draft)
         user = self.request.user if isinstance(self.request.user, User) else None
         try:
@@ -188,10 +188,14 @@ class _Workshop:
                     return self._show(draft, tab=tab, newer=newer)
                 if not judgement.may_save:
                     return self._show(draft, tab=tab, objection=judgement)
-                saved = definitions.save_spider(draft.document, user=user)
+                name = None if self.spider is None else self.spider.name
+                saved = definitions.save_spider(draft.document, user=user, name=name, is_new=name is None)
                 judgement.accept()
         except DefinitionError as error:
             return self._show(draft, tab=tab, problems=error.problems, is_refused=True)
+        except definitions.SpiderExists as error:
+            message = _("there is already a spider “%(name)s”; choose another name") % {"name": error.name}
+            return self._show(draft, tab=tab, problems=[DefinitionProblem("name", message)], is_refused=True)
         self._tell_saved(saved, draft)
         address = reverse("admin:crawler_spider_change", args=[saved.pk])
         return redirect(address if tab == "form" else f"{address}?tab={_known(tab)}")
@@ -200,26 +204,17 @@ class _Workshop:
         text = _("Saved: version %(number)d of “%(name)s”.") % {"number": saved.version, "name": saved.name}
         self.model_admin.message_user(self.request, text, messages.SUCCESS)
         for warning in definitions.warnings(draft.document):
-            said = f"“{warning.place}”: {told(warning.message)}" if warning.place else told(warning.message)
-            self.model_admin.message_user(self.request, said, messages.WARNING)
-
-    def _name_problems(self, draft: Draft) -> list[DefinitionProblem]:
-        name = draft.document.get("name")
-        if self.spider is not None and draft.document and name != self.spider.name:
-            message = _("a spider keeps its name; it is “%(name)s”") % {"name": self.spider.name}
-            return [DefinitionProblem("name", message)]
-        if self.spider is None and isinstance(name, str) and Spider.objects.filter(name=name).exists():
-            message = _("there is already a spider “%(name)s”; choose another name") % {"name": name}
-            return [DefinitionProblem("name", message)]
-        return []
+            self.model_admin.message_user(self.request, told_with_place(warning), messages.WARNING)
 
     def _newer(self, draft: Draft) -> Newer | None:
         """The version that the draft does not know of, and that saving it would undo. Holds the spider's row."""
         if self.spider is None:
             return None
         stored = Spider.objects.select_for_update().filter(pk=self.spider.pk).first()
+        if stored is None:
+            raise Http404(_GONE)
         known = {self.request.POST.get("_based_on", ""), self.request.POST.get("_over", "")}
-        if stored is None or self.request.POST.get("_based_on", "") == "" or str(stored.version) in known:
+        if self.request.POST.get("_based_on", "") == "" or str(stored.version) in known:
             return None
         if same(stored.definition, draft.document, ordered=ORDERED):
             return None
@@ -227,7 +222,8 @@ class _Workshop:
 
     def _run(self) -> HttpResponse:
         """Crawls by the version that is saved; a draft that says something else stays where it is."""
-        assert self.spider is not None  # noqa: S101  # may_crawl
+        if self.spider is None or not self.may_crawl:
+            raise PermissionDenied
         try:
             task = request_crawl("spider", self.spider.name, by=self.request.user.get_username())
         except (CrawlerError, SchedulingError) as error:
@@ -386,7 +382,7 @@ def _spider(model_admin: Model, request: HttpRequest, object_id: str | None) -> 
     if not model_admin.has_view_permission(request, spider):
         raise PermissionDenied
     if spider is None:
-        raise Http404(_("There is no such spider (any more)."))
+        raise Http404(_GONE)
     return spider
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import User
+from django.db import transaction
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from rest_framework import viewsets
 from rest_framework.decorators import action
@@ -52,11 +54,11 @@ class SpiderViewSet(VersionActions, viewsets.GenericViewSet[Spider]):
         return Response(represent(self.get_object()))
 
     def create(self, request: Request) -> Response:
-        document = body_object(request)
-        name = document.get("name")
-        if isinstance(name, str) and Spider.objects.filter(name=name).exists():
-            raise Conflict(_("There is already a spider “%(name)s”: PUT changes it.") % {"name": name})
-        return self._save(request, document, status=201)
+        try:
+            return self._save(request, body_object(request), is_new=True)
+        except definitions.SpiderExists as error:
+            message = _("There is already a spider “%(name)s”: PUT changes it.") % {"name": error.name}
+            raise Conflict(message) from error
 
     def update(self, request: Request, name: str) -> Response:
         """The whole document anew; what it leaves out takes its default."""
@@ -65,8 +67,10 @@ class SpiderViewSet(VersionActions, viewsets.GenericViewSet[Spider]):
 
     def partial_update(self, request: Request, name: str) -> Response:
         """The top-level keys that are given, each as a whole."""
-        document = definitions.dump_spider(self.get_object())
-        return self._save(request, self._named(name, document | body_object(request)))
+        given = body_object(request)
+        with transaction.atomic():  # of two that change different keys none undoes the other's
+            spider = get_object_or_404(self.get_queryset().select_for_update(), name=name)
+            return self._save(request, self._named(name, definitions.dump_spider(spider) | given))
 
     def destroy(self, request: Request, name: str) -> Response:
         self.get_object()
@@ -93,8 +97,8 @@ class SpiderViewSet(VersionActions, viewsets.GenericViewSet[Spider]):
             raise FieldErrors([("name", _("A spider keeps its name: it is “%(name)s”.") % {"name": name})])
         return document
 
-    def _save(self, request: Request, document: dict[str, object], *, status: int = 200) -> Response:
+    def _save(self, request: Request, document: dict[str, object], *, is_new: bool = False) -> Response:
         user = request.user if isinstance(request.user, User) else None
         with as_problems():
-            spider = definitions.save_spider(document, user=user)
-        return Response(represent(spider), status=status)
+            spider = definitions.save_spider(document, user=user, is_new=is_new)
+        return Response(represent(spider), status=201 if is_new else 200)

@@ -13,6 +13,7 @@ from .file import Definitions, parse_file, parse_files
 from .loading import LoadReport, Outcome, load
 from .planning import Plan, PlanChanged, carry_out, plan
 from .spiders import (
+    SpiderExists,
     SpiderInUse,
     SpiderNotFound,
     delete_spider,
@@ -30,6 +31,7 @@ __all__ = [
     "Plan",
     "PlanChanged",
     "Problem",
+    "SpiderExists",
     "SpiderInUse",
     "SpiderNotFound",
     "carry_out",

@@ -96,6 +96,13 @@ def read(text: str, *, source: str = "") -> Reading:
     return Reading(_construct(root), source, root)
 
 
+def with_line(problem: Problem) -> str:
+    """What a problem says, after its line."""
+    if problem.line is None:
+        return problem.message
+    return said("line {line}: {problem}", line=problem.line, problem=problem.message)
+
+
 # --- JSON -------------------------------------------------------------------------------------------------------------
 def _read_json(text: str, source: str) -> Reading:
     problems: list[Problem] = []

@@ -36,6 +36,14 @@ class SpiderNotFound(CrawlerError):
         self.name = name
 
 
+class SpiderExists(CrawlerError):
+    """There is already a spider of this name, and a new one was to be saved."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'there is already a spider "{name}"; choose another name, or change that one')
+        self.name = name
+
+
 class SpiderInUse(CrawlerError):
     """A spider that cannot be deleted now: the message says what stands in the way."""
 
@@ -56,13 +64,16 @@ def save_spider(
     user: AbstractBaseUser | None = None,
     comment: str = "",
     name: str | None = None,
+    is_new: bool = False,
 ) -> Spider:
     """Create the spider that `document` names, or change it. Saving what is stored already changes nothing.
 
     `name` is the spider that is being edited, where there is one: a document that names another is refused, because
-    pages, items and versions stay with the name.
+    pages, items and versions stay with the name. With `is_new` it is created or nothing is saved: who did not know of
+    it does not mean to change it.
 
     Raises:
+        SpiderExists: with `is_new`, where there is one of that name.
         DefinitionError: with its problems.
     """
     definition = parse(document)
@@ -72,9 +83,9 @@ def save_spider(
         )
         raise DefinitionError([DefinitionProblem("name", message)])
     try:
-        return _save(definition, user=user, comment=comment)
+        return _save(definition, user=user, comment=comment, is_new=is_new)
     except _Overtaken:
-        return _save(definition, user=user, comment=comment)
+        return _save(definition, user=user, comment=comment, is_new=is_new)
 
 
 def delete_spider(name: str, *, user: AbstractBaseUser | None = None) -> None:
@@ -127,19 +138,19 @@ class _Overtaken(Exception):
     """Somebody created the spider between our look and our insert."""
 
 
-def _save(definition: SpiderDefinition, *, user: AbstractBaseUser | None, comment: str) -> Spider:
+def _save(definition: SpiderDefinition, *, user: AbstractBaseUser | None, comment: str, is_new: bool) -> Spider:
     document = dump(definition)
     with transaction.atomic():
         spider = _locked(definition.name)
+        if spider is not None and is_new:
+            raise SpiderExists(definition.name)
         if spider is not None and same(spider.definition, document, ordered=ORDERED):
             return spider
-        is_new = spider is None
-        if spider is None:
-            spider = Spider(name=definition.name)
+        found, spider = spider, spider or Spider(name=definition.name)
         spider.definition = document
         spider.category = definition.category
         spider.enabled = definition.enabled
-        if is_new:
+        if found is None:
             _insert(spider)
         spider.version = record_version(KIND, definition.name, document, user=user, comment=comment)
         spider.save(update_fields=["definition", "category", "enabled", "version", "updated_at"])

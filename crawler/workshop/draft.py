@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from django.http import QueryDict
 
 from crawler.definitions import InvalidDefinitions, to_yaml
-from crawler.definitions.reading import read
+from crawler.definitions.reading import read, with_line
 from crawler.engine.documents.definition import parse
 from crawler.engine.errors import DefinitionError, DefinitionProblem
 from crawler.engine.messages import said
@@ -61,10 +61,7 @@ class Draft:
         try:
             document = read(text).value
         except InvalidDefinitions as error:
-            problems = tuple(
-                DefinitionProblem(problem.place, _with_line(problem.message, problem.line))
-                for problem in error.problems
-            )
+            problems = tuple(DefinitionProblem(problem.place, with_line(problem)) for problem in error.problems)
             return cls(document={}, text=text, problems=problems)
         if not isinstance(document, dict):
             return cls(document={}, text=text, problems=(DefinitionProblem("", _ONE_SPIDER),))
@@ -122,7 +119,3 @@ def _judged(document: dict[str, Json], text: str) -> Draft:
         return Draft(document=document, text=text, definition=parse(document))
     except DefinitionError as error:
         return Draft(document=document, text=text, problems=tuple(error.problems))
-
-
-def _with_line(message: str, line: int | None) -> str:
-    return message if line is None else said("line {line}: {problem}", line=line, problem=message)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from django.utils.translation import gettext as _
 
 from crawler.definitions import InvalidDefinitions
-from crawler.definitions.reading import read
+from crawler.definitions.reading import read, with_line
 from crawler.engine.records import Json
 
 Inputs: TypeAlias = "dict[str, str | Inputs | list[Inputs]]"
@@ -102,7 +102,7 @@ def _read(text: str, control: str, say: Say) -> Json:
         return read(text).value
     except InvalidDefinitions as error:
         for problem in error.problems:
-            say(control, str(problem))
+            say(control, with_line(problem))
         return None
 
 

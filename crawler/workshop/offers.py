@@ -18,7 +18,7 @@ from crawler.engine.pages.structured import StructuredData, StructuredReader, st
 from crawler.engine.urls import resolve
 
 from .features import attribute
-from .picks import Choice
+from .picks import MAX_TEXT, Choice
 from .readings import TEXT, Way, ways
 
 MAX_OFFERS = 40
@@ -108,7 +108,8 @@ def machine_values(page: PageTree) -> Iterator[tuple[str, str, str]]:
     for element in page.document.select("meta[content]"):
         name = attribute(element, "property") or attribute(element, "name") or ""
         value = " ".join((attribute(element, "content") or "").split())
-        if name and value and name.isprintable() and name == name.strip() and name.lower() not in seen:
+        is_name = 0 < len(name) <= MAX_TEXT and name.isprintable() and name == name.strip()
+        if value and is_name and name.lower() not in seen:
             seen.add(name.lower())
             yield "meta", name, value
 

@@ -212,6 +212,12 @@ def field_at(document: Document, aim: Aim) -> Document:
     return field if isinstance(field, dict) else {}
 
 
+def field_names(document: Document, index: int) -> set[str]:
+    """Those of a kind of item, all of them."""
+    fields = _rule(document, ("items", index)).get("fields")
+    return set(fields) if isinstance(fields, dict) else set()
+
+
 def used(document: Document, aim: Aim, choice: Choice) -> Document:
     """A copy of the document with the choice in its place. What else the rule says stays.
 

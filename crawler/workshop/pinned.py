@@ -145,8 +145,8 @@ def changes(spider: Spider, draft: Draft) -> list[PinnedChange]:
 
 
 def accept(changed: Iterable[PinnedChange]) -> None:
-    """From now on the pages are expected to give what they gave in `changed`. Pages that could not be read, and those
-    that give too much to be kept, keep what was expected of them."""
+    """From now on the pages are expected to give what they gave in `changed`. Pages that could not be read, those that
+    give too much to be kept, and those that somebody has pinned anew since keep what was expected of them."""
     for change in changed:
         if change.items is None:
             continue
@@ -154,7 +154,7 @@ def accept(changed: Iterable[PinnedChange]) -> None:
             items = _storable(change.items)
         except CannotPin:
             continue
-        PinnedPage.objects.filter(pk=change.page.pk).update(items=items)
+        PinnedPage.objects.filter(pk=change.page.pk, pinned_at=change.page.pinned_at).update(items=items)
 
 
 def items_of(explanation: Explanation) -> tuple[KeptItem, ...]:

@@ -28,7 +28,7 @@ from .itemviews import TypeView, type_views
 from .linkverdicts import LinksView, first_hashes, links_view
 from .refusals import Notice, notice_of, refusal_of
 from .samples import SAMPLES, Sample, manner_of
-from .wording import told
+from .wording import told_with_place
 
 SECONDS = 5.0
 """For the reading of a page, which takes some milliseconds: a crawl would give a big one more."""
@@ -64,10 +64,7 @@ class Preview:
     @property
     def told(self) -> list[str]:
         """The first problems, in the reader's language."""
-        return [
-            f"{problem.place}: {told(problem.message)}" if problem.place else told(problem.message)
-            for problem in self.problems[:PROBLEMS_SHOWN]
-        ]
+        return [*map(told_with_place, self.problems[:PROBLEMS_SHOWN])]
 
     @property
     def age(self) -> str:

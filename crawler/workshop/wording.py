@@ -11,6 +11,7 @@ import re
 
 from django.utils.translation import gettext, gettext_noop
 
+from crawler.engine.errors import DefinitionProblem
 from crawler.engine.messages import Message, Quoted
 
 _REASON = "reason"
@@ -152,6 +153,12 @@ def told(message: str) -> str:
         values = {name: _told_value(name, value) for name, value in message.values.items()}
         return _IN_QUOTES.sub("“\\1”", template).format(**values)
     return f"“{message.inner}”" if isinstance(message, Quoted) else str(message)
+
+
+def told_with_place(problem: DefinitionProblem) -> str:
+    """What is wrong, after the place of the document where it is."""
+    said = told(problem.message)
+    return f"{problem.place}: {said}" if problem.place else said
 
 
 def told_at_input(message: str) -> str:

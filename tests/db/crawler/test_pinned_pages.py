@@ -97,6 +97,14 @@ def test_what_was_saved_anyway_is_expected_from_then_on(spider: Spider, site: Si
     assert len(pinned.changes(spider, draft(spider, price=PRICE))) == 1
 
 
+def test_what_was_pinned_anew_meanwhile_keeps_what_it_gave(spider: Spider, site: SiteServer) -> None:
+    pin(spider, f"{site.url}/book/1")
+    found = pinned.changes(spider, draft(spider, price=PRICE, extra={"css": "a"}))
+    again = pin(spider, f"{site.url}/book/1")
+    pinned.accept(found)
+    assert PinnedPage.objects.get().items == again.items
+
+
 def test_a_wrong_draft_changes_nothing(spider: Spider, site: SiteServer) -> None:
     pin(spider, f"{site.url}/book/1")
     assert pinned.changes(spider, draft(spider, price={"css": "p::txt"})) == []

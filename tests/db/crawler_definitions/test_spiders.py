@@ -34,6 +34,14 @@ def test_a_saved_spider_has_its_columns_in_step() -> None:
     assert (stored.category, stored.enabled, stored.version) == ("other", True, 2)
 
 
+def test_a_new_spider_never_changes_one_that_is_there() -> None:
+    definitions.save_spider(make_spider(), is_new=True)
+    for document in (make_spider(), make_spider(category="other")):
+        with pytest.raises(definitions.SpiderExists, match='already a spider "books"'):
+            definitions.save_spider(document, is_new=True)
+    assert Spider.objects.get().category == "shops"
+
+
 def test_the_version_grows_only_when_the_document_changes() -> None:
     definitions.save_spider(make_spider())
     definitions.save_spider(make_spider())

@@ -14,6 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from crawler import definitions
+from crawler.admin import pinned
 from crawler.models import CrawlTask, Spider
 from scheduling.models import DefinitionVersion
 
@@ -381,6 +382,37 @@ def test_saving_what_somebody_else_has_just_saved_is_no_conflict(web: Client, sp
     assert web.post(path_of(spider), data | {"_save": "1"}).status_code == 302
     spider.refresh_from_db()
     assert spider.version == 2
+
+
+def test_a_new_spider_never_takes_the_place_of_another(client: Client, spider: Spider) -> None:
+    client.force_login(make_user("newcomer", "crawler.view_spider", "crawler.add_spider"))
+    data = inputs_of(client.get(f"{SPIDERS}add/")) | {"w-name": "books", "w-category": "mine", "_save": "1"}
+    assert told(client.post(f"{SPIDERS}add/", data)) == [
+        ("w-name", "there is already a spider “books”; choose another name")
+    ]
+    spider.refresh_from_db()
+    assert (spider.category, spider.version) == ("shops", 1)
+
+
+def test_a_spider_that_was_deleted_meanwhile_is_not_made_again(
+    web: Client, spider: Spider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge(*asked: object) -> pinned.Judgement:
+        definitions.delete_spider("books")
+        return pinned.Judgement(changes=[], mark="", may_save=True)
+
+    data = inputs_of(web.get(path_of(spider))) | {"w-category": "mine", "_save": "1"}
+    monkeypatch.setattr(pinned, "judge", judge)
+    assert web.post(path_of(spider), data).status_code == 404
+    assert not Spider.objects.exists()
+
+
+def test_who_may_not_crawl_saves_nothing_by_the_button_of_a_crawl(client: Client, spider: Spider) -> None:
+    client.force_login(make_user("edda", "crawler.view_spider", "crawler.change_spider"))
+    data = inputs_of(client.get(path_of(spider))) | {"w-category": "mine", "_run": "1"}
+    assert client.post(path_of(spider), data).status_code == 403
+    spider.refresh_from_db()
+    assert (spider.category, spider.version) == ("shops", 1)
 
 
 def test_run_now_crawls_what_is_stored_and_keeps_the_draft(web: Client, spider: Spider) -> None:

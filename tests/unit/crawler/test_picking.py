@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pytest
+from django.test import RequestFactory
 from turbohtml import Element
 
+from crawler.admin.picking_steps import stepped
 from crawler.engine.pages.page import PageTree
+from crawler.engine.records import Json
 from crawler.workshop.candidates import Candidate, Goal, candidates, reader
 from crawler.workshop.containers import containers
+from crawler.workshop.draft import Draft
 from crawler.workshop.examples import places
 from crawler.workshop.features import is_generated
 from crawler.workshop.following import follows, link_of
 from crawler.workshop.likeness import like
 from crawler.workshop.offers import feed_offers, field_name, field_offers
 from crawler.workshop.picks import BadChoice, Choice, used
+from crawler.workshop.places import value_at
 from crawler.workshop.readings import ways
 from crawler.workshop.scopes import OutsideScope
 
@@ -313,3 +318,19 @@ def test_a_choice_is_put_in_place_and_gives_the_items_a_key() -> None:
 def test_where_nothing_can_be_put_nothing_is(aim: Sequence[str | int]) -> None:
     with pytest.raises(BadChoice):
         used({"items": ["text"], "follow": []}, tuple(aim), Choice(kind="css", selector="h2", reading={}))
+
+
+def test_an_offered_field_takes_no_name_of_a_rule_with_hundreds() -> None:
+    """The picker shows the first two hundred of them alone."""
+    fields: dict[str, Json] = {f"f{number}": {"css": "p"} for number in range(250)}
+    document: dict[str, Json] = {"name": "a", "items": [{"type": "t", "fields": fields}]}
+    choice = Choice(kind="meta", selector="og:title", reading={}).as_text()
+    request = RequestFactory().post("/", {"_pick": f"offer:0:f249:{choice}"})
+    step = stepped(request, Draft.of_document(document))
+    assert value_at(step.draft.document, ("items", 0, "fields", "f249")) == {"css": "p"}
+    assert value_at(step.draft.document, ("items", 0, "fields", "f249_2")) == {"meta": "og:title"}
+
+
+def test_no_name_is_offered_that_no_button_can_carry() -> None:
+    page = make_page(f'<head><meta name="{"a" * 5_000}" content=x><meta name=author content=y></head>')
+    assert [offer.path for offer in field_offers(page)] == ["author"]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.http import QueryDict
 from django.utils import translation
 
 from crawler.engine.messages import Message, Quoted, all_quoted, listed, printable, said
@@ -140,3 +141,11 @@ def test_what_is_no_yaml_is_told_by_the_line_with_a_remedy(text: str) -> None:
     [problem] = Draft.of_text(text).problems
     with translation.override("en"):
         assert re.match(r"line \d: not YAML: (?!while|found|did not|mapping)", told(problem.message))
+
+
+def test_what_is_wrong_in_a_box_of_yaml_is_told_as_in_the_text() -> None:
+    data = QueryDict(mutable=True)
+    data.update({"_view": "form", "w-name": "a", "w-start_urls": "https://a.example/", "w-more": "a: b\nb: [c"})
+    [problem] = Draft.of_post(data).problems
+    with translation.override("en"):
+        assert told(problem.message) == "line 3: not YAML: “[” is not closed, or a comma is missing"
