@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from crawler.engine.errors import LEFT_FOR_LATER, Reason
@@ -14,6 +16,8 @@ HALF = 0.5
 """A fall to less than this share of the crawl before is told."""
 HARDLY = 0.1
 """Of all pages: what so few that changed have changed in a crawl's causes is left aside."""
+EARLIER = 30
+"""Crawls before one that are looked at."""
 MOST_BETWEEN = 100
 """Crawls since then that are looked at."""
 ENOUGH = 10
@@ -66,18 +70,31 @@ def last_reading(task: CrawlTask) -> CrawlTask | None:
     return base if read_since <= base.pages * HARDLY else None
 
 
-def compare(task: CrawlTask) -> Comparison | None:
-    """None where the crawl has not completed, or there is none before it."""
-    if task.spider_id is None or task.status != CrawlTask.Status.COMPLETED or task.task_type == CrawlTask.Type.URLS:
+def earlier_of(task: CrawlTask) -> list[CrawlTask]:
+    """The crawls of the same spider before one, the newest first, `EARLIER` at most; none where they say nothing of it.
+
+    One query.
+    """
+    if task.spider_id is None or task.task_type == CrawlTask.Type.URLS:
+        return []
+    return list(_before(task).order_by("-pk")[:EARLIER])
+
+
+def compare(task: CrawlTask, earlier: Sequence[CrawlTask] | None = None) -> Comparison | None:
+    """None where the crawl has not completed, or none before it has. `earlier` is what `earlier_of` gives."""
+    if task.status != CrawlTask.Status.COMPLETED:
         return None
-    before = (
-        CrawlTask.objects.filter(spider=task.spider_id, status=CrawlTask.Status.COMPLETED, pk__lt=task.pk)
-        .exclude(task_type=CrawlTask.Type.URLS)
-        .defer("hosts", "rules")
-        .order_by("-pk")
-        .first()
-    )
+    known = earlier_of(task) if earlier is None else earlier
+    before = next((each for each in known if each.status == CrawlTask.Status.COMPLETED), None)
+    if before is None and len(known) == EARLIER:
+        older = _before(task).filter(pk__lt=known[-1].pk, status=CrawlTask.Status.COMPLETED)
+        before = older.order_by("-pk").first()
     return None if before is None else compare_with(task, before)
+
+
+def _before(task: CrawlTask) -> QuerySet[CrawlTask]:
+    before = CrawlTask.objects.filter(spider=task.spider_id, pk__lt=task.pk).exclude(task_type=CrawlTask.Type.URLS)
+    return before.defer("hosts", "rules", "headway", "targets")
 
 
 def compare_with(task: CrawlTask, before: CrawlTask) -> Comparison:

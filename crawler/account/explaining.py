@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -18,12 +19,12 @@ from crawler.engine.errors import NO_ANSWER
 from crawler.models import CrawlTask, Item, Page, TaskFailure
 
 from .comparison import compare, compare_with, last_reading, pages_of
-from .explanation import FEW, Example, Explanation, Found
+from .explanation import FEW, MAX_EXAMPLES, Example, Explanation, Found
 from .rule_findings import RuleFinding, empty_fields, find, follows_nothing, still_idle
 from .verdict import LEFT, sentence_of, verdict_of
 
-MAX_EXAMPLES = 3
-"""Pages that are named a cause."""
+FAILURES = 2_000
+"""That are looked at for examples."""
 MANY_STARTS = 1_000
 """Pages: a crawl that read more did not fail for its start pages."""
 MANY = 0.2
@@ -37,11 +38,25 @@ _LIMITS = {"max_pages": "limit_pages", "max_seconds": "limit_time"}
 _STOPPED = re.compile(rf"Stopped at ({'|'.join(_LIMITS)}) =")
 
 
-def explain(task: CrawlTask) -> Explanation:
-    """The account of a task, in the active language. A dozen queries at most, whatever the crawl's size."""
-    own = {found.cause.key: found for found in _causes(task)}
+class Failure(NamedTuple):
+    """A page that failed, or gave something that was left out."""
+
+    reason: str
+    url: str
+    status_code: int | None
+    detail: str
+
+
+def explain(
+    task: CrawlTask, *, earlier: Sequence[CrawlTask] | None = None, failures: Sequence[Failure] | None = None
+) -> Explanation:
+    """The account of a task, in the active language. A dozen queries at most, whatever the crawl's size.
+
+    Who has asked `earlier_of` and `failures_of` already gives what they said.
+    """
+    own = {found.cause.key: found for found in _causes(task, failures)}
     causes = tuple(sorted({**_standing(task), **own}.values(), key=_weight))
-    comparison = compare(task)
+    comparison = compare(task, earlier)
     verdict = verdict_of(task, causes, comparison)
     return Explanation(
         task_id=task.task_id,
@@ -81,12 +96,13 @@ def _counted(task: CrawlTask) -> dict[str, Counter[str]]:
     return counted
 
 
-def _causes(task: CrawlTask) -> Iterable[Found]:
+def _causes(task: CrawlTask, failures: Sequence[Failure] | None = None) -> Iterable[Found]:
     counted = _counted(task)
     findings = find(task)
     for finding in findings:
         counted.setdefault(finding.key, Counter())
-    examples = _examples(task, counted)
+    examples = _examples(task, counted, failures_of(task) if failures is None else failures)
+    examples |= {finding.key: list(finding.examples) for finding in findings if finding.examples}
     blamed = _blamed(task)
     for key, reasons in counted.items():
         yield _found(task, BY_KEY[key], reasons, findings, examples.get(key, ()), is_blamed=key in blamed)
@@ -223,17 +239,22 @@ def _empty(task: CrawlTask) -> Iterable[Found]:
         )
 
 
-def _examples(task: CrawlTask, counted: Mapping[str, Counter[str]]) -> dict[str, list[Example]]:
-    """Up to `MAX_EXAMPLES` a cause; of a crawl of several spiders, from all of them."""
+def failures_of(task: CrawlTask) -> list[Failure]:
+    """The first ones; of a crawl of several spiders, of all of them. One query."""
     which = {"task": task} if task.spider_id is not None else {"task__parent": task}
-    rows = TaskFailure.objects.filter(**which).order_by("id").values_list("reason", "url", "status_code", "detail")
+    rows = TaskFailure.objects.filter(**which).order_by("id").values_list(*Failure._fields)
+    return [Failure(*row) for row in rows[:FAILURES]]
+
+
+def _examples(
+    task: CrawlTask, counted: Mapping[str, Counter[str]], failures: Iterable[Failure]
+) -> dict[str, list[Example]]:
+    """Up to `MAX_EXAMPLES` a cause."""
     examples: dict[str, list[Example]] = {}
-    for reason, url, status_code, detail in rows[:2_000]:
+    for reason, url, status_code, detail in failures:
         of_cause = examples.setdefault(cause_of(reason).key, [])
         if len(of_cause) < MAX_EXAMPLES and all(url != example.url for example in of_cause):
             of_cause.append(Example(url, status_code, detail))
-    if "idle_rule" in counted:
-        examples["idle_rule"] = _read_pages(task)  # what its match could be compared with
     lacking = [reason for key, reasons in counted.items() if key not in examples for reason in reasons]
     if lacking and task.spider_id is not None:
         # The first thousand failures left no room for it.

@@ -15,6 +15,8 @@ from .comparison import Comparison
 
 FEW = 0.01
 """Trouble with a smaller share than this is worth a look, and no alarm."""
+MAX_EXAMPLES = 3
+"""Pages that are named a cause."""
 LEAST = 0.0005
 """What would be shown as nothing."""
 

@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.db.models import Count, Exists, Subquery
 from django.utils.translation import gettext as _
 
 from crawler import rule_counts
 from crawler.engine.errors import LEFT_FOR_LATER, Reason
 from crawler.models import CrawlTask, Item, Page
 from crawler.rule_counts import RuleCount
+
+from .explanation import MAX_EXAMPLES, Example
 
 SAMPLE = 500
 """Items that are looked at for fields that are always empty, the newest ones."""
@@ -29,6 +32,8 @@ class RuleFinding:
     """Of the cause that it belongs to."""
     count: int
     sentence: str
+    examples: tuple[Example, ...] = ()
+    """Pages to compare it with, where it names no pages of its own."""
 
 
 def find(task: CrawlTask) -> list[RuleFinding]:
@@ -68,13 +73,22 @@ def _idle(task: CrawlTask, kinds: list[str]) -> list[RuleFinding]:
         return []
     if task.task_type == CrawlTask.Type.URLS and task.rules:
         return []
-    pages = Page.objects.filter(task=task, state="done", reason="").count()
+    pages, examples = _read(task)
     if not 0 < pages <= task.pages:  # a crawl that goes on with what another left has the pages of that one, too
         return []
     text = _("“%(type)s” was tried on none of the %(pages)s pages that were read.")
     sentences = [text % {"type": kind, "pages": f"{pages:,}"} for kind in kinds]
     # The same pages for each of them: they are counted once.
-    return [RuleFinding("idle_rule", 0 if place else pages, told) for place, told in enumerate(sentences)]
+    return [RuleFinding("idle_rule", 0 if place else pages, told, examples) for place, told in enumerate(sentences)]
+
+
+def _read(task: CrawlTask) -> tuple[int, tuple[Example, ...]]:
+    """How many pages of a crawl were read, and the last ones. One query."""
+    read = Page.objects.filter(task=task, state="done", reason="")
+    count = read.order_by().values("task").annotate(count=Count("pk")).values("count")
+    rows = read.order_by("-id").annotate(all=Subquery(count)).values_list("all", "url", "status_code")[:MAX_EXAMPLES]
+    found = list(rows)
+    return (found[0][0] if found else 0), tuple(Example(url, code, "") for _all, url, code in found)
 
 
 def still_idle(base: CrawlTask) -> list[str]:
@@ -114,12 +128,11 @@ def empty_fields(task: CrawlTask) -> list[RuleFinding]:
     """Fields without a value in (nearly) all of the spider's newest items; asked of its newest crawl alone."""
     if task.spider_id is None or not task.pages:
         return []
-    if CrawlTask.objects.filter(spider=task.spider_id, pk__gt=task.pk).exists():
-        return []
-    items = Item.objects.filter(spider=task.spider_id, gone_at=None).order_by("-id").values_list("type", "data")
+    later = CrawlTask.objects.filter(spider=task.spider_id, pk__gt=task.pk)
+    items = Item.objects.filter(~Exists(later), spider=task.spider_id, gone_at=None)
     seen: Counter[str] = Counter()
     empty: Counter[tuple[str, str]] = Counter()
-    for kind, data in items[:SAMPLE]:
+    for kind, data in items.order_by("-id").values_list("type", "data")[:SAMPLE]:
         seen[kind] += 1
         if isinstance(data, dict):
             empty.update((kind, name) for name, value in data.items() if value is None or value == [])

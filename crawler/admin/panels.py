@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from crawler import headway
 from crawler.account import politeness
+from crawler.account.comparison import earlier_of
 from crawler.account.explaining import explain
 from crawler.account.explanation import Explanation, amount
 from crawler.account.politeness import HostReport
@@ -36,9 +37,8 @@ STALE = timedelta(seconds=10)
 """What a crawl wrote longer ago says nothing of how fast it is now."""
 SHOWN_BESIDE = 8
 """Hosts in the small table beside a crawl."""
-BEFORE = 30
-"""Earlier crawls of the spider that are looked at, and of those that completed the median of so many:"""
 USUAL = 10
+"""Earlier crawls that completed, the last ones, of which the median says what is usual."""
 
 User = AbstractBaseUser | AnonymousUser
 Status = CrawlTask.Status
@@ -124,8 +124,8 @@ def account_of(task: CrawlTask, user: User, part: str) -> RunAccount:
         return RunAccount(sentence="", url=url, if_cancelled=if_cancelled(task))
     if part:
         return RunAccount(sentence="", url=url)
-    explanation = explain(task)
-    earlier = earlier_crawls(task)
+    earlier = earlier_of(task)
+    explanation = explain(task, earlier=earlier)
     is_over = task.status in CrawlTask.TERMINAL
     panels = [] if is_over else [progress_panel(task)]
     return RunAccount(
@@ -215,38 +215,13 @@ def workshop_of(task: CrawlTask, user: User) -> str:
     return reverse("admin:crawler_spider_change", args=[task.spider_id])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Earlier:
-    """A crawl of the same spider before."""
-
-    pk: int
-    task_id: str
-    status: str
-    pages: int
-    items: int
-    is_whole: bool
-    """Whether every page was read, so that its items were counted."""
-
-
-def earlier_crawls(task: CrawlTask) -> list[Earlier]:
-    """The newest first; one query."""
-    if task.spider_id is None or task.task_type == CrawlTask.Type.URLS:
-        return []
-    before = CrawlTask.objects.filter(spider=task.spider_id, pk__lt=task.pk).exclude(task_type=CrawlTask.Type.URLS)
-    rows = before.order_by("-pk").values_list("pk", "task_id", "status", "pages", "items", "pages_unchanged")
-    return [
-        Earlier(pk=pk, task_id=task_id, status=status, pages=pages, items=items, is_whole=not unchanged)
-        for pk, task_id, status, pages, items, unchanged in rows[:BEFORE]
-    ]
-
-
-def usual_of(earlier: Sequence[Earlier]) -> str:
+def usual_of(earlier: Sequence[CrawlTask]) -> str:
     """A sentence about the medians of the last crawls that completed."""
     good = [each for each in earlier if each.status == Status.COMPLETED][:USUAL]
     if not good:
         return ""
     pages = amount(Unit.PAGES, round(median(each.pages for each in good)))
-    whole = [each.items for each in good if each.is_whole]
+    whole = [each.items for each in good if not each.pages_unchanged]  # of every page
     if not whole:
         return _("Usually %(pages)s.") % {"pages": pages}
     return _("Usually %(pages)s and %(items)s.") % {
@@ -255,7 +230,7 @@ def usual_of(earlier: Sequence[Earlier]) -> str:
     }
 
 
-def compare_buttons(task: CrawlTask, earlier: Sequence[Earlier]) -> list[RunLink]:
+def compare_buttons(task: CrawlTask, earlier: Sequence[CrawlTask]) -> list[RunLink]:
     """With the crawl before."""
     if not earlier or task.status not in CrawlTask.TERMINAL:
         return []

@@ -16,10 +16,11 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from crawler.account import politeness
-from crawler.account.explaining import explain
+from crawler.account.comparison import earlier_of
+from crawler.account.explaining import explain, failures_of
 from crawler.exceptions import CrawlerError
 from crawler.fan_out import COUNTS
-from crawler.models import CrawlTask, TaskFailure
+from crawler.models import CrawlTask
 from crawler.tasks import cancel_task, request_again
 from crawlproject.templatetags.lamplighter import ROUND_LETTERS, STATES
 from crawlproject.web.admin import when
@@ -32,11 +33,9 @@ from scheduling.signals import RunPanel
 from .asked import asked_for
 from .panels import (
     TEMPLATES,
-    Earlier,
     again_address,
     causes_panel,
     compare_buttons,
-    earlier_crawls,
     host_row,
     if_cancelled,
     links_of,
@@ -67,7 +66,8 @@ class Before:
 
 def page_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpResponse:
     task = task_for(model_admin, request, object_id)
-    explanation, earlier = explain(task), earlier_crawls(task)
+    earlier, failures = earlier_of(task), failures_of(task)
+    explanation = explain(task, earlier=earlier, failures=failures)
     manners = politeness.report(task, most=HOSTS)
     _word, picture, tone = STATES[explanation.verdict]
     rows = [host_row(host) for host in manners.hosts]
@@ -93,7 +93,7 @@ def page_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpR
         causes=causes_panel(task, explanation, request.user).html,
         hosts=_html(manners_panels(task)) if is_live else "",
         before=Before(letters=_letters(task, earlier), usual=usual_of(earlier)),
-        failures=TaskFailure.objects.filter(task=task).order_by("id")[:FAILURES],
+        failures=failures[:FAILURES],
         children=children.order_by("task_id")[:CHILDREN] if task.spider_id is None else (),
         about=list(_about(task)),
         counts=[(_label(name), getattr(task, name)) for name in COUNTS],
@@ -178,7 +178,7 @@ def _html(panels: Sequence[RunPanel]) -> str:
     return panels[0].html if panels else ""
 
 
-def _letters(task: CrawlTask, earlier: Sequence[Earlier]) -> str:
+def _letters(task: CrawlTask, earlier: Sequence[CrawlTask]) -> str:
     """As `rounds` draws them; this crawl the last. Empty where it is the first."""
     if not earlier:
         return ""
