@@ -1,4 +1,7 @@
-"""What a crawl writes into its run's log: its begin, some of what failed, now and then how far it is, its end."""
+"""What a crawl writes into its run's log: its begin, some of what failed, now and then how far it is, its end.
+
+A crawl that was broken off and goes on says so; what it counts from then on is the whole of it.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,16 @@ class CrawlLog:
         self._clock = clock
         self._tell_at = clock() + EVERY
         self._written: Counter[str] = Counter()
+        self._before = CrawlCounts()
 
     def begin(self, task: CrawlTask, spider: Spider, definition: SpiderDefinition) -> None:
         starts = len(definition.start_pages)
         pages = "page" if starts == 1 else "pages"
         sitemaps = f" and {len(definition.sitemaps)} sitemaps" if definition.sitemaps else ""
         self._log(f"{task.task_id}: {spider.name}, version {spider.version}, from {starts} start {pages}{sitemaps}")
+        self._before = CrawlCounts(pages=task.pages, pages_failed=task.pages_failed, items=task.items)
+        if self._goes_on:
+            self._log(f"it was broken off and goes on: {_amount(self._before)} are stored")
 
     def failures(self, rows: Sequence[TaskFailure]) -> None:
         """The first few of each reason."""
@@ -45,12 +52,26 @@ class CrawlLog:
     def progress(self, counts: CrawlCounts) -> None:
         if self._clock() >= self._tell_at:
             self._tell_at = self._clock() + EVERY
-            self._log(f"{_amount(counts)} so far")
+            self._log(f"{_amount(self._whole(counts))} so far")
 
     def end(self, outcome: CrawlOutcome) -> None:
         grave = "ERROR: " if outcome.ending is Ending.FAILED else ""
         why = f": {outcome.message}" if outcome.message else ""
-        self._log(f"{grave}{outcome.ending.value}{why}: {_amount(outcome.counts)} in {outcome.seconds:.1f} s")
+        since = f", {outcome.counts.pages:,} of the pages since it went on" if self._goes_on else ""
+        whole = _amount(self._whole(outcome.counts))
+        self._log(f"{grave}{outcome.ending.value}{why}: {whole}{since} in {outcome.seconds:.1f} s")
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._before != CrawlCounts()
+
+    def _whole(self, counts: CrawlCounts) -> CrawlCounts:
+        """With what attempts before this one have stored."""
+        return CrawlCounts(
+            pages=self._before.pages + counts.pages,
+            pages_failed=self._before.pages_failed + counts.pages_failed,
+            items=self._before.items + counts.items,
+        )
 
 
 def _amount(counts: CrawlCounts) -> str:
