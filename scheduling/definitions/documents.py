@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from scheduling import registry, triggers
 from scheduling.conf import SchedulerSettings
-from scheduling.exceptions import InvalidJob, InvalidJobData, InvalidTrigger, UnknownHandler
+from scheduling.exceptions import InvalidJob, InvalidJobData, UnknownHandler
 from scheduling.models import ScheduledJob
 from scheduling.models.jobs import validate_job_id
 
@@ -154,10 +154,7 @@ def _trigger(value: object, problems: Problems) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
         problems.append(("trigger", _("Write when it runs, such as {type: cron, cron: “0 2 * * *”}.")))
         return {}
-    try:
-        triggers.validate(value)
-    except InvalidTrigger as error:
-        problems.append((error.place, error.message))
+    problems.extend(triggers.problems(value))
     return dict(value)
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "count_between",
     "describe",
     "next_firings",
+    "problems",
     "validate",
     "warnings",
 ]
@@ -46,6 +47,8 @@ KINDS: Mapping[str, type[DocumentTrigger]] = {
     "date": DateTrigger,
 }
 ROUNDS: Mapping[str, int] = {"second": 60, "minute": 60, "hour": 24}
+ANY_RULE = {"type": "cron", "cron": "* * * * *"}
+"""Stands for a rule that cannot be read while the rest of its document is looked at."""
 MOST_FIRINGS = 10_000
 CLOCK_HORIZON = timedelta(days=2 * 366)
 """A zone whose clock is not changed within it is taken as one without changes."""
@@ -60,6 +63,33 @@ def build(document: Mapping[str, object], *, anchor: datetime | None = None) -> 
 def validate(document: Mapping[str, object]) -> None:
     """Raises InvalidTrigger where `build` would."""
     build(document)
+
+
+def problems(document: Mapping[str, object]) -> list[tuple[str, str]]:
+    """All that is wrong, each with its place: a rule that cannot be read does not hide a wrong zone or bound."""
+    found: dict[str, str] = {}
+    left = document
+    while True:
+        try:
+            build(left)
+        except InvalidTrigger as error:
+            if error.place in found:
+                return list(found.items())
+            found[error.place] = error.message
+            if error.place == "trigger":  # no document at all
+                return list(found.items())
+            left = _without(left, error.place.removeprefix("trigger."))
+        else:
+            return list(found.items())
+
+
+def _without(document: Mapping[str, object], key: str) -> Mapping[str, object]:
+    """What is left to be looked at when a key was found wrong."""
+    kind = document.get("type")
+    own = KINDS[kind].keys if isinstance(kind, str) and kind in KINDS else ()
+    if key in document and key not in (*own, "type"):
+        return {name: value for name, value in document.items() if name != key}
+    return ANY_RULE | {name: document[name] for name in COMMON_KEYS if name in document and name != "type"}
 
 
 def warnings(document: Mapping[str, object]) -> list[tuple[str, str]]:

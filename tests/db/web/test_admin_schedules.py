@@ -209,6 +209,12 @@ def test_an_address_says_what_a_new_schedule_begins_with(web: Client) -> None:
     assert web.get(ADD, {"job_data": "{", "handler": "gone"}).status_code == 200
 
 
+def test_a_wrong_rule_does_not_hide_a_wrong_zone(web: Client) -> None:
+    errors = errors_of(web.post(ADD, FORM | {"kind": "cron", "cron": "60 * * * *", "zone": "Mars/Base"}))
+    assert sorted(errors) == ["cron", "zone"]
+    assert "Mars/Base" in errors["zone"][0]
+
+
 def test_an_id_that_is_taken_is_an_error_of_the_field(web: Client) -> None:
     make_job()
     errors = errors_of(web.post(ADD, FORM))

@@ -457,3 +457,22 @@ def test_chinese_words_hold_no_english_but_what_is_quoted(line: Line) -> None:
     with translation.override("zh-hans"):
         words = cron_in_words(line.text)
     assert line.text in words or not re.search("[A-Za-z]", re.sub("“.*”", "", words))
+
+
+@pytest.mark.parametrize(
+    ("document", "places"),
+    [
+        ({"type": "cron", "cron": "0 2 * * *"}, []),
+        ({"type": "cron", "cron": "60 * * * *", "timezone": "Mars/Base"}, ["cron", "timezone"]),
+        ({"type": "interval", "hours": 0, "timezone": "Mars/Base", "start": "soon"}, ["timezone", "start", "hours"]),
+        ({"type": "crom", "end": "later"}, ["type", "end"]),
+        ({"type": "cron", "cron": "x", "zone": "UTC", "nope": 1}, ["nope", "zone", "cron"]),
+        ({"type": "date", "run_date": "soon", "timezone": 5}, ["timezone", "run_date"]),
+        ({"type": "cron", "cron": "0 2 * * *", "start": "2030-01-02", "end": "2030-01-01"}, ["end"]),
+        ([], [""]),
+    ],
+    ids=str,
+)
+def test_all_that_is_wrong_is_named_at_once(document: dict[str, object], places: list[str]) -> None:
+    found = [place.removeprefix("trigger").removeprefix(".") for place, _message in triggers.problems(document)]
+    assert found == places
