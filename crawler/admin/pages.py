@@ -10,7 +10,6 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crawler.causes import cause_of
@@ -18,7 +17,7 @@ from crawler.engine.errors import UrlError
 from crawler.engine.urls import hash_url, normalise
 from crawler.models import Page, Spider
 from crawlproject.templatetags.lamplighter import badge, is_address
-from crawlproject.web.admin import NOTHING, ReadOnlyAdmin, labelled, two_lines, when
+from crawlproject.web.admin import ReadOnlyAdmin, two_lines, when
 from crawlproject.web.bounded import LOOKED_AT, BoundedAdmin, BoundedChangeList
 
 from .itemlist import link
@@ -98,17 +97,17 @@ class PageAdmin(BoundedAdmin[Page], ReadOnlyAdmin[Page]):
         return badge(page.state)
 
     @admin.display(description=gettext_lazy("status code"))
-    def n_status(self, page: Page) -> SafeString:
-        return NOTHING if page.status_code is None else labelled(_("status"), page.status_code)
+    def n_status(self, page: Page) -> str:
+        return "–" if page.status_code is None else str(page.status_code)
 
     @admin.display(description=gettext_lazy("why"))
-    def why_(self, page: Page) -> SafeString | str:
+    def why_(self, page: Page) -> str:
         """The cause that its reason belongs to, in words."""
-        return str(cause_of(page.reason).title) if page.reason else NOTHING
+        return str(cause_of(page.reason).title) if page.reason else "–"
 
     @admin.display(description=gettext_lazy("depth"))
-    def n_depth(self, page: Page) -> SafeString:
-        return labelled(_("depth"), page.depth)
+    def n_depth(self, page: Page) -> int:
+        return page.depth
 
     @admin.display(description=gettext_lazy("checked"), ordering="checked_at")
     def checked(self, page: Page) -> SafeString | str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol, cast
 
@@ -12,8 +13,9 @@ from django.db.models import Model
 from django.db.models.options import Options
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html, format_html_join, strip_tags
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -81,6 +83,7 @@ STATES: Mapping[str, tuple[StrOrPromise, str, str]] = {
 }
 ROUND_LETTERS = {"succeeded": "s", "failed": "f", "missed": "m", "skipped": "k", "running": "r", "cancelled": "c"}
 LAMP_WIDTH = 8
+CELL = re.compile(r"<td(?= class=\"field-)")
 
 
 @register.simple_tag
@@ -230,6 +233,21 @@ def away(moment: datetime, now: datetime) -> str:
 def num(value: object) -> str:
     """A whole number with thousands apart; “–” for nothing."""
     return f"{value:,}" if isinstance(value, int) else "–"
+
+
+@register.filter
+def labelled(cells: Iterable[str], headers: Sequence[Mapping[str, object]]) -> Iterator[SafeString]:
+    """Cells of a list that know what they are called: as a card has no headings. One without a value says so."""
+    for cell, header in zip(cells, headers, strict=True):
+        told = "data-none" if cell.startswith("<td") and is_nothing(cell) else ""
+        mark = told or format_html('data-label="{}"', capfirst(str(header["text"])))
+        start = CELL.match(cell)
+        yield mark_safe(f"<td {mark}{cell[start.end() :]}") if start else mark_safe(cell)  # noqa: S308
+
+
+def is_nothing(cell: str) -> bool:
+    """Whether a cell shows no more than that there is nothing."""
+    return "<input" not in cell and "<img" not in cell and strip_tags(cell).strip() in ("", "-", "–")
 
 
 @register.simple_tag

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
@@ -72,15 +72,6 @@ def day_of(local: datetime) -> str:
 def two_lines(first: object, second: object) -> SafeString:
     """A cell with its quiet second line."""
     return format_html('<span class="ll-two"><b>{}</b><small>{}</small></span>', first, second)
-
-
-NOTHING = mark_safe('<span class="ll-none">–</span>')
-"""A cell without a value; on cards it is left out."""
-
-
-def labelled(label: str, value: object) -> SafeString:
-    """A value that says on cards what it is: there no heading stands above it."""
-    return format_html('<span class="ll-k">{}</span>{}', label, value)
 
 
 def document(value: object) -> SafeString:

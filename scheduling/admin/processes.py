@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crawlproject.templatetags.lamplighter import badge
-from crawlproject.web.admin import NOTHING, ReadOnlyAdmin, labelled, two_lines, when
+from crawlproject.web.admin import ReadOnlyAdmin, two_lines, when
 from crawlproject.web.bounded import BoundedAdmin
 from scheduling import gauges
 from scheduling.models import Process
@@ -39,29 +39,29 @@ class ProcessAdmin(BoundedAdmin[Process], ReadOnlyAdmin[Process]):
 
     @admin.display(description=gettext_lazy("started"), ordering="started_at")
     def started(self, process: Process) -> SafeString | str:
-        return labelled(_("started"), when(process.started_at))
+        return when(process.started_at)
 
     @admin.display(description=gettext_lazy("last beat"), ordering="beat_at")
     def last_beat(self, process: Process) -> SafeString | str:
-        return labelled(_("last beat"), when(process.beat_at))
+        return when(process.beat_at)
 
     @admin.display(description=gettext_lazy("places in use"))
-    def places(self, process: Process) -> SafeString:
-        return labelled(_("places in use"), f"{process.gauges.get('places_used', 0)} / {process.max_workers}")
+    def places(self, process: Process) -> str:
+        return f"{process.gauges.get('places_used', 0)} / {process.max_workers}"
 
     @admin.display(description=gettext_lazy("ticks late by"))
-    def lateness(self, process: Process) -> SafeString:
+    def lateness(self, process: Process) -> str:
         """The worst between the last two beats."""
         late = process.gauges.get("tick_lateness_seconds")
-        return NOTHING if late is None else labelled(_("ticks late by"), _("%(seconds)s s") % {"seconds": late})
+        return "–" if late is None else _("%(seconds)s s") % {"seconds": late}
 
     @admin.display(description=gettext_lazy("to look at"))
     def troubles(self, process: Process) -> SafeString | str:
         return _listed(gauges.troubles(process.gauges))
 
     @admin.display(description=gettext_lazy("code version"), ordering="code_version")
-    def code(self, process: Process) -> SafeString:
-        return labelled(_("code version"), process.code_version) if process.code_version else NOTHING
+    def code(self, process: Process) -> str:
+        return process.code_version or "–"
 
     @admin.display(description=gettext_lazy("with its last beat"))
     def gauge_values(self, process: Process) -> SafeString | str:
@@ -70,4 +70,4 @@ class ProcessAdmin(BoundedAdmin[Process], ReadOnlyAdmin[Process]):
 
 def _listed(pairs: Iterable[tuple[str, str]]) -> SafeString | str:
     rows = format_html_join("", "<li>{}: <b>{}</b></li>", pairs)
-    return format_html('<ul class="ll-plain">{}</ul>', rows) if rows else NOTHING
+    return format_html('<ul class="ll-plain">{}</ul>', rows) if rows else "–"
