@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from django.contrib import admin, messages
@@ -175,6 +175,8 @@ def _steps(name: str, known: Sequence[tuple[Edition, float]], first: datetime, l
             label = time if local.date() == shown_day else f"{day_of(local)} {time}" if is_one_day else day_of(local)
             labelled, shown_day = at, local.date()
         points.append(charts.Step(at=min(at, 0.92), value=value, text=text[:20], label=label))
+    if points and not points[-1].text and 1 - written > 2 * APART:  # it stands at the right: what holds now
+        points[-1] = replace(points[-1], text=shown(known[-1][0].data.get(name))[:20])
     return points
 
 

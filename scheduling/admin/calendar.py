@@ -229,7 +229,7 @@ def _week(read: _Read, entries: Sequence[Entry]) -> dict[str, object]:
         "agenda": agenda(entries, read.span, read.now),
         "legend": _legend(read, entries),
         "load": map_of(grid, read.span, read.workers, by="places"),
-        "busiest": busiest(grid, read.span),
+        "busiest": busiest(grid, read.span, by="places"),
     }
 
 
@@ -242,7 +242,7 @@ def _month(read: _Read, entries: Sequence[Entry], *, by: str) -> dict[str, objec
         "weeks": month_rows(entries, read.span, read.now),
         "weekdays": [date_format(day.date, "D") for day in week_of(read.span.days[0].date, read.span.tz).days],
         "load": map_of(grid, read.span, read.workers, by=by),
-        "busiest": busiest(grid, read.span),
+        "busiest": busiest(grid, read.span, by=by),
         "measures": [(words[name], calendar_url(f"?month={month}&by={name}#load"), name == by) for name in MEASURES],
     }
 
@@ -268,8 +268,11 @@ def _title(span: Span, *, is_month: bool) -> str:
     if first.year != last.year:
         whole = _("j F Y")
         return f"{date_format(first, whole)} – {date_format(last, whole)}"
-    start = _("j") if first.month == last.month else _("j F")
-    return f"{date_format(first, start)} – {date_format(last, _('j F Y'))}"
+    if first.month == last.month:
+        month = {"first": first.day, "last": last.day, "month": date_format(first, _("F Y"))}
+        return _("%(first)d – %(last)d %(month)s") % month
+    ends = {"first": date_format(first, _("j F")), "last": date_format(last, _("j F")), "year": last.year}
+    return _("%(first)s – %(last)s %(year)d") % ends
 
 
 def _zone_in_words(span: Span) -> str:

@@ -80,20 +80,20 @@ def map_of(grid: Sequence[Sequence[Hour]], span: Span, workers: Workers, *, by: 
         "firings": _("Firings by day and hour"),
     }
     columns = [f"{hour:02}" if not hour % EVERY else "" for hour in range(24)]
-    return heat_map(titles[by], busiest(grid, span), rows, columns, capacity)
+    return heat_map(titles[by], busiest(grid, span, by=by), rows, columns, capacity)
 
 
-def busiest(grid: Sequence[Sequence[Hour]], span: Span) -> str:
-    """“Busiest is Tue 24 Nov at 02:00: 3 firings, 95 worker minutes, at most 3 runs at once.”"""
+def busiest(grid: Sequence[Sequence[Hour]], span: Span, *, by: str) -> str:
+    """By what the map shows. “Busiest is Tue 24 Nov at 02:00: 3 firings, 95 worker minutes, at most 3 at once.”"""
     cells = [
-        (cell.minutes, cell.firings, -day, -hour, cell)
+        (_value(cell, by), cell.minutes, -day, -hour, cell)
         for day, hours in enumerate(grid)
         for hour, cell in enumerate(hours)
         if cell.exists and (cell.firings or cell.minutes)
     ]
     if not cells:
         return _("Nothing fires in this time.")
-    _minutes, _firings, day, hour, cell = max(cells, key=lambda one: one[:4])
+    _value_of_it, _minutes, day, hour, cell = max(cells, key=lambda one: one[:4])
     at = datetime.combine(span.days[-day].date, time(-hour))
     return _("Busiest is %(hour)s") % {"hour": _told(at, cell)}
 
@@ -121,8 +121,8 @@ def _value(cell: Hour, by: str) -> float:
 
 def _told(at: datetime, cell: Hour) -> str:
     sentence = ngettext(
-        "%(at)s: %(count)d firing, %(minutes)d worker minutes, at most %(most)s runs at once.",
-        "%(at)s: %(count)d firings, %(minutes)d worker minutes, at most %(most)s runs at once.",
+        "%(at)s: %(count)d firing, %(minutes)d worker minutes, at most %(most)s at once.",
+        "%(at)s: %(count)d firings, %(minutes)d worker minutes, at most %(most)s at once.",
         cell.firings,
     )
     values = {"at": f"{day_of(at)} {at:%H:%M}", "count": cell.firings, "minutes": round(cell.minutes)}

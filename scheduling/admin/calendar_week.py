@@ -18,7 +18,7 @@ from scheduling.triggers.zones import changes, wall_of
 
 from .calendar_entries import Entry
 
-LEAST_HOURS = 0.8
+LEAST_HOURS = 0.72
 """A shorter block is drawn so high: its name has to fit in."""
 MOST_LANES = 4
 """Blocks beside each other; what does not fit is one block that tells how many there are."""

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from crawler.models import CrawlTask, Spider, TaskFailure
 from crawler.models.hours import ItemHour
-from scheduling import triggers
+from scheduling import hours, triggers
 from scheduling.models import JobRun, ScheduledJob
 from scheduling.models.hours import RunHour
 
@@ -25,14 +25,18 @@ USUAL = {"books": (1_159, 1_000, 140), "recipes": (1_240, 1_204, 112), "jobs-boa
 def write(now: datetime) -> None:
     chance = random.Random(7)  # the same pictures each time
     night = (now - timedelta(days=4)).replace(hour=18, minute=0)
+    planned = []
     for job in ScheduledJob.objects.filter(handler="crawl").order_by("job_id"):
-        spider = Spider.objects.get(name=job.job_data["target"])
         moments = triggers.next_firings(job.trigger, now - timedelta(days=DAYS), 400, anchor=job.anchor_at)
         runs = [moment for moment in moments if moment < now - timedelta(minutes=10)]
-        for moment in runs:
-            is_missed = night <= moment < night + timedelta(hours=8)
-            write_run(job, spider, moment, left=len(runs) - runs.index(moment), is_missed=is_missed, chance=chance)
+        planned += [(moment, job, len(runs) - index) for index, moment in enumerate(runs)]
+    for moment, job, left in sorted(planned, key=lambda one: (one[0], one[1].job_id)):
+        spider = Spider.objects.get(name=job.job_data["target"])
+        is_missed = night <= moment < night + timedelta(hours=8)
+        write_run(job, spider, moment, left=left, is_missed=is_missed, chance=chance)
     RunHour.objects.all().delete()
+    while hours.fill(seconds=60):  # what a scheduler does little by little
+        pass
 
 
 def write_run(

@@ -54,7 +54,7 @@ def week(
     bands: Iterable[Band] = (),
 ) -> SafeString:
     """Seven days of 24 hours. `days`: heading, and whether it is today; `now`: the day and the hours of a line."""
-    left, hour, head = 5.0, 22, 38
+    left, hour, head = 5.0, 24, 38
     height, width = head + 24 * hour + 6, (100 - left) / 7
     parts: list[SafeString] = []
     for index, (heading, is_today) in enumerate(days):
