@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.db import connection
 
 
 class Command(BaseCommand):
@@ -60,11 +61,11 @@ def _make_database_file() -> None:
 
     SQLite gives the mode of the file to the two that it keeps beside it. One that is there keeps its own.
     """
-    database = settings.DATABASES["default"]
-    if not database["ENGINE"].endswith("sqlite3") or str(database["NAME"]).startswith((":memory:", "file:")):
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor != "sqlite" or name.startswith((":memory:", "file:")):
         return
     with suppress(OSError):  # it is there, or cannot be: then the database says so by itself
-        os.close(os.open(database["NAME"], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _static_state() -> str:
