@@ -81,15 +81,15 @@ class PageAdmin(BoundedAdmin[Page], ReadOnlyAdmin[Page]):
 
     # What a site may make longer than any window is wide.
     @admin.display(description=Page._meta.get_field("url").verbose_name)
-    def whole_url(self, page: Page) -> SafeString:
+    def whole_url(self, page: Page) -> SafeString | str:
         return link(page.url) if is_address(page.url) else breakable(page.url)
 
     @admin.display(description=Page._meta.get_field("redirected_to").verbose_name)
-    def whole_target(self, page: Page) -> SafeString:
+    def whole_target(self, page: Page) -> SafeString | str:
         return link(page.redirected_to) if is_address(page.redirected_to) else breakable(page.redirected_to)
 
     @admin.display(description=Page._meta.get_field("etag").verbose_name)
-    def whole_etag(self, page: Page) -> SafeString:
+    def whole_etag(self, page: Page) -> SafeString | str:
         return breakable(page.etag)
 
     @admin.display(description=gettext_lazy("state"))
@@ -114,6 +114,6 @@ class PageAdmin(BoundedAdmin[Page], ReadOnlyAdmin[Page]):
         return when(page.checked_at)
 
 
-def breakable(text: str) -> SafeString:
+def breakable(text: str) -> SafeString | str:
     """A text that may be broken anywhere."""
-    return format_html('<span class="w">{}</span>', text) if text else NOTHING
+    return format_html('<span class="w">{}</span>', text) if text else "–"
