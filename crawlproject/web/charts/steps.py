@@ -13,6 +13,8 @@ from .svg import drawing, n
 HEIGHT = 110
 NARROW = 70
 """Percent: what stands further to the right may be cut."""
+APART = 14
+"""Percent: what stands nearer to the text before may run into it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,7 @@ def steps(title: str, points: Sequence[Step]) -> SafeString:
 
     parts = [format_html('<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>', HEIGHT - 24)]
     last_text = max((index for index, point in enumerate(points) if point.text), default=-1)
+    before = max((point.at * 100 for point in points[:last_text] if point.text), default=-APART)
     last_label = max((index for index, point in enumerate(points) if point.label), default=-1)
     for index, point in enumerate(points):
         following = points[index + 1] if index + 1 < len(points) else None
@@ -46,7 +49,8 @@ def steps(title: str, points: Sequence[Step]) -> SafeString:
         if following is not None:
             parts.append(format_html(line, "st q", n(until), n(until), n(y(point.value)), n(y(following.value))))
         parts.append(format_html('<circle class="dot" cx="{}%" cy="{}" r="3.5"/>', n(x + 0.6), n(y(point.value))))
-        parts.append(_text("lb", x + 1.6, y(point.value) - 6, point.text, is_last=index == last_text))
+        place = 100.0 if index == last_text and x - before < APART else x + 1.6
+        parts.append(_text("lb", place, y(point.value) - 6, point.text, is_last=index == last_text))
         parts.append(_text("ax", x, HEIGHT - 8, point.label, is_last=index == last_label))
     return drawing("ll-chart", HEIGHT, title, "", parts)
 
