@@ -27,7 +27,7 @@ from crawler.rounds import last_rounds
 from crawler.schedules import schedules_of
 from crawler.tasks import request_crawl
 from crawlproject.templatetags.lamplighter import badge, num, rounds
-from crawlproject.web.admin import NOTHING, LampAdmin, two_lines, when
+from crawlproject.web.admin import LampAdmin, two_lines, when
 from scheduling.exceptions import SchedulingError
 from scheduling.planned import Planned, planned
 
@@ -107,7 +107,7 @@ class SpiderAdmin(LampAdmin[Spider]):
         task: CrawlTask | None = getattr(spider, "latest", None)
         if not spider.enabled:
             return badge("off")
-        return NOTHING if task is None else badge(at_a_glance(task, None).verdict)
+        return "–" if task is None else badge(at_a_glance(task, None).verdict)
 
     @admin.display(description=gettext_lazy("rounds"))
     def rounds(self, spider: Spider) -> SafeString:
@@ -118,7 +118,7 @@ class SpiderAdmin(LampAdmin[Spider]):
         """In words, and when next."""
         one: Planned | None = getattr(spider, "planned", None)
         if one is None:
-            return NOTHING
+            return "–"
         following = when(one.next_run_time) if one.state == "active" else badge(one.state)
         more = _(" and %(count)d more") % {"count": spider.more} if spider.more > 0 else ""  # type: ignore[attr-defined]
         return two_lines(following, f"{one.in_words}{more}")
@@ -126,18 +126,18 @@ class SpiderAdmin(LampAdmin[Spider]):
     @admin.display(description=gettext_lazy("last crawl"), ordering="last_at")
     def last_crawl(self, spider: Spider) -> SafeString | str:
         task: CrawlTask | None = getattr(spider, "latest", None)
-        return NOTHING if task is None else when(task.created_at)
+        return "–" if task is None else when(task.created_at)
 
     @admin.display(description=gettext_lazy("items"))
     def n_items(self, spider: Spider) -> SafeString | str:
         task: CrawlTask | None = getattr(spider, "latest", None)
-        return NOTHING if task is None else num(task.items)
+        return "–" if task is None else num(task.items)
 
     @admin.display(description=gettext_lazy("changes"))
     def changes(self, spider: Spider) -> SafeString | str:
         """Of its last crawl."""
         task: CrawlTask | None = getattr(spider, "latest", None)
-        return NOTHING if task is None else changes_of(task)
+        return "–" if task is None else changes_of(task)
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -309,19 +309,3 @@ def test_a_cell_of_a_list_knows_what_it_is_called_where_no_heading_stands_above_
     page = web.get(address(CrawlTask, "changelist")).content.decode()
     assert re.search(r'<td data-label="Pages" class="field-n_pages">1,240</td>', page)
     assert re.search(r'<td data-none class="field-message_">', page)
-
-
-def test_the_list_of_spiders_tells_how_each_goes(web: Client) -> None:
-    spider = make_spider("tidy", start_urls=["https://shop.example/a"])
-    make_spider("idle")
-    make_spider("resting", enabled=False)
-    for status in ("completed", "failed"):
-        make_task(spider, status=status)
-    lacking = {"pages": 10, "items_rejected": 9, "items": 1, "reasons": {"missing_required": 9}}
-    make_task(make_spider("lacking"), status="completed", **lacking)
-    page = html.unescape(re.sub(r"<[^>]+>", " ", web.get(address(Spider, "changelist")).content.decode()))
-    told = {name: " ".join(rest.split()) for name, rest in re.findall(r"^ +(\w+) +(.*)$", page, re.MULTILINE)}
-    assert "shop.example" in page
-    assert "Last 2 firings: 1 Succeeded, 1 Failed" in page
-    for words in ("Not crawled yet", "Off", "Failed", "Degraded"):
-        assert words in page, told
