@@ -2,7 +2,7 @@
 """One checkpoint: a batch of pages, links, items and counts, in one transaction behind the run's guard.
 
 Everything here is synchronous and runs in the storage lane. Locks are taken in the order that the whole product keeps:
-the run (by its guard), the task, pages, items, hosts' days.
+the run (by its guard), the task, pages, items with their sums, hosts' days.
 """
 
 from __future__ import annotations

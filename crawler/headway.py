@@ -69,6 +69,11 @@ class Seen:
     waiting: int
     rate: float | None
 
+    def rate_at(self, now: datetime) -> float | None:
+        """Pages a second up to `now`: it fades while the crawl writes nothing, for then no page comes."""
+        since = max(now - self.at, SPAN)
+        return None if self.rate is None else self.rate * (SPAN / since)
+
 
 def read(stored: object) -> Seen | None:
     """None where nothing of use is stored."""

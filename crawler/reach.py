@@ -6,6 +6,7 @@ Hosts are those that a spider's document begins with; where links lead to is not
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
@@ -73,7 +74,8 @@ def _hosts(document: Mapping[str, object]) -> Iterator[str]:
     for start in (*_listed(starts), *_listed(sitemaps)):
         url = start.get("url") if isinstance(start, Mapping) else start
         if isinstance(url, str) and "://" in url:
-            yield urlsplit(url).netloc.rpartition("@")[2].casefold()
+            with suppress(ValueError):  # a hand spoilt it
+                yield urlsplit(url).netloc.rpartition("@")[2].casefold()
 
 
 def _listed(value: object) -> Sequence[object]:

@@ -1,7 +1,6 @@
 """Keeps the sums of items in step with the items, inside the transaction that changes them.
 
-A crawl holds its spider's rows alone (one crawl a spider), so that two checkpoints never wait for one another; they
-are the last that a checkpoint locks.
+A crawl holds its spider's rows alone (one crawl a spider), so that two checkpoints never wait for one another here.
 """
 
 from __future__ import annotations

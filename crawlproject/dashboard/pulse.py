@@ -10,8 +10,8 @@ from typing import cast
 
 from django.db import connection
 
-ALIVE_SECONDS = 15
-"""A process that has not beaten for so long is taken for dead (`scheduling.liveness.LOST_SECONDS`)."""
+from scheduling.liveness import LOST_SECONDS
+
 STEADY_SECONDS = 5
 """A process beats every 3 s: until then a beat is new."""
 MOST_QUEUED = 10_000
@@ -77,7 +77,7 @@ def pulse() -> Pulse:
     """One statement."""
     age = _AGE[connection.vendor]
     with connection.cursor() as cursor:
-        cursor.execute(_SQL.format(age=age), [MOST_QUEUED, ALIVE_SECONDS])
+        cursor.execute(_SQL.format(age=age), [MOST_QUEUED, LOST_SECONDS])
         rows = cursor.fetchall()
     running, queued, paused_at, paused_by, *_process = rows[0]
     return Pulse(

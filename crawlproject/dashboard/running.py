@@ -19,6 +19,8 @@ from scheduling.recent import IsRunning
 SHOWN = 12
 LEAST_SECONDS = 3
 """Before that a crawl has no speed to be told."""
+LEAST_RATE = 0.05
+"""What would be shown as nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ def _progress(row: Mapping[str, object], now: datetime) -> Progress:
         done=done,
         expected=expected,
         items=_count(row, "crawl_task__items"),
-        rate=f"{rate:.1f}" if rate else "",
+        rate=f"{rate:.1f}" if rate >= LEAST_RATE else "",
         words=_in_words(done, expected, waiting, rate) if is_crawl else str(row["message"] or "")[:200],
     )
 
@@ -92,7 +94,7 @@ def _expected(row: Mapping[str, object], done: int, waiting: int) -> int | None:
 def _rate(row: Mapping[str, object], done: int, seen: headway.Seen | None, now: datetime) -> float:
     """Pages a second: of the last checkpoints, else since the crawl began; 0 where nothing can be said."""
     if seen is not None and seen.rate:
-        return seen.rate
+        return seen.rate_at(now) or 0.0
     begun = row["crawl_task__started_at"] or row["started_at"]
     seconds = (now - begun).total_seconds() if isinstance(begun, datetime) else 0.0
     return done / seconds if seconds >= LEAST_SECONDS else 0.0
@@ -110,7 +112,7 @@ def _in_words(done: int, expected: int | None, waiting: int, rate: float) -> str
         else:
             text = ngettext("%(done)s page · size not known yet", "%(done)s pages · size not known yet", done)
         return text % values
-    left = _left((expected - done) / rate) if rate and expected > done else ""
+    left = _left((expected - done) / rate) if rate >= LEAST_RATE and expected > done else ""
     if left:
         return _("%(done)s of %(all)s pages · %(left)s") % {**values, "left": left}
     return _("%(done)s of %(all)s pages") % values

@@ -8,10 +8,8 @@ from datetime import timedelta
 from django.db.models.functions import Now
 
 from scheduling.conf import SchedulerSettings
+from scheduling.liveness import LOST_SECONDS
 from scheduling.models import Process, SchedulerState
-
-ALIVE = timedelta(seconds=15)
-"""A process that has not beaten for so long is taken for dead (`scheduling.liveness.LOST_SECONDS`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +22,7 @@ class Workers:
 
 
 def workers() -> Workers:
-    alive = Process.objects.filter(state=Process.State.ALIVE, beat_at__gte=Now() - ALIVE)
+    alive = Process.objects.filter(state=Process.State.ALIVE, beat_at__gte=Now() - timedelta(seconds=LOST_SECONDS))
     counts = [
         places for places in alive.exclude(kind=Process.Kind.COMMAND).values_list("max_workers", flat=True) if places
     ]

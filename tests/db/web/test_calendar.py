@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from crawler.models import Spider
 from scheduling import definitions
 from scheduling.models import ScheduledJob
 
@@ -96,6 +97,15 @@ def test_hosts_and_runs_are_told_to_those_alone_who_may_see_them(client: Client)
     text = text_of(client)
     assert "shop.example" in text
     assert f"/jobrun/{run.pk}/" in text
+
+
+def test_a_document_that_a_hand_spoilt_hides_no_other(web: Client) -> None:
+    for name in ("books", "recipes", "films"):
+        make_spider(name)
+        crawl(name, name)
+    for broken in (["http://[x/", "https://shop.example/"], "http://[x/", [None, {"url": 5}]):
+        Spider.objects.filter(name="films").update(definition={"start_urls": broken, "manners": []})
+        assert "shop.example" in text_of(web, next_week())
 
 
 def test_the_past_is_what_ran_with_its_state_in_words(web: Client) -> None:

@@ -344,6 +344,10 @@ def test_a_later_crawl_is_as_big_as_the_one_before_or_bigger(web: Client, schedu
     CrawlTask.objects.filter(pk=task.pk).update(pages=3_000, headway=headway)
     [told] = web.get("/admin/").context["running"]
     assert (told.expected, told.rate) == (3_900, "14.2")
+    quiet = {**headway, "at": (timezone.now() - timedelta(minutes=5)).isoformat()}
+    CrawlTask.objects.filter(pk=task.pk).update(headway=quiet)
+    [told] = web.get("/admin/").context["running"]
+    assert (told.rate, told.words) == ("0.7", "3,000 of 3,900 pages · about 21 min"), "nothing has come for minutes"
     CrawlTask.objects.exclude(pk=task.pk).delete()
     [told] = web.get("/admin/").context["running"]
     assert told.words == "3,000 pages, 900 wait · size not known yet"

@@ -61,6 +61,16 @@ def test_what_is_stored_is_read_back() -> None:
     assert (seen.at, seen.waiting, seen.rate) == (later(2), 5, 2.0)
 
 
+def test_a_rate_fades_while_nothing_comes() -> None:
+    seen = read({"at": NOW.isoformat(), "waiting": 5, "rate": 12})
+    assert seen is not None
+    told = [seen.rate_at(later(seconds)) for seconds in (-60, 0, 15, 30, 150)]
+    assert told == [12, 12, 12, 6, pytest.approx(1.2)]
+    unknown = read({"at": NOW.isoformat(), "waiting": 5, "rate": None})
+    assert unknown is not None
+    assert unknown.rate_at(later(99)) is None
+
+
 @pytest.mark.parametrize(
     "stored",
     [
