@@ -12,7 +12,7 @@ from scheduling.definitions import JobValues, dump_job
 from scheduling.definitions.differences import same
 from scheduling.models import ScheduledJob
 
-from .reading import MISREAD
+from .scalars import MISREAD
 from .spiders import dump_spider
 
 _TRIGGER_ORDER = (

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from django.http import QueryDict
 
-from crawler.definitions import InvalidDefinitions, to_yaml
+from crawler.definitions import InvalidDefinitions, places, to_yaml
+from crawler.definitions.places import Place
 from crawler.definitions.reading import read, with_line
 from crawler.engine.documents.definition import parse
 from crawler.engine.errors import DefinitionError, DefinitionProblem
@@ -15,10 +16,8 @@ from crawler.engine.messages import said
 from crawler.engine.records import Json
 from crawler.engine.spider import SpiderDefinition
 
-from . import places
 from .form import Form
 from .form_shape import in_order
-from .places import Place
 
 NEW = """\
 name: my-spider

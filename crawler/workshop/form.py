@@ -15,12 +15,12 @@ from typing import Protocol, TypeAlias, cast
 
 from django.utils.translation import gettext as _
 
+from crawler.definitions.places import parts_of
 from crawler.engine.errors import DefinitionProblem
 from crawler.engine.records import Json
 
 from .form_inputs import ON, Inputs, rows_of, text_of
 from .form_shape import FIELD, FOLLOW, ITEM, SPIDER
-from .places import parts_of
 
 PREFIX = "w"
 """Ids and names of inputs are their way through the form: ``w-items-0-fields-2-source``."""

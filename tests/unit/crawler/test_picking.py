@@ -9,6 +9,7 @@ from django.test import RequestFactory
 from turbohtml import Element
 
 from crawler.admin.picking_steps import stepped
+from crawler.definitions.places import value_at
 from crawler.engine.pages.page import PageTree
 from crawler.engine.records import Json
 from crawler.workshop.candidates import Candidate, Goal, candidates, reader
@@ -20,7 +21,6 @@ from crawler.workshop.following import follows, link_of
 from crawler.workshop.likeness import like
 from crawler.workshop.offers import feed_offers, field_name, field_offers
 from crawler.workshop.picks import BadChoice, Choice, used
-from crawler.workshop.places import value_at
 from crawler.workshop.readings import ways
 from crawler.workshop.scopes import OutsideScope
 

@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.definitions.reading import MAX_CHARACTERS, MISREAD, read
+from crawler.definitions.reading import MAX_CHARACTERS, read
+from crawler.definitions.scalars import MISREAD
 from crawler.problems import InvalidDefinitions
 
 
@@ -44,6 +45,7 @@ def refused(text: str, source: str = "") -> list[str]:
         ("a: &x {b: 1}\nc: *x", {"a": {"b": 1}, "c": {"b": 1}}),
         ("a: &x {b: 1, c: 2}\nd: {<<: *x, c: 3}", {"a": {"b": 1, "c": 2}, "d": {"b": 1, "c": 3}}),
         ("a: &x {b: 1}\ne: &y {b: 2}\nd: {<<: [*x, *y]}", {"a": {"b": 1}, "e": {"b": 2}, "d": {"b": 1}}),
+        ("a: &x {b: 1}\ne: &y {b: 2}\nd: {<<: *x, <<: *y}", {"a": {"b": 1}, "e": {"b": 2}, "d": {"b": 1}}),
     ],
 )
 def test_what_is_written_is_what_is_read(text: str, value: object) -> None:
@@ -71,6 +73,10 @@ def test_what_is_written_is_what_is_read(text: str, value: object) -> None:
         ),
         ("a: !!binary aGk=", 'line 1: the tag "tag:yaml.org,2002:binary" is not read'),
         ("a: &x [*x]", 'line 1: "*x" stands within itself'),
+        (
+            f"a: &a {{{', '.join(f'k{n}: 1' for n in range(2_000))}}}\nb:\n" + "  <<: *a\n" * 2_000,
+            "line 3: more than 1,000,000 values",
+        ),
         ("a: {<<: 3}", 'line 1: "<<" wants a mapping, or a list of mappings'),
         ("a: 1\n---\nb: 2", 'line 2: a second document ("---"); a file holds one'),
         ("", "the file is empty"),

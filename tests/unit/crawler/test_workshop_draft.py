@@ -6,9 +6,9 @@ from typing import cast
 
 import pytest
 
+from crawler.definitions.places import NoSuchPlace, Place, parts_of, value_at
 from crawler.engine.records import Json
 from crawler.workshop.draft import Draft
-from crawler.workshop.places import NoSuchPlace, Place, parts_of, value_at
 
 DOCUMENT: dict[str, Json] = {
     "name": "a",

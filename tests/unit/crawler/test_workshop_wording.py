@@ -25,7 +25,8 @@ SAID = (
 )
 """Where messages about a spider's document, its secrets and exports are made."""
 RAISERS = (
-    *("crawler/definitions/reading.py", "crawler/engine/manners/hours.py", "crawler/engine/fetching/proxy.py"),
+    *("crawler/definitions/reading.py", "crawler/definitions/composing.py", "crawler/definitions/scalars.py"),
+    *("crawler/engine/manners/hours.py", "crawler/engine/fetching/proxy.py"),
     *("crawler/engine/urls.py", "crawler/engine/pages/jmes.py", "crawler/engine/pages/meta.py"),
 )
 """Whose errors become parts of such messages."""
