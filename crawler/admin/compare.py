@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Case, IntegerField, Subquery, When
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -30,6 +30,8 @@ from .panels import workshop_of
 
 CHOICES = 50
 """Crawls of the spider that can be chosen, the newest."""
+LOOKED_AT = CHOICES + 10
+"""Crawls of the spider that are looked at: those of given addresses cannot be chosen."""
 MOST_SPIDERS = 200
 
 Model = admin.ModelAdmin[CrawlTask]
@@ -54,9 +56,11 @@ def compare_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
     """`?a=&b=`: numbers of two tasks, in any order; without them the last two of `?spider=`, or of the newest crawl."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    asked = _asked(request)
-    spider = _spider(request, asked)
-    choices = list(_tasks().filter(spider=spider)[:CHOICES]) if spider is not None else []
+    known = _known(request)
+    asked = _asked(request, known)
+    spider = _spider(request, asked, known)
+    newest = [task for task in known if spider is not None and task.spider_id == spider.pk]
+    choices = [task for task in newest if task.task_type != CrawlTask.Type.URLS][:CHOICES]
     pair = _pair(request, asked, choices)
     found = items = None
     example = ""
@@ -64,7 +68,9 @@ def compare_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
         found = contrast(pair.before, pair.after)
         example = _example(found, request)
         if request.user.has_perm("crawler.view_item"):
-            items = contrast_items(pair.before, pair.after, _between(pair.before, pair.after, choices))
+            has_later = any(task.pk > pair.after.pk for task in newest)
+            between = _between(pair.before, pair.after, choices)
+            items = contrast_items(pair.before, pair.after, between, has_later=has_later)
     context: dict[str, object] = {
         "opts": model_admin.opts,
         "title": _("Compare two crawls"),
@@ -84,32 +90,54 @@ def compare_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
     )
 
 
-def _tasks() -> QuerySet[CrawlTask]:
-    """Crawls of one spider each, the newest first."""
-    tasks = CrawlTask.objects.filter(spider__isnull=False).exclude(task_type=CrawlTask.Type.URLS)
-    return tasks.select_related("spider", "run").defer("hosts", "headway", "run__data", "run__error").order_by("-pk")
+def _known(request: HttpRequest) -> list[CrawlTask]:
+    """The crawls that are asked for, and the newest of their spider; else those of `?spider=`, or of the spider that
+    was crawled last. The newest first; one query."""
+    numbers = [number for name in ("b", "a") if (number := _number(request, name)) is not None]
+    given = _number(request, "spider")
+    if numbers and (found := _listed(_spider_of(numbers), numbers)):
+        return found
+    if given is not None:
+        return _listed(given, [])
+    crawled = CrawlTask.objects.filter(spider__isnull=False).exclude(task_type=CrawlTask.Type.URLS)
+    return _listed(Subquery(crawled.order_by("-pk").values("spider")[:1]), [])
 
 
-def _asked(request: HttpRequest) -> dict[str, CrawlTask]:
+def _spider_of(numbers: list[int]) -> Subquery:
+    """Of the first of these crawls that there is."""
+    places = (When(pk=number, then=place) for place, number in enumerate(numbers))
+    named = CrawlTask.objects.filter(pk__in=numbers).order_by(Case(*places, output_field=IntegerField()))
+    return Subquery(named.values("spider")[:1])
+
+
+def _listed(spider: int | Subquery, numbers: list[int]) -> list[CrawlTask]:
+    newest = CrawlTask.objects.filter(spider=spider).order_by("-pk").values("pk")[:LOOKED_AT]
+    parts = CrawlTask.objects.filter(pk__in=newest).order_by().values("pk")
+    if numbers:
+        parts = parts.union(CrawlTask.objects.filter(pk__in=numbers).order_by().values("pk"))
+    tasks = CrawlTask.objects.filter(pk__in=parts).select_related("spider", "run").order_by("-pk")
+    return list(tasks.defer("hosts", "headway", "run__data", "run__error"))
+
+
+def _number(request: HttpRequest, name: str) -> int | None:
+    text = request.GET.get(name, "")
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None
+
+
+def _asked(request: HttpRequest, known: list[CrawlTask]) -> dict[str, CrawlTask]:
     """By the parameter's name; what is no number of a crawl is left out."""
-    given = {name: request.GET.get(name, "") for name in ("a", "b")}
-    numbers = {name: int(text) for name, text in given.items() if text.isdecimal() and len(text) <= MOST_DIGITS}
-    if not numbers:
-        return {}
-    tasks = CrawlTask.objects.select_related("spider", "run").defer("hosts", "headway").in_bulk(numbers.values())
-    return {name: tasks[number] for name, number in numbers.items() if number in tasks}
+    tasks = {task.pk: task for task in known}
+    numbers = {name: _number(request, name) for name in ("a", "b")}
+    return {name: tasks[number] for name, number in numbers.items() if number is not None and number in tasks}
 
 
-def _spider(request: HttpRequest, asked: dict[str, CrawlTask]) -> Spider | None:
-    task = asked.get("b") or asked.get("a")
+def _spider(request: HttpRequest, asked: dict[str, CrawlTask], known: list[CrawlTask]) -> Spider | None:
+    task = asked.get("b") or asked.get("a") or next(iter(known), None)
     if task is not None:
         spider: Spider | None = task.spider
         return spider
-    given = request.GET.get("spider", "")
-    if given.isdecimal() and len(given) <= MOST_DIGITS:
-        return Spider.objects.filter(pk=int(given)).first()
-    newest = _tasks().first()
-    return newest.spider if newest is not None else None
+    number = _number(request, "spider")
+    return None if number is None else Spider.objects.filter(pk=number).first()
 
 
 def _pair(request: HttpRequest, asked: dict[str, CrawlTask], choices: list[CrawlTask]) -> Pair:

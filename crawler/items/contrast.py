@@ -28,9 +28,9 @@ from crawler.models import CrawlTask, Item, ItemVersion, Page
 
 SHOWN = 100
 """Items of each kind."""
-LOOKED_AT = 20_000
-"""Items that were written since the earlier crawl, the first ones, and pages that failed or were not reached. (The text
-of the page names it.)"""
+LOOKED_AT = 4_000
+"""Items that were written since the earlier crawl, the first ones, and pages that failed or were not reached: in a
+table of millions each of them may lie in another place of the disk."""
 MOST_FIELDS = 8
 """Of one item."""
 MOST_CHARACTERS = 160
@@ -82,21 +82,28 @@ class ItemContrast:
     """Whether a crawl came after: then some reasons, and some of the unseen, are not known any more."""
     is_sample: bool
     """Whether more items were written in between than were looked at."""
+    looked_at: int
+    """So many are."""
 
 
-def contrast_items(before: CrawlTask, after: CrawlTask, between: Sequence[CrawlTask] | None) -> ItemContrast:
-    """Look at the items; seven queries. `between`: the crawls between the two; None where they are not known."""
+def contrast_items(
+    before: CrawlTask, after: CrawlTask, between: Sequence[CrawlTask] | None, *, has_later: bool
+) -> ItemContrast:
+    """Look at the items; four queries.
+
+    `between`: the crawls between the two; None where they are not known. `has_later`: whether the spider has a crawl
+    after the two.
+    """
     since, until = _end(before), _end(after)
-    has_later = CrawlTask.objects.filter(spider=after.spider_id, pk__gt=after.pk).exists()
     written = _written(after, since)
     added = [pk for pk, first_seen in written if since < first_seen <= until]
     older = [pk for pk, first_seen in written if first_seen <= since]
-    changed = _changed(older[: SHOWN * 5], since, until)
+    values = _values(added[:SHOWN], older[: SHOWN * 5])
+    changed = _changed(older[: SHOWN * 5], values, since, until)
     is_direct = between is not None and not between
     is_sample = len(written) >= LOOKED_AT
     is_whole = not is_sample and len(older) <= SHOWN * 5
-    gone = list(_gone(after, since, until)[: SHOWN + 1])
-    values = {item.pk: item for item in Item.objects.filter(pk__in=added[:SHOWN]).only("pk", "type", "key")}
+    gone, unseen = _missing(before, after, since, until)
     new = None if between is None else after.items_new + sum(task.items_new for task in between)
     return ItemContrast(
         added=Lines(
@@ -111,9 +118,13 @@ def contrast_items(before: CrawlTask, after: CrawlTask, between: Sequence[CrawlT
             shown=[_line(item, _why(item.page, after)) for item in gone[:SHOWN]],
             total=_total(len(gone), after.items_gone if is_direct else None, is_whole=len(gone) <= SHOWN),
         ),
-        unseen=_unseen(before, after, since),
+        unseen=Lines(
+            shown=[_line(item, _why(item.page, after)) for item in unseen[:SHOWN]],
+            total=len(unseen) if len(unseen) <= SHOWN else None,
+        ),
         has_later=has_later,
         is_sample=is_sample,
+        looked_at=LOOKED_AT,
     )
 
 
@@ -125,6 +136,12 @@ def _written(after: CrawlTask, since: datetime) -> list[tuple[int, datetime]]:
     """Items that were written since, with when each was seen first: by the index of the spider's changes."""
     items = Item.objects.filter(spider=after.spider_id, changed_at__gt=since).order_by("changed_at")
     return list(items.values_list("pk", "first_seen_at")[:LOOKED_AT])
+
+
+def _values(added: Sequence[int], older: Sequence[int]) -> dict[int, Item]:
+    """The items, those that were there before with their data."""
+    items = Item.objects.filter(pk__in=[*added, *older]).only("pk", "type", "key", "data", "changed_at")
+    return {item.pk: item for item in items} if added or older else {}
 
 
 def _counted(found: int, *, is_sample: bool) -> int | None:
@@ -141,9 +158,8 @@ def _total(found: int, told: int | None, *, is_whole: bool) -> int | None:
 # --- changed ----------------------------------------------------------------------------------------------------------
 
 
-def _changed(pks: Sequence[int], since: datetime, until: datetime) -> list[ItemLine]:
+def _changed(pks: Sequence[int], items: Mapping[int, Item], since: datetime, until: datetime) -> list[ItemLine]:
     """Of these, those whose values at the two moments differ."""
-    items = {item.pk: item for item in Item.objects.filter(pk__in=pks).only("pk", "type", "key", "data", "changed_at")}
     then, now = _values_at(pks, since, until)
     found = []
     for pk in pks:
@@ -202,26 +218,36 @@ def _shown(value: object) -> str:
 # --- gone, and not seen -----------------------------------------------------------------------------------------------
 
 
-def _gone(after: CrawlTask, since: datetime, until: datetime) -> QuerySet[Item]:
-    gone = Item.objects.filter(spider=after.spider_id, gone_at__gt=since, gone_at__lte=until)
-    return _with_page(gone).order_by("gone_at", "pk")
+def _missing(before: CrawlTask, after: CrawlTask, since: datetime, until: datetime) -> tuple[list[Item], list[Item]]:
+    """Items that went between the two, and those that are there and were not seen; one more of each than is shown.
 
-
-def _unseen(before: CrawlTask, after: CrawlTask, since: datetime) -> Lines:
-    """Through the pages: those that the later crawl could not read, and those that only the earlier one has reached."""
+    The latter through the pages: those that the later crawl could not read, then those that only the earlier one has
+    reached. One query: each kind by its own index, then the rows of all of them.
+    """
     unread = Page.objects.filter(task=after.pk, state__in=_UNREAD).order_by("pk").values("pk")[:LOOKED_AT]
     unreached = Page.objects.filter(task=before.pk).order_by("pk").values("pk")[:LOOKED_AT]
-    found: list[Item] = []
-    for pages in (unread, unreached):
-        present = Item.objects.filter(page__in=pages, gone_at=None, first_seen_at__lte=since)
-        found += _with_page(present).order_by("pk")[: SHOWN + 1 - len(found)]
-    lines = [_line(item, _why(item.page, after)) for item in found[:SHOWN]]
-    return Lines(shown=lines, total=len(found) if len(found) <= SHOWN else None)
+    present = Item.objects.filter(gone_at=None, first_seen_at__lte=since).order_by("pk")
+    gone = Item.objects.filter(spider=after.spider_id, gone_at__gt=since, gone_at__lte=until).order_by("gone_at", "pk")
+    # Within another query each: SQLite takes no bounds in the parts of a union.
+    parts = [
+        Item.objects.filter(pk__in=items.values("pk")[: SHOWN + 1]).order_by().values("pk")
+        for items in (gone, present.filter(page__in=unread), present.filter(page__in=unreached))
+    ]
+    found = list(_with_page(Item.objects.filter(pk__in=parts[0].union(*parts[1:]))))
+    went = sorted((item for item in found if item.gone_at), key=lambda item: (item.gone_at, item.pk))
+    unseen = sorted(
+        (item for item in found if not item.gone_at), key=lambda item: (_task_of(item) != after.pk, item.pk)
+    )
+    return went[: SHOWN + 1], unseen[: SHOWN + 1]
+
+
+def _task_of(item: Item) -> int | None:
+    return None if item.page is None else item.page.task_id
 
 
 def _with_page(items: QuerySet[Item]) -> QuerySet[Item]:
     pages = ("page__url", "page__task", "page__state", "page__status_code", "page__reason", "page__redirected_to")
-    return items.select_related("page").only("pk", "type", "key", "page_id", *pages)
+    return items.select_related("page").only("pk", "type", "key", "page_id", "gone_at", *pages)
 
 
 def _why(page: Page | None, after: CrawlTask) -> str:

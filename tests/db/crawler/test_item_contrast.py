@@ -33,7 +33,8 @@ def keys(lines: Lines) -> dict[str, str]:
 
 
 def look(before: CrawlTask, after: CrawlTask, between: list[CrawlTask] | None = None) -> ItemContrast:
-    return contrast_items(before, after, between if between is not None else [])
+    has_later = CrawlTask.objects.filter(spider=after.spider_id, pk__gt=after.pk).exists()
+    return contrast_items(before, after, between if between is not None else [], has_later=has_later)
 
 
 def test_changed_new_and_gone_items_are_told_with_the_reason(lane: Lane) -> None:
@@ -127,6 +128,6 @@ def test_of_a_sample_no_number_is_told_as_that_of_all(lane: Lane, monkeypatch: p
     pages = Site({f"/{name}": ([make_item(name, price="2.00")], []) for name in "abcde"})
     pages["/"] = site()["/"]
     after = walk(spider, lane, pages)
-    direct, unknown = look(before, after), contrast_items(before, after, None)
+    direct, unknown = look(before, after), contrast_items(before, after, None, has_later=False)
     assert (direct.is_sample, direct.changed.total) == (True, 5), "as the crawl has counted"
     assert (unknown.changed.total, unknown.changed.is_cut) == (None, True)

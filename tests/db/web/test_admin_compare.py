@@ -184,4 +184,4 @@ def test_the_page_costs_the_same_for_many_items(web: Client) -> None:
         with CaptureQueriesContext(connection) as queries:
             assert web.get(path).status_code == 200
         counts.append(len(queries))
-    assert counts[0] == counts[1] <= 18
+    assert counts[0] == counts[1] <= 12
