@@ -174,27 +174,26 @@ def of_jobs(
     jobs: Iterable[ScheduledJob], *, after: datetime, count: int, shown: ZoneInfo | None = None
 ) -> list[UpcomingReport]:
     """The report of each stored job, with why nothing of it runs now. One query."""
-    state = _paused_state()
-    reports: list[UpcomingReport] = []
-    for job in jobs:
-        told = report(job.trigger, after=after, count=count, anchor=job.anchor_at, shown=shown)
-        hold, since, held = _held(job, state)
-        reports.append(replace(told, job_id=job.job_id, name=job.name, hold=hold, held=held, held_since=since))
-    return reports
+    state = paused_state()
+    return [of_job(job, after=after, count=count, state=state, shown=shown) for job in jobs]
 
 
-def of_job(job: ScheduledJob, *, after: datetime, count: int, shown: ZoneInfo | None = None) -> UpcomingReport:
-    """The report of a stored job, with why nothing of it runs now. One query."""
-    [told] = of_jobs([job], after=after, count=count, shown=shown)
-    return told
+def of_job(
+    job: ScheduledJob, *, after: datetime, count: int, state: SchedulerState | None, shown: ZoneInfo | None = None
+) -> UpcomingReport:
+    """The report of a stored job, with why nothing of it runs now; `state` as `paused_state` gives it."""
+    told = report(job.trigger, after=after, count=count, anchor=job.anchor_at, shown=shown)
+    hold, since, held = _held(job, state)
+    return replace(told, job_id=job.job_id, name=job.name, hold=hold, held=held, held_since=since)
 
 
 def hold_of(job: ScheduledJob) -> tuple[Hold | None, datetime | None, str]:
     """Why nothing of a job runs as things stand, since when (as far as its row says), and that in words. One query."""
-    return _held(job, _paused_state())
+    return _held(job, paused_state())
 
 
-def _paused_state() -> SchedulerState | None:
+def paused_state() -> SchedulerState | None:
+    """Where everything is paused. One query."""
     return SchedulerState.objects.filter(pk=1, paused_at__isnull=False).first()
 
 

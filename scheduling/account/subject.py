@@ -35,13 +35,13 @@ class Subject:
         return self.state.paused_at if self.state is not None else None
 
 
-def load(job_id: str) -> Subject:
-    """Read what there is of a job: four queries.
+def load(job_id: str, *, job: ScheduledJob | None = None) -> Subject:
+    """Read what there is of a job: four queries, one less with its row.
 
     Raises:
         JobNotFound: nothing of that id ever existed.
     """
-    job = ScheduledJob.objects.filter(job_id=job_id).first()
+    job = job or ScheduledJob.objects.filter(job_id=job_id).first()
     history = history_of(job_id, job)
     if not history.rules and not JobRun.objects.filter(job_key=job_id).exists():
         raise JobNotFound(job_id)

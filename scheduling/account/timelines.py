@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from scheduling import upcoming
-from scheduling.models import JobRun, Process
+from scheduling.models import JobRun, Process, ScheduledJob
 
 from .downtime import alive
 from .recorded import BODIES, filled_in
@@ -25,15 +25,24 @@ FUTURE = 10
 State = JobRun.State
 
 
-def timeline(job_id: str, *, before_id: int | None = None, limit: int = 50, now: datetime | None = None) -> Timeline:
+def timeline(
+    job_id: str,
+    *,
+    job: ScheduledJob | None = None,
+    before_id: int | None = None,
+    limit: int = 50,
+    now: datetime | None = None,
+) -> Timeline:
     """Up to `limit` rows of a job's past, newest first, those before row `before_id`; and what comes next.
+
+    Who has the `job` gives it; it may have been removed.
 
     A constant number of queries, whatever `limit`. Only the first page (without `before_id`) has a future.
 
     Raises:
         JobNotFound: nothing of that id ever existed.
     """
-    subject = load(job_id)
+    subject = load(job_id, job=job)
     now = now or timezone.now()
     rows = JobRun.objects.filter(job_key=job_id).order_by("-pk").select_related("owner").defer(*BODIES)
     if before_id is not None:
@@ -86,7 +95,7 @@ def _future(subject: Subject, now: datetime) -> list[Planned]:
     job = subject.job
     if job is None:
         return []
-    told = upcoming.of_job(job, after=now, count=FUTURE)
+    told = upcoming.of_job(job, after=now, count=FUTURE, state=subject.state)
     due = subject.next_run_time
     found: list[Planned] = []
     if due is not None and due <= now:

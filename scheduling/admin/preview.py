@@ -65,7 +65,7 @@ def preview_of(form: ScheduledJobForm, user: User | AnonymousUser) -> Preview:
     if trigger is None:
         return Preview(report=None, errors=_placed(form, errors), now=now, offset="")
     job = _unsaved(form, trigger, now)
-    report = upcoming.of_job(job, after=now, count=FIRINGS)
+    report = upcoming.of_job(job, after=now, count=FIRINGS, state=upcoming.paused_state())
     if report.problem:
         errors.setdefault(rules.field_of(report.place, form.kind_of_rule()), report.problem)
     offset = now.astimezone(zone(report.timezone)).isoformat()[-6:] if report.timezone else ""

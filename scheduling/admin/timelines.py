@@ -32,7 +32,7 @@ def timeline_view(model_admin: admin.ModelAdmin[ScheduledJob], request: HttpRequ
     job = job_for(model_admin, request, object_id)
     before = request.GET.get("before", "")
     is_number = before.isdecimal() and len(before) <= MOST_DIGITS
-    line = account.timeline(job.job_id, before_id=int(before) if is_number else None, limit=PAST)
+    line = account.timeline(job.job_id, job=job, before_id=int(before) if is_number else None, limit=PAST)
     asked = request.GET.get("at", "")
     explanation, problem = _explain(job, asked)
     return show(

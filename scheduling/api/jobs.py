@@ -119,7 +119,7 @@ class ScheduledJobViewSet(AccountActions, VersionActions, viewsets.GenericViewSe
         refuse_unknown(request.query_params, {"count", "after"})
         count = whole_number(request, "count", default=USUAL_COUNT, maximum=upcoming.MOST)
         after = query_moment(request, "after") or timezone.now()
-        report = upcoming.of_job(job, after=after, count=count)
+        report = upcoming.of_job(job, after=after, count=count, state=upcoming.paused_state())
         if report.problem:
             raise Conflict(f"{report.place}: {report.problem}")
         paused = report.hold in (upcoming.Hold.PAUSED, upcoming.Hold.DISABLED)
