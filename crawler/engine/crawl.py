@@ -52,19 +52,7 @@ class Crawl:
         self._quotas = quotas_of(definition.limits)
         self._canonicals = Canonicals() if definition.manners.canonical == "follow" else None
         self._fetchers = Fetchers(definition, tools.fetcher)
-        self._gate = Gate(
-            definition.manners,
-            user_agent=tools.fetcher.user_agent,
-            fetchers=self._fetchers,
-            scope=tools.scope,
-            slots=tools.slots,
-            robots=tools.robots,
-            storage=tools.storage,
-            quotas=self._quotas,
-            calendar=tools.calendar,
-            clock=tools.clock,
-            prepare=tools.prepare,
-        )
+        self._gate = self._make_gate()
         self._frontier = self._gate.frontier = Frontier(self._join, window=pace.window, forget=self._gate.forget)
         self._visitor = Visitor(
             self._fetchers,
@@ -76,7 +64,29 @@ class Crawl:
             leave=self._gate.leave,
         )
         self._room = RestRoom(tools.clock)
-        self._crew = Crew(
+        self._crew = self._make_crew()
+        self._ledger = self._crew.ledger = self._make_ledger()
+        self._walk: SitemapWalk | None = None
+        self._is_stopping = False
+
+    def _make_gate(self) -> Gate:
+        tools = self._tools
+        return Gate(
+            self._definition.manners,
+            user_agent=tools.fetcher.user_agent,
+            fetchers=self._fetchers,
+            scope=tools.scope,
+            slots=tools.slots,
+            robots=tools.robots,
+            storage=tools.storage,
+            quotas=self._quotas,
+            calendar=tools.calendar,
+            clock=tools.clock,
+            prepare=tools.prepare,
+        )
+
+    def _make_crew(self) -> Crew:
+        return Crew(
             frontier=self._frontier,
             gate=self._gate,
             room=self._room,
@@ -84,21 +94,21 @@ class Crawl:
             tally=self._tally,
             traps=self._traps,
             canonicals=self._canonicals,
-            max_pages=definition.limits.max_pages,
-            pace=pace,
-            clock=tools.clock,
+            max_pages=self._definition.limits.max_pages,
+            pace=self._pace,
+            clock=self._clock,
         )
-        self._ledger = self._crew.ledger = Ledger(
-            tools.storage,
+
+    def _make_ledger(self) -> Ledger:
+        return Ledger(
+            self._storage,
             self._frontier,
-            pages=pace.checkpoint_pages,
-            seconds=pace.checkpoint_seconds,
+            pages=self._pace.checkpoint_pages,
+            seconds=self._pace.checkpoint_seconds,
             on_stored=self._stored,
             on_idle=self._crew.go_on,
             note=self._gate.note,
         )
-        self._walk: SitemapWalk | None = None
-        self._is_stopping = False
 
     async def run(self) -> CrawlOutcome:
         """Crawl until the frontier is empty, a limit is reached or `request_stop` was called.

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Protocol
 
 from .canonicals import Canonicals
+from .content_types import may_be_json
+from .discovery import Discovery, Scope
 from .errors import Reason, UrlError, http_reason
 from .fetching.redirects import MAX_HOPS, Redirects
 from .fetching.requests import KEEPS_METHOD, Posts
 from .known import KnownHashes
 from .pages.diagnosis import challenge, wall_behind
 from .pages.directives import Asked, Directives
-from .pages.feeds import is_json_feed
 from .records import REDIRECTS, Answer, Extraction, Finding, Link, PageResult, PageState, PendingPage
 from .traps import Traps
 from .urls import hash_url, resolve
@@ -22,10 +21,6 @@ from .urls import hash_url, resolve
 MAX_DETAIL = 500
 MAX_VALIDATOR = 500
 """Characters of an ETag or a date; a longer one is not kept, so its page is fetched anew each time."""
-MEMO = 50_000
-"""Links whose verdict is remembered: a site's menus repeat on every page."""
-MEMO_LENGTH = 300
-"""Characters of a link that is remembered: what menus hold is shorter, and hostile pages could fill gigabytes."""
 ITEM_REASONS = (
     Reason.NOTHING_MATCHED,
     Reason.MISSING_REQUIRED,
@@ -35,38 +30,8 @@ ITEM_REASONS = (
 )
 """What is said of a page's items, and means nothing where the page is none."""
 
-READABLE = frozenset({"", "text/html", "application/xhtml+xml", "text/plain", "text/xml", "application/xml"})
-"""Content types that are read, beside all that end in ``+xml``; no type at all is taken for HTML."""
-JSON = frozenset({"application/json", "text/json", "application/x-json"})
-"""Content types that say JSON, beside all that end in ``+json``."""
-SCRIPTS = frozenset({"text/javascript", "application/javascript", "application/x-javascript"})
-"""Content types under which some servers send JSON."""
 FAILURES = (Reason.EXTRACTION_ERROR, Reason.JSON_INVALID)
 """By which the extractor says that a page could not be read to its end."""
-
-
-class Scope(Protocol):
-    """The part of `scope.Scope` that links need."""
-
-    def judge(self, url: str, depth: int = 0) -> Reason | None: ...
-
-
-def is_readable(content_type: str, body: bytes = b"") -> bool:
-    """Whether a body of this type is handed to the extractor. (JSON is where it is a feed.)"""
-    if content_type in READABLE:
-        return True
-    if content_type.endswith("json"):
-        return is_json_feed(content_type, body)
-    return content_type.endswith("+xml") and not content_type.startswith("image/")
-
-
-def names_json(content_type: str) -> bool:
-    return content_type in JSON or content_type.endswith("+json")
-
-
-def may_be_json(content_type: str) -> bool:
-    """Whether a spider with rules for JSON looks into such an answer: many servers send JSON as text or script."""
-    return is_readable(content_type) or names_json(content_type) or content_type in SCRIPTS
 
 
 def content_hash(body: bytes, said: bytes = b"") -> bytes:
@@ -90,11 +55,7 @@ def refused(page: PendingPage, reason: str, detail: str = "") -> PageResult:
 
 
 class PageReader:
-    """Turns answers into results, and links into the frontier's new members.
-
-    `seen` is the frontier's own: a link enters it here, at the moment of its discovery, so that no other page of
-    the batch reports it again.
-    """
+    """Turns answers into results. `seen` is the frontier's own, which what pages lead on to enters here."""
 
     def __init__(
         self,
@@ -113,9 +74,8 @@ class PageReader:
         self._scope = scope
         self._traps = traps
         self._directives = directives
-        self._max_depth = max_depth
         self._seen = seen
-        self._memo: dict[str, int | Reason] = {}
+        self.discovery = Discovery(scope, max_depth=max_depth, seen=seen, traps=traps)
         self._redirects = Redirects()
         self._walls: set[int] = set()
         """Where start pages were sent to in place of themselves: each is counted there, and gives links alone."""
@@ -165,8 +125,8 @@ class PageReader:
         """Take over what the extractor found: items as they are, links judged.
 
         Where it gave up half-way, or the page is a wall or a shell in the page's place, the links that it found are
-        followed, but nothing that is stored is replaced. Says whether the page is an echo of others, as `take_links`
-        wants to know it of further links.
+        followed, but nothing that is stored is replaced. Says whether the page is an echo of others, as
+        `Discovery.take` wants to know it of further links.
         """
         if result.page.url_hash in self._walls or (extraction.canonical and self._gives_place(result, extraction)):
             _drop_items(extraction)
@@ -180,7 +140,7 @@ class PageReader:
         )
         # Before links are judged: most pages have no reasons yet, and this costs them nothing.
         failure = _failure_of(result) if extraction.reasons else None
-        self.take_links(result, extraction.links, is_echo=is_echo)
+        self.discovery.take(result, extraction.links, is_echo=is_echo)
         if extraction.refresh:
             self._take_refresh(result, extraction.refresh)
         if failure is not None:
@@ -255,68 +215,6 @@ class PageReader:
         if target_hash not in self._seen:
             self._seen.add(target_hash)
             result.links.append(Link(target, target_hash, page.depth, page.hops + 1))
-
-    def take_links(self, result: PageResult, urls: list[str], *, is_echo: bool) -> None:
-        """Judge links of the page; those of many may come in several calls."""
-        if self._max_depth is None and not is_echo:
-            hashes = self._take_all(result, urls)
-        else:
-            hashes = self._take_some(result, urls, is_echo=is_echo)
-        result.link_hashes += struct.pack(f"<{len(hashes)}q", *hashes)
-
-    def _take_all(self, result: PageResult, urls: list[str]) -> list[int]:
-        """Links at any depth: one that is remembered is in the frontier already, so that only new ones cost a step."""
-        verdicts: list[int | Reason | None] = [*map(self._memo.get, urls)]
-        if None in verdicts:
-            for place, known in enumerate(verdicts):
-                if known is None:
-                    url = urls[place]
-                    verdicts[place] = verdict = self._verdict(url)
-                    if isinstance(verdict, int) and self._seen.add(verdict):
-                        self._add_link(result, url, verdict)
-        hashes = [verdict for verdict in verdicts if verdict.__class__ is int]
-        if len(hashes) < len(verdicts):
-            result.reasons.update(verdict for verdict in verdicts if verdict.__class__ is not int)  # type: ignore[misc]
-        return hashes
-
-    def _take_some(self, result: PageResult, urls: list[str], *, is_echo: bool) -> list[int]:
-        """Links where depth or a trap may leave some out."""
-        too_deep = self._max_depth is not None and result.page.depth >= self._max_depth
-        memo, seen, reasons = self._memo, self._seen, result.reasons
-        hashes: list[int] = []
-        for url in urls:
-            verdict = memo.get(url)
-            if verdict is None:
-                verdict = self._verdict(url)
-            if verdict.__class__ is not int:
-                reasons[verdict] += 1  # type: ignore[index]
-            elif too_deep:
-                hashes.append(verdict)
-                reasons[Reason.DEPTH_LIMIT] += 1
-            elif is_echo and verdict not in seen:
-                reasons[Reason.TRAP] += 1
-                memo.pop(url, None)
-            else:
-                hashes.append(verdict)
-                if seen.add(verdict):
-                    self._add_link(result, url, verdict)
-        return hashes
-
-    def _add_link(self, result: PageResult, url: str, url_hash: int) -> None:
-        trap = None if self._traps is None else self._traps.cuts(url, self._seen)
-        if trap is not None:
-            result.reasons[trap] += 1
-        else:
-            result.links.append(Link(url, url_hash, result.page.depth + 1))
-
-    def _verdict(self, url: str) -> int | Reason:
-        """The hash of a URL in scope, or why it is not. Depth is left out: it is the linking page's matter."""
-        verdict = self._scope.judge(url, 0) or hash_url(url)
-        if len(url) <= MEMO_LENGTH:
-            if len(self._memo) >= MEMO:
-                self._memo.clear()
-            self._memo[url] = verdict
-        return verdict
 
     def _unchanged(self, page: PendingPage, answer: Answer, digest: bytes) -> PageResult:
         return PageResult(

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .discovery import Scope
 from .frontier import WINDOW
 from .manners.budget import Calendar
 from .manners.gate import Prepare
 from .manners.robots import Robots
 from .manners.slots import Slots
-from .reading import Scope
 from .storage import CrawlStorage
 from .visit import PageExtractor, PageFetcher, RetryRule
 

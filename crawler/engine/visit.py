@@ -205,7 +205,7 @@ class Visitor:
         links, extraction.links = extraction.links, []
         is_echo = reader.absorb(result, extraction)
         for start in range(0, len(links), MANY_LINKS):
-            reader.take_links(result, links[start : start + MANY_LINKS], is_echo=is_echo)
+            reader.discovery.take(result, links[start : start + MANY_LINKS], is_echo=is_echo)
             await asyncio.sleep(0)
         return result
 

@@ -213,7 +213,9 @@ class _Search:
                             cost = top.cost / 2 + above.cost / 2 + hold.cost + 2 * _STEP + 0.25 * number + 1
                             yield Hold(f"{top.css} {above.css} {hold.css}", cost)
         place = position(target)
-        for ancestor in chain if place is not None else ():
+        if place is None:
+            return
+        for ancestor in chain:
             for above in self._holds(ancestor)[:3]:
                 yield Hold(f"{above.css} {place.css}", above.cost / 2 + place.cost + _STEP)
 

@@ -17,9 +17,9 @@ from itertools import islice
 
 from turbohtml import Element, Namespace, Node, Text
 
+from crawler.engine.content_types import is_readable
 from crawler.engine.pages.bounds import Bounds, Outgrown
 from crawler.engine.pages.page import PageTree, ReadingFailed
-from crawler.engine.reading import is_readable
 from crawler.engine.records import Answer
 
 from .features import attribute

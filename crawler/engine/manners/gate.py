@@ -15,9 +15,10 @@ from enum import Enum
 from math import inf
 from typing import TypeAlias
 
+from crawler.engine.discovery import Scope
 from crawler.engine.errors import FetchError, Reason
 from crawler.engine.frontier import Frontier, Host
-from crawler.engine.reading import Scope, failed, refused
+from crawler.engine.reading import failed, refused
 from crawler.engine.records import Batch, CheckpointAnswer, PageResult, PendingPage
 from crawler.engine.spider import Manners
 from crawler.engine.storage import CrawlStorage

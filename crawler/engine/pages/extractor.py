@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from crawler.engine.content_types import is_readable, names_json
 from crawler.engine.errors import Reason, quoted
-from crawler.engine.reading import FAILURES, is_readable, names_json
+from crawler.engine.reading import FAILURES
 from crawler.engine.records import Extraction, Finding, ItemRecord, Json, ValueProblem
 from crawler.engine.scope import Scope
 from crawler.engine.spider import SpiderDefinition

@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import quote
 
+from crawler.engine.content_types import may_be_json, names_json
 from crawler.engine.errors import Reason
-from crawler.engine.reading import may_be_json, names_json
 from crawler.engine.spider import FieldRule, FollowRule, ItemRule, SpiderDefinition
 
 from .bounds import FULL, Bounds

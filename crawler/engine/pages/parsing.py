@@ -26,8 +26,8 @@ from itertools import count
 from pathlib import Path
 from typing import cast
 
+from crawler.engine.content_types import may_be_json
 from crawler.engine.errors import ReadingEnded, Reason
-from crawler.engine.reading import may_be_json
 from crawler.engine.records import Extraction
 from crawler.engine.spider import Session, SpiderDefinition
 from crawler.engine.urls import origin_of

@@ -21,11 +21,11 @@ from collections.abc import Callable, Collection
 from itertools import chain
 from typing import Protocol
 
+from crawler.engine.discovery import Scope
 from crawler.engine.errors import Reason, UrlError
 from crawler.engine.fetching.spool import Spool
 from crawler.engine.known import KnownHashes
 from crawler.engine.manners.gate import Gate
-from crawler.engine.reading import Scope
 from crawler.engine.records import Link, PageResult, Seed, SitemapMemory, SitemapResult
 from crawler.engine.spider import SpiderDefinition
 from crawler.engine.urls import hash_url, origin_of, resolve
