@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
@@ -18,8 +18,11 @@ HARDLY = 0.1
 """Of all pages: what so few that changed have changed in a crawl's causes is left aside."""
 EARLIER = 30
 """Crawls before one that are looked at."""
+MOST_BEFORE = 1_000
+"""Crawls before one among which the last is looked for that read every page."""
 MOST_BETWEEN = 100
 """Crawls since then that are looked at."""
+_HEAVY = ("hosts", "rules", "headway", "targets")
 ENOUGH = 10
 """Pages or items of the crawl before: what falls from fewer says nothing."""
 
@@ -59,15 +62,31 @@ def last_reading(task: CrawlTask) -> CrawlTask | None:
     """
     if task.pages_unchanged * 2 <= pages_of(task) or task.status != CrawlTask.Status.COMPLETED:
         return None
-    before = CrawlTask.objects.filter(
-        spider=task.spider_id, spider_version=task.spider_version, status=CrawlTask.Status.COMPLETED, pk__lt=task.pk
-    ).exclude(task_type=CrawlTask.Type.URLS)
-    base = before.select_related("spider").filter(pages_unchanged=0, pages__gt=0).order_by("-pk").first()
-    if base is None:
-        return None
-    between = before.filter(pk__gt=base.pk).only("pages", "pages_unchanged", "reasons").order_by("-pk")[:MOST_BETWEEN]
-    read_since = sum(pages_of(each) - each.pages_unchanged for each in (task, *between))
-    return base if read_since <= base.pages * HARDLY else None
+    between: list[CrawlTask] = []
+    for each in _like(task):
+        if each.pages and not each.pages_unchanged:
+            read_since = sum(pages_of(one) - one.pages_unchanged for one in (task, *between[:MOST_BETWEEN]))
+            # With its spider and its rules, which the others are read without.
+            found = CrawlTask.objects.select_related("spider").filter(pk=each.pk)
+            return found.first() if read_since <= each.pages * HARDLY else None
+        between.append(each)
+    return None
+
+
+def _like(task: CrawlTask) -> Iterator[CrawlTask]:
+    """The crawls before one that completed by the same version of the spider, the newest first.
+
+    Chosen here, not by the database: asked for the last one of such a kind, PostgreSQL looks through the crawls of all
+    spiders, or through all of this one, where there is none.
+    """
+    rows = _before(task).only("pages", "pages_unchanged", "reasons", "spider_version", "status").order_by("-pk")
+    for first, end in ((0, MOST_BETWEEN), (MOST_BETWEEN, MOST_BEFORE)):
+        found = list(rows[first:end])
+        for each in found:
+            if each.status == CrawlTask.Status.COMPLETED and each.spider_version == task.spider_version:
+                yield each
+        if len(found) < end - first:
+            return
 
 
 def earlier_of(task: CrawlTask) -> list[CrawlTask]:
@@ -77,7 +96,7 @@ def earlier_of(task: CrawlTask) -> list[CrawlTask]:
     """
     if task.spider_id is None or task.task_type == CrawlTask.Type.URLS:
         return []
-    return list(_before(task).order_by("-pk")[:EARLIER])
+    return list(_before(task).defer(*_HEAVY).order_by("-pk")[:EARLIER])
 
 
 def compare(task: CrawlTask, earlier: Sequence[CrawlTask] | None = None) -> Comparison | None:
@@ -88,13 +107,13 @@ def compare(task: CrawlTask, earlier: Sequence[CrawlTask] | None = None) -> Comp
     before = next((each for each in known if each.status == CrawlTask.Status.COMPLETED), None)
     if before is None and len(known) == EARLIER:
         older = _before(task).filter(pk__lt=known[-1].pk, status=CrawlTask.Status.COMPLETED)
-        before = older.order_by("-pk").first()
+        before = older.defer(*_HEAVY).order_by("-pk").first()
     return None if before is None else compare_with(task, before)
 
 
 def _before(task: CrawlTask) -> QuerySet[CrawlTask]:
-    before = CrawlTask.objects.filter(spider=task.spider_id, pk__lt=task.pk).exclude(task_type=CrawlTask.Type.URLS)
-    return before.defer("hosts", "rules", "headway", "targets")
+    """By the index of each spider's crawls."""
+    return CrawlTask.objects.filter(spider=task.spider_id, pk__lt=task.pk).exclude(task_type=CrawlTask.Type.URLS)
 
 
 def compare_with(task: CrawlTask, before: CrawlTask) -> Comparison:

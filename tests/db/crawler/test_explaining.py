@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from crawler.account import comparison
 from crawler.account.explaining import explain
 from crawler.account.explanation import Explanation, Found, Verdict, percent
 from crawler.causes import Severity, Unit
@@ -344,9 +345,35 @@ def test_items_are_compared_only_where_all_pages_were_read() -> None:
     assert explain(task).verdict is Verdict.WELL
     worse = completed(spider, "crawl_3", pages=100, items=2)
     CrawlTask.objects.filter(task_id="crawl_2").delete()
-    comparison = explain(worse).comparison
-    assert comparison is not None
-    assert comparison.sentences[0] == "2 items, where the crawl before found 100."
+    told = explain(worse).comparison
+    assert told is not None
+    assert told.sentences[0] == "2 items, where the crawl before found 100."
+
+
+def test_the_last_reading_is_looked_for_behind_many_that_found_nothing_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "MOST_BETWEEN", 2)
+    monkeypatch.setattr(comparison, "MOST_BEFORE", 6)
+    spider = make_spider()
+    base = completed(spider, "crawl_0", pages=100, spider_version=1)
+    completed(spider, "crawl_of_another_version", pages=100, spider_version=2)
+    make_task(spider, "crawl_that_failed", status="failed", pages=100, spider_version=1)
+    found = []
+    for number in range(1, 6):
+        task = completed(spider, f"crawl_{number}", pages=100, pages_unchanged=100, spider_version=1)
+        found.append(comparison.last_reading(task))
+    # The sixth crawl before the fourth is the base; that of the fifth is out of sight.
+    assert found == [base, base, base, base, None]
+
+
+def test_a_crawl_is_compared_with_the_last_that_completed_however_many_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "EARLIER", 2)
+    spider = make_spider()
+    completed(spider, "crawl_0", pages=100)
+    for number in range(1, 4):
+        make_task(spider, f"crawl_{number}", status="failed")
+    told = comparison.compare(completed(spider, "crawl_4", pages=10))
+    assert told is not None
+    assert (told.task_id, told.is_bad) == ("crawl_0", True)
 
 
 @pytest.mark.parametrize(
