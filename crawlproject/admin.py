@@ -144,6 +144,7 @@ class TokenForm(forms.ModelForm[AuthToken]):
     class Meta:
         model = AuthToken
         fields = ("user",)
+        labels = {"user": gettext_lazy("User")}
 
 
 @admin.register(AuthToken)
@@ -185,6 +186,13 @@ class TokenAdmin(LampAdmin[AuthToken]):
 
     def has_change_permission(self, request: HttpRequest, obj: AuthToken | None = None) -> bool:
         return False
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With one button: the token is shown once, in the list."""
+        only_save = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, only_save | (extra_context or {}))
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -76,7 +76,7 @@ class KindFilter(admin.SimpleListFilter):
 @admin.register(ScheduledJob)
 class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     form = ScheduledJobForm
-    list_display = ("named", "b_state", "in_words", "rounds", "next_time", "handler")
+    list_display = ("named", "b_state", "in_words", "rounds", "next_time", "handled_by")
     list_filter = ("handler", "enabled", ("paused_at", admin.EmptyFieldListFilter), KindFilter)
     search_fields = ("job_id", "name", "note")
     search_help_text = gettext_lazy("Id, name or note")
@@ -129,6 +129,10 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     @admin.display(description=gettext_lazy("next"))
     def next_time(self, job: ScheduledJob) -> SafeString | str:
         return when(getattr(job, "next_run_time", None))
+
+    @admin.display(description=ScheduledJob._meta.get_field("handler").verbose_name, ordering="handler")
+    def handled_by(self, job: ScheduledJob) -> SafeString:
+        return format_html('<span class="ll-mono">{}</span>', job.handler)
 
     # --- form -----------------------------------------------------------------------------------------------------
     def get_fieldsets(self, request: HttpRequest, obj: ScheduledJob | None = None) -> FieldsetSpec:

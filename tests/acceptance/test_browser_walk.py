@@ -70,12 +70,13 @@ NAMES = frozenset(
     re.split(
         r"\s+",
         "Lamplighter Django APScheduler API Atom Cookie CPU Cron CSS CSV ETag Feed HTML HTTP HTTPS ID IP JSON JSONL KB"
-        " Last-Modified MB GB OpenGraph pid POST PostgreSQL REST SQLite URL UTC XML XPath YAML nofollow noindex"
+        " Last-Modified MB GB OK OpenGraph http pid txt POST PostgreSQL REST SQLite URL UTC XML XPath YAML"
+        " nofollow noindex"
         # keys of documents, in texts that tell what to write
-        " all category end follow start title urls"
+        " all category end follow required start title urls"
         # what comes with the product, and what this test makes
         " nightly-retention weekly-report lamp lamps lamps-nightly lamps-often One Two Price dear"
-        " ada viewer operator editor Viewer Operator Editor",
+        " ada viewer operator editor Viewer Operator Editor name price text decimal",
     )
 )
 """What is called the same in every language."""
