@@ -18,6 +18,7 @@ from scheduling.rounds import latest_runs
 MOST = 500
 """Schedules that the page looks at."""
 ROUNDS = 16
+_EXECUTED = (JobRun.State.SUCCEEDED, JobRun.State.FAILED)
 MESSAGE = 300
 """Characters of a failed run's message."""
 
@@ -58,13 +59,18 @@ class Schedule:
         """Those that failed, one after the other, since one succeeded. What was skipped, missed or cancelled, or still
         runs, says nothing: a run that always fails late has others behind it that were skipped meanwhile.
         """
-        executed = [one for one in self.rounds if one.state in (JobRun.State.SUCCEEDED, JobRun.State.FAILED)]
+        executed = [one for one in self.rounds if one.state in _EXECUTED]
         failed: list[Round] = []
         for one in reversed(executed):
             if one.state != JobRun.State.FAILED:
                 break
             failed.insert(0, one)
         return tuple(failed)
+
+    @property
+    def has_run(self) -> bool:
+        """Whether one of its last rounds was executed."""
+        return any(one.state in _EXECUTED for one in self.rounds)
 
     @property
     def usual_seconds(self) -> float | None:

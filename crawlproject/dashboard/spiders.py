@@ -22,15 +22,16 @@ _FIELDS = (
     "id", "task_id", "run_id", "task_type", "status", "spider_version", "message", "pages", "pages_unchanged",
     "pages_failed", "pages_refused", "pages_redirected", "items", "items_rejected", "reasons",
 )  # fmt: skip
-# The last that ended is told, beside the last that completed before it: two of each kind, among the newest by the index
-# (spider, -id), hold both. One that read given addresses alone says nothing of the spider.
+# The last that ended, and, where that completed, the last that completed before it: among the newest by the index
+# (spider, -id). One that read given addresses alone says nothing of the spider.
 _LATEST = """
     SELECT id FROM (
-        SELECT id, row_number() OVER (PARTITION BY status ORDER BY id DESC) AS place FROM (
+        SELECT id, status, row_number() OVER (ORDER BY id DESC) AS place,
+            row_number() OVER (PARTITION BY status ORDER BY id DESC) AS place_in_status FROM (
             SELECT c.id, c.status FROM crawler_crawltask c
             WHERE {own} AND c.status IN ('completed', 'failed') AND c.task_type <> 'urls' ORDER BY {order} LIMIT {most}
         ) ended
-    ) placed WHERE place <= 2
+    ) placed WHERE place = 1 OR (status = 'completed' AND place_in_status = 2)
 """
 # PostgreSQL: between a number and itself, for the reason that stands in `scheduling.rounds`; SQLite takes the index
 # anyway.
@@ -73,8 +74,7 @@ def _crawled(rows: list[tuple[object, ...]]) -> Crawled:
     pk, name, enabled = cast("tuple[int, str, object]", rows[0][:3])
     tasks = [_task(pk, row[3:]) for row in rows if row[3] is not None]
     task = tasks[0] if tasks else None
-    before = next((one for one in tasks[1:] if one.status == CrawlTask.Status.COMPLETED), None)
-    account = at_a_glance(task, before) if task is not None else None
+    account = at_a_glance(task, tasks[1] if len(tasks) > 1 else None) if task is not None else None
     return Crawled(pk=pk, name=name, enabled=bool(enabled), task=task, account=account)
 
 

@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from .needs import Need, Sight
 from .numbers import Numbers
+from .schedules import Schedule
 
 COMMAND = "manage.py runscheduler"
 SHOWN = 12
@@ -76,7 +77,7 @@ def verdict_of(sight: Sight, needs: Sequence[Need], numbers: Numbers) -> Verdict
         )
     if needs:
         title = _title(needs, len(sight.schedules))
-        text = _rest(needs, len(sight.schedules), numbers)
+        text = _rest(needs, sight.schedules, numbers)
         return VerdictShown(tone="bad", picture="warn", title=title, text=text, needs=needs, is_first_run=is_first_run)
     if is_first_run:
         text = _("Describe what to crawl, see at once what it gives, then give it a schedule.")
@@ -96,11 +97,12 @@ def _title(needs: Sequence[Need], schedules: int) -> str:
     return ngettext("%(count)d matter needs you", "%(count)d matters need you", count) % {"count": count}
 
 
-def _rest(needs: Sequence[Need], schedules: int, numbers: Numbers) -> str:
-    others = schedules - sum(need.is_schedule for need in needs)
+def _rest(needs: Sequence[Need], schedules: Sequence[Schedule], numbers: Numbers) -> str:
+    others = len(schedules) - sum(need.is_schedule for need in needs)
     missed = numbers.last_day["missed"]
     sentences = []
-    if others > 0:
+    # Of one that has not run yet, or is broken and was told, nothing of the kind may be said.
+    if others > 0 and all(schedule.has_run or schedule.job.problem for schedule in schedules):
         text = ngettext("The other one made its rounds.", "The other %(count)d made their rounds.", others)
         sentences.append(text % {"count": others})
     if missed:

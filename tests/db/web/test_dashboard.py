@@ -117,9 +117,11 @@ def test_all_well(web: Client, scheduler: Process) -> None:
 
 def test_schedules_that_fail_are_told_with_since_when_and_why(web: Client, scheduler: Process) -> None:
     make_spider()
-    make_job("well")
+    well = make_job("well")
     job = make_job("board", name=HOSTILE)
     *_before, first, _second, last = make_rounds(job, "sfff", message="No answer\nTraceback")
+    assert verdict(web).text == "", "the other one has not run yet"
+    make_rounds(well, "s")
     told = verdict(web)
     assert told.title == "1 of 2 schedules needs you"
     assert told.text == "The other one made its rounds."
@@ -175,6 +177,7 @@ def test_far_less_than_before_is_told_though_a_crawl_failed_in_between(web: Clie
     make_task(spider, pages=100, items=1_204)
     for _failure in range(3):
         make_task(spider, status="failed")
+    assert verdict(web).needs[0].state == "failed"
     make_task(spider, pages=100, items=37)
     [need] = verdict(web).needs
     assert (need.state, need.what) == ("degraded", "37 items, where the crawl before found 1,204.")
