@@ -30,6 +30,7 @@ from crawler.workshop.scopes import OutsideScope
 from crawler.workshop.wording import told
 
 from .picking_steps import MAX_URL, State, state_of, stepped
+from .previews import edited_spider
 
 Model = admin.ModelAdmin[Spider]
 
@@ -101,7 +102,8 @@ class Pick:
 
 def fetched_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
     """GET: the page of a sample of the user's own, harmless, under a policy of its own that loads nothing."""
-    _check_allowed(model_admin, request, None)
+    if not (model_admin.has_change_permission(request) or model_admin.has_add_permission(request)):
+        raise PermissionDenied
     sample = SAMPLES.get(request.user.pk or 0, request.GET.get("sample", ""))
     if sample is None or sample.answer is None:
         raise Http404(_("The page is not kept any more; fetch it again."))
@@ -124,8 +126,7 @@ def _served(request: HttpRequest, page: str) -> HttpResponse:
 
 def candidates_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
     """POST of the workshop's form → the picker's parts as HTML, with the draft as a button of it has left it."""
-    spider = _spider(model_admin, request)
-    _check_allowed(model_admin, request, spider)
+    spider = edited_spider(model_admin, request)
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     step = stepped(request, Draft.of_post(request.POST), is_new=spider is None)
@@ -228,19 +229,3 @@ def _sample(request: HttpRequest, draft: Draft, url: str) -> Sample | None:
     except UrlError:
         return None
     return SAMPLES.find(request.user.pk or 0, draft.definition, asked)
-
-
-def _spider(model_admin: Model, request: HttpRequest) -> Spider | None:
-    number = request.GET.get("spider", "")
-    if not number:
-        return None
-    spider = model_admin.get_object(request, number)
-    if spider is None:
-        raise Http404(_("There is no such spider (any more)."))
-    return spider
-
-
-def _check_allowed(model_admin: Model, request: HttpRequest, spider: Spider | None) -> None:
-    may_change = model_admin.has_change_permission(request, spider)
-    if not (may_change or (spider is None and model_admin.has_add_permission(request))):
-        raise PermissionDenied

@@ -32,16 +32,26 @@ def preview_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
 
     `?spider=` names the one that is edited; without it the draft is that of a new one.
     """
-    spider = _spider(model_admin, request)
-    is_allowed = (
-        model_admin.has_change_permission(request, spider) if spider else model_admin.has_add_permission(request)
-    )
-    if not is_allowed:
-        raise PermissionDenied
+    spider = edited_spider(model_admin, request)
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     context = panel(request, spider, Draft.of_post(request.POST))
     return TemplateResponse(request, "admin/crawler/spider/preview.html", context)
+
+
+def edited_spider(model_admin: Model, request: HttpRequest) -> Spider | None:
+    """That of `?spider=`, for those who may change it; None of a new one, for those who may make one.
+
+    Raises Http404, PermissionDenied.
+    """
+    number = request.GET.get("spider", "")
+    spider = model_admin.get_object(request, number) if number else None
+    may_edit = model_admin.has_change_permission(request, spider) if number else model_admin.has_add_permission(request)
+    if not may_edit:
+        raise PermissionDenied
+    if number and spider is None:
+        raise Http404(_("There is no such spider (any more)."))
+    return spider
 
 
 def panel(request: HttpRequest, spider: Spider | None, draft: Draft) -> dict[str, object]:
@@ -96,13 +106,3 @@ def _address(request: HttpRequest, spider: Spider | None, draft: Draft, user_id:
         return given, False
     proposed = last_address(user_id, spider) or default_address(spider, draft.definition)
     return proposed or given, is_assumed
-
-
-def _spider(model_admin: Model, request: HttpRequest) -> Spider | None:
-    number = request.GET.get("spider", "")
-    if not number:
-        return None
-    spider = model_admin.get_object(request, number)
-    if spider is None:
-        raise Http404(_("There is no such spider (any more)."))
-    return spider

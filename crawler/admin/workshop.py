@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from django.contrib import admin, messages
@@ -18,26 +18,22 @@ from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
 from crawler import definitions
-from crawler.definitions import InvalidDefinitions
-from crawler.definitions.reading import Reading, read
 from crawler.definitions.spiders import ORDERED
-from crawler.engine.documents.item_rules import FIELD_SOURCES, NUMBERS, TIMES
 from crawler.engine.errors import DefinitionError, DefinitionProblem
-from crawler.engine.spider import FieldType
 from crawler.exceptions import CrawlerError
 from crawler.models import Spider
 from crawler.tasks import request_crawl
 from crawler.workshop.draft import NEW, Draft
-from crawler.workshop.form import Form, too_large
+from crawler.workshop.form import too_large
 from crawler.workshop.picks import Pending
-from crawler.workshop.summaries import summaries
-from crawler.workshop.wording import told, told_at_input, told_with_place
+from crawler.workshop.wording import told_with_place
 from scheduling.definitions.differences import same
 from scheduling.exceptions import SchedulingError
 from scheduling.models import DefinitionVersion
 
 from . import picking, picking_steps, pinned
 from .asked import asked_for, latest_of
+from .draftform import CHOICES, form_context, shown_problems, with_rows_changed
 from .planned import schedules_for
 from .previews import ASK, panel, shown_address
 
@@ -50,45 +46,7 @@ TABS: tuple[tuple[str, StrOrPromise, str], ...] = (
 """Name, words, picture."""
 TEMPLATES = "admin/crawler/spider"
 _GONE = gettext_lazy("There is no such spider (any more).")
-CHOICES: Mapping[str, tuple[tuple[str, StrOrPromise], ...]] = {
-    "follow_kinds": (("css", "CSS"), ("xpath", "XPath"), ("json", "JSON")),
-    "each_kinds": (("each", gettext_lazy("CSS or XPath")), ("each_json", "JSON")),
-    "field_kinds": tuple(
-        zip(
-            FIELD_SOURCES,
-            ("CSS", "XPath", "JSON", "JSON-LD", gettext_lazy("microdata"), "meta", gettext_lazy("address")),
-            strict=True,
-        )
-    ),
-    "field_types": tuple((kind.value, kind.value) for kind in FieldType),
-    "decimal_marks": ((".", "1,234.5"), (",", "1.234,5")),
-    "canonical_kinds": (
-        ("ignore", gettext_lazy("are read like others")),
-        ("follow", gettext_lazy("give their place to it")),
-    ),
-    "secret_kinds": (("text", gettext_lazy("text")), ("secret", gettext_lazy("secret"))),
-    "auth_kinds": (
-        ("", gettext_lazy("none")),
-        ("basic", gettext_lazy("user name and password")),
-        ("bearer", gettext_lazy("token")),
-    ),
-}
-
 Model = admin.ModelAdmin[Spider]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownProblem:
-    """A problem of the draft as the page tells it."""
-
-    message: str
-    short: str
-    """The same beside the value that it is about."""
-    place: str
-    control: str
-    """The id of the input that it is about; empty where there is none."""
-    line: int | None
-    """Of the text, where the draft is shown as one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +90,7 @@ class _Workshop:
         if not self.may_save:
             raise PermissionDenied
         draft = draft_of(self.request, self.spider)
-        if draft.form is not None and (changed := _with_rows_changed(draft.form, data)) is not None:
+        if draft.form is not None and (changed := with_rows_changed(draft.form, data)) is not None:
             form, focus = changed
             return self._show(Draft.of_form(form), tab="form", focus=focus)
         if "_point" in data:
@@ -260,7 +218,7 @@ class _Workshop:
         form = draft.as_form() if tab == "form" else None
         if form is not None and form.is_too_large:
             tab, form, notice = "yaml", None, too_large()
-        shown = _shown_problems(draft, draft.problems if problems is None else problems, form)
+        shown = shown_problems(draft, draft.problems if problems is None else problems, form)
         context: dict[str, object] = {
             **self.model_admin.admin_site.each_context(self.request),
             **CHOICES,
@@ -276,7 +234,7 @@ class _Workshop:
             "based_on": self.request.POST.get("_based_on") or (self.spider.version if self.spider else ""),
         }
         if form is not None:
-            context |= _form_context(form, draft, shown, focus)
+            context |= form_context(form, draft, shown, focus)
         is_part = self.request.headers.get("X-Requested-With") == "fetch" and tab == "form"
         if self.may_save and not is_part:
             context |= panel(self.request, self.spider, draft)
@@ -300,76 +258,6 @@ class _Workshop:
             "schedules": spider and schedules_for(spider, self.request.user),
             "saved_by": spider and _who_saved(spider),
         }
-
-
-# --- rows -------------------------------------------------------------------------------------------------------------
-_FIRST = {"follow": "source", "items": "type", "fields": "name", "headers": "name", "set_cookies": "name"}
-"""The input of a new row that one begins with."""
-
-
-def _with_rows_changed(form: Form, data: Mapping[str, str]) -> tuple[Form, str] | None:
-    """The form as the button that was pressed leaves it, and the id of what has the focus then."""
-    if "_add" in data:
-        rows = data["_add"]
-        changed = form.with_row(rows)
-        return changed, f"{rows}-{form.rows_in(rows)}-{_FIRST.get(rows.rpartition('-')[2], '')}"
-    if "_remove" in data:
-        return form.without_row(data["_remove"]), f"{data['_remove'].rpartition('-')[0]}-add"
-    for button, by in (("_up", -1), ("_down", 1)):
-        if button in data:
-            rows, _dash, index = data[button].rpartition("-")
-            changed = form.with_row_moved(data[button], by)
-            return changed, _moving_button(changed, rows, index, by)
-    return None
-
-
-def _moving_button(form: Form, rows: str, index: str, by: int) -> str:
-    """That which moves the same row on; at an end of the list the other one."""
-    there = int(index) + by if index.isdecimal() and len(index) < 7 else 0
-    is_at_end = there <= 0 if by < 0 else there >= form.rows_in(rows) - 1
-    goes_up = (by < 0) is not is_at_end
-    return f"{rows}-{there}-{'up' if goes_up else 'down'}"
-
-
-# --- problems ---------------------------------------------------------------------------------------------------------
-def _shown_problems(draft: Draft, problems: Iterable[DefinitionProblem], form: Form | None) -> list[ShownProblem]:
-    locate: Callable[[DefinitionProblem], str] = lambda _problem: "id_text"  # noqa: E731
-    if form is not None:
-        locate = lambda problem: form.control_of(problem, draft.document)  # noqa: E731
-    text = _reading_of(draft) if form is None else None
-    return [
-        ShownProblem(
-            message=told(problem.message),
-            short=told_at_input(problem.message),
-            place=problem.place,
-            control=locate(problem),
-            line=text.line_of(problem.place) if text and problem.place else None,
-        )
-        for problem in problems
-    ]
-
-
-def _reading_of(draft: Draft) -> Reading | None:
-    if not draft.problems:
-        return None
-    try:
-        return read(draft.text)
-    except InvalidDefinitions:
-        return None
-
-
-def _form_context(form: Form, draft: Draft, problems: list[ShownProblem], focus: str) -> dict[str, object]:
-    errors: dict[str, list[str]] = {}
-    for problem in problems:
-        errors.setdefault(problem.control, []).append(problem.short)
-    return {
-        "form": form.shown(errors),
-        "focus": focus,
-        "summary": summaries(draft.definition),
-        "time_types": TIMES,
-        "number_types": NUMBERS,
-        "open": [name for name in ("manners", "limits", "session") if focus.startswith(f"w-{name}-")],
-    }
 
 
 # --- what is stored ---------------------------------------------------------------------------------------------------

@@ -47,14 +47,6 @@ def parts_of(place: Place, document: Json) -> tuple[str | int, ...]:
     return tuple(parts)
 
 
-def value_at(document: Json, place: Place) -> Json:
-    """What stands at `place`; None where nothing does."""
-    here: Json = document
-    for part in parts_of(place, document):
-        here = _inside(here, part)
-    return here
-
-
 def with_value(document: dict[str, Json], place: Place, value: Json) -> dict[str, Json]:
     """A copy of `document` with `value` at `place`; mappings and lists on the way are made where they are missing.
 

@@ -1,22 +1,18 @@
-"""From a value that somebody knows to where it stands on the page: texts, attributes, and what the page tells machines.
-
-A page that is not the pointed one may have its own value of the same field: what gives both goes first.
-"""
+"""From a value that somebody knows to where it stands on the page: texts, attributes, what the page tells machines."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from turbohtml import Element, Node, Text
+from turbohtml import Element, Text
 
-from crawler.engine.pages.page import PageTree, ReadingFailed
+from crawler.engine.pages.page import PageTree
 from crawler.engine.pages.patterns import Pattern
-from crawler.engine.records import Json
 from crawler.engine.spider import FieldType
 
-from .candidates import Candidate, Goal, candidates, reader
+from .candidates import Candidate, Goal, candidates
 from .features import attribute
 from .offers import machine_values
 from .readings import TEXT, Way, escaped, ways
@@ -41,22 +37,17 @@ class Place:
     candidate: Candidate
     attribute: str = ""
     way: Way = TEXT
-    passed: int = 0
-    """Examples that it gives, of those that were given."""
 
 
-def places(
-    page: PageTree, example: str, *, each: str = "", others: Sequence[tuple[PageTree, str]] = (), most: int = 8
-) -> list[Place]:
-    """How a field can be read that is `example` on this page, and on each of `others` as said there; ranked."""
+def places(page: PageTree, example: str, *, each: str = "", most: int = 8) -> list[Place]:
+    """How a field can be read that is `example` on this page; ranked."""
     wanted = " ".join(example.split())
     if not wanted:
         return []
     found = list(_of_elements(page, wanted, each)) + list(_of_machines(page, wanted))
-    weighed = [_weighed(place, others) for place in found]
-    weighed.sort(key=lambda place: (-place.passed, place.candidate.cost, len(place.candidate.selector)))
+    found.sort(key=lambda place: (place.candidate.cost, len(place.candidate.selector)))
     kept: dict[tuple[str, str], Place] = {}
-    for place in weighed:
+    for place in found:
         kept.setdefault((place.candidate.kind, place.candidate.selector), place)
     return list(kept.values())[:most]
 
@@ -112,23 +103,6 @@ def _of_machines(page: PageTree, wanted: str) -> Iterator[Place]:
 def _cost_of_data(path: str) -> float:
     kind, *names = path.split(".")
     return _BY_MACHINE + len(names) + (_OF_A_PART if kind.lower() in _PARTS else 0.0)
-
-
-def _weighed(place: Place, others: Sequence[tuple[PageTree, str]]) -> Place:
-    """With how many of the other examples it gives."""
-    passed = 1
-    for page, example in others:
-        value = read_as(page, page.document, place.candidate, place.way)
-        passed += value is not None and " ".join(str(value).split()) == " ".join(example.split())
-    return replace(place, passed=passed)
-
-
-def read_as(page: PageTree, context: Node, candidate: Candidate, way: Way, *, many: bool = False) -> Json:
-    """What a field of that kind is within `context`; None where it has no value."""
-    try:
-        return reader(way.rule(candidate.kind, candidate.selector, many=many)).read(context, page).value
-    except (ValueError, ReadingFailed):
-        return None
 
 
 def _costlier(candidate: Candidate, by: float) -> Candidate:

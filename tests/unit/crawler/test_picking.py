@@ -9,7 +9,6 @@ from django.test import RequestFactory
 from turbohtml import Element
 
 from crawler.admin.picking_steps import stepped
-from crawler.definitions.places import value_at
 from crawler.engine.pages.page import PageTree
 from crawler.engine.records import Json
 from crawler.workshop.candidates import Candidate, Goal, candidates, reader
@@ -20,7 +19,7 @@ from crawler.workshop.features import is_generated
 from crawler.workshop.following import follows, link_of
 from crawler.workshop.likeness import like
 from crawler.workshop.offers import feed_offers, field_name, field_offers
-from crawler.workshop.picks import BadChoice, Choice, used
+from crawler.workshop.picks import BadChoice, Choice, field_at, used
 from crawler.workshop.readings import ways
 from crawler.workshop.scopes import OutsideScope
 
@@ -189,13 +188,6 @@ def test_an_example_inside_of_a_text_is_cut_out() -> None:
     assert word.way.regex is not None
 
 
-def test_the_example_of_a_second_page_decides() -> None:
-    first = make_page("<p class=stock>7</p><p class=pages>7</p>")
-    second = make_page("<p class=stock>9</p><p class=pages>8</p>")
-    assert places(first, "7", others=[(second, "8")])[0].candidate.selector == ".pages"
-    assert places(first, "7", others=[(second, "9")])[0].candidate.selector == ".stock"
-
-
 # --- readings, offers, names ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("text", "name", "values"),
@@ -327,8 +319,8 @@ def test_an_offered_field_takes_no_name_of_a_rule_with_hundreds() -> None:
     choice = Choice(kind="meta", selector="og:title", reading={}).as_text()
     request = RequestFactory().post("/", {"_pick": f"offer:0:f249:{choice}"})
     step = stepped(request, Draft.of_document(document))
-    assert value_at(step.draft.document, ("items", 0, "fields", "f249")) == {"css": "p"}
-    assert value_at(step.draft.document, ("items", 0, "fields", "f249_2")) == {"meta": "og:title"}
+    assert field_at(step.draft.document, ("items", 0, "fields", "f249")) == {"css": "p"}
+    assert field_at(step.draft.document, ("items", 0, "fields", "f249_2")) == {"meta": "og:title"}
 
 
 def test_no_name_is_offered_that_no_button_can_carry() -> None:
