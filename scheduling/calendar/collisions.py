@@ -154,12 +154,12 @@ def _together(firings: Sequence[Firing], found: Sequence[Collision], tz: ZoneInf
     """Those that begin in one minute, and of which nothing worse is said already."""
     moments: dict[datetime, dict[int, Schedule]] = defaultdict(dict)
     for firing in firings:
-        moments[firing.at.replace(second=0, microsecond=0)][firing.schedule.job.pk] = firing.schedule
+        moments[_minute(firing.at)][firing.schedule.job.pk] = firing.schedule
     told: dict[datetime, list[set[int]]] = defaultdict(list)
     for one in found:
         keys = {schedule.job.pk for schedule in one.who}
         for day in one.days:
-            told[datetime.combine(day, one.at)].append(keys)
+            told[_minute(datetime.combine(day, one.at))].append(keys)
     crowds: dict[object, Collision] = {}
     for moment, who in moments.items():
         wall = wall_of(tz, moment)
@@ -173,6 +173,10 @@ def _together(firings: Sequence[Firing], found: Sequence[Collision], tz: ZoneInf
         if wall.date() not in known.days:
             known.days.append(wall.date())
     return list(crowds.values())
+
+
+def _minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)
 
 
 # --- over worker places -----------------------------------------------------------------------------------------------

@@ -168,6 +168,13 @@ def test_two_crawls_of_one_spider_wait_for_each_other_and_share_nothing() -> Non
     assert (found.over, found.name, found.wait) == (Over.ALONE, "books", timedelta(minutes=40))
 
 
+def test_what_meets_at_a_host_is_no_crowd_besides_whatever_the_second() -> None:
+    reach = Reach(hosts={"shop.example": 5})
+    firings = firings_of(make_schedule(1, "30 0 2 * * *"), make_schedule(2, "30 0 2 * * *"))
+
+    assert [one.over for one in collisions(firings, {1: reach, 2: reach}, places=4, tz=BERLIN)] == [Over.HOST]
+
+
 def test_more_runs_than_places_wait_and_it_is_said_how_long() -> None:
     firings = firings_of(*(make_schedule(key, minutes=60) for key in range(1, 4)))
 
