@@ -227,7 +227,8 @@ def _missing(before: CrawlTask, after: CrawlTask, since: datetime, until: dateti
     unread = Page.objects.filter(task=after.pk, state__in=_UNREAD).order_by("pk").values("pk")[:LOOKED_AT]
     unreached = Page.objects.filter(task=before.pk).order_by("pk").values("pk")[:LOOKED_AT]
     present = Item.objects.filter(gone_at=None, first_seen_at__lte=since).order_by("pk")
-    gone = Item.objects.filter(spider=after.spider_id, gone_at__gt=since, gone_at__lte=until).order_by("gone_at", "pk")
+    # In this order by the index of the spider's own: by the moment, those of all spiders would be looked through.
+    gone = Item.objects.filter(spider=after.spider_id, gone_at__gt=since, gone_at__lte=until).order_by("pk")
     # Within another query each: SQLite takes no bounds in the parts of a union.
     parts = [
         Item.objects.filter(pk__in=items.values("pk")[: SHOWN + 1]).order_by().values("pk")
