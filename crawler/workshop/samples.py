@@ -40,6 +40,8 @@ FETCH_SECONDS = 30.0
 """Of one fetch, robots.txt and redirects included: a thread of the site waits for it."""
 _OVERHEAD = 4_096
 """Bytes that a sample counts beside its body."""
+_READ = 3
+"""Times the bytes of a robots.txt, once it is read: a chain of redirects brings several, of half a megabyte each."""
 _SHOWN = (
     *("content-type", "content-language", "content-encoding", "last-modified", "etag", "cache-control", "age"),
     *("server", "date", "location", "retry-after", "link", "x-robots-tag", "vary"),
@@ -117,7 +119,8 @@ class Sample:
     @property
     def size(self) -> int:
         """Bytes that it takes, about."""
-        return _OVERHEAD + (0 if self.answer is None else len(self.answer.body))
+        rules = sum(rules.size for rules in self.page.robots.values())
+        return _OVERHEAD + _READ * rules + (0 if self.answer is None else len(self.answer.body))
 
     def rules_for(self, url: str) -> RobotsRules | None:
         """The robots.txt that holds for `url`, where this fetch has seen it."""

@@ -134,6 +134,15 @@ def test_the_least_recently_used_go_when_there_are_too_many_bytes(site: SiteServ
     assert samples.get(ADA, c.key) is c
 
 
+def test_the_rules_that_a_sample_has_seen_count_too(site: SiteServer) -> None:
+    site.replace("/robots.txt", b"User-agent: *\nDisallow: /x\n" + b"# more\n" * 5_000, content_type="text/plain")
+    samples, definition = Samples(most_bytes=200_000), spider(site.url)
+    first = samples.fetch(ADA, definition, f"{site.url}/a")
+    assert first.size > 3 * 35_000
+    second = samples.fetch(ADA, definition, f"{site.url}/b")
+    assert (samples.get(ADA, first.key), samples.get(ADA, second.key)) == (None, second)
+
+
 def test_a_sample_that_nobody_uses_is_forgotten(site: SiteServer) -> None:
     clock = Clock()
     samples, definition = Samples(kept_seconds=900, clock=clock), spider(site.url)
