@@ -3,6 +3,11 @@
 A process that executes runs has no reader: the sentences that it stores (a run's message, a task's) are English. Who
 shows them asks `told`, which finds the template that a sentence was made from and fills in its translation. What no
 template made, as the message of somebody's exception, stays as it is.
+
+What the engine says of a document while it is edited is told otherwise (`crawler.engine.messages`): it never leaves the
+process, so that each message carries its template and values along. Stored sentences could do so in a column beside
+their text alone; and since rows of earlier releases, the log, REST and other programs have the text, what is here would
+stay for them: a second way to the same end, in place of one for each end.
 """
 
 from __future__ import annotations
