@@ -1,7 +1,8 @@
 """Messages that remember what they were made of, so that others can say them in another language.
 
 A message is its English text. What stands in it, and around what, is kept beside it: `template` with its names in
-braces, and the `values` of these names, which may be messages themselves.
+braces, and the `values` of these names, which may be messages themselves. So it is told within the process; what is
+stored is text, and told by `scheduling.wording`, where it is said why.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ class Quoted(str):
 
 
 def said(template: str, /, **values: object) -> Message:
-    """The message that `template` gives with its names replaced; a brace of its own is written twice."""
+    """The message that `template` gives with its names replaced; a brace of its own is written twice.
+
+    The template stands in the call itself, where `makemessages` finds it for translators.
+    """
     return Message(template.format(**values), template, values)
 
 

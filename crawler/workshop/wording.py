@@ -17,7 +17,6 @@ from crawler.engine.messages import Message, Quoted
 _REASON = "reason"
 """The name under which messages hold what a library said."""
 _IN_QUOTES = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_WORDS = re.compile(r"[A-Za-z](?![^{]*\})")
 
 _LIBRARIES = tuple(
     (re.compile(pattern), template)
@@ -149,7 +148,7 @@ _TERMS = {
 def told(message: str) -> str:
     """`message` for a reader: one of the engine's in the language that is active, any other as it is."""
     if isinstance(message, Message):
-        template = gettext(message.template) if _WORDS.search(message.template) else message.template
+        template = gettext(message.template)
         values = {name: _told_value(name, value) for name, value in message.values.items()}
         return _IN_QUOTES.sub("“\\1”", template).format(**values)
     return f"“{message.inner}”" if isinstance(message, Quoted) else str(message)

@@ -17,13 +17,8 @@ from crawler.engine.messages import Message, Quoted, all_quoted, listed, printab
 from crawler.workshop import wording
 from crawler.workshop.draft import Draft
 from crawler.workshop.wording import told
-from crawler.workshop.wording_templates import TEMPLATES
 
 ROOT = Path(__file__).resolve().parents[3]
-SAID = (
-    *("crawler/definitions", "crawler/workshop/draft.py", "crawler/engine", "crawler/exports", "crawler/secrets.py"),
-)
-"""Where messages about a spider's document, its secrets and exports are made."""
 RAISERS = (
     *("crawler/definitions/reading.py", "crawler/definitions/composing.py", "crawler/definitions/scalars.py"),
     *("crawler/engine/manners/hours.py", "crawler/engine/fetching/proxy.py"),
@@ -47,14 +42,11 @@ def name_of(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
-def test_every_template_of_the_engine_can_be_translated_and_no_other_is_kept() -> None:
-    said_in = {}
-    for place, call in calls(*SAID):
-        if name_of(call) == "said":
-            assert isinstance(call.args[0], ast.Constant), f"{place}: the template must stand in the call itself"
-            said_in[str(call.args[0].value)] = place
-    with_words = {template for template in said_in if re.search(r"[A-Za-z]", re.sub(r"\{\w+\}", "", template))}
-    assert with_words == set(TEMPLATES)
+def test_every_template_stands_where_translators_find_it() -> None:
+    """In the call itself: `makemessages` looks for these; that all are translated, `test_translations` sees."""
+    templates = [(place, call.args[0]) for place, call in calls("crawler") if name_of(call) == "said"]
+    assert len(templates) > 150
+    assert [place for place, template in templates if not isinstance(template, ast.Constant)] == []
 
 
 def test_no_problem_of_a_document_is_said_in_plain_text() -> None:

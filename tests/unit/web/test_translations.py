@@ -17,7 +17,7 @@ from django.utils.translation.template import templatize
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "crawlproject" / "locale" / "zh_Hans" / "LC_MESSAGES"
 PACKAGES = ("crawlproject", "scheduling", "crawler")
-CALLS = ("_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy", "gettext_noop")
+CALLS = ("_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy", "said")
 PLACE = re.compile(r"%(?:\(\w+\))?[-\d.]*[a-zA-Z%]")
 IN_TEMPLATES = re.compile(r"""\b(?:n?gettext|_)\(\s*u?('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
 
