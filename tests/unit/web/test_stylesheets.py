@@ -31,3 +31,12 @@ def test_each_scheme_gives_colours_of_day_or_of_night_and_never_both() -> None:
     switches = re.findall(r"color-scheme: (\w+);\s*--by-day: (\w*) ?;\s*--by-night: (\w*) ?;", rules)
     assert set(switches) == {("light", "initial", ""), ("dark", "", "initial")}
     assert len(switches) == 4
+
+
+def test_what_is_printed_is_as_by_day_without_what_only_a_screen_has_use_for() -> None:
+    rules = rules_of(FOLDER / "lamplighter.css")
+    printed = rules[rules.index("@media print") :]
+    for nothing_on_paper in ("#header", ".ll-btn", ".object-tools", "[role=search]", ".action-checkbox"):
+        assert nothing_on_paper in printed
+    # A list that may not be broken would begin on the second page.
+    assert re.search(r"#changelist \{ break-inside: auto", printed)
