@@ -50,6 +50,8 @@ async def retain(context: JobContext) -> dict[str, int]:
         "hours": remove_hours,
         "others": remove_others,
     }
+    # What ended before a long downtime may be older than runs are kept, and not summed up yet: its hours come first.
+    await context.effects(hours.fill)
     removed = dict.fromkeys(steps, 0)
     for name, step in steps.items():
         while count := await context.effects(step, before):

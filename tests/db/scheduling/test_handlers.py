@@ -9,10 +9,10 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from scheduling import maintenance, registry, report, signals
+from scheduling import hours, maintenance, registry, report, signals
 from scheduling.contract import InvalidJobData, JobHandler
 from scheduling.definitions import parse_job
-from scheduling.models import JobRun, Process, RunLog
+from scheduling.models import JobRun, Process, RunHour, RunLog
 from scheduling.runner import run_in_foreground
 
 from .making import NOW, make_job, make_process, make_run
@@ -65,6 +65,19 @@ class TestValidation:
 
 @pytest.mark.django_db(transaction=True)
 class TestRetention:
+    def test_runs_are_summed_up_before_they_go(self, settings: object) -> None:
+        """As after a downtime that is longer than runs are kept: the last hour before it was not over then."""
+        settings.RUN_RETENTION_DAYS = 1  # type: ignore[attr-defined]
+        ended = make_ended("failed", days_ago=2).finished_at
+        assert ended is not None
+        start = hours.hour_of(ended)
+        RunHour.objects.create(start_at=start - hours.HOUR, end_at=start, counted_at=start + hours.SETTLED)
+
+        run_in_foreground("maintenance", {"action": "retention"})
+
+        assert not JobRun.objects.filter(finished_at__lte=ended).exists()
+        assert RunHour.objects.get(start_at=start).failed == 1
+
     def test_old_runs_go_with_their_logs_and_the_rest_stays(self, settings: object) -> None:
         settings.RUN_RETENTION_DAYS = 30  # type: ignore[attr-defined]
         old = make_ended("succeeded", days_ago=31)
