@@ -30,7 +30,9 @@ from .form_inputs import (
     keys_in,
     lines_of,
     mapping_of,
+    name_twice,
     read_mapping,
+    rows_of,
     shown_secret,
     taken_secret,
     text_of,
@@ -99,19 +101,28 @@ class Shape:
 
 # --- single values ----------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A text; empty where the key is absent."""
+class _OfOneKey:
+    """What is the same of parts that carry one key, in one input of its name."""
 
     key: str
-    lines: bool = False
-    """Whether its input may hold line ends."""
 
     @property
     def keys(self) -> tuple[str, ...]:
         return (self.key,)
 
+    def locate(self, inputs: Inputs, parts: Parts, at: str) -> str:
+        return f"{at}-{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Text(_OfOneKey):
+    """A text; empty where the key is absent."""
+
+    lines: bool = False
+    """Whether its input may hold line ends."""
+
     def show(self, rest: dict[str, Json]) -> Inputs:
-        value = pop_null(rest, self.key)
+        value = _pop_null(rest, self.key)
         if not isinstance(value, str) or not fits_text(value, lines=self.lines):
             return {self.key: ""}
         del rest[self.key]
@@ -121,24 +132,16 @@ class Text:
         text = text_of(inputs, self.key)
         return {self.key: text} if text else {}
 
-    def locate(self, inputs: Inputs, parts: Parts, at: str) -> str:
-        return f"{at}-{self.key}"
-
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(_OfOneKey):
     """One of several texts; the default where the key is absent."""
 
-    key: str
     options: tuple[str, ...]
     default: str = ""
 
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return (self.key,)
-
     def show(self, rest: dict[str, Json]) -> Inputs:
-        value = pop_null(rest, self.key)
+        value = _pop_null(rest, self.key)
         if value not in self.options:
             return {self.key: self.default}
         return {self.key: str(rest.pop(self.key))}
@@ -147,20 +150,12 @@ class Choice:
         text = text_of(inputs, self.key)
         return {} if text in ("", self.default) else {self.key: text}
 
-    def locate(self, inputs: Inputs, parts: Parts, at: str) -> str:
-        return f"{at}-{self.key}"
-
 
 @dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(_OfOneKey):
     """True or false. Nothing at all in its input (a part of the form that was not sent) is the default."""
 
-    key: str
     default: bool = False
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return (self.key,)
 
     def show(self, rest: dict[str, Json]) -> Inputs:
         value = rest.get(self.key)
@@ -175,23 +170,15 @@ class Flag:
         value = self.default if text == "" else text == ON
         return {} if value is self.default else {self.key: value}
 
-    def locate(self, inputs: Inputs, parts: Parts, at: str) -> str:
-        return f"{at}-{self.key}"
-
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class Number(_OfOneKey):
     """A number. What is none stays a text: the document's reader says what is wrong with it."""
 
-    key: str
     default: int | None = None
 
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return (self.key,)
-
     def show(self, rest: dict[str, Json]) -> Inputs:
-        value = pop_null(rest, self.key)
+        value = _pop_null(rest, self.key)
         text = str(value) if isinstance(value, int | float | str) else ""
         if not fits_line(text) or _number_in(text) != value or isinstance(value, bool):
             return {self.key: ""}
@@ -202,22 +189,13 @@ class Number:
         text = text_of(inputs, self.key).strip()
         return {self.key: _number_in(text)} if text and _number_in(text) != self.default else {}
 
-    def locate(self, inputs: Inputs, parts: Parts, at: str) -> str:
-        return f"{at}-{self.key}"
-
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(_OfOneKey):
     """A list of texts, one a line."""
 
-    key: str
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return (self.key,)
-
     def show(self, rest: dict[str, Json]) -> Inputs:
-        value = pop_null(rest, self.key)
+        value = _pop_null(rest, self.key)
         if not isinstance(value, list) or not all(fits_line(entry) for entry in value):
             return {self.key: ""}
         del rest[self.key]
@@ -226,9 +204,6 @@ class Lines:
     def take(self, inputs: Inputs, at: str, say: Say) -> dict[str, Json]:
         found = lines_of(inputs, self.key)
         return {self.key: list(found)} if found else {}
-
-    def locate(self, inputs: Inputs, parts: Parts, at: str) -> str:
-        return f"{at}-{self.key}"
 
 
 # --- several keys, or several forms of one ----------------------------------------------------------------------------
@@ -243,7 +218,7 @@ class OneOf:
 
     def show(self, rest: dict[str, Json]) -> Inputs:
         for key in self.keys:
-            pop_null(rest, key)
+            _pop_null(rest, key)
         for key in self.keys:
             value = rest.get(key)
             if isinstance(value, str) and fits_text(value, lines=True):
@@ -266,17 +241,11 @@ class OneOf:
 
 
 @dataclass(frozen=True, slots=True)
-class TextOrSecret:
+class TextOrSecret(_OfOneKey):
     """A text, or ``{secret: name}``: `KEY_how` says which."""
 
-    key: str
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return (self.key,)
-
     def show(self, rest: dict[str, Json]) -> Inputs:
-        value = pop_null(rest, self.key)
+        value = _pop_null(rest, self.key)
         shown = shown_secret(value)
         if shown is None or not shown[1]:
             return {f"{self.key}_how": "text", self.key: ""}
@@ -287,23 +256,15 @@ class TextOrSecret:
         text = text_of(inputs, self.key)
         return {self.key: taken_secret(text_of(inputs, f"{self.key}_how"), text)} if text else {}
 
-    def locate(self, inputs: Inputs, parts: Parts, at: str) -> str:
-        return f"{at}-{self.key}"
-
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class Section(_OfOneKey):
     """A mapping of its own inside the mapping."""
 
-    key: str
     shape: Shape
 
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return (self.key,)
-
     def show(self, rest: dict[str, Json]) -> Inputs:
-        value = pop_null(rest, self.key)
+        value = _pop_null(rest, self.key)
         if not isinstance(value, dict):
             return {self.key: self.shape.show({})}
         return {self.key: self.shape.show(rest.pop(self.key))}  # type: ignore[arg-type]  # the same mapping
@@ -316,7 +277,70 @@ class Section:
         return self.shape.locate(mapping_of(inputs, self.key), parts[1:], f"{at}-{self.key}")
 
 
-def pop_null(rest: dict[str, Json], key: str) -> Json:
+# --- rows -------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Rows(_OfOneKey):
+    """A list of mappings, a row each."""
+
+    shape: Shape
+
+    def show(self, rest: dict[str, Json]) -> Inputs:
+        value = _pop_null(rest, self.key)
+        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+            return {self.key: []}
+        del rest[self.key]
+        return {self.key: [self.shape.show(entry) for entry in value if isinstance(entry, dict)]}
+
+    def take(self, inputs: Inputs, at: str, say: Say) -> dict[str, Json]:
+        rows = rows_of(inputs, self.key)
+        found: list[Json] = [self.shape.take(row, f"{at}-{self.key}-{index}", say) for index, row in enumerate(rows)]
+        return {self.key: found} if found else {}
+
+    def locate(self, inputs: Inputs, parts: Parts, at: str) -> str:
+        rows = rows_of(inputs, self.key)
+        here = f"{at}-{self.key}"
+        if len(parts) < 2 or not isinstance(parts[1], int) or parts[1] >= len(rows):
+            return here
+        return self.shape.locate(rows[parts[1]], parts[2:], f"{here}-{parts[1]}")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedValues(_OfOneKey):
+    """A mapping of names to texts or ``{secret: name}``, a row each: headers and cookies."""
+
+    def show(self, rest: dict[str, Json]) -> Inputs:
+        value = _pop_null(rest, self.key)
+        rows: list[Inputs] = []
+        for name, entry in value.items() if isinstance(value, dict) else ():
+            shown = shown_secret(entry)
+            if shown is None or not fits_text(name):
+                return {self.key: []}
+            rows.append({"name": name, "value_how": shown[0], "value": shown[1]})
+        if isinstance(value, dict):
+            del rest[self.key]
+        return {self.key: rows}
+
+    def take(self, inputs: Inputs, at: str, say: Say) -> dict[str, Json]:
+        found: dict[str, Json] = {}
+        for index, row in enumerate(rows_of(inputs, self.key)):
+            name, value = text_of(row, "name"), text_of(row, "value")
+            if not name and not value:
+                continue
+            if name in found:
+                say(f"{at}-{self.key}-{index}-name", name_twice(name))
+                continue
+            found[name] = taken_secret(text_of(row, "value_how"), value)
+        return {self.key: found} if found else {}
+
+    def locate(self, inputs: Inputs, parts: Parts, at: str) -> str:
+        rows = rows_of(inputs, self.key)
+        for index, row in enumerate(rows):
+            if len(parts) > 1 and text_of(row, "name") == parts[1]:
+                return f"{at}-{self.key}-{index}-value"
+        return f"{at}-{self.key}"
+
+
+def _pop_null(rest: dict[str, Json], key: str) -> Json:
     """The value of a key; a null, which says what its absence says, goes."""
     if key in rest and rest[key] is None:
         del rest[key]

@@ -28,8 +28,20 @@ from .form_inputs import (
     shown_secret,
     text_of,
 )
-from .form_parts import Choice, Flag, Lines, Number, OneOf, Parts, Section, Shape, Text, TextOrSecret
-from .form_rows import NamedValues, Rows
+from .form_parts import (
+    Choice,
+    Flag,
+    Lines,
+    NamedValues,
+    Number,
+    OneOf,
+    Parts,
+    Rows,
+    Section,
+    Shape,
+    Text,
+    TextOrSecret,
+)
 
 SPIDER_ORDER = (
     *("name", "enabled", "category", "start_urls", "sitemaps", "allowed_domains"),
