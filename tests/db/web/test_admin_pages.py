@@ -303,9 +303,21 @@ def _query(**values: str) -> str:
     return urlencode(values)
 
 
+@pytest.mark.any_database
 def test_a_cell_of_a_list_knows_what_it_is_called_where_no_heading_stands_above_it(web: Client) -> None:
     """On a phone a row is a card."""
     make_task(make_spider("tidy"), status="completed", pages=1_240, message="")
     page = web.get(address(CrawlTask, "changelist")).content.decode()
     assert re.search(r'<td data-label="Pages" class="field-n_pages">1,240</td>', page)
     assert re.search(r'<td data-none class="field-message_">', page)
+
+
+@pytest.mark.any_database
+def test_a_page_offers_nothing_that_leads_nowhere(web: Client, rows: dict[type[Model], Model]) -> None:
+    """No history of what people never change, one way to save a token that is shown once, a list for a part."""
+    process = check_page(web, address(Process, "change", rows[Process].pk))
+    assert not [link for link in process.links if link.endswith("/history/")]
+    assert "_addanother" not in web.get(address(AuthToken, "add")).content.decode()
+    crawls = check_page(web, reverse("admin:app_list", args=["crawler"]))
+    assert {address(model, "changelist") for model in (Spider, Item, Page, CrawlTask, Secret)} <= crawls.links
+    assert "<h1>Crawls</h1>" in crawls.source
