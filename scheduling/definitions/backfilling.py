@@ -120,12 +120,13 @@ def _refuse_unseen(job_id: str, *, oldest: datetime) -> None:
 
 def _refuse_one_off(job: ScheduledJob) -> None:
     if job.one_time:
-        raise RunConflict(f"“{job.job_id}” is a one-off: there is nothing to fill in.")
+        raise RunConflict(_("“%(id)s” is a one-off: there is nothing to fill in.") % {"id": job.job_id})
 
 
 def _refuse_too_many(count: int) -> None:
     if count > MOST_BACKFILLED:
-        raise RunConflict(f"{count} moments are too many at once; at most {MOST_BACKFILLED}.")
+        message = _("%(count)d moments are too many at once; at most %(most)d.")
+        raise RunConflict(message % {"count": count, "most": MOST_BACKFILLED})
 
 
 def _refuse_foreign(job: ScheduledJob, wanted: Sequence[datetime], now: datetime) -> None:

@@ -99,7 +99,7 @@ def delete_job(job_id: str, *, user: AbstractBaseUser | None = None) -> None:
                 state=JobRun.State.CANCELLED, finished_at=now, message=message, reason=JobRun.Reason.REMOVED
             )
             if hit != len(queued):
-                raise RunConflict(f"Runs of “{job_id}” changed at the same time; try again.")
+                raise RunConflict(_("Runs of “%(id)s” changed at the same time; try again.") % {"id": job_id})
         for run in queued:
             rows.ended(run)
         # Should their process die, another can go on without the schedule.
@@ -120,7 +120,7 @@ def pause_job(job_id: str, *, by: str = "", note: str = "") -> ScheduledJob:
     with transaction.atomic():
         stored, job = rows.lock(job_id)
         if job.one_time:
-            raise RunConflict(f"“{job_id}” is a one-off; cancel it instead.")
+            raise RunConflict(_("“%(id)s” is a one-off; cancel it instead.") % {"id": job_id})
         if job.paused_at is not None:
             return job
         settle(job, stored, now=now, otherwise=why(JobRun.Reason.PAUSED, by=by, since=now, note=note))
@@ -239,7 +239,7 @@ def _save(values: JobValues, *, user: AbstractBaseUser | None, comment: str) -> 
             # Without its ScheduledJob a DjangoJob is nobody's: it is taken over.
             return _insert(values, rows.lock_stored(values.job_id), user=user, comment=comment)
         if job.one_time:
-            raise RunConflict(f"“{values.job_id}” is a one-off; cancel it and ask for another.")
+            raise RunConflict(_("“%(id)s” is a one-off; cancel it and ask for another.") % {"id": values.job_id})
         _update(job, stored, values, user=user, comment=comment)
         return job
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from django_apscheduler.models import DjangoJob
 
 from scheduling import events, signals, triggers
@@ -80,7 +81,8 @@ def plan(job: ScheduledJob, stored: DjangoJob | None, next_run_time: datetime | 
 def change(job: ScheduledJob, *, where: dict[str, object], **fields: object) -> None:
     """One guarded UPDATE of the job's row, and of the object; raises RunConflict when the guard fails."""
     if ScheduledJob.objects.filter(pk=job.pk, **where).update(**fields) != 1:
-        raise RunConflict(f"The job “{job.job_id}” was changed by somebody else at the same time; try again.")
+        message = _("The job “%(id)s” was changed by somebody else at the same time; try again.")
+        raise RunConflict(message % {"id": job.job_id})
     for name, value in fields.items():
         setattr(job, name, value)
 

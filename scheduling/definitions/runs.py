@@ -32,7 +32,7 @@ def run_now(job_id: str, *, by: str = "") -> JobRun:
     with transaction.atomic():
         _stored, job = rows.lock(job_id)
         if job.one_time:
-            raise RunConflict(f"“{job_id}” is a one-off: it runs once, at its time.")
+            raise RunConflict(_("“%(id)s” is a one-off: it runs once, at its time.") % {"id": job_id})
         run = queued(job, now, cause=JobRun.Cause.MANUAL, moment=now, message=_asked_by(by), by=by)
         try:
             with transaction.atomic():
@@ -63,12 +63,14 @@ def run_again(run_id: int, *, by: str = "") -> JobRun:
     if run is None:
         raise RunNotFound(run_id)
     if run.state not in JobRun.TERMINAL:
-        raise RunConflict(f"Run #{run.pk} has not ended ({run.state}); cancel it, or wait for its end.")
+        message = _("Run #%(run)d has not ended (%(state)s); cancel it, or wait for its end.")
+        raise RunConflict(message % {"run": run.pk, "state": run.get_state_display()})
     if _is_recurring(run):
         return run_now(run.job_key, by=by)
     work = _own_work(run)
     if work is None:
-        raise RunConflict(f"The definition of run #{run.pk} is gone: nothing tells any more what it did.")
+        message = _("The definition of run #%(run)d is gone: nothing tells any more what it did.")
+        raise RunConflict(message % {"run": run.pk})
     handler, job_data = work
     job_id = f"again_{run.pk}_{timezone.now():%Y%m%d_%H%M%S}"
     return run_once(job_id=job_id, handler=handler, job_data=job_data, name=run.job_name, by=by)
@@ -167,7 +169,7 @@ def cancel_one_off(job_id: str, by: str = "") -> JobRun:
     with transaction.atomic():
         stored, job = rows.lock(job_id)
         if not job.one_time:
-            raise RunConflict(f"“{job_id}” is no one-off; delete or pause it.")
+            raise RunConflict(_("“%(id)s” is no one-off; delete or pause it.") % {"id": job_id})
         existing = JobRun.objects.filter(job=job).order_by("-pk").first()
         if existing is not None:
             return _cancel(existing, now, by)
@@ -216,7 +218,8 @@ def _cancel(run: JobRun, now: datetime, by: str) -> JobRun:
             break
         run.refresh_from_db(fields=["state"])
         if run.state in JobRun.TERMINAL:
-            raise RunConflict(f"Run #{run.pk} has ended ({run.state}); there is nothing to cancel.")
+            message = _("Run #%(run)d has ended (%(state)s); there is nothing to cancel.")
+            raise RunConflict(message % {"run": run.pk, "state": run.get_state_display()})
     run.refresh_from_db()
     return run
 
