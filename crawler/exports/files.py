@@ -15,6 +15,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -221,6 +222,18 @@ def _run(
     if language is not None:
         activate(language)
     part = folder() / f"{progress.now.id}.part"
+    state, message = _outcome(selection, file_format, columns, progress, part)
+    # First, so that nothing is left of an export that is said to have ended.
+    with suppress(OSError):
+        part.unlink(missing_ok=True)
+    connections.close_all()
+    progress.end(state, message)
+
+
+def _outcome(
+    selection: Selection, file_format: ExportFormat, columns: Sequence[Column], progress: _Progress, part: Path
+) -> tuple[str, str]:
+    """Write the file; how that ended, and what is said of it."""
     try:
         progress.now = replace(progress.now, total=None if selection.text else selection.items().count())
         with part.open("xb") as file:
@@ -229,20 +242,17 @@ def _run(
                 progress.tell(file.tell())
             progress.tell(file.tell(), at_once=True)
         part.replace(progress.now.path)
-        progress.end("completed")
     except _Cancelled:
-        progress.end("cancelled")
+        return "cancelled", ""
     except ExportRefused as error:
-        progress.end("failed", str(error))
+        return "failed", str(error)
     except (OSError, DatabaseError) as error:
         logger.warning("Export failed", extra={"action": "export_failed", "error": str(error)})
-        progress.end("failed", str(error).partition("\n")[0][:300])
+        return "failed", str(error).partition("\n")[0][:300]
     except Exception:  # the outermost frame of the thread
         logger.exception("Export failed", extra={"action": "export_failed"})
-        progress.end("failed", _("An error of ours; it is in the log."))
-    finally:
-        part.unlink(missing_ok=True)
-        connections.close_all()
+        return "failed", _("An error of ours; it is in the log.")
+    return "completed", ""
 
 
 def _write(export: Export) -> None:
