@@ -13,7 +13,6 @@ import httpx
 import pytest
 from asgiref.sync import async_to_sync
 from django.test import override_settings
-from django.utils import timezone
 
 from crawler.engine.spider import Manners
 from crawler.manager import CrawlerManager, get_manager
@@ -22,9 +21,10 @@ from crawler.tasks import CrawlTaskService, new_task_id, request_crawl, schedule
 from scheduling import definitions, registry, retry
 from scheduling.conf import SchedulerSettings
 from scheduling.contract import JobContext, JobHandler, JobResult
-from scheduling.models import JobRun, Process, ScheduledJob
+from scheduling.models import JobRun, ScheduledJob
 from scheduling.runner import Runner
 from scheduling.scheduler import TaskScheduler, get_status
+from tests.db.processes import make_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -83,10 +83,7 @@ def words_of_scheduler_status() -> object:
 
 def words_of_status() -> object:
     told = [get_status()["status"]]
-    now = timezone.now()
-    Process.objects.create(
-        kind="scheduler", host="h/b/n", pid=1, pid_created=1.0, started_at=now, beat_at=now, max_workers=4
-    )
+    make_process(host="h/b/n", max_workers=4)
     told.append(get_status()["status"])
     definitions.pause_all()
     return [*told, get_status()["status"]]

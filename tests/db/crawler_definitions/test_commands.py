@@ -17,6 +17,7 @@ from crawler.definitions import save_spider
 from crawler.models import CrawlTask, Item, Spider
 from crawler.secrets import set_secret
 from scheduling.models import JobRun, Process
+from tests.db.processes import make_process
 from tests.servers.sites import SiteServer
 
 from .documents import BOOKS, make_spider, site_spider
@@ -185,7 +186,7 @@ def test_a_missing_secret_fails_the_crawl_and_is_named(site: SiteServer) -> None
 def test_a_busy_spider_is_refused_naming_the_run() -> None:
     save_spider(make_spider())
     now = timezone.now()
-    process = Process.objects.create(kind="scheduler", host="h", pid=1, pid_created=1.0, started_at=now, beat_at=now)
+    process = make_process()
     busy = JobRun.objects.create(
         job_key="x", job_name="x", cause="manual", scheduled_time=now, available_at=now, queued_at=now, started_at=now,
         state="running", owner=process, claim=1, exclusive_key="spider:books",

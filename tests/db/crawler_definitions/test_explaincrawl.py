@@ -10,7 +10,8 @@ from django.utils import timezone
 from crawler.account.explaining import explain
 from crawler.definitions import save_spider
 from crawler.management.telling import closing
-from crawler.models import CrawlTask, Spider, TaskFailure
+from crawler.models import Spider, TaskFailure
+from tests.db.crawler.making import make_task
 from tests.servers.sites import SiteServer
 
 from .documents import make_spider, site_spider
@@ -20,10 +21,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 MANY = ("http_500", "http_404", "dns_error", "noindex", "trap")
 HOSTS = {"shop.example": {"requests": 12, "peak_rate": 3, "peak_concurrency": 2, "robots_refused": 4}}
-
-
-def make_task(spider: Spider, task_id: str, **fields: object) -> CrawlTask:
-    return CrawlTask.objects.create(task_id=task_id, spider=spider, task_type="spider", **fields)
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from scheduling import definitions, registry, signals
 from scheduling.contract import JobHandler
 from scheduling.definitions import jobs
 from scheduling.exceptions import InvalidJob, InvalidJobData, JobExists, JobNotFound, RunConflict
-from scheduling.models import DefinitionVersion, JobRun, Process, ScheduledJob, SchedulerState
+from scheduling.models import DefinitionVersion, JobRun, ScheduledJob, SchedulerState
+from tests.db.processes import make_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,7 +74,7 @@ def make_due(job_id: str, ago: timedelta) -> datetime:
 
 def make_running(run: JobRun) -> JobRun:
     now = timezone.now()
-    process = Process.objects.create(kind="worker", host="h", pid=1, pid_created=1.0, started_at=now, beat_at=now)
+    process = make_process(kind="worker")
     JobRun.objects.filter(pk=run.pk).update(state="running", owner=process, started_at=now, slot=0)
     run.refresh_from_db()
     return run

@@ -22,6 +22,7 @@ from scheduling.liveness import Liveness
 from scheduling.models import JobRun, Process, RunLog, ScheduledJob
 from scheduling.runner import Runner, run_in_foreground
 from scheduling.watchdog import Watchdog
+from tests.db.processes import make_process
 
 from .making import make_job, make_run, off_loop
 
@@ -404,9 +405,7 @@ class TestTimeoutAndCancel:
         unsubscribe = events.subscribe(told.append)
 
         def give_away(run: JobRun) -> JobRun:
-            other = Process.objects.create(
-                kind="worker", host="x", pid=1, pid_created=1, started_at=timezone.now(), beat_at=timezone.now()
-            )
+            other = make_process(kind="worker")
             JobRun.objects.filter(pk=run.pk).update(owner=other, claim=2)
             return JobRun.objects.get(pk=run.pk)
 
@@ -668,9 +667,7 @@ class TestForeground:
     def test_a_busy_key_is_refused(self, handler: ScriptedJobHandler) -> None:
         handler.script = succeed
         holder = make_run(exclusive_key="k")
-        other = Process.objects.create(
-            kind="worker", host="x", pid=1, pid_created=1, started_at=timezone.now(), beat_at=timezone.now()
-        )
+        other = make_process(kind="worker")
         claims.claim(other, timezone.now(), 1)
 
         with pytest.raises(RunBusy) as refused:

@@ -30,6 +30,7 @@ from scheduling.contract import JobContext, JobHandler, JobResult
 from scheduling.exceptions import InvalidJob, JobExists, JobNotFound
 from scheduling.models import JobRun, Process, ScheduledJob
 from scheduling.scheduler import TaskScheduler, get_status
+from tests.db.processes import make_process
 
 from .making import off_loop
 
@@ -66,14 +67,6 @@ async def _edits_leave_no_connection() -> AsyncIterator[None]:
     """Edits without a lane run in asgiref's thread: its connection would bar the database's end."""
     yield
     await sync_to_async(connections.close_all)()
-
-
-def make_process(**fields: object) -> Process:
-    now = timezone.now()
-    return Process.objects.create(
-        **{"kind": "scheduler", "host": "h/b/n", "pid": 7, "pid_created": 1.0, "started_at": now, "beat_at": now}
-        | fields
-    )
 
 
 async def until(question: Callable[[], T], *, seconds: float = 60.0) -> T:
@@ -326,7 +319,7 @@ def test_schedulerstatus_prints_json() -> None:
 
     status = json.loads(out.getvalue())
     assert status["status"] == "running"
-    assert status["processes"][0]["pid"] == 7
+    assert status["processes"][0]["pid"] == 1
 
 
 def test_schedulerstatus_says_that_a_hosts_budget_is_per_process() -> None:

@@ -9,8 +9,9 @@ from django_apscheduler.models import DjangoJob
 
 from scheduling import definitions
 from scheduling.contract import JobHandler
-from scheduling.models import JobRun, Process, ScheduledJob
+from scheduling.models import JobRun, ScheduledJob
 from scheduling.timer import Timer
+from tests.db.processes import make_process
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 EVERY_MINUTE: Mapping[str, object] = {"type": "interval", "minutes": 1, "start": "2026-01-01T00:00:00+00:00"}
@@ -77,9 +78,7 @@ def make_run(job: ScheduledJob, *, state: str = "queued", moment: datetime = NOO
     """An active run of a job, asked for by hand."""
     owner = None
     if state == "running":
-        owner = Process.objects.create(
-            kind="scheduler", host="h", pid=1, pid_created=1.0, started_at=moment, beat_at=moment
-        )
+        owner = make_process(started_at=moment, beat_at=moment)
     return JobRun.objects.create(
         job=job,
         job_key=job.job_id,

@@ -24,6 +24,7 @@ from crawler.models import CrawlTask, Item, Page, Secret, Spider, TaskFailure
 from crawlproject.web.bounded import BoundedChangeList
 from crawlproject.web.empty import EMPTY
 from scheduling.models import DefinitionVersion, JobRun, Process, RunLog, ScheduledJob
+from tests.db.processes import make_process
 
 from .making import make_item, make_job, make_page, make_run, make_spider, make_task, make_user, make_version
 
@@ -89,9 +90,7 @@ def rows(root: User) -> dict[type[Model], Model]:
     ScheduledJob.objects.filter(pk=spoilt.pk).update(trigger={"type": "cron", "cron": HOSTILE}, problem=HOSTILE)
     unseen = make_job("unseen")
     ScheduledJob.objects.filter(pk=unseen.pk).update(trigger={"type": "gone"}, handler="gone")
-    process = Process.objects.create(
-        kind="scheduler", host="h/b/p", pid=1, pid_created=1.0, started_at=timezone.now(), beat_at=timezone.now()
-    )
+    process = make_process()
     for state in ("succeeded", "missed", "skipped", "queued", "cancelled"):
         make_run(job, state=state)
     make_run(job, state="running", owner=process, slot=0)

@@ -12,7 +12,8 @@ from django_apscheduler.models import DjangoJob
 
 from crawler.tasks import request_crawl
 from scheduling import definitions
-from scheduling.models import JobRun, Process, ScheduledJob, SchedulerState
+from scheduling.models import JobRun, ScheduledJob, SchedulerState
+from tests.db.processes import make_process
 
 from .answers import messages_of
 from .making import make_job, make_run, make_spider, make_user
@@ -215,7 +216,6 @@ def test_that_no_scheduler_is_alive_is_told_on_schedules_and_runs(web: Client) -
     for path in paths:
         assert "No scheduler is alive: nothing fires" in text_of(web, path), path
     assert "nothing fires and nothing runs" not in text_of(web, "/admin/crawler/item/")
-    now = timezone.now()
-    Process.objects.create(kind="scheduler", host="h/b/p", pid=1, pid_created=1.0, started_at=now, beat_at=now)
+    make_process()
     for path in paths:
         assert "nothing fires and nothing runs" not in text_of(web, path), path

@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from crawler.models import CrawlTask, TaskFailure
 from crawlproject.web.bounded import BoundedChangeList
-from scheduling.models import JobRun, Process, RunLog, ScheduledJob
+from scheduling.models import JobRun, RunLog, ScheduledJob
+from tests.db.processes import make_process
 
 from .answers import messages_of
 from .making import make_job, make_page, make_run, make_spider, make_task, make_user
@@ -35,14 +36,10 @@ def web(root: User, client: Client) -> Client:
     return client
 
 
-def make_process() -> Process:
-    return Process.objects.create(
-        kind="scheduler", host="atlas/b/p", pid=4411, pid_created=1.0, started_at=timezone.now(), beat_at=timezone.now()
-    )
-
-
 def running(job: ScheduledJob | None = None, **fields: object) -> JobRun:
-    return make_run(job, state="running", owner=make_process(), started_at=timezone.now(), **fields)
+    return make_run(
+        job, state="running", owner=make_process(host="atlas/b/p", pid=4411), started_at=timezone.now(), **fields
+    )
 
 
 def page_of(web: Client, path: str) -> str:

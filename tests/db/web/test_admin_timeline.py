@@ -14,7 +14,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from scheduling import definitions
 from scheduling.account.words import local
-from scheduling.models import DefinitionVersion, JobRun, Process, ScheduledJob
+from scheduling.models import DefinitionVersion, JobRun, ScheduledJob
+from tests.db.processes import make_process
 
 from .answers import messages_of
 from .making import make_job, make_run
@@ -116,10 +117,7 @@ def test_lists_of_runs_say_what_the_time_line_says(web: Client, job: ScheduledJo
     """Of what nobody was there for: not that a scheduler came late."""
     make_gap(job)
     ended = noon(9)
-    Process.objects.create(
-        kind="scheduler", host="h", pid=1, pid_created=1.0, max_workers=4, state="stopped",
-        started_at=noon(20), beat_at=ended,
-    )  # fmt: skip
+    make_process(max_workers=4, state="stopped", started_at=noon(20), beat_at=ended)  # fmt: skip
     said = f"no scheduler was alive from {local(ended + timedelta(seconds=3))} to"
     for path in (of(job, "timeline"), "/admin/scheduling/jobrun/"):
         assert said in text_of(web, path), path

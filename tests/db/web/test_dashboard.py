@@ -23,6 +23,7 @@ from crawlproject.dashboard.verdict import VerdictShown
 from scheduling import definitions
 from scheduling.hours import HOUR, fill, hour_of
 from scheduling.models import JobRun, Process, RunHour, ScheduledJob
+from tests.db.processes import make_process
 
 from .making import make_job, make_run, make_spider, make_task, make_user
 
@@ -39,10 +40,8 @@ def web(root: User, client: Client) -> Client:
 
 @pytest.fixture
 def scheduler(db: None) -> Process:
-    return Process.objects.create(
-        kind="scheduler", host="atlas/boot/ns", pid=4411, pid_created=1.0, started_at=timezone.now(), beat_at=Now(),
-        max_workers=4, gauges={"places_used": 3, "rss_bytes": 214_000_000, "database_bytes": 1_400_000_000},
-    )  # fmt: skip
+    gauges = {"places_used": 3, "rss_bytes": 214_000_000, "database_bytes": 1_400_000_000}
+    return make_process(host="atlas/boot/ns", pid=4411, beat_at=Now(), max_workers=4, gauges=gauges)
 
 
 def text_of(client: Client, path: str = "/admin/") -> str:
@@ -223,8 +222,7 @@ def test_sums_and_the_rest_are_a_plain_count_of_each_day(db: None) -> None:
     states: Sequence[str] = ("succeeded", "failed", "missed", "skipped", "cancelled")
     for number in range(120):
         make_run(state=states[number % 5], finished_at=now - timedelta(hours=3 * number))
-    make_run(state="running", owner=Process.objects.create(
-        kind="scheduler", host="h", pid=1, pid_created=1.0, started_at=now, beat_at=now), slot=0)  # fmt: skip
+    make_run(state="running", owner=make_process(), slot=0)  # fmt: skip
     make_run(state="queued")
 
     bare = numbers(now)
@@ -466,9 +464,7 @@ def test_parts_are_read_and_nothing_else(web: Client) -> None:
 
 
 def test_the_pulse_leaves_a_command_in_the_foreground_aside(scheduler: Process) -> None:
-    Process.objects.create(
-        kind="command", host="atlas", pid=1, pid_created=1.0, started_at=timezone.now(), beat_at=Now()
-    )
+    make_process(kind="command", host="atlas", beat_at=Now())
     make_run(state="queued")
     found = pulse()
     assert (found.alive, len(found.processes), found.queued, found.running) == (1, 2, 1, 0)

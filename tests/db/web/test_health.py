@@ -11,7 +11,7 @@ from django_apscheduler.models import DjangoJob
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from scheduling import definitions
-from scheduling.models import Process
+from tests.db.processes import make_process
 
 
 @pytest.mark.django_db
@@ -30,9 +30,7 @@ def test_readyz_names_what_is_missing(client: Client) -> None:
 
 
 def make_alive(kind: str = "scheduler") -> None:
-    Process.objects.create(
-        kind=kind, host="secret-host/boot/ns", pid=1, pid_created=1.0, started_at=timezone.now(), beat_at=Now()
-    )
+    make_process(kind=kind, host="secret-host/boot/ns", beat_at=Now())
 
 
 def make_late(seconds: float) -> None:

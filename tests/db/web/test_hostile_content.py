@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider, TaskFailure
 from scheduling import definitions
-from scheduling.models import JobRun, Process, RunLog, ScheduledJob
+from scheduling.models import JobRun, RunLog, ScheduledJob
+from tests.db.processes import make_process
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
@@ -41,9 +42,7 @@ def make_all() -> dict[type[Model], Model]:
         )
     )
     ScheduledJob.objects.filter(pk=job.pk).update(note=EVIL, problem=EVIL, problem_at=now, paused_by=EVIL)
-    process = Process.objects.create(
-        kind="scheduler", host=EVIL[:50], pid=1, pid_created=1.0, started_at=now, beat_at=now, max_workers=4
-    )
+    process = make_process(host=EVIL[:50], max_workers=4)
     run = JobRun.objects.create(
         job=job,
         job_key="evil",

@@ -13,7 +13,8 @@ from rest_framework.test import APIClient
 
 from scheduling import definitions
 from scheduling.account.words import local
-from scheduling.models import DefinitionVersion, JobRun, Process, ScheduledJob
+from scheduling.models import DefinitionVersion, JobRun, ScheduledJob
+from tests.db.processes import make_process
 
 from .making import make_job, make_run, make_user
 from .problems import assert_problem
@@ -204,10 +205,7 @@ def test_runs_and_their_time_line_say_the_same(api: APIClient) -> None:
     """What nobody was there for is not told as a scheduler's lateness, whatever list it stands in."""
     run = make_missed(make_old_job(), NIGHTS[5], NIGHTS[3], 3)
     ended = NIGHTS[7]
-    Process.objects.create(
-        kind="scheduler", host="h", pid=1, pid_created=1.0, max_workers=4, state="stopped",
-        started_at=NIGHTS[9], beat_at=ended,
-    )  # fmt: skip
+    make_process(max_workers=4, state="stopped", started_at=NIGHTS[9], beat_at=ended)  # fmt: skip
     (told,) = api.get(f"{JOB}/timeline").json()["past"]
     since = local(ended + timedelta(seconds=3))
     assert f"no scheduler was alive from {since} to" in told["sentence"]

@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 from datetime import timezone as offset
 
 import pytest
-from django.utils import timezone
 from rest_framework.test import APIClient
 
 from crawlproject.web.renderers import UtcJSONRenderer
-from scheduling.models import Process
+from tests.db.processes import make_process
 
 from .making import make_item, make_job, make_page, make_run, make_spider, make_task, make_version
 from .problems import assert_problem
@@ -37,8 +36,7 @@ def test_every_moment_is_given_in_utc_with_a_z(api: APIClient) -> None:
     run, task, item = make_run(job), make_task(spider, task_id="task"), make_item(spider)
     make_page(spider, task=task, checked_at=run.queued_at)
     make_version(item, 1)
-    now = timezone.now()
-    Process.objects.create(kind="scheduler", host="a/b/c", pid=1, pid_created=1.0, started_at=now, beat_at=now)
+    make_process()
     paths = [
         *("crawl/spiders", "crawl/spiders/books", "crawl/tasks/task", "crawl/tasks/task/pages", "crawl/tasks"),
         *("crawl/items", f"crawl/items/{item.pk}", f"crawl/items/{item.pk}/versions", "schedule/jobs"),

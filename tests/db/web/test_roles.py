@@ -17,13 +17,13 @@ from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from django.urls import URLPattern, URLResolver, resolve
-from django.utils import timezone
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 import crawlproject.urls  # noqa: F401  # loads the apps' admin modules
 from crawler import secrets
-from scheduling.models import DefinitionVersion, Process
+from scheduling.models import DefinitionVersion
+from tests.db.processes import make_process
 
 from .making import make_item, make_job, make_page, make_run, make_spider, make_task, make_user
 from .test_rest_access import ADDRESSES
@@ -80,6 +80,7 @@ PAGES: list[tuple[str, str, str]] = [
         for verb, page in (("get", "add/"), ("post", "add/"), ("post", "1/change/"), ("post", "1/delete/"))
     ],
     ("post", f"{SPIDER}/workshop/preview/", "crawler.add_spider"),
+    ("post", f"{SPIDER}/workshop/candidates/", "crawler.add_spider"),
     ("get", f"{SPIDER}/import/", IMPORT),
     ("post", f"{SPIDER}/import/", IMPORT),
     ("get", f"{SPIDER}/export/", "crawler.view_spider"),
@@ -180,9 +181,7 @@ def there() -> dict[str, int]:
     job = make_job()
     page = make_page(spider)
     token = AuthToken.objects.create(make_user("somebody"))[0]
-    process = Process.objects.create(
-        kind="scheduler", host="h", pid=1, pid_created=1.0, started_at=timezone.now(), beat_at=timezone.now()
-    )
+    process = make_process()
     return {
         SPIDER: spider.pk,
         JOB: job.pk,
@@ -264,6 +263,14 @@ def test_a_page_that_is_not_in_the_table_opens_to_nobody_without_rights(client: 
     assert wrong == []
     assert len(tested) > 60
     assert others < 30
+
+
+def test_no_page_takes_what_another_site_sends(there: dict[str, int]) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(make_user("root", superuser=True))
+    sent = [placed(path, there) for verb, path, _right in PAGES if verb == "post"]
+    assert len(sent) > 50
+    assert [path for path in sent if "CSRF" not in client.post(path).content.decode()] == []
 
 
 def addresses(found: Iterable[object], before: str = "") -> Iterator[tuple[str, str | None]]:
