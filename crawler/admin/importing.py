@@ -30,6 +30,8 @@ IMPORT = (
 VIEW_SPIDERS, VIEW_JOBS = "crawler.view_spider", "scheduling.view_scheduledjob"
 MOST = 2_000
 """Spiders, and schedules, that can be chosen from."""
+PROBLEMS = 500
+"""That are listed; all are counted."""
 NAME = 200
 """Characters of a file's name."""
 
@@ -181,10 +183,11 @@ def _ask_again(
     """With each problem at its line."""
     lines = text.split("\n")
     told = [
-        (one, lines[one.line - 1].strip()[:NAME] if one.line and one.line <= len(lines) else "") for one in problems
+        (one, lines[one.line - 1].strip()[:NAME] if one.line and one.line <= len(lines) else "")
+        for one in problems[:PROBLEMS]
     ]
-    title = _("Import definitions")
-    return _show(model_admin, request, "import.html", title=title, problems=told, source=source, text=text)
+    context = {"problems": told, "count": len(problems), "source": source, "text": text}
+    return _show(model_admin, request, "import.html", title=_("Import definitions"), **context)
 
 
 def _show(model_admin: Model, request: HttpRequest, template: str, *, title: str, **context: object) -> HttpResponse:
