@@ -68,12 +68,12 @@ class _Plot:
             )  # fmt: skip
 
     def labels(self) -> Iterator[SafeString]:
-        """Of as many columns as have room for one. That of the last one ends with the drawing."""
+        """Of as many columns as have room for one; on a phone of half of these. The last one ends with the drawing."""
         last = len(self.columns) - 1
-        for index in range(0, len(self.columns), max(1, len(self.columns) // MOST_LABELS)):
+        for number, index in enumerate(range(0, len(self.columns), max(1, len(self.columns) // MOST_LABELS))):
             x, anchor = (100.0, "end") if index == last > 0 else (LEFT + self.width * (index + 0.5), "middle")
-            text = '<text class="ax" x="{}%" y="{}" text-anchor="{}">{}</text>'
-            yield format_html(text, n(x), HEIGHT - 6, anchor, self.columns[index])
+            text = '<text class="ax{}" x="{}%" y="{}" text-anchor="{}">{}</text>'
+            yield format_html(text, " ll-wide" if number % 2 else "", n(x), HEIGHT - 6, anchor, self.columns[index])
 
     def column(self, index: int) -> SafeString:
         x = LEFT + self.width * index

@@ -33,6 +33,13 @@ def test_each_scheme_gives_colours_of_day_or_of_night_and_never_both() -> None:
     assert len(switches) == 4
 
 
+def test_what_stands_in_forms_of_accounts_is_seen() -> None:
+    """What is left out of the page of a new password is its row without a field, and no other."""
+    rules = rules_of(FOLDER / "pages.css")
+    [hidden] = re.findall(r"#user_form \.form-row([^,{]*)[,{]", rules)
+    assert hidden.strip() == ":not([class*=field-])"
+
+
 def test_what_is_printed_is_as_by_day_without_what_only_a_screen_has_use_for() -> None:
     rules = rules_of(FOLDER / "lamplighter.css")
     printed = rules[rules.index("@media print") :]
