@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser, User
@@ -14,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from crawlproject.templatetags.lamplighter import ROUND_LETTERS, STATES
 from crawlproject.web.charts import mark
@@ -25,14 +27,13 @@ from scheduling.calendar.load import Work, hours_of
 from scheduling.calendar.past import Past, past
 from scheduling.calendar.places import Workers, workers
 from scheduling.calendar.reach import NOWHERE, reach_of
-from scheduling.calendar.schedules import Schedules, schedules
+from scheduling.calendar.schedules import UNKNOWN, Schedules, schedules
 from scheduling.calendar.spans import (
     Span,
     month_address,
     month_of,
     read_month,
     read_week,
-    week_address,
     week_of,
 )
 from scheduling.models import ScheduledJob
@@ -42,14 +43,16 @@ from scheduling.triggers.zones import wall_of, zone
 from scheduling.upcoming import Hold
 
 from .calendar_entries import HANDLERS, OTHER, Entry, planned, ran
-from .calendar_month import busiest, calendar_url, map_of, month_rows
+from .calendar_month import busiest, calendar_url, map_of, month_rows, week_url
 from .calendar_week import agenda, draw_week
-from .calendar_words import Name, clock_words, crowd_words, name_of, rows_of
+from .calendar_words import Name, about, clock_words, crowd_words, name_of, rows_of
 from .head import TEMPLATES
 
 MOST_OFTEN = 8
 MOST_OFF = 8
-AHEAD = timedelta(days=7)
+WEEK = timedelta(days=7)
+THURSDAY = 3
+AHEAD = WEEK
 """How far collisions are looked for."""
 MEASURES = ("firings", "minutes")
 _STATE_WORDS = {letter: STATES[state][0] for state, letter in ROUND_LETTERS.items()}
@@ -69,6 +72,8 @@ class _Read:
     ahead_days: int
     past: Past
     reaches: Mapping[int | None, Reach]
+    focus: date
+    """The day that is looked at: it stays the same when one goes from week to month and back."""
 
     @property
     def drawn(self) -> list[Firing]:
@@ -92,7 +97,8 @@ def calendar_view(model_admin: admin.ModelAdmin[ScheduledJob], request: HttpRequ
             span = week_of(read_week(request.GET["week"]) if "week" in request.GET else today, tz)
     except ValueError as error:
         span, problem = month_of(today, tz) if is_month else week_of(today, tz), str(error)
-    read = _read(span, now, request.user, sees_runs=request.user.has_perm("scheduling.view_jobrun"))
+    focus = _focus(request.GET.get("day", ""), span, today)
+    read = _read(span, now, request.user, focus=focus, sees_runs=request.user.has_perm("scheduling.view_jobrun"))
     found = collisions(read.ahead.firings, read.reaches, places=_places(read), tz=tz)
     entries = _entries(read, found)
     context = _shared(read, found, is_month=is_month)
@@ -108,7 +114,18 @@ def calendar_view(model_admin: admin.ModelAdmin[ScheduledJob], request: HttpRequ
     return TemplateResponse(request, f"{TEMPLATES}/calendar.html", whole, status=400 if problem else 200)
 
 
-def _read(span: Span, now: datetime, user: User | AnonymousUser, *, sees_runs: bool) -> _Read:
+def _focus(asked: str, span: Span, today: date) -> date:
+    """`asked`, an ISO date, where it lies within what is shown."""
+    days = [day.date for day in span.days]
+    with suppress(ValueError):
+        day = date.fromisoformat(asked)
+        if day in days:
+            return day
+    usual = days[0] if len(days) > WEEK.days else days[THURSDAY]
+    return today if today in days else usual
+
+
+def _read(span: Span, now: datetime, user: User | AnonymousUser, *, focus: date, sees_runs: bool) -> _Read:
     working = workers()
     found = schedules(is_paused=working.is_paused)
     enabled = [one for one in found.all if one.hold is not Hold.DISABLED]
@@ -116,8 +133,8 @@ def _read(span: Span, now: datetime, user: User | AnonymousUser, *, sees_runs: b
     begin = max(now.replace(second=0, microsecond=0), span.start)
     is_over = span.end <= now
     ahead = plan(() if is_over else [one for one in enabled if one.is_live], begin, begin + AHEAD)
-    often = {one.schedule.job.pk for one in whole.often}
-    told = [one.job.pk for one in found.all if one.job.pk not in often] if sees_runs else []
+    often = {one.schedule.job.id for one in whole.often}
+    told = [one.job.id for one in found.all if one.job.id not in often] if sees_runs else []
     return _Read(
         span=span,
         now=now,
@@ -128,6 +145,7 @@ def _read(span: Span, now: datetime, user: User | AnonymousUser, *, sees_runs: b
         ahead_days=AHEAD.days,
         past=past(told, span.start, min(now, span.end), now=now),
         reaches=reach_of([one.job for one in enabled if one.is_live], user),
+        focus=focus,
     )
 
 
@@ -138,7 +156,6 @@ def _shared(read: _Read, found: Sequence[Collision], *, is_month: bool) -> dict[
     span, tz = read.span, read.span.tz
     first, last = span.days[0].date, span.days[-1].date
     before, after = first - timedelta(days=1), last + timedelta(days=1)
-    kind, address = ("month", month_address) if is_month else ("week", week_address)
     occupancy = Occupancy(
         read.ahead.firings,
         read.reaches,
@@ -151,8 +168,8 @@ def _shared(read: _Read, found: Sequence[Collision], *, is_month: bool) -> dict[
     worst = next((one for one in found if one.over is not Over.MOMENT), None)
     return {
         "is_month": is_month,
-        "before_url": calendar_url(f"?{kind}={address(before)}"),
-        "after_url": calendar_url(f"?{kind}={address(after)}"),
+        "before_url": calendar_url(f"?month={month_address(before)}") if is_month else week_url(read.focus - WEEK),
+        "after_url": calendar_url(f"?month={month_address(after)}") if is_month else week_url(read.focus + WEEK),
         "today_url": calendar_url("?month=" + month_address(wall_of(tz, read.now).date()) if is_month else ""),
         "other_url": _other(read, is_month=is_month),
         "zone": _zone_in_words(span),
@@ -197,13 +214,11 @@ def _off(read: _Read) -> list[Name]:
 
 
 def _other(read: _Read, *, is_month: bool) -> str:
-    """The week of today, or the month's first; the month of the week's Thursday, as weeks are counted."""
-    days = read.span.days
+    """The other view of the day that is looked at: the one that was come from, today, or of a month its first; of a
+    week its Thursday, as weeks are counted."""
     if not is_month:
-        return calendar_url("?month=" + month_address(days[3].date))
-    today = wall_of(read.span.tz, read.now).date()
-    shown = today if days[0].date <= today <= days[-1].date else days[0].date
-    return calendar_url("?week=" + week_address(shown))
+        return calendar_url("?month=" + month_address(read.focus))
+    return week_url(read.focus)
 
 
 def _entries(read: _Read, found: Sequence[Collision]) -> list[Entry]:
@@ -215,7 +230,7 @@ def _works(read: _Read) -> list[Work]:
     works = [Work(row.at, row.end) for row in read.past.rows if row.state not in ("missed", "skipped", "queued")]
     for firing in read.drawn:
         if firing.schedule.is_live:
-            works.append(Work(firing.at, firing.end, read.reaches.get(firing.schedule.job.pk, NOWHERE).runs))
+            works.append(Work(firing.at, firing.end, read.reaches.get(firing.schedule.job.id, NOWHERE).runs))
     return works
 
 
@@ -230,6 +245,7 @@ def _week(read: _Read, entries: Sequence[Entry]) -> dict[str, object]:
         "legend": _legend(read, entries),
         "load": map_of(grid, read.span, read.workers, by="places"),
         "busiest": busiest(grid, read.span, by="places"),
+        "guessed": _guessed(read),
     }
 
 
@@ -243,8 +259,22 @@ def _month(read: _Read, entries: Sequence[Entry], *, by: str) -> dict[str, objec
         "weekdays": [date_format(day.date, "D") for day in week_of(read.span.days[0].date, read.span.tz).days],
         "load": map_of(grid, read.span, read.workers, by=by),
         "busiest": busiest(grid, read.span, by=by),
+        "guessed": _guessed(read),
         "measures": [(words[name], calendar_url(f"?month={month}&by={name}#load"), name == by) for name in MEASURES],
     }
+
+
+def _guessed(read: _Read) -> str:
+    """What is taken for schedules of which nothing is known yet; empty where there are none."""
+    unknown = {one.schedule.job.id for one in read.drawn if one.schedule.is_live and not one.schedule.is_known}
+    if not unknown:
+        return ""
+    sentence = ngettext(
+        "%(count)d schedule has not succeeded yet: %(time)s are taken for a run of it.",
+        "%(count)d schedules have not succeeded yet: %(time)s are taken for each of their runs.",
+        len(unknown),
+    )
+    return sentence % {"count": len(unknown), "time": about(UNKNOWN)}
 
 
 def _legend(read: _Read, entries: Sequence[Entry]) -> dict[str, object]:

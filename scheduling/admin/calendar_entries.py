@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,7 +20,7 @@ from scheduling.calendar.spans import Span
 from scheduling.triggers.zones import offset_at
 from scheduling.upcoming import Hold
 
-from .calendar_words import about
+from .calendar_words import about, page_of
 
 # handler → tone of the style sheet, word
 HANDLERS: Mapping[str, tuple[str, StrOrPromise]] = {
@@ -87,10 +86,10 @@ def planned(firings: Iterable[Firing], span: Span, *, met: set[tuple[int, dateti
     for firing in firings:
         minute = firing.at.replace(second=0, microsecond=0)
         groups.setdefault((minute, firing.schedule.is_live), []).append(firing)
-        if firing.schedule.job.pk not in parts:
-            parts[firing.schedule.job.pk] = _part(firing.schedule)
+        if firing.schedule.job.id not in parts:
+            parts[firing.schedule.job.id] = _part(firing.schedule)
     for (_minute, is_live), group in groups.items():
-        named = tuple(parts[firing.schedule.job.pk] for firing in group[:MOST_LINES])
+        named = tuple(parts[firing.schedule.job.id] for firing in group[:MOST_LINES])
         yield _planned(group, named, span, is_live=is_live, met=met)
 
 
@@ -100,8 +99,8 @@ def _planned(
     first = group[0]
     day, hour = span.place(first.at)
     shown = _clock(first.at, span)
-    is_crowd = len({firing.schedule.job.pk for firing in group}) > 1
-    collides = is_live and (is_crowd or any((firing.schedule.job.pk, firing.at) in met for firing in group))
+    is_crowd = len({firing.schedule.job.id for firing in group}) > 1
+    collides = is_live and (is_crowd or any((firing.schedule.job.id, firing.at) in met for firing in group))
     tone = HANDLERS.get(first.schedule.job.handler, OTHER)[0]
     more = len(group) - len(parts)
     if is_crowd:
@@ -133,7 +132,7 @@ def _part(schedule: Schedule) -> Part:
     words = usual if schedule.is_known else _("length not known yet")
     if schedule.hold is not None:
         words = f"{words} · {HELD[schedule.hold]}"
-    url = reverse("admin:scheduling_scheduledjob_change", args=[schedule.job.pk])
+    url = page_of("scheduling_scheduledjob", schedule.job.id)
     return Part(name=schedule.job.name, url=url, words=words)
 
 
@@ -180,7 +179,7 @@ def _part_of(row: Ran) -> Part:
     words = word if row.state in ("missed", "skipped", "queued") else f"{word} · {about(row.end - row.at)}"
     if row.moments > 1:
         words = _("%(state)s, %(count)d moments") % {"state": word, "count": row.moments}
-    return Part(name=row.name, url=reverse("admin:scheduling_jobrun_change", args=[row.run]), words=words)
+    return Part(name=row.name, url=page_of("scheduling_jobrun", row.run), words=words)
 
 
 def _clock(moment: datetime, span: Span) -> str:

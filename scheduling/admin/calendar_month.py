@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time
 
 from django.urls import reverse
 from django.utils.formats import date_format
@@ -44,6 +44,11 @@ def calendar_url(query: str = "") -> str:
     return reverse("admin:scheduling_scheduledjob_calendar") + query
 
 
+def week_url(day: date) -> str:
+    """Of the week that a day lies in; the day is remembered."""
+    return calendar_url(f"?week={week_address(day)}&day={day.isoformat()}")
+
+
 def month_rows(entries: Sequence[Entry], span: Span, now: datetime) -> list[list[MonthDay | None]]:
     """The weeks of a month, from Monday on; None: a day of another month."""
     by_day: list[list[Entry]] = [[] for _day in span.days]
@@ -58,7 +63,7 @@ def month_rows(entries: Sequence[Entry], span: Span, now: datetime) -> list[list
             MonthDay(
                 number=day.date.day,
                 label=day_of(datetime.combine(day.date, time())),
-                url=calendar_url(f"?week={week_address(day.date)}"),
+                url=week_url(day.date),
                 is_today=day.date == today,
                 is_past=day.date < today,
                 entries=tuple(shown),
@@ -84,31 +89,32 @@ def map_of(grid: Sequence[Sequence[Hour]], span: Span, workers: Workers, *, by: 
 
 
 def busiest(grid: Sequence[Sequence[Hour]], span: Span, *, by: str) -> str:
-    """By what the map shows. “Busiest is Tue 24 Nov at 02:00: 3 firings, 95 worker minutes, at most 3 at once.”"""
+    """“Busiest is Tue 24 Nov 02:00: 3 firings, about 95 worker minutes, at most 3 at once.”: the fullest hour of
+    the map, which shows `by`."""
     cells = [
-        (_value(cell, by), cell.minutes, -day, -hour, cell)
+        (_value(cell, by), cell.minutes, cell.firings, -day, -hour)
         for day, hours in enumerate(grid)
         for hour, cell in enumerate(hours)
         if cell.exists and (cell.firings or cell.minutes)
     ]
     if not cells:
         return _("Nothing fires in this time.")
-    _value_of_it, _minutes, day, hour, cell = max(cells, key=lambda one: one[:4])
-    at = datetime.combine(span.days[-day].date, time(-hour))
-    return _("Busiest is %(hour)s") % {"hour": _told(at, cell)}
+    *_values, day, hour = max(cells)
+    at = day_of(datetime.combine(span.days[-day].date, time()))
+    return _("Busiest is %(hour)s") % {"hour": _told(at, -hour, grid[-day][-hour])}
 
 
 def _rows(grid: Sequence[Sequence[Hour]], span: Span, workers: Workers, by: str) -> Iterator[HeatRow]:
     for day, hours in zip(span.days, grid, strict=True):
         midnight = datetime.combine(day.date, time())
+        told = day_of(midnight)
         cells = [
-            (_told(midnight + timedelta(hours=hour), cell), _value(cell, by)) if cell.exists else None
-            for hour, cell in enumerate(hours)
+            (_told(told, hour, cell), _value(cell, by)) if cell.exists else None for hour, cell in enumerate(hours)
         ]
         yield HeatRow(
             label=date_format(midnight, _("D j")),
-            told=day_of(midnight),
-            url=calendar_url(f"?week={week_address(day.date)}"),
+            told=told,
+            url=week_url(day.date),
             cells=cells,
         )
 
@@ -119,11 +125,20 @@ def _value(cell: Hour, by: str) -> float:
     return cell.minutes if by == "minutes" else round(cell.most, 1)
 
 
-def _told(at: datetime, cell: Hour) -> str:
-    sentence = ngettext(
-        "%(at)s: %(count)d firing, %(minutes)d worker minutes, at most %(most)s at once.",
-        "%(at)s: %(count)d firings, %(minutes)d worker minutes, at most %(most)s at once.",
-        cell.firings,
+def _told(day: str, hour: int, cell: Hour) -> str:
+    """What is over is counted; of what lies ahead nobody knows how long it will take."""
+    sentence = (
+        ngettext(
+            "%(at)s: %(count)d firing, about %(minutes)d worker minutes, probably at most %(most)s at once.",
+            "%(at)s: %(count)d firings, about %(minutes)d worker minutes, probably at most %(most)s at once.",
+            cell.firings,
+        )
+        if cell.is_ahead
+        else ngettext(
+            "%(at)s: %(count)d firing, %(minutes)d worker minutes, at most %(most)s at once.",
+            "%(at)s: %(count)d firings, %(minutes)d worker minutes, at most %(most)s at once.",
+            cell.firings,
+        )
     )
-    values = {"at": f"{day_of(at)} {at:%H:%M}", "count": cell.firings, "minutes": round(cell.minutes)}
+    values = {"at": f"{day} {hour:02}:00", "count": cell.firings, "minutes": round(cell.minutes)}
     return sentence % (values | {"most": f"{cell.most:.2g}"})

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -51,7 +52,18 @@ class Row:
 
 
 def name_of(schedule: Schedule) -> Name:
-    return Name(text=schedule.job.name, url=reverse("admin:scheduling_scheduledjob_change", args=[schedule.job.pk]))
+    return Name(text=schedule.job.name, url=page_of("scheduling_scheduledjob", schedule.job.id))
+
+
+def page_of(model: str, pk: int) -> str:
+    """Address of a row's page. A page holds a thousand of them, and Django takes its time to find each."""
+    return _any_page(model, get_script_prefix()).replace("/0/", f"/{pk}/")
+
+
+@lru_cache(maxsize=8)
+def _any_page(model: str, prefix: str) -> str:
+    """`prefix`, under which the site is served, is part of the key alone."""
+    return reverse(f"admin:{model}_change", args=[0])
 
 
 def rows_of(
@@ -66,10 +78,10 @@ def rows_of(
     """The first `MOST_ROWS`. `days`: of how many the plan is."""
     own: dict[int, list[Firing]] = {}
     shown = found[:MOST_ROWS]
-    wanted = {schedule.job.pk for one in shown for schedule in one.who}
+    wanted = {schedule.job.id for one in shown for schedule in one.who}
     for firing in firings:
-        if firing.schedule.job.pk in wanted:
-            own.setdefault(firing.schedule.job.pk, []).append(firing)
+        if firing.schedule.job.id in wanted:
+            own.setdefault(firing.schedule.job.id, []).append(firing)
     return [
         Row(
             when=_when(one, days),
@@ -186,8 +198,8 @@ def _free(
         one.at,
         one.days,
         steps=math.ceil(moved.usual.total_seconds() / 60 / STEP),
-        reach=reaches.get(moved.job.pk, NOWHERE),
-        own=own.get(moved.job.pk, ()),
+        reach=reaches.get(moved.job.id, NOWHERE),
+        own=own.get(moved.job.id, ()),
     )
     if found is None:
         return ""

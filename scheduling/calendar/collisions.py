@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,19 +72,20 @@ def collisions(
 
 def colliding(firings: Sequence[Firing], found: Sequence[Collision], tz: ZoneInfo) -> set[tuple[int, datetime]]:
     """Which firings (the schedule's key, the moment) are part of a collision at a host or over what one may hold."""
-    days: dict[tuple[int, date], list[time]] = defaultdict(list)
+    moments: dict[int, list[datetime]] = defaultdict(list)
     for one in found:
         if one.over in (Over.HOST, Over.ALONE):
+            on = [datetime.combine(day, one.at) for day in one.days]
             for schedule in one.who:
-                for day in one.days:
-                    days[schedule.job.pk, day].append(one.at)
+                moments[schedule.job.id] += on
+    for own in moments.values():
+        own.sort()
     met: set[tuple[int, datetime]] = set()
     for firing in firings:
-        begin, end = wall_of(tz, firing.at), wall_of(tz, firing.end)
-        for day in {begin.date(), end.date()}:
-            moments = days.get((firing.schedule.job.pk, day), ())
-            if any(begin <= datetime.combine(day, moment) <= end for moment in moments):
-                met.add((firing.schedule.job.pk, firing.at))
+        own = moments.get(firing.schedule.job.id, [])
+        following = bisect_left(own, wall_of(tz, firing.at)) if own else 0
+        if following < len(own) and own[following] <= wall_of(tz, firing.end):
+            met.add((firing.schedule.job.id, firing.at))
     return met
 
 
@@ -99,14 +101,14 @@ def _over(
 ) -> list[Collision]:
     by_name: dict[str, list[Firing]] = defaultdict(list)
     for firing in firings:
-        for name in names(reaches.get(firing.schedule.job.pk, NOWHERE)):
+        for name in names(reaches.get(firing.schedule.job.id, NOWHERE)):
             by_name[name].append(firing)
     found: dict[object, Collision] = {}
     for name, own in by_name.items():
         for crowd in _crowds(own, reaches, is_alone=over is Over.ALONE):
             latest = max(firing.at for firing in crowd)
             wall = wall_of(tz, latest)
-            who = {firing.schedule.job.pk: firing.schedule for firing in crowd}
+            who = {firing.schedule.job.id: firing.schedule for firing in crowd}
             known = found.get((name, wall.time(), frozenset(who)))
             if known is None:
                 given = [reaches[key].hosts.get(name, 0) for key in who]
@@ -133,9 +135,9 @@ def _crowds(
                 yield most
             most = ()
         active.append(firing)
-        here = _one_each(active, reaches, is_alone=is_alone)
-        if len(here) > len(most):
-            most = here
+        if len(active) > len(most):
+            here = _one_each(active, reaches, is_alone=is_alone)
+            most = here if len(here) > len(most) else most
     if len(most) > 1:
         yield most
 
@@ -144,7 +146,7 @@ def _one_each(active: Iterable[Firing], reaches: Mapping[int | None, Reach], *, 
     """One of each schedule; at a host also one of those that cannot run at once anyway."""
     kept: dict[object, Firing] = {}
     for firing in active:
-        key = firing.schedule.job.pk
+        key = firing.schedule.job.id
         alone = reaches.get(key, NOWHERE).alone
         kept.setdefault(key if is_alone or not alone else alone, firing)
     return tuple(kept.values())
@@ -154,10 +156,10 @@ def _together(firings: Sequence[Firing], found: Sequence[Collision], tz: ZoneInf
     """Those that begin in one minute, and of which nothing worse is said already."""
     moments: dict[datetime, dict[int, Schedule]] = defaultdict(dict)
     for firing in firings:
-        moments[_minute(firing.at)][firing.schedule.job.pk] = firing.schedule
+        moments[_minute(firing.at)][firing.schedule.job.id] = firing.schedule
     told: dict[datetime, list[set[int]]] = defaultdict(list)
     for one in found:
-        keys = {schedule.job.pk for schedule in one.who}
+        keys = {schedule.job.id for schedule in one.who}
         for day in one.days:
             told[_minute(datetime.combine(day, one.at))].append(keys)
     crowds: dict[object, Collision] = {}
@@ -230,8 +232,8 @@ def _episodes(firings: Sequence[Firing], reaches: Mapping[int | None, Reach], pl
         if begin > firing.at:
             if episode is None:
                 episode = _Episode(firing.at)
-                episode.who = {schedule.job.pk: schedule for _end, _number, schedule in sorted(within)}
-            episode.who.setdefault(firing.schedule.job.pk, firing.schedule)
+                episode.who = {schedule.job.id: schedule for _end, _number, schedule in sorted(within)}
+            episode.who.setdefault(firing.schedule.job.id, firing.schedule)
             episode.wanted = max(episode.wanted, len(within))
             episode.wait = max(episode.wait, begin - firing.at)
     if episode is not None:
@@ -242,7 +244,7 @@ def _runs(firings: Sequence[Firing], reaches: Mapping[int | None, Reach]) -> Ite
     """Each with the time that it takes. A firing that becomes many is over at once itself: its runs take as long as
     one of which nothing is known."""
     for firing in firings:
-        runs = min(reaches.get(firing.schedule.job.pk, NOWHERE).runs, MOST_RUNS)
+        runs = min(reaches.get(firing.schedule.job.id, NOWHERE).runs, MOST_RUNS)
         taken = firing.schedule.usual if runs == 1 else max(firing.schedule.usual, UNKNOWN)
         for _run in range(runs):
             yield firing, taken

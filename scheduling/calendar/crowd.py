@@ -57,8 +57,8 @@ def crowd_of(
         return None
     working = workers()
     known = schedules(is_paused=False).all
-    usual = next((one.usual for one in known if one.job.pk == pk), UNKNOWN)
-    others = [one for one in known if one.is_live and one.job.pk != pk]
+    usual = next((one.usual for one in known if one.job.id == pk), UNKNOWN)
+    others = [one for one in known if one.is_live and one.job.id != pk]
     reaches = reach_of([*(one.job for one in others), job], user)
     firings = plan(others, since, since + AHEAD).firings
     reach = reaches.get(job.pk, NOWHERE)
@@ -66,7 +66,7 @@ def crowd_of(
     together = _together(mine, firings)
     moment = max(mine, key=lambda at: (len(together[at]), -at.timestamp()))
     busy = [one for one in firings if any(one.at < at + usual and one.end > at for at in mine)]
-    hosts = {name for one in busy for name in reaches.get(one.schedule.job.pk, NOWHERE).hosts if name in reach.hosts}
+    hosts = {name for one in busy for name in reaches.get(one.schedule.job.id, NOWHERE).hosts if name in reach.hosts}
     walls = {wall_of(tz, at).time() for at in mine}
     free = None
     if len(walls) == 1:

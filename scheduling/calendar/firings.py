@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
+from typing import NamedTuple
 
 from scheduling import triggers
 from scheduling.exceptions import InvalidTrigger
@@ -21,16 +22,14 @@ MOST_FIRINGS = 8_000
 """Of one plan; schedules beyond it are left out, and told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Firing:
+class Firing(NamedTuple):
+    """A tuple: a page makes and looks at ten thousand of them."""
+
     schedule: Schedule
     at: datetime
     """In UTC, as `end`."""
-
-    @property
-    def end(self) -> datetime:
-        """When it is usually over."""
-        return self.at + self.schedule.usual
+    end: datetime
+    """When it is usually over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,7 @@ def plan(schedules: Iterable[Schedule], since: datetime, until: datetime) -> Pla
         if len(firings) + len(moments) > MOST_FIRINGS:
             left_out += 1
             continue
-        firings += (Firing(schedule, moment) for moment in moments)
+        firings += [Firing(schedule, moment, moment + schedule.usual) for moment in moments]
     firings.sort(key=lambda one: (one.at, one.schedule.job.job_id))
     often.sort(key=lambda one: (-one.count, one.schedule.job.job_id))
     return Plan(firings=tuple(firings), often=tuple(often), left_out=left_out, unreadable=tuple(unreadable))

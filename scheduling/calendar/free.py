@@ -78,7 +78,7 @@ class Occupancy:
         )
 
     def _add(self, firing: Firing, sign: int) -> None:
-        reach = self._reaches.get(firing.schedule.job.pk, NOWHERE)
+        reach = self._reaches.get(firing.schedule.job.id, NOWHERE)
         first = self._index(firing.at)
         last = max(first + 1, self._index(firing.end, is_end=True))
         if 0 <= first < self._size:

@@ -31,6 +31,8 @@ class Hour:
     """Runs at once."""
     exists: bool = False
     """The clock may leave it out."""
+    is_ahead: bool = False
+    """Not over: what it holds is expected, by how long runs usually take."""
 
 
 def hours_of(span: Span, works: Iterable[Work], often: Sequence[Often] = (), *, since: datetime) -> list[list[Hour]]:
@@ -42,6 +44,7 @@ def hours_of(span: Span, works: Iterable[Work], often: Sequence[Often] = (), *, 
         for hour, moment in day.hours(span.tz):
             cell = grid[index][hour]
             cell.exists = True
+            cell.is_ahead = moment + HOUR > since
             starts.append(moment)
             cells.append(cell)
     within = [work for work in works if work.end > span.start and work.at < span.end]

@@ -241,3 +241,44 @@ def test_it_is_told_in_both_languages_with_every_placeholder_filled(web: Client,
         text = web.get(CALENDAR + query, headers={"Accept-Language": language}).content.decode()
         assert f'lang="{language}"' in text
         assert "%(" not in text
+
+
+# --- the day that is looked at ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("query", "other", "after"),
+    [
+        ("?week=2036-W40", "?month=2036-10", "?week=2036-W41&day=2036-10-09"),
+        ("?week=2036-W40&day=2036-09-29", "?month=2036-09", "?week=2036-W41&day=2036-10-06"),
+        ("?week=2036-W40&day=2036-10-05", "?month=2036-10", "?week=2036-W41&day=2036-10-12"),
+        ("?week=2036-W40&day=2031-01-01", "?month=2036-10", "?week=2036-W41&day=2036-10-09"),
+        ("?week=2036-W40&day=soon", "?month=2036-10", "?week=2036-W41&day=2036-10-09"),
+        ("?month=2036-09", "?week=2036-W36&day=2036-09-01", "?month=2036-10"),
+    ],
+    ids=["Thursday", "Monday of the month before", "Sunday", "elsewhere", "no day", "month"],
+)
+def test_from_a_week_to_its_month_and_back_goes_by_the_day_that_is_looked_at(
+    web: Client, query: str, other: str, after: str
+) -> None:
+    context = web.get(CALENDAR + query).context
+    assert (context["other_url"], context["after_url"]) == (CALENDAR + other, CALENDAR + after)
+
+
+def test_this_week_leads_to_the_month_of_today(web: Client) -> None:
+    today = timezone.localtime().date()
+    assert web.get(CALENDAR).context["other_url"] == f"{CALENDAR}?month={today:%Y-%m}"
+
+
+def test_busiest_is_the_fullest_hour_of_the_map_and_what_is_not_known_is_no_fact(web: Client) -> None:
+    make_spider()
+    long = crawl("long", "books", "0 1 * * *")
+    at = timezone.now() - timedelta(days=2)
+    make_run(long, scheduled_time=at, started_at=at, finished_at=at + timedelta(minutes=55), execution_time=3_300.0)
+    for name in ("a", "b", "c"):
+        crawl(name, "books", "30 5 * * *")
+    week = web.get(CALENDAR + next_week()).context
+    assert "05:00: 3 firings, about 45 worker minutes, probably at most 3 at once." in week["busiest"]
+    assert week["guessed"] == "3 schedules have not succeeded yet: 15 min are taken for each of their runs."
+    by_firings = web.get(f"{CALENDAR}?month=2037-02&by=firings").context["busiest"]
+    by_minutes = web.get(f"{CALENDAR}?month=2037-02&by=minutes").context["busiest"]
+    assert "05:00: 3 firings" in by_firings
+    assert "01:00: 1 firing, about 55 worker minutes" in by_minutes
