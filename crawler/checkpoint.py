@@ -81,7 +81,7 @@ def store_batch(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> Stored:
         ClaimLost: from the guard; nothing was written.
     """
     now = timezone.now()
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         scope.guard()
         lock_task(scope.task_id)
         plan = plan_items(batch.results, spider_id=scope.spider_id, task_id=scope.task_id, claims=memory.claims)

@@ -42,7 +42,7 @@ def store(scope: CrawlScope, batch: Batch, memory: CrawlMemory) -> tuple[Stored,
     """
     if not batch.seeds and not batch.sitemaps:
         return store_batch(scope, batch, memory), Planted()
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         scope.guard()
         lock_task(scope.task_id)
         planted = _plant(scope, batch.seeds)

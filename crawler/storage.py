@@ -14,7 +14,7 @@ from datetime import date, datetime
 from time import monotonic
 from typing import ParamSpec, Protocol, TypeVar, cast
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Count
 from django.utils import timezone
 
@@ -111,6 +111,8 @@ class DatabaseStorage:
         self._lane_run = lane_run
         self._memory = CrawlMemory()
         self._portions = Portions()
+        self._unsure: tuple[Batch, Stored, seeding.Planted] | None = None
+        """What a transaction did of which it is not known whether it was committed."""
         self._pages = 0
         """That have joined the frontier."""
         self._cached = 0
@@ -293,13 +295,30 @@ class DatabaseStorage:
 
     def _store(self, part: Batch) -> tuple[Stored, seeding.Planted]:
         began = monotonic()
-        stored, planted = seeding.store(self._scope, part, self._memory)
+        stored, planted = self._once(part)
         self._portions.took(len(part.seeds) + sum(map(_weight, part.results)), monotonic() - began)
         self._memory = stored.memory
         if stored.failures:
             self._on_failures(stored.failures)
         self._joined(len(stored.pending) + len(planted.pending))
         return stored, planted
+
+    def _once(self, part: Batch) -> tuple[Stored, seeding.Planted]:
+        """Store a part, which comes again where the connection broke: perhaps after the commit, with its answer."""
+        if self._unsure is not None:
+            tried, *made = self._unsure
+            if tried is part and self._is_stored(made[0]):
+                return made[0], made[1]
+        with transaction.atomic():
+            stored, planted = seeding.store(self._scope, part, self._memory)
+            self._unsure = (part, stored, planted)
+        self._unsure = None
+        return stored, planted
+
+    def _is_stored(self, made: Stored) -> bool:
+        """Whether the task's row is as this checkpoint, and no other, writes it."""
+        rows = CrawlTask.objects.filter(pk=self._scope.task_id).values_list("headway", flat=True)
+        return list(rows) == [made.memory.headway.to_json()]
 
     def _joined(self, pages: int) -> None:
         """Let SQLite's cache grow with the crawl. The lane's connection is other crawls' too: it never shrinks."""

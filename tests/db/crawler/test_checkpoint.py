@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import count
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -183,6 +185,34 @@ def test_a_lost_claim_writes_nothing(lane: Lane) -> None:
         thief.open("/new")
     assert (list(Page.objects.values()), list(CrawlTask.objects.values())) == before
     assert not Item.objects.exists()
+
+
+@pytest.mark.parametrize("is_committed", [True, False], ids=["after the commit", "before the commit"])
+def test_a_checkpoint_whose_answer_is_lost_is_stored_once_and_answered_whole(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch, is_committed: bool
+) -> None:
+    crawl = Crawl(make_spider(), lane)
+    crawl.open()
+    monkeypatch.setattr(crawl.storage, "_lane_run", lane.run_patiently)
+    page = crawl.read("/", [make_item("k")], links=["/a", "/b"])
+    commit, calls = BaseDatabaseWrapper.commit, count()
+
+    def losing(self: BaseDatabaseWrapper) -> None:
+        is_lost = not next(calls)
+        if is_committed or not is_lost:
+            commit(self)
+        if is_lost:
+            raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(BaseDatabaseWrapper, "commit", losing)
+    answer = crawl.store(page)
+
+    assert [pending.url for pending in answer.pending] == [url_of("/a"), url_of("/b")]
+    assert (answer.items_new, answer.pending_dropped) == (1, 0)
+    crawl.store(crawl.read("/a"))
+    task = CrawlTask.objects.get(pk=crawl.task.pk)
+    assert (task.pages, task.items, task.items_new, task.requests) == (2, 1, 1, 2)
+    assert task.headway["waiting"] == 1
 
 
 def test_the_guard_comes_before_every_other_statement() -> None:
