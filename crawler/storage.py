@@ -306,9 +306,9 @@ class DatabaseStorage:
     def _once(self, part: Batch) -> tuple[Stored, seeding.Planted]:
         """Store a part, which comes again where the connection broke: perhaps after the commit, with its answer."""
         if self._unsure is not None:
-            tried, *made = self._unsure
-            if tried is part and self._is_stored(made[0]):
-                return made[0], made[1]
+            tried, stored, planted = self._unsure
+            if tried is part and self._is_stored(stored):
+                return stored, planted
         with transaction.atomic():
             stored, planted = seeding.store(self._scope, part, self._memory)
             self._unsure = (part, stored, planted)
