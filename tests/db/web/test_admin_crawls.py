@@ -117,9 +117,9 @@ def test_what_is_probably_not_meant_is_said_when_a_spider_is_saved(web: Client) 
     assert Spider.objects.get().name == "books"
     said = [str(message) for message in answer.context["messages"] if message.level_tag == "warning"]
     assert said == [
-        "“session.verify_tls”: false: certificates are not checked, anybody on the way can read and change what is "
+        "session.verify_tls: false: certificates are not checked, anybody on the way can read and change what is "
         "fetched",
-        "“session.auth.bearer”: no secret is stored under “token” yet; set it in the admin",
+        "session.auth.bearer: no secret is stored under “token” yet; set it in the admin",
     ]
 
 
