@@ -75,8 +75,8 @@ NAMES = frozenset(
         # keys of documents, in texts that tell what to write
         " all category end follow required start title urls"
         # what comes with the product, and what this test makes
-        " nightly-retention weekly-report lamp lamps lamps-nightly lamps-often One Two Price dear"
-        " ada viewer operator editor Viewer Operator Editor name price text decimal",
+        " nightly-retention weekly-report crawl maintenance report lamp lamps lamps-nightly lamps-often"
+        " One Two Price dear ada viewer operator editor Viewer Operator Editor name price text decimal",
     )
 )
 """What is called the same in every language."""
