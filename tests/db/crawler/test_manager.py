@@ -26,7 +26,7 @@ from scheduling.lanes import Lane
 from scheduling.liveness import Liveness
 from scheduling.models import JobRun, Process, ScheduledJob
 from scheduling.runner import Runner
-from tests.db.scheduling.making import make_process, make_run
+from tests.db.scheduling.making import make_process
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 
@@ -77,10 +77,6 @@ async def running(*, drain: float = 10.0) -> AsyncIterator[Runner]:
         control.close()
 
 
-def queue(task: CrawlTask) -> JobRun:
-    return make_run(ScheduledJob.objects.get(job_id=task.task_id), exclusive_key="")
-
-
 async def aside(function: Callable[[], T]) -> T:
     """Call a function that queries, in a thread whose connection is closed afterwards."""
     lane = Lane("aside")
@@ -106,7 +102,6 @@ class TestInARunner:
         for name in ("one", "two", "three"):
             make_chain(site, name)
         task = request_crawl("all")
-        queue(task)
 
         async def run() -> None:
             async with running():
@@ -126,7 +121,6 @@ class TestInARunner:
         make_chain(site)
         site.delay = 0.05
         task = request_crawl("spider", "chain")
-        queue(task)
 
         async def run(condition: Callable[[], object]) -> None:
             async with running():
@@ -149,7 +143,6 @@ class TestInARunner:
         make_chain(site)
         site.delay = 0.1
         task = request_crawl("spider", "chain")
-        queue(task)
 
         async def run() -> None:
             async with running():
@@ -163,8 +156,7 @@ class TestInARunner:
     def test_a_crawl_whose_run_was_given_away_writes_nothing_more(self, site: SiteServer) -> None:
         make_chain(site)
         site.delay = 0.05
-        task = request_crawl("spider", "chain")
-        queue(task)
+        request_crawl("spider", "chain")
         before: list[object] = []
 
         def give_away() -> None:
@@ -188,7 +180,6 @@ class TestInARunner:
 
         make_chain(site)
         task = request_crawl("spider", "chain")
-        queue(task)
         threads: set[str] = set()
         execute = CursorWrapper.execute
 
