@@ -42,10 +42,16 @@ def sentence_of(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) ->
     return sentence
 
 
+def items_of(task: CrawlTask) -> str:
+    """``3 items``: those that the crawl read. Those of unchanged pages are still there, and no crawl counts them."""
+    items = amount(Unit.ITEMS, task.items)
+    return _("%(items)s from pages that were new or changed") % {"items": items} if task.pages_unchanged else items
+
+
 def _of_verdict(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) -> str:
     values = {
         "pages": amount(Unit.PAGES, pages_of(task)),
-        "items": amount(Unit.ITEMS, task.items),
+        "items": items_of(task),
         "same": f"{task.pages_unchanged:,}",
     }
     if verdict is Verdict.WAITING:
@@ -74,9 +80,14 @@ def _well(task: CrawlTask, causes: tuple[Found, ...], values: dict[str, str]) ->
 
 def _of_pages(task: CrawlTask, values: dict[str, str]) -> str:
     if task.pages_unchanged and pages_of(task) == task.pages_unchanged:
-        return _("All is well: %(pages)s, all as they were.") % values
+        return _("All is well: %(pages)s, all as they were, and so are the items that they gave.") % values
+    if task.pages_unchanged and not task.items:
+        return _("All is well: %(pages)s, %(same)s of them as they were, and so are the items that they gave.") % values
     if task.pages_unchanged:
-        return _("All is well: %(pages)s, %(same)s of them as they were, and %(items)s read.") % values
+        told = _(
+            "All is well: %(pages)s, %(same)s of them as they were, and so are the items that they gave; %(items)s."
+        )
+        return told % values
     return _("All is well: %(pages)s and %(items)s.") % values
 
 

@@ -163,7 +163,7 @@ def _linked(text: str, address: str) -> SafeString | str:
 
 
 def progress_panel(task: CrawlTask) -> RunPanel:
-    values = {"task": task, "progress": progress_of(task), "unchanged": unchanged_of(task)}
+    values = {"task": task, "progress": progress_of(task), "unchanged": unchanged_of(task), "kept": kept_of(task)}
     html = render_to_string(f"{TEMPLATES}/progress.html", values)
     return RunPanel(name="progress", html=mark_safe(html), is_live=True)  # noqa: S308 - a template's
 
@@ -258,6 +258,14 @@ def if_cancelled(task: CrawlTask) -> str:
         )
         % values
     )
+
+
+def kept_of(task: CrawlTask) -> str:
+    """Why a crawl of a site that is as it was counts no items; empty where every page was read."""
+    if not task.pages_unchanged:
+        return ""
+    pages = amount(Unit.PAGES, task.pages_unchanged)
+    return _("%(pages)s as they were: their items are still there, and are not counted here.") % {"pages": pages}
 
 
 def unchanged_of(task: CrawlTask) -> int:

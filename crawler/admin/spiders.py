@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
@@ -55,7 +55,9 @@ class SpiderAdmin(LampAdmin[Spider]):
         latest = own.order_by("spider_id", "-id")
         spiders = super().get_queryset(request)
         return spiders.annotate(
-            last_id=Subquery(latest.values("pk")[:1]), last_at=Subquery(latest.values("created_at")[:1])
+            last_id=Subquery(latest.values("pk")[:1]),
+            last_at=Subquery(latest.values("created_at")[:1]),
+            present=F("stock__present"),
         )
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
@@ -130,8 +132,11 @@ class SpiderAdmin(LampAdmin[Spider]):
 
     @admin.display(description=gettext_lazy("items"))
     def n_items(self, spider: Spider) -> SafeString | str:
-        task: CrawlTask | None = getattr(spider, "latest", None)
-        return "–" if task is None else num(task.items)
+        """That there are, whichever crawl found them: one that finds its pages unchanged reads none."""
+        present: int | None = getattr(spider, "present", None)
+        if present is None:
+            return "–" if getattr(spider, "latest", None) is None else num(0)
+        return num(present)
 
     @admin.display(description=gettext_lazy("changes"))
     def changes(self, spider: Spider) -> SafeString | str:

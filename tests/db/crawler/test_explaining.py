@@ -75,7 +75,7 @@ def test_a_crawl_without_a_fault_is_well(site: SiteServer) -> None:
     assert (explanation.verdict, explanation.causes, explanation.comparison) == (Verdict.WELL, (), None)
     assert explanation.sentence == "All is well: 13 pages and 12 items."
     again = crawl(site, items=[rule])
-    assert again.sentence == "All is well: 13 pages, all as they were."
+    assert again.sentence == "All is well: 13 pages, all as they were, and so are the items that they gave."
     assert again.comparison is not None
     assert not again.comparison.is_bad
 
@@ -180,7 +180,10 @@ def test_rules_for_links_that_found_none_are_worth_a_look(site: SiteServer) -> N
     assert [example.url for example in causes(explanation)["nothing_followed"].examples] == [f"{site.url}/"]
     first = CrawlTask.objects.get()
     again = crawl(site, items=[rule], follow=[{"css": "a.nowhere"}])
-    assert again.sentence == "All is well: 1 page, all as they were. Worth a look: No link was followed."
+    assert again.sentence == (
+        "All is well: 1 page, all as they were, and so are the items that they gave. "
+        "Worth a look: No link was followed."
+    )
     assert causes(again)["nothing_followed"].examples[0].url == f"{site.url}/"
     assert "nothing_followed" not in causes(explain(first))  # its pages are those of the second one now
     well: tuple[dict[str, object], ...] = ({"follow": []}, {"limits": {"max_depth": 0}}, {})
@@ -331,6 +334,13 @@ def test_a_crawl_of_several_spiders_is_explained_with_examples_of_all() -> None:
         ({"status": "cancelled"}, "cancelled", "The crawl was cancelled after 0 pages and 0 items."),
         ({"status": "failed", "message": "Timed out.\nmore"}, "failed", "The crawl failed: Timed out."),
         ({"status": "failed"}, "failed", "The crawl failed."),
+        ({"status": "completed", "pages": 214, "pages_unchanged": 213}, "well",
+         "All is well: 214 pages, 213 of them as they were, and so are the items that they gave."),
+        ({"status": "completed", "pages": 214, "pages_unchanged": 212, "items": 1}, "well",
+         "All is well: 214 pages, 212 of them as they were, and so are the items that they gave; "
+         "1 item from pages that were new or changed."),
+        ({"status": "running", "pages": 9, "pages_unchanged": 8}, "running",
+         "The crawl is at work: 9 pages and 0 items from pages that were new or changed so far."),
     ],
 )  # fmt: skip
 def test_a_crawl_in_any_state_has_its_sentence(fields: dict[str, object], verdict: str, sentence: str) -> None:

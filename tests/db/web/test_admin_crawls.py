@@ -18,7 +18,7 @@ from rest_framework.test import APIClient
 
 from crawler import secrets
 from crawler.definitions import dump_spider
-from crawler.models import CrawlTask, Secret, Spider, TaskFailure
+from crawler.models import CrawlTask, ItemStock, Secret, Spider, TaskFailure
 from crawler.tasks import request_crawl
 from scheduling import claims
 from scheduling.models import DefinitionVersion, JobRun, Process, ScheduledJob
@@ -176,8 +176,9 @@ def test_run_now_while_the_spider_is_crawled_says_what_it_waits_for(web: Client)
 def test_the_list_of_spiders_tells_schedule_rounds_and_changes(web: Client) -> None:
     books, lamps = make_spider(), make_spider("lamps", category="light")
     make_spider("alone", category="")
+    ItemStock.objects.create(spider=books, present=1_234)
     for status in ("completed", "failed"):
-        make_task(books, status=status, items=1_234, items_new=3, items_gone=1)
+        make_task(books, status=status, items=0, items_new=3, items_gone=1)
     make_job("a-all", handler="crawl", job_data={"type": "category", "target": "light"})
     make_job("books", name="B", handler="crawl", job_data={"type": "spider", "target": "books"})
     make_job("later", name="C", handler="crawl", job_data={"type": "spider", "target": "books"}, enabled=False)
@@ -380,6 +381,13 @@ def test_the_page_of_a_crawl_tells_causes_manners_and_counts(web: Client) -> Non
         assert text in page
     assert "/&lt;b&gt;" in page
     assert "/<b>" not in page
+
+
+@pytest.mark.parametrize("status", ["running", "completed"])
+def test_the_page_of_a_crawl_tells_why_unchanged_pages_gave_no_items(web: Client, status: str) -> None:
+    task = make_task(make_spider(), status=status, pages=214, pages_unchanged=213)
+    page = web.get(f"{TASKS}{task.pk}/change/").content.decode()
+    assert "213 pages as they were: their items are still there, and are not counted here." in page
 
 
 def test_the_page_of_a_crawl_of_several_spiders_links_to_theirs(web: Client) -> None:
