@@ -45,7 +45,7 @@ def sentence_of(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) ->
 def items_of(task: CrawlTask) -> str:
     """``3 items``: those that the crawl read. Those of unchanged pages are still there, and no crawl counts them."""
     items = amount(Unit.ITEMS, task.items)
-    return _("%(items)s from pages that were new or changed") % {"items": items} if task.pages_unchanged else items
+    return _("%(items)s (of new or changed pages alone)") % {"items": items} if task.pages_unchanged else items
 
 
 def _of_verdict(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) -> str:
@@ -85,9 +85,10 @@ def _of_pages(task: CrawlTask, values: dict[str, str]) -> str:
         return _("All is well: %(pages)s, %(same)s of them as they were, and so are the items that they gave.") % values
     if task.pages_unchanged:
         told = _(
-            "All is well: %(pages)s, %(same)s of them as they were, and so are the items that they gave; %(items)s."
+            "All is well: %(pages)s, %(same)s of them as they were, and so are the items that they gave; "
+            "%(items)s of the others."
         )
-        return told % values
+        return told % (values | {"items": amount(Unit.ITEMS, task.items)})
     return _("All is well: %(pages)s and %(items)s.") % values
 
 

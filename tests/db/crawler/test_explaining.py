@@ -221,7 +221,9 @@ def test_half_a_site_that_is_gone_is_told_beside_the_crawl_before(site: SiteServ
         "2 pages, where the crawl before read 13.",
         "The spider's definition is the same: it is the site that has changed.",
     )
-    assert explanation.sentence == "2 pages and 0 items: far fewer than the crawl before."
+    assert (
+        explanation.sentence == "2 pages and 0 items (of new or changed pages alone): far fewer than the crawl before."
+    )
 
 
 def test_an_edit_between_two_crawls_is_named_as_the_likely_reason(site: SiteServer) -> None:
@@ -338,9 +340,9 @@ def test_a_crawl_of_several_spiders_is_explained_with_examples_of_all() -> None:
          "All is well: 214 pages, 213 of them as they were, and so are the items that they gave."),
         ({"status": "completed", "pages": 214, "pages_unchanged": 212, "items": 1}, "well",
          "All is well: 214 pages, 212 of them as they were, and so are the items that they gave; "
-         "1 item from pages that were new or changed."),
+         "1 item of the others."),
         ({"status": "running", "pages": 9, "pages_unchanged": 8}, "running",
-         "The crawl is at work: 9 pages and 0 items from pages that were new or changed so far."),
+         "The crawl is at work: 9 pages and 0 items (of new or changed pages alone) so far."),
     ],
 )  # fmt: skip
 def test_a_crawl_in_any_state_has_its_sentence(fields: dict[str, object], verdict: str, sentence: str) -> None:
