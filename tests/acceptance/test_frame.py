@@ -290,6 +290,7 @@ def test_first_run_makes_site_key_and_one_link_and_the_second_keeps_the_data(cop
     assert copy.asked_of_uv == ""
 
 
+@pytest.mark.soak
 def test_ctrl_c_in_the_midst_of_the_set_up_is_quiet_and_the_next_run_goes_on(copy: Copy) -> None:
     copy.use_running_environment()
     port = free_ports(1)

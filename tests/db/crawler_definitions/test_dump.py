@@ -79,7 +79,7 @@ def refusals(document: dict[str, object]) -> list[str]:
 
 
 @given(st.lists(spider, max_size=3))
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_loading_a_dump_changes_nothing(documents: list[dict[str, object]]) -> None:
     for document in documents:
         # Names may not hold every character; any other refusal would be a mistake of this test.
