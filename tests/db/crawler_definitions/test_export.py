@@ -241,9 +241,9 @@ def test_memory_does_not_grow_with_the_number_of_items(spider: Spider) -> None:
             for number in range(first, last)
         )
 
-    fill(0, 2_000)
+    fill(0, 4_000)
     small = {name: peak(name) for name in formats()}
-    fill(2_000, 5_000)
+    fill(4_000, 10_000)
     for name, before in small.items():
         assert peak(name) < before * 1.3, name
 
