@@ -44,7 +44,7 @@ class SpiderViewSet(VersionActions, viewsets.GenericViewSet[Spider]):
     lookup_field = "name"
     lookup_value_regex = r"[-\w]+"
     filterset_class = SpiderFilter
-    action_permissions = {"preview": "crawler.view_spider", **VersionActions.version_permissions}
+    action_permissions = {"preview": "crawler.change_spider", **VersionActions.version_permissions}
 
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))

@@ -30,7 +30,7 @@ ADDRESSES = [
     ("put", "/api/crawl/spiders/books", "crawler.change_spider"),
     ("patch", "/api/crawl/spiders/books", "crawler.change_spider"),
     ("delete", "/api/crawl/spiders/books", "crawler.delete_spider"),
-    ("post", "/api/crawl/spiders/books/preview", "crawler.view_spider"),
+    ("post", "/api/crawl/spiders/books/preview", "crawler.change_spider"),
     ("get", "/api/crawl/spiders/books/versions", "crawler.view_spider"),
     ("get", "/api/crawl/spiders/books/versions/1", "crawler.view_spider"),
     ("post", "/api/crawl/spiders/books/versions/1/restore", "crawler.change_spider"),
