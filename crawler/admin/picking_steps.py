@@ -11,7 +11,8 @@ from crawler.engine.errors import UrlError
 from crawler.engine.messages import reason_of
 from crawler.engine.urls import normalise
 from crawler.workshop import picks
-from crawler.workshop.draft import NEW, Draft
+from crawler.workshop.beginning import giving_way, without_examples
+from crawler.workshop.draft import Draft
 from crawler.workshop.likeness import like
 from crawler.workshop.picks import Aim, BadChoice, Choice, Pending
 from crawler.workshop.wording import told
@@ -59,13 +60,25 @@ def stepped(request: HttpRequest, draft: Draft, *, is_new: bool = False) -> Step
         return Step(draft, replace(state, problem=problem))
     if is_new and act is _new_type and request.POST.get("pick_type", "").strip():
         # Who begins a kind of their own has no use for the one that the draft began with.
-        document = _without_examples(draft.document, "items")
+        document = without_examples(draft.document, "items")
         draft = draft if document == draft.document else Draft.of_document(document)
+    if is_new and act is _use and state.aim is not None:
+        draft, state = _giving_way(draft, state, state.aim)
     try:
         return act(request, draft, state, about)
     except (BadChoice, LookupError):
         problem = _("This cannot be put into the draft as it stands; look at the YAML, or choose again.")
         return Step(draft, State(aim=state.aim, pending=state.pending, problem=problem))
+
+
+def _giving_way(draft: Draft, state: State, aim: Aim) -> tuple[Draft, State]:
+    """Without the examples that the choice takes the place of. A kind that had nothing else waits for a field again;
+    where another one waits already, all stays."""
+    way = giving_way(draft.document, aim)
+    if way.document == draft.document or (way.begins and state.pending is not None):
+        return draft, state
+    pending = Pending(type=way.begins[: picks.MAX_NAME]) if way.begins else state.pending
+    return Draft.of_document(way.document), replace(state, aim=way.aim, pending=pending)
 
 
 def without_fields(pending: Pending) -> str:
@@ -100,7 +113,7 @@ def _start(request: HttpRequest, draft: Draft, state: State, about: str) -> Step
         return Step(draft, State(problem=problem))
     document = dict(draft.document)
     if request.POST.get("pick_is_new"):
-        document = _without_examples(document, "items", "follow")
+        document = without_examples(document, "items", "follow")
         document["name"] = request.POST.get("pick_name", "").strip() or document.get("name")
     starts = document.get("start_urls")
     document["start_urls"] = [url, *(starts[1:] if isinstance(starts, list) else ())]
@@ -110,12 +123,6 @@ def _start(request: HttpRequest, draft: Draft, state: State, about: str) -> Step
     posted.setlist("_assumed", [""])
     request.POST = posted  # type: ignore[assignment]  # the page beside is shown, too
     return Step(Draft.of_document(document))
-
-
-def _without_examples(document: picks.Document, *keys: str) -> picks.Document:
-    """Without the rules that a new draft shows as examples, where nobody has changed them."""
-    examples = Draft.of_text(NEW).document
-    return {key: value for key, value in document.items() if key not in keys or value != examples.get(key)}
 
 
 def _aim(request: HttpRequest, draft: Draft, state: State, about: str) -> Step:

@@ -178,6 +178,61 @@ def test_the_example_of_a_new_draft_goes_with_the_first_kind_of_ones_own(
         assert "type: page" not in web.post(ADD, posted).content.decode()
 
 
+def test_the_example_goes_where_its_kind_becomes_several_on_a_page(web: Client, site: SiteServer) -> None:
+    document = new_draft(site)
+    look(web, document, f"{site.url}/", fetch=True)
+    picker = Picker(web, site, document)
+    picker.press('aim:["items",0,"each"]')
+    picker.point("h2")
+    picker.use()
+    assert "items" not in picker.document
+    assert "page one for each .lamp" in plain(picker.answer)
+    picker.press("field:0", pick_field_0="name")
+    picker.point("h2")
+    picker.use()
+    fields = {"name": {"css": "h2"}}
+    assert picker.document["items"] == [{"type": "page", "each": ".lamp", "key": ["name"], "fields": fields}]
+    assert "not stored" not in look(web, picker.document, picker.url)
+    picker.press('aim:["follow",1]')
+    picker.point("a.next")
+    picker.use()
+    assert picker.document["follow"] == [{"css": ".next"}]
+
+
+def test_the_example_goes_and_what_somebody_pointed_at_before_stays(web: Client, site: SiteServer) -> None:
+    document = new_draft(site)
+    look(web, document, f"{site.url}/", fetch=True)
+    picker = Picker(web, site, document)
+    picker.press("field:0", pick_field_0="name")
+    picker.point("h2")
+    picker.use()
+    picker.press('aim:["items",0,"each"]')
+    picker.point("h2")
+    picker.use()
+    fields = {"name": {"css": "h2"}}
+    assert picker.document["items"] == [{"type": "page", "fields": fields, "each": ".lamp", "key": ["name"]}]
+
+
+def test_no_kind_is_lost_where_another_one_waits(web: Client, site: SiteServer) -> None:
+    kept = [{"type": "lamp", "fields": {"title": {"css": "title", "required": True}}}]
+    look(web, new_draft(site), f"{site.url}/", fetch=True)
+    picker = Picker(web, site, new_draft(site, items=kept))
+    picker.press("type:page", pick_type="shop")
+    picker.press('aim:["items",0,"each"]')
+    picker.point("h2")
+    picker.use()
+    assert picker.document["items"] == [{**kept[0], "each": ".lamp", "key": ["title"]}]
+    assert "shop" in picker.inputs["pick_pending"]
+
+
+def test_a_key_that_finds_nothing_is_told_with_what_to_do(web: Client, site: SiteServer) -> None:
+    fields = {"title": {"css": "title"}, "name": {"css": "h2"}}
+    item = {"type": "lamp", "each": ".lamp", "key": ["title"], "fields": fields}
+    remedy = "No item is stored: “title” is in the key and has no value in any of them. Point at it anew"
+    assert remedy in look(web, new_draft(site, items=[item]), f"{site.url}/", fetch=True)
+    assert remedy not in look(web, new_draft(site, items=[{**item, "key": ["name"]}]), f"{site.url}/")
+
+
 def test_an_example_that_somebody_changed_stays(web: Client, site: SiteServer) -> None:
     changed = [{"type": "page", "fields": {"title": {"css": "h2", "required": True}}}]
     picker = Picker(web, site, new_draft(site, items=changed))
