@@ -70,8 +70,24 @@ class TypeView:
     stored: int = 0
     empty: tuple[str, ...] = ()
     """Fields that have no value in any item."""
+    keyless: tuple[str, ...] = ()
+    """Fields of the key among those: no item can be stored."""
     broken: str = ""
     """Why the rule cannot be read as it stands in the draft."""
+
+    @property
+    def unkeyed(self) -> str:
+        """What to do where a field of the key finds nothing; empty where each finds something."""
+        if not self.keyless:
+            return ""
+        text = ngettext(
+            "No item is stored: %(fields)s is in the key and has no value in any of them. Point at it anew, or take it "
+            "from the key in the form, or remove the field.",
+            "No item is stored: %(fields)s are in the key and have no value in any of them. Point at them anew, or "
+            "take them from the key in the form, or remove the fields.",
+            len(self.keyless),
+        )
+        return text % {"fields": ", ".join(f"“{name}”" for name in self.keyless)}
 
     @property
     def unstored(self) -> int:
@@ -123,6 +139,7 @@ def _type_view(rule: ItemRule, explanation: Explanation, broken: _Broken) -> Typ
         total=len(items),
         stored=sum(1 for item in items if not item.reason),
         empty=tuple(empty),
+        keyless=tuple(name for name in rule.key if name in empty),
         broken=broken.rule(),
     )
 
