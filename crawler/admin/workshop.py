@@ -23,6 +23,7 @@ from crawler.engine.errors import DefinitionError, DefinitionProblem
 from crawler.exceptions import CrawlerError
 from crawler.models import Spider
 from crawler.tasks import request_crawl
+from crawler.workshop.beginning import untouched
 from crawler.workshop.draft import NEW, Draft
 from crawler.workshop.form import too_large
 from crawler.workshop.picks import Pending
@@ -137,6 +138,8 @@ class _Workshop:
             return self._show(draft, tab="pick", picked=state)
         if draft.problems:
             return self._show(draft, tab=tab, is_refused=True)
+        if self.spider is None and (unsaid := untouched(draft.document)):
+            return self._show(draft, tab=tab, problems=unsaid, is_refused=True)
         judgement = pinned.judge(self.request, self.spider, draft)
         user = self.request.user if isinstance(self.request.user, User) else None
         try:

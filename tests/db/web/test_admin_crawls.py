@@ -20,6 +20,7 @@ from crawler import secrets
 from crawler.definitions import dump_spider
 from crawler.models import CrawlTask, ItemStock, Secret, Spider, TaskFailure
 from crawler.tasks import request_crawl
+from crawler.workshop.draft import Draft
 from scheduling import claims
 from scheduling.models import DefinitionVersion, JobRun, Process, ScheduledJob
 from tests.db.scheduling.making import make_process
@@ -64,10 +65,18 @@ def test_a_spider_is_made_by_its_document(web: Client, text: str) -> None:
     assert DefinitionVersion.objects.get().user == User.objects.get(username="root")
 
 
-def test_the_document_that_a_new_form_begins_with_is_right(web: Client) -> None:
+def test_what_a_new_form_begins_with_is_saved_once_somebody_has_said_what_it_is(web: Client) -> None:
     text = web.get(f"{SPIDERS}add/").context["draft"].text
-    assert web.post(f"{SPIDERS}add/", {"text": text}).status_code == 302
-    assert Spider.objects.get().name == "my-spider"
+    assert Draft.of_text(text).definition is not None
+    untouched = web.post(f"{SPIDERS}add/", {"text": text})
+    assert [problem.place for problem in untouched.context["problems"]] == ["name", "start_urls[0]"]
+    assert "“my-spider” is the example" in problems_of(untouched)
+    named = text.replace("my-spider", "lamps")
+    assert "“https://example.com/” is the example" in problems_of(web.post(f"{SPIDERS}add/", {"text": named}))
+    assert not Spider.objects.exists()
+    said = named.replace("https://example.com/", "https://lamps.example/")
+    assert web.post(f"{SPIDERS}add/", {"text": said}).status_code == 302
+    assert Spider.objects.get().name == "lamps"
 
 
 def test_the_form_shows_the_document_and_saving_it_changes_nothing(web: Client) -> None:

@@ -174,7 +174,9 @@ def test_a_draft_goes_from_tab_to_tab_without_a_save(web: Client, spider: Spider
 
 def test_a_new_spider_is_made_by_the_form(web: Client) -> None:
     data = inputs_of(web.get(f"{SPIDERS}add/"))
-    answer = web.post(f"{SPIDERS}add/", data | {"w-name": "fresh", "_save": "1"})
+    answer = web.post(
+        f"{SPIDERS}add/", data | {"w-name": "fresh", "w-start_urls": "https://fresh.example/", "_save": "1"}
+    )
     spider = Spider.objects.get()
     assert (spider.name, answer.headers["Location"]) == ("fresh", path_of(spider))
     assert messages_of(answer) == ["Saved: version 1 of “fresh”."]
@@ -386,7 +388,8 @@ def test_saving_what_somebody_else_has_just_saved_is_no_conflict(web: Client, sp
 
 def test_a_new_spider_never_takes_the_place_of_another(client: Client, spider: Spider) -> None:
     client.force_login(make_user("newcomer", "crawler.view_spider", "crawler.add_spider"))
-    data = inputs_of(client.get(f"{SPIDERS}add/")) | {"w-name": "books", "w-category": "mine", "_save": "1"}
+    said = {"w-name": "books", "w-start_urls": "https://books.example/", "w-category": "mine", "_save": "1"}
+    data = inputs_of(client.get(f"{SPIDERS}add/")) | said
     assert told(client.post(f"{SPIDERS}add/", data)) == [
         ("w-name", "there is already a spider “books”; choose another name")
     ]
