@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db.models import OuterRef, Subquery
@@ -87,7 +87,7 @@ def look(user_id: int, spider: Spider | None, draft: Draft, url: str, *, fetch: 
     One query at most beside those for secrets.
     """
     if draft.definition is not None:
-        _LAST.keep(user_id, spider, draft.definition, url)
+        _LAST.keep(user_id, spider, draft.definition)
     last = _LAST.get(user_id, spider)
     definition = None if last is None else last.definition
     problems, busy = draft.problems, ""
@@ -103,6 +103,8 @@ def look(user_id: int, spider: Spider | None, draft: Draft, url: str, *, fetch: 
         except WorkshopBusy as error:
             busy = str(error)
     sample = SAMPLES.find(user_id, definition, asked)
+    if sample is not None and sample.answer is not None:
+        _LAST.looked_at(user_id, spider, url)
     if sample is None or last is None:
         return Preview(url=url, problems=problems, busy=busy, sample=sample)
     return _Reading(
@@ -131,7 +133,8 @@ def forget() -> None:
 
 
 def last_address(user_id: int, spider: Spider | None) -> str:
-    """The page of a stored spider that its user looked at last; empty where that is not known (any more)."""
+    """The page of a stored spider that its user looked at last, of those that answered; empty where that is not known
+    (any more)."""
     last = None if spider is None else _LAST.get(user_id, spider)
     return "" if last is None else last.url
 
@@ -211,8 +214,8 @@ class _Right:
 
     definition: SpiderDefinition
     at: datetime
-    url: str
-    """Of the page that it was tried on."""
+    url: str = ""
+    """Of the page that it was tried on last; empty where none has answered yet."""
 
 
 @dataclass(slots=True)
@@ -226,12 +229,20 @@ class _LastRight:
         with self._lock:
             return self._kept.get(_key(user_id, spider))
 
-    def keep(self, user_id: int, spider: Spider | None, definition: SpiderDefinition, url: str) -> None:
+    def keep(self, user_id: int, spider: Spider | None, definition: SpiderDefinition) -> None:
+        key = _key(user_id, spider)
         with self._lock:
-            self._kept[_key(user_id, spider)] = _Right(definition, timezone.now(), url)
-            self._kept.move_to_end(_key(user_id, spider))
+            known = self._kept.get(key)
+            self._kept[key] = _Right(definition, timezone.now(), "" if known is None else known.url)
+            self._kept.move_to_end(key)
             if len(self._kept) > MAX_REMEMBERED:
                 self._kept.popitem(last=False)
+
+    def looked_at(self, user_id: int, spider: Spider | None, url: str) -> None:
+        with self._lock:
+            known = self._kept.get(_key(user_id, spider))
+            if known is not None:
+                self._kept[_key(user_id, spider)] = replace(known, url=url)
 
     def clear(self) -> None:
         with self._lock:

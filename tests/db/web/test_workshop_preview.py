@@ -380,6 +380,15 @@ def test_the_page_that_one_tried_last_is_there_again(web: Client, site: SiteServ
     assert "data-at-once" not in page
 
 
+def test_an_address_that_a_link_brought_is_not_there_again(web: Client, site: SiteServer) -> None:
+    spider = definitions.save_spider(site_spider(site.url))
+    path = f"/admin/crawler/spider/{spider.pk}/change/"
+    look(web, site_spider(site.url), f"{site.url}/book/1", fetch=True, path=f"{PREVIEW}?spider={spider.pk}")
+    for strange in ("x" * 9_000, "http://127.0.0.1:9/", "nope"):
+        assert strange in web.get(path, {"url": strange}).content.decode()
+        assert f'value="{site.url}/book/1"' in web.get(path).content.decode()
+
+
 def test_what_is_sent_by_post_is_not_sent_because_somebody_opens_the_page(web: Client, site: SiteServer) -> None:
     login = {"url": f"{site.url}/book/1", "form": {"user": "x"}}
     spider = definitions.save_spider(site_spider(site.url, start_urls=[login]))
