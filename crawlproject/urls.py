@@ -16,6 +16,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/crawl/", include("crawler.api.urls")),
     path("api/schedule/", include("scheduling.api.urls")),
+    path("api/", unknown_address),
     path("api/<path:path>", unknown_address),
     path("i18n/", include("django.conf.urls.i18n")),
     path("setup/<str:token>/", firstrun.setup_view, name="setup"),

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crawler.models import Item, ItemVersion, Spider
-from crawlproject.web.filters import NameFilter, StrictFilterSet, TruthFilter
+from crawlproject.web.filters import MomentFilter, NameFilter, StrictFilterSet, TruthFilter
 from crawlproject.web.pagination import BoundedPagination
 from crawlproject.web.problems import FieldErrors
 from crawlproject.web.requests import refuse_unknown
@@ -73,7 +73,7 @@ class _Versions(Sequence[dict[str, object]]):
 class ItemFilter(StrictFilterSet):
     spider = NameFilter(field_name="spider__name", problem=spider_problem)
     type = django_filters.CharFilter()
-    changed_since = django_filters.IsoDateTimeFilter(field_name="changed_at", lookup_expr="gte")
+    changed_since = MomentFilter(field_name="changed_at", lookup_expr="gte")
     gone = TruthFilter(field_name="gone_at", lookup_expr="isnull", exclude=True)
 
     class Meta(StrictFilterSet.Meta):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import django_filters
 from django import forms
 from django.db import models
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
 
-from .requests import refuse_unknown
+from .problems import FieldErrors
+from .requests import moment, refuse_unknown, with_its_plus
 
 if TYPE_CHECKING:
     # At run time it would import the settings, which name this module.
@@ -63,11 +66,38 @@ class NameFilter(django_filters.CharFilter):
     field_class = _CheckedField
 
 
+class _MomentField(forms.Field):
+    def clean(self, value: object) -> datetime | None:
+        if not value:
+            return None
+        try:
+            return moment(with_its_plus(str(value)), field="")
+        except FieldErrors as error:
+            [(_place, message)] = error.errors
+            raise forms.ValidationError(message) from error
+
+
+class MomentFilter(django_filters.Filter):
+    """By a moment, as `requests.query_moment` reads it."""
+
+    field_class = _MomentField
+
+
 class StrictFilterSet(django_filters.FilterSet):
-    """A filter set whose booleans are `TruthFilter`."""
+    """A filter set whose booleans are `TruthFilter`, and which names the choices where another one is given."""
 
     class Meta:
         filter_overrides = {models.BooleanField: {"filter_class": TruthFilter}}
+
+    def get_form_class(self) -> type[forms.Form]:
+        form_class: type[forms.Form] = super().get_form_class()
+        for field in form_class.base_fields.values():
+            if isinstance(field, forms.ChoiceField):
+                known = ", ".join(str(value) for value, _words in field.choices if value)
+                # The field itself puts in what was given.
+                values = {"known": known, "given": "%(value)s"}
+                field.error_messages["invalid_choice"] = _("Give one of %(known)s, not “%(given)s”.") % values
+        return form_class
 
 
 class StrictFilterBackend(DjangoFilterBackend):

@@ -22,6 +22,8 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 CONTENT_TYPE = "application/problem+json"
+SHOWN = 100
+"""Characters of a key that are said again."""
 
 
 class FieldErrors(exceptions.APIException):
@@ -67,7 +69,7 @@ def exception_handler(error: Exception, context: Mapping[str, object]) -> Respon
         error = exceptions.APIException(_("The body is too large."))
         error.status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     elif isinstance(error, Http404):
-        error = exceptions.NotFound()
+        error = exceptions.NotFound(_nothing_there(context))
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
     elif isinstance(error, DjangoValidationError):
@@ -84,9 +86,21 @@ def exception_handler(error: Exception, context: Mapping[str, object]) -> Respon
         return problem(error.status_code, str(error.detail), errors=error.errors, headers=headers)
     errors = error.errors if isinstance(error, FieldErrors) else list(_flatten("", error.detail))
     if isinstance(error, FieldErrors) or (isinstance(error, exceptions.ValidationError) and errors):
-        detail = "; ".join(f"{field}: {message}" if field else message for field, message in errors)
+        told = [f"{field}: {message}" if field else message for field, message in errors]
+        detail = "; ".join([*(one.rstrip(".。") for one in told[:-1]), *told[-1:]])
         return problem(error.status_code, detail, errors=errors, headers=headers)
     return problem(error.status_code, str(error.detail), headers=headers)
+
+
+def _nothing_there(context: Mapping[str, object]) -> str | None:
+    """Names the row that an address asks for; None where it asks for none."""
+    view, kwargs = context.get("view"), context.get("kwargs")
+    queryset = getattr(view, "queryset", None)
+    name = getattr(view, "lookup_url_kwarg", None) or getattr(view, "lookup_field", "")
+    if queryset is None or not isinstance(kwargs, Mapping) or name not in kwargs:
+        return None
+    values = {"model": queryset.model._meta.verbose_name, "key": str(kwargs[name])[:SHOWN]}
+    return _("There is no %(model)s “%(key)s” (any more).") % values
 
 
 def plain_problem(status: int, detail: str) -> HttpResponse:

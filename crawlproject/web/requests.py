@@ -97,7 +97,9 @@ def query_moment(request: Request, name: str) -> datetime | None:
     The `+` of an offset is a blank in an address where it is not written as `%2B`: that one is understood too.
     """
     given = request.query_params.get(name)
-    if given is None:
-        return None
+    return None if given is None else moment(with_its_plus(given), field=name)
+
+
+def with_its_plus(given: str) -> str:
     lost = _LOST_PLUS.fullmatch(given)
-    return moment(f"{lost['moment']}+{lost['offset']}" if lost else given, field=name)
+    return f"{lost['moment']}+{lost['offset']}" if lost else given

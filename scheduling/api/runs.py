@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import django_filters
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from crawlproject.web.filters import NameFilter, StrictFilterSet
+from crawlproject.web.filters import MomentFilter, NameFilter, StrictFilterSet
 from crawlproject.web.requests import body_object, refuse_unknown, whole_number
 from scheduling import definitions
 from scheduling.models import JobRun, RunLog
@@ -22,8 +21,8 @@ LOG_PIECES = 1_000
 
 class RunFilter(StrictFilterSet):
     job_id = NameFilter(field_name="job_key", problem=job_problem)
-    since = django_filters.IsoDateTimeFilter(field_name="scheduled_time", lookup_expr="gte")
-    until = django_filters.IsoDateTimeFilter(field_name="scheduled_time", lookup_expr="lt")
+    since = MomentFilter(field_name="scheduled_time", lookup_expr="gte")
+    until = MomentFilter(field_name="scheduled_time", lookup_expr="lt")
 
     class Meta(StrictFilterSet.Meta):
         model = JobRun

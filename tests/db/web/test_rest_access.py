@@ -116,7 +116,7 @@ def test_the_table_above_holds_every_address() -> None:
 
 
 def test_an_unknown_address_gets_a_document() -> None:
-    for path in ("/api/nothing", "/api/crawl/nothing/", "/api/schedule/jobs/a/b/c"):
+    for path in ("/api/", "/api/nothing", "/api/crawl/nothing/", "/api/schedule/jobs/a/b/c"):
         assert_problem(APIClient().get(path), 404, says=path)
         assert_problem(APIClient(enforce_csrf_checks=True).post(path), 404, says=path)
 

@@ -211,6 +211,37 @@ def test_runs_refuse_what_is_not_offered(api: APIClient, query: str, field: str)
     assert_problem(api.get(f"{RUNS}?{query}"), 400, field=field)
 
 
+@pytest.mark.parametrize(
+    ("query", "field", "says"),
+    [
+        ("state=zzz", "state", "Give one of queued, running, "),
+        ("state=zzz", "state", "not “zzz”."),
+        ("since=x", "since", "Give a moment such as 2027-01-01T02:00:00+08:00"),
+        ("since=x", "since", "not “x”."),
+        ("until=0001-01-01", "until", "1970"),
+    ],
+)
+def test_a_filter_says_what_it_takes(api: APIClient, query: str, field: str, says: str) -> None:
+    assert_problem(api.get(f"{RUNS}?{query}"), 400, field=field, says=says)
+
+
+def test_the_plus_of_an_offset_may_be_a_blank(api: APIClient) -> None:
+    assert api.get(f"{RUNS}?since=2027-01-01T02:00:00+08:00").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        (f"{JOBS}/nope", "There is no schedule “nope” (any more)."),
+        (f"{RUNS}/999999", "There is no run “999999” (any more)."),
+        ("/api/crawl/spiders/nope", "There is no spider “nope” (any more)."),
+        ("/api/crawl/tasks/nope", "There is no crawl task “nope” (any more)."),
+    ],
+)
+def test_what_is_not_there_is_named(api: APIClient, path: str, says: str) -> None:
+    assert_problem(api.get(path), 404, says=says)
+
+
 def test_a_queued_run_is_cancelled_at_once(api: APIClient) -> None:
     run = make_run(make_job(), state="queued", cause="manual")
     answer = api.post(f"{RUNS}/{run.pk}/cancel")

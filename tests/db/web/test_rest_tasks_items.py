@@ -78,6 +78,11 @@ def test_a_list_refuses_what_it_does_not_offer(api: APIClient, query: str, field
     assert_problem(api.get(f"/api/crawl/tasks?{query}"), 400, field=field)
 
 
+def test_a_filter_of_tasks_says_what_there_is(api: APIClient) -> None:
+    says = "Give one of pending, running, completed, failed, cancelled, not “nope”."
+    assert_problem(api.get("/api/crawl/tasks?status=nope"), 400, field="status", says=says)
+
+
 def test_a_page_beyond_the_last_is_not_found(api: APIClient) -> None:
     assert_problem(api.get("/api/crawl/tasks?page=2"), 404)
 

@@ -27,6 +27,12 @@ def test_nested_serializer_errors_become_places() -> None:
     ]
 
 
+def test_several_errors_are_one_sentence() -> None:
+    response = exception_handler(FieldErrors([("url", "No address."), ("spider", "Not there."), ("x", "Odd.")]), {})
+    assert response is not None
+    assert response.data["detail"] == "url: No address; spider: Not there; x: Odd."
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
