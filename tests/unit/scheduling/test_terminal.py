@@ -25,6 +25,19 @@ def test_what_does_not_print_is_shown_as_its_code(text: str, shown: str) -> None
     assert printable(text) == shown
 
 
+def test_a_line_without_values_says_of_which_run_it_is() -> None:
+    logging_settings: dict[str, Any] = settings.LOGGING
+    formatter = logging.config.DictConfigurator(logging_settings).configure_formatter(
+        logging_settings["formatters"]["line"]
+    )
+    assert isinstance(formatter, logging.Formatter)
+    fields = {"action": "run_log", "run_id": 7, "line": "5 pages\n"}
+    record = logging.makeLogRecord({"name": "x", "msg": "Run log", "levelname": "INFO", **fields})
+    assert formatter.format(record).endswith("x Run log run_id=7 line=5 pages\n")
+    told = logging.makeLogRecord({"name": "x", "msg": "Run %s ended", "args": (7,), "levelname": "INFO", "run_id": 7})
+    assert formatter.format(told).endswith("x Run 7 ended")
+
+
 def test_log_lines_and_tracebacks_are_printable_and_keep_their_lines() -> None:
     logging_settings: dict[str, Any] = settings.LOGGING
     config = logging.config.DictConfigurator(logging_settings)
