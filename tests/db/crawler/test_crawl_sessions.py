@@ -34,7 +34,7 @@ from tests.unit.engine.site import Reply, Seen, Site, in_thread, page, redirect
 
 from .making import attempt, make_task
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 SECRET = "hunter2"
 

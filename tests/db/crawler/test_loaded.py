@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.any_database
+
 SETUP = """
 import sys
 sys.modules["httpx._main"] = None  # the tools of development bring rich and click, which it would load

@@ -225,6 +225,7 @@ def manage(*arguments: str, database: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.process
+@pytest.mark.any_database
 def test_a_reader_that_leaves_early_ends_the_command_without_a_word(tmp_path: Path) -> None:
     database = tmp_path / "x.sqlite3"
     migrate = manage("migrate", "-v0", database=database)
