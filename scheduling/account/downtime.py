@@ -13,6 +13,8 @@ from scheduling.models import Process
 _SCHEDULERS = Process.objects.filter(kind=Process.Kind.SCHEDULER)
 _BEAT = timedelta(seconds=BEAT_SECONDS)
 _LOST = timedelta(seconds=LOST_SECONDS)
+_FIRST_LOOK = timedelta(minutes=5)
+"""After its start a scheduler has looked at all that is due by then, however much it is."""
 
 Span = tuple[datetime, datetime]
 
@@ -38,11 +40,22 @@ def downtimes(since: datetime, until: datetime, *, now: datetime | None = None) 
     return found
 
 
-def outage_at(moment: datetime, grace: timedelta | None, *, now: datetime) -> tuple[datetime, datetime | None] | None:
-    """The whole time without a scheduler that made a moment late: at the moment itself or within its grace.
+def may_have_made_late(end: datetime | None, seen: datetime) -> bool:
+    """Whether an outage up to `end` (None: up to now) tells why a tick saw a moment only at `seen`.
 
-    None: one was alive all along. The end is None where none is alive up to now. Without any scheduler before, it
-    begins with the moment. At most three queries.
+    Long after it, the moment came from elsewhere: it had passed already when it was planned.
+    """
+    return end is None or seen <= end + _FIRST_LOOK
+
+
+def outage_at(
+    moment: datetime, grace: timedelta | None, *, seen: datetime, now: datetime
+) -> tuple[datetime, datetime | None] | None:
+    """The whole time without a scheduler that made a moment late, which a tick saw at `seen`: at the moment itself or
+    within its grace.
+
+    None: one was alive all along, or long before `seen`. The end is None where none is alive up to now. Without any
+    scheduler before, it begins with the moment. At most three queries.
     """
     within = [
         (start, end)
@@ -55,7 +68,7 @@ def outage_at(moment: datetime, grace: timedelta | None, *, now: datetime) -> tu
     if start == moment:
         start = last_alive(moment) or moment
     following = _SCHEDULERS.filter(started_at__gt=start).aggregate(first=Min("started_at"))["first"]
-    return start, following
+    return (start, following) if may_have_made_late(following, seen) else None
 
 
 def last_alive(moment: datetime) -> datetime | None:

@@ -106,8 +106,12 @@ class _Question:
 
     def _late(self, run: JobRun) -> Explanation:
         grace = self.rule.grace if self.rule is not None else None
-        outage = outage_at(self.moment, None if grace is None else timedelta(seconds=grace), now=self.now)
-        sentence = reason_in_words(run, outage=outage)
+        seen, within = run.finished_at or run.queued_at, None if grace is None else timedelta(seconds=grace)
+        made = None if run.job_id is None or self.subject.job is None else self.subject.job.created_at
+        outage = None
+        if made is None or self.moment >= made:
+            outage = outage_at(self.moment, within, seen=seen, now=self.now)
+        sentence = reason_in_words(run, outage=outage, made=made)
         if outage is None:
             return self._did_not_run(
                 Verdict.MISSED_LATE, sentence, run, since=run.scheduled_time, until=run.finished_at

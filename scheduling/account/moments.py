@@ -57,7 +57,7 @@ def standings(job: ScheduledJob, since: datetime, until: datetime, *, now: datet
     newest = sorted(moments)[-limit:]
     held = _held(job, history)
     rows = {moment: recorded.of(moment) for moment in newest}
-    teller = Teller(list({run.pk: run for run in rows.values() if run is not None}.values()), now=now)
+    teller = Teller(list({run.pk: run for run in rows.values() if run is not None}.values()), now=now, job=job)
     return [
         _standing(moment, rows[moment], teller, filled=filled.get(moment), rule=history.at(moment), due=due, held=held)
         for moment in newest

@@ -1,13 +1,13 @@
-"""Telling many rows at once: what their words need beside themselves, in three queries at most."""
+"""Telling many rows at once: what their words need beside themselves, in a few queries."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from scheduling.models import JobRun
+from scheduling.models import JobRun, ScheduledJob
 
-from .downtime import Span, downtimes, last_alive
+from .downtime import Span, downtimes, last_alive, may_have_made_late
 from .words import Outage, reason_in_words, reason_of
 
 State = JobRun.State
@@ -19,13 +19,15 @@ _LOOK_BACK = timedelta(days=1)
 class Teller:
     """Rows, of one job or of several, and what is known of schedulers at their times."""
 
-    def __init__(self, runs: Sequence[JobRun], *, now: datetime) -> None:
+    def __init__(self, runs: Sequence[JobRun], *, now: datetime, job: ScheduledJob | None = None) -> None:
+        """Who has the `job` of them all gives it."""
         _fetch_what_is_told(runs)
         self._outages = _outages(runs, now)
+        self._made = _made(runs) if job is None else {job.pk: job.created_at}
 
     def sentence(self, run: JobRun) -> str:
         """Why the row's moments did not run, or how it ended."""
-        return reason_in_words(run, outage=self._outage_of(run))
+        return reason_in_words(run, outage=self._outage_of(run), made=self._made.get(run.job_id or 0))
 
     def _outage_of(self, run: JobRun) -> Outage | None:
         """The last outage between the row's first moment and the tick that found it late."""
@@ -33,11 +35,17 @@ class Teller:
             return None
         seen = run.finished_at or run.queued_at
         touching = [span for span in self._outages if span[0] <= seen and span[1] >= run.scheduled_time]
-        return touching[-1] if touching else None
+        return touching[-1] if touching and may_have_made_late(touching[-1][1], seen) else None
 
 
 def _is_late(run: JobRun) -> bool:
     return run.state == State.MISSED and reason_of(run) == JobRun.Reason.LATE
+
+
+def _made(runs: Sequence[JobRun]) -> dict[int, datetime]:
+    """When the schedules of late rows were made, by their keys."""
+    late = {run.job_id for run in runs if _is_late(run) and run.job_id is not None}
+    return dict(ScheduledJob.objects.filter(pk__in=late).values_list("pk", "created_at")) if late else {}
 
 
 def _fetch_what_is_told(runs: Sequence[JobRun]) -> None:

@@ -52,14 +52,14 @@ def timeline(
     return Timeline(
         job_id=job_id,
         now=now,
-        past=_with_filled(_entries(runs, now), subject),
+        past=_with_filled(_entries(runs, subject, now), subject),
         future=_future(subject, now) if before_id is None else [],
         next_before_id=runs[-1].pk if more and runs else None,
     )
 
 
-def _entries(runs: Sequence[JobRun], now: datetime) -> list[Entry]:
-    teller = Teller(runs, now=now)
+def _entries(runs: Sequence[JobRun], subject: Subject, now: datetime) -> list[Entry]:
+    teller = Teller(runs, now=now, job=subject.job)
     return [_entry(run, teller.sentence(run)) for run in runs]
 
 

@@ -31,14 +31,17 @@ def local(moment: datetime) -> str:
     return text
 
 
-def reason_in_words(run: JobRun, *, outage: Outage | None = None) -> str:
+def reason_in_words(run: JobRun, *, outage: Outage | None = None, made: datetime | None = None) -> str:
     """Why a run's moments did not run, or how it ended, or that it waits. Asks the database nothing.
 
-    `outage`: what is known about schedulers at that time.
+    `outage`: what is known about schedulers at that time; `made`: when its schedule was made.
     """
     sentences = [_TELLERS[run.state](run)]
-    if run.state == State.MISSED and outage is not None and reason_of(run) == Reason.LATE:
-        sentences = [_down(outage)]
+    if run.state == State.MISSED and reason_of(run) == Reason.LATE:
+        if made is not None and run.scheduled_time < made:
+            sentences = [_passed(made)]
+        elif outage is not None:
+            sentences = [_down(outage)]
     if run.coalesced_count and run.coalesced_from is not None:
         text = ngettext(
             "It stands for %(count)d earlier moment as well, %(first)s.",
@@ -127,6 +130,12 @@ def _late(run: JobRun) -> str:
     seen = local(run.finished_at or run.queued_at)
     return _("It did not run: a scheduler came to it only at %(seen)s, later than its misfire grace allows.") % {
         "seen": seen
+    }
+
+
+def _passed(made: datetime) -> str:
+    return _("It did not run: its moment had passed already when the schedule was made, at %(at)s.") % {
+        "at": local(made)
     }
 
 

@@ -145,6 +145,28 @@ def test_tick_that_came_late_is_told_from_a_scheduler_that_was_down(clock: Clock
     assert "a scheduler came to it only at 2026-03-02 20:12" in told.sentence
 
 
+def test_date_that_had_passed_when_its_schedule_was_made_blames_no_scheduler(clock: Clock) -> None:
+    made = clock.go(days=400)
+    make_job(trigger={"type": "date", "run_date": at(10).isoformat()})
+    make_scheduler(since=clock.go(seconds=1))
+    tick(clock.now)
+    told = why(at(10))
+    assert told.verdict == Verdict.MISSED_LATE
+    assert f"had passed already when the schedule was made, at {local(made)}" in told.sentence
+    assert account.timeline("job").past[0].sentence == told.sentence
+
+
+def test_one_off_of_long_ago_blames_no_scheduler(clock: Clock) -> None:
+    make_scheduler(since=clock.go(days=400))
+    definitions.create_one_off(job_id="once", handler="idle", job_data={}, run_date=at(10))
+    Process.objects.update(beat_at=clock.go(minutes=10))
+    tick(clock.now)
+    told = why(at(10), "once")
+    assert told.verdict == Verdict.MISSED_LATE
+    assert "a scheduler came to it only" in told.sentence
+    assert account.timeline("once").past[0].sentence == told.sentence
+
+
 def test_moments_beyond_catch_up(clock: Clock) -> None:
     make_job(
         trigger={"type": "interval", "seconds": 1},

@@ -192,7 +192,7 @@ def test_runs_say_why(api: APIClient, django_assert_max_num_queries: DjangoAsser
     make_missed(job, NIGHTS[5], NIGHTS[3], 3)
     for night in NIGHTS[:3]:
         make_run(job, state="skipped", scheduled_time=night, reason="overlap", in_way=7, started_at=None)
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         rows = api.get(f"{RUNS}?job_id=nightly").json()["results"]
     assert [(row["reason"], row["in_way"], "#7" in row["why"]) for row in rows] == [
         *[("overlap", 7, True)] * 3,
