@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from scheduling import definitions
-from scheduling.exceptions import JobExists, JobNotFound, RunConflict
+from scheduling.exceptions import InvalidJob, JobExists, JobNotFound, RunConflict
 from scheduling.models import JobRun
 
 from .crawl_data import CrawlRequest, check_request, read_request
@@ -26,6 +26,8 @@ from .models import CrawlTask, Page, Spider
 
 ATTEMPTS = 20
 """At a task id that nobody has: four of 36 characters within one second."""
+_JUST_NOW = timedelta(minutes=1)
+"""A moment that has passed no longer ago is taken for now: a request takes its time, and clocks differ."""
 _ALPHABET = string.ascii_lowercase + string.digits
 
 
@@ -152,7 +154,9 @@ def request_crawl(
 
     Raises:
         InvalidJobData: naming ``type``, ``target`` or ``spider``.
+        InvalidJob: `run_at` lies in the past; up to `_JUST_NOW` means now.
     """
+    run_at = _to_come(run_at)
     job_data: dict[str, object] = {"type": task_type}
     if target is not None:
         job_data["target"] = target if isinstance(target, str) else list(target)
@@ -185,6 +189,17 @@ def request_again(task: CrawlTask, *, by: str = "") -> CrawlTask:
     if task.spider is not None:
         return request_crawl(task.task_type, task.spider.name, by=by)
     return request_crawl(task.task_type, targets[0] if targets else "", by=by)
+
+
+def _to_come(run_at: datetime | None) -> datetime | None:
+    """None for now."""
+    late = timedelta() if run_at is None else timezone.now() - run_at
+    if run_at is None or timedelta() <= late <= _JUST_NOW:
+        return None
+    if late > timedelta():
+        message = _("“%(given)s” lies in the past: write a moment to come, or leave it out to crawl now.")
+        raise InvalidJob([("run_at", message % {"given": run_at.isoformat()})])
+    return run_at
 
 
 def _request(request: CrawlRequest, task_id: str, *, run_at: datetime | None, by: str) -> CrawlTask:

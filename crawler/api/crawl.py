@@ -37,7 +37,7 @@ class CrawlView(APIView):
         run_at = _run_at(body)
         with as_problems():
             task = request_crawl(task_type, target, spider=spider, run_at=run_at, by=request.user.get_username())
-        return Response({"task_id": task.task_id, "message": _message(run_at)}, status=202)
+        return Response({"task_id": task.task_id, "message": _message(None if task.run_id else run_at)}, status=202)
 
 
 class CrawlAllView(CrawlView):

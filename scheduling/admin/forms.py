@@ -228,6 +228,7 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
         }
         try:
             values = definitions.parse_job(document)
+            definitions.check_ahead(values, stored=self.instance.trigger if self.instance.pk else None)
         except InvalidJob as error:
             rule_is_unread = not unread.isdisjoint(rules.FIELDS)
             for place, message in error.problems:

@@ -58,23 +58,25 @@ class ScheduledJobViewSet(AccountActions, VersionActions, viewsets.GenericViewSe
 
     def create(self, request: Request) -> Response:
         with as_problems():
-            job = definitions.create_job(definitions.parse_job(body_object(request)), user=_user(request))
+            values = definitions.parse_job(body_object(request))
+            definitions.check_ahead(values)
+            job = definitions.create_job(values, user=_user(request))
         return Response(represent([job])[0], status=201)
 
     def update(self, request: Request, job_id: str) -> Response:
         """The whole document anew; what it leaves out takes its default."""
-        self.get_object()
-        return self._save(request, job_id, body_object(request))
+        return self._save(request, self.get_object(), body_object(request))
 
     def partial_update(self, request: Request, job_id: str) -> Response:
         """The keys that are given; `policies` key by key, everything else as a whole."""
-        document = definitions.dump_job(self.get_object())
+        job = self.get_object()
+        document = definitions.dump_job(job)
         change = body_object(request)
         policies = change.get("policies")
         if isinstance(policies, dict):
             present = document.get("policies")
             change["policies"] = (present if isinstance(present, dict) else {}) | policies
-        return self._save(request, job_id, document | change)
+        return self._save(request, job, document | change)
 
     def destroy(self, request: Request, job_id: str) -> Response:
         job = self.get_object()
@@ -125,11 +127,14 @@ class ScheduledJobViewSet(AccountActions, VersionActions, viewsets.GenericViewSe
         paused = report.hold in (upcoming.Hold.PAUSED, upcoming.Hold.DISABLED)
         return Response(report.as_json() | {"paused": paused})
 
-    def _save(self, request: Request, job_id: str, document: dict[str, object]) -> Response:
+    def _save(self, request: Request, stored: ScheduledJob, document: dict[str, object]) -> Response:
+        job_id = stored.job_id
         if document.setdefault("job_id", job_id) != job_id:
             raise FieldErrors([("job_id", _("A schedule keeps its id: it is “%(id)s”.") % {"id": job_id})])
         with as_problems():
-            job = definitions.save_job(definitions.parse_job(document), user=_user(request))
+            values = definitions.parse_job(document)
+            definitions.check_ahead(values, stored=stored.trigger)
+            job = definitions.save_job(values, user=_user(request))
         return Response(represent([job])[0])
 
 

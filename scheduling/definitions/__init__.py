@@ -5,6 +5,7 @@ Each is one transaction; rows are locked in the order `DjangoJob` → `Scheduled
 
 from __future__ import annotations
 
+from .ahead import check_ahead
 from .backfilling import Offer, Which, backfill, backfill_offers, backfill_range
 from .documents import JobValues, dump_job, dump_values, parse_job, values_of
 from .everything import pause_all, resume_all
@@ -31,6 +32,7 @@ __all__ = [
     "can_run_again",
     "cancel_one_off",
     "cancel_run",
+    "check_ahead",
     "create_job",
     "create_one_off",
     "delete_job",

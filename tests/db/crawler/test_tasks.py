@@ -196,7 +196,7 @@ class TestInStep:
     @pytest.mark.parametrize("state", ["missed", "skipped", "failed"])
     def test_a_run_that_is_born_ended_ends_its_task(self, state: str) -> None:
         make_spider()
-        task = request_crawl("spider", "books", run_at=timezone.now())
+        task = request_crawl("spider", "books", run_at=timezone.now() + timedelta(hours=1))
         job = ScheduledJob.objects.get()
         run = make_run(job, state=state, finished_at=timezone.now())
         run_ended.send(sender=JobRun, run=run)

@@ -103,6 +103,7 @@ def test_the_form_shows_what_it_saved(web: Client) -> None:
         ({"kind": "cron", "cron": ""}, "cron", ""),
         ({"kind": "cron", "cron": "@daily", "zone": "Mars/Base"}, "zone", "Mars/Base"),
         ({"kind": "date", "run_date": "soon"}, "run_date", "soon"),
+        ({"kind": "date", "run_date": "2020-01-01T00:00"}, "run_date", "“2020-01-01T00:00” lies in the past"),
         ({"kind": "document", "trigger_document": ""}, "trigger_document", ""),
         ({"kind": "document", "trigger_document": '{"type": "crom"}'}, "trigger_document", "cron"),
         ({"kind": "document", "trigger_document": '{"type": "cron", "hour": 25}'}, "trigger_document", "hour"),

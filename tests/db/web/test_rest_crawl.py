@@ -72,6 +72,12 @@ def test_run_at_plans_the_crawl_for_later(api: APIClient) -> None:
     assert api.get(f"/api/crawl/tasks/{task_id}").json()["scheduler_status"] == "scheduled"
 
 
+def test_run_at_of_a_moment_ago_is_now(api: APIClient) -> None:
+    answer = api.post("/api/crawl/all", {"run_at": (timezone.now() - timedelta(seconds=20)).isoformat()}).json()
+    assert "as soon as" in answer["message"]
+    assert api.get(f"/api/crawl/tasks/{answer['task_id']}").json()["scheduler_status"] == "pending"
+
+
 def test_run_at_without_an_offset_is_in_the_schedulers_zone(api: APIClient) -> None:
     task_id = api.post("/api/crawl/all", {"run_at": "2030-01-01T02:00:00"}).json()["task_id"]
     assert DjangoJob.objects.get(pk=task_id).next_run_time.isoformat() == "2029-12-31T18:00:00+00:00"
@@ -84,6 +90,7 @@ def test_run_at_without_an_offset_is_in_the_schedulers_zone(api: APIClient) -> N
         ("/api/crawl/all", {"run_at": "tomorrow"}, "run_at", "tomorrow"),
         ("/api/crawl/all", {"run_at": 5}, "run_at", "5"),
         ("/api/crawl/all", {"run_at": "2030-02-31T00:00:00Z"}, "run_at", "2030-02-31"),
+        ("/api/crawl/all", {"run_at": "2020-01-01T00:00"}, "run_at", "“2020-01-01T00:00:00+08:00” lies in the past"),
         ("/api/crawl/all", {"run_at": "0001-01-01T00:00:00"}, "run_at", "year 1 is out of range"),
         ("/api/crawl/spiders/books/start", {"url": "https://x.example"}, "url", "not known"),
         ("/api/crawl/urls", {}, "urls", "list"),

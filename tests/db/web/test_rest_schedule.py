@@ -95,6 +95,17 @@ def test_patch_of_the_trigger_moves_the_next_firing(api: APIClient) -> None:
     assert DjangoJob.objects.get(pk="nightly").next_run_time < before
 
 
+def test_a_date_in_the_past_is_refused_but_one_that_has_run_may_be_renamed(api: APIClient) -> None:
+    past = {"type": "date", "run_date": "2020-01-01T00:00:00"}
+    once = job_document(trigger=past)
+    assert_problem(api.post(JOBS, once), 400, field="trigger.run_date", says="2020-01-01T00:00:00” lies in the past")
+    assert api.post(JOBS, once | {"policies": {"misfire_grace_time": None}}).status_code == 201
+    ScheduledJob.objects.update(misfire_grace_time=30)
+    assert api.patch(f"{JOBS}/{once['job_id']}", {"name": "Once"}).status_code == 200
+    other = {"trigger": past | {"run_date": "2020-01-02T00:00:00"}}
+    assert_problem(api.patch(f"{JOBS}/{once['job_id']}", other), 400, field="trigger.run_date", says="2020-01-02")
+
+
 def test_a_schedule_keeps_its_id(api: APIClient) -> None:
     make_job()
     assert_problem(api.put(f"{JOBS}/nightly", job_document(job_id="other")), 400, field="job_id")
