@@ -123,3 +123,16 @@ def test_the_compiled_catalogue_is_in_step() -> None:
             else compiled.gettext(entry["msgid"])
         )
         assert found == translation(entry)
+
+
+def test_the_guides_name_the_pickers_parts_as_its_page_does() -> None:
+    told = {entry["msgid"]: translation(entry) for entry in ENTRIES}
+    page = "".join(path.read_text("utf-8") for path in (ROOT / "crawler/templates/admin/crawler/spider").glob("pick*.html"))
+    for guide, is_chinese in (("guide.md", False), ("guide.zh-CN.md", True)):
+        text = (ROOT / "docs" / guide).read_text(encoding="utf-8")
+        step = next(line for line in text.splitlines() if line.startswith("3. "))
+        named = re.findall(r"\*\*(.+?)\*\*", step)
+        words = [word for _where, word in texts_of_templates() if word in page]
+        shown = {told[word] for word in words if word in told} if is_chinese else set(words)
+        assert len(named) > 5
+        assert set(named) - shown == set(), guide
