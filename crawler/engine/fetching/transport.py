@@ -10,6 +10,7 @@ retries httpx's transport errors must not retry a refusal.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -243,8 +244,11 @@ class CrawlTransport(httpx.AsyncBaseTransport):
             raise TimedOut(f"{where} did not accept the connection in time", reason=Reason.CONNECT_TIMEOUT) from None
         except ssl.SSLError as error:
             raise tls_failed(where, error) from error
+        except ConnectionRefusedError as error:
+            at = f"{host}, port {port}" if address == host else f"{host} ({address}), port {port}"
+            raise ConnectFailed(f"nobody answers at {at}: the connection is refused") from error
         except OSError as error:
-            raise ConnectFailed(f"{where} cannot be connected to: {error}") from error
+            raise ConnectFailed(f"{where} cannot be connected to: {reason_of_system(error)}") from error
         self.connections_made += 1
         if connection.is_usable:
             self._open.add(connection)
@@ -254,6 +258,11 @@ class CrawlTransport(httpx.AsyncBaseTransport):
         if self._ssl_context is None:
             self._ssl_context = _default_context()
         return self._ssl_context
+
+
+def reason_of_system(error: OSError) -> str:
+    """Why the system could not connect, without the address and the number that asyncio puts beside it."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
 
 
 def tls_failed(where: str, error: ssl.SSLError) -> TlsFailed:
