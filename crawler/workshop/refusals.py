@@ -11,7 +11,7 @@ from django_stubs_ext import StrOrPromise
 
 from crawler.causes import cause_of
 from crawler.engine.errors import Reason
-from crawler.engine.fetching.guard import why_refused
+from crawler.engine.fetching.guard import ALLOW, why_refused
 from crawler.engine.scope import is_address
 from crawler.engine.spider import SpiderDefinition
 from crawler.engine.urls import host_of
@@ -79,7 +79,7 @@ def _inside(sample: Sample) -> Notice:
     host = host_of(sample.page.url)
     network = str(ipaddress.ip_network(host)) if is_address(host) else "192.168.0.0/16"
     return Notice(
-        detail=sample.page.detail if sample.reason == Reason.ADDRESS_REFUSED else "",
+        detail=sample.page.detail.removesuffix(ALLOW) if sample.reason == Reason.ADDRESS_REFUSED else "",
         title=_("Not an address of the public internet"),
         what=_(
             "“%(host)s” is, or leads to, an address of a private network or of this machine: nothing was sent to it."

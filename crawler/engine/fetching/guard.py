@@ -59,6 +59,8 @@ _REFUSED_V6 = {
     IPv6Network("fec0::/10"): "site-local",
     IPv6Network("ff00::/8"): "multicast",
 }
+ALLOW = ". Put its network into CRAWLER_ALLOWED_NETWORKS to allow it"
+"""The remedy at the end of a refusal."""
 _NOTHING: tuple[float, tuple[str, ...]] = (0.0, ())
 STALE = 20.0
 """Times an answer's life for which it may be used while it is asked for again. Whatever it says is checked anew."""
@@ -108,7 +110,7 @@ class Guard:
         """Raises `AddressRefused` for an address that may not be connected to."""
         refusal = self._refusal(address)
         if refusal:
-            raise AddressRefused(f"{refusal}. Put its network into CRAWLER_ALLOWED_NETWORKS to allow it")
+            raise AddressRefused(f"{refusal}{ALLOW}")
 
     async def resolve(self, host: str, port: int) -> list[str]:
         """The addresses of `host` that may be connected to, the preferred first; never empty.
@@ -133,9 +135,7 @@ class Guard:
             else:
                 usable.append(address)
         if not usable:
-            raise AddressRefused(
-                f"{host} leads to {'; '.join(refusals)}. Put its network into CRAWLER_ALLOWED_NETWORKS to allow it"
-            )
+            raise AddressRefused(f"{host} leads to {'; '.join(refusals)}{ALLOW}")
         return usable
 
     async def prepare(self, origin: str) -> None:
