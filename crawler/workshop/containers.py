@@ -13,6 +13,7 @@ from crawler.engine.pages.page import PageTree
 
 from .candidates import Candidate, Goal, candidates
 from .scopes import alike
+from .shortening import shortened
 
 _LEVELS = 24
 _SECONDS = 1.0
@@ -71,7 +72,9 @@ def containers(page: PageTree, chosen: Sequence[Element], most: int = 4) -> list
             sturdiness = 1 / (1 + proposed[0].cost / 30)
             score = log2(1 + min(len(group), 64)) * (0.15 + richness) * (0.1 + min(share, 1.0)) * sturdiness
             found.append(
-                Container(candidates=tuple(proposed), score=score, count=proposed[0].matches, says=texts[0][:80])
+                Container(
+                    candidates=tuple(proposed), score=score, count=proposed[0].matches, says=shortened(texts[0], 80)
+                )
             )
             inner_texts = texts
     found.sort(key=lambda one: -one.score)

@@ -12,6 +12,8 @@ from typing import TypedDict
 from crawler.engine.records import Json
 from scheduling.definitions.differences import same
 
+from .shortening import shortened
+
 MAX_VALUE = 300
 """Characters of a value that are shown."""
 
@@ -107,4 +109,4 @@ def _shown(value: Json) -> str | None:
     if value is None:
         return None
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
+    return shortened(text, MAX_VALUE)

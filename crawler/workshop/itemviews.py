@@ -15,12 +15,15 @@ from crawler.engine.pages.extractor import Explanation, FieldExplanation, ItemEx
 from crawler.engine.records import Json
 from crawler.engine.spider import FieldRule, FieldType, ItemRule, SpiderDefinition
 
+from .shortening import shortened
 from .wording import told
 
 ITEMS_SHOWN = 20
 """Of one type."""
 MAX_VALUE = 300
 """Characters of a value that are shown."""
+MAX_KEY = 80
+"""Of one part of a key."""
 _MISSING = frozenset({Reason.MISSING_KEY.value, Reason.MISSING_REQUIRED.value})
 
 
@@ -186,7 +189,7 @@ def _field_view(field: FieldExplanation, rule: FieldRule, item: ItemRule, broken
 def shown(value: Json) -> str:
     """A value as people read it, cut where it is long."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
+    return shortened(text, MAX_VALUE)
 
 
 def _takes_one(rule: FieldRule) -> bool:
@@ -201,4 +204,4 @@ def _is_empty(value: Json) -> bool:
 
 def _key_in_words(key: str) -> str:
     values = json.loads(key) if key else []
-    return " · ".join(shown(value)[:80] for value in values)
+    return " · ".join(shortened(shown(value), MAX_KEY) for value in values)

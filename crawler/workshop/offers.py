@@ -20,6 +20,7 @@ from crawler.engine.urls import resolve
 from .features import attribute
 from .picks import MAX_TEXT, Choice
 from .readings import TEXT, Way, ways
+from .shortening import shortened
 
 MAX_OFFERS = 40
 """Of one kind that are shown."""
@@ -77,7 +78,7 @@ def field_offers(page: PageTree) -> list[FieldOffer]:
             continue
         counts[kind] = counts.get(kind, 0) + 1
         name = field_name(path)
-        shown = value if len(value) <= MAX_SHOWN else value[: MAX_SHOWN - 1] + "…"
+        shown = shortened(value, MAX_SHOWN)
         offers.append(FieldOffer(kind=kind, path=path, name=name, value=shown, way=_way(value, name)))
     return offers
 
@@ -92,7 +93,9 @@ def feed_offers(page: PageTree) -> list[FeedOffer]:
             url = resolve(attribute(link, "href") or "", page.base)
         except UrlError:
             continue
-        found.setdefault(url, FeedOffer(url=url, title=" ".join((attribute(link, "title") or "").split())[:80]))
+        found.setdefault(
+            url, FeedOffer(url=url, title=shortened(" ".join((attribute(link, "title") or "").split()), 80))
+        )
         if len(found) >= MAX_OFFERS:
             break
     return list(found.values())
@@ -137,7 +140,7 @@ def _title(page: PageTree) -> Iterator[FieldOffer]:
     title = page.document.select_one("head title")
     text = "" if title is None else " ".join(title.text.split())
     if text:
-        yield FieldOffer(kind="css", path="title", name="title", value=text[:MAX_SHOWN], way=TEXT)
+        yield FieldOffer(kind="css", path="title", name="title", value=shortened(text, MAX_SHOWN), way=TEXT)
 
 
 def _way(value: str, name: str) -> Way:

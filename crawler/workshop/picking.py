@@ -24,6 +24,7 @@ from .picks import Aim, Choice, Document
 from .pointing import CannotPoint, elements_of, tree_of
 from .readings import Way, ways
 from .scopes import contexts_of, home_of
+from .shortening import shortened
 
 MAX_CHOSEN = 20
 MAX_PAGES = 8
@@ -329,4 +330,4 @@ def _plain(value: Json) -> str:
 
 
 def _shown(text: str) -> str:
-    return text if len(text) <= MAX_GIVEN else text[: MAX_GIVEN - 1] + "…"
+    return shortened(text, MAX_GIVEN)

@@ -137,6 +137,13 @@ def test_of_many_items_the_first_are_shown_and_all_counted(web: Client, site: Si
     assert "n20" not in shown
 
 
+def test_what_is_too_long_to_be_shown_ends_with_a_sign_of_that(web: Client, site: SiteServer) -> None:
+    site.replace("/long", f"<li class=b><b>one</b><li class=b><b>{'lamp ' * 30}</b>".encode())
+    item = {"type": "row", "each": "li.b", "key": ["name"], "fields": {"name": {"css": "b"}}}
+    shown = look(web, site_spider(site.url, items=[item]), f"{site.url}/long", fetch=True)
+    assert f"2 {('lamp ' * 30)[:79]}…" in shown
+
+
 def test_a_rule_for_other_addresses_is_named(web: Client, site: SiteServer) -> None:
     shown = look(web, site_spider(site.url), f"{site.url}/", fetch=True)
     assert r"book not on this page “/book/\d+$” is not found in the address." in shown
@@ -196,6 +203,7 @@ def test_a_page_that_gives_nothing_says_why(web: Client, site: SiteServer) -> No
         ("/endless", "Pages that are too big"),
         ("/redirect-loop", "Redirects in a circle"),
         ("/reset", "no answer"),
+        ("/closed", "nobody answers at 127.0.0.2, port 1: the connection is refused"),
         ("/bad-gzip", "no answer"),
     ],
 )
@@ -207,13 +215,15 @@ def test_a_site_that_misbehaves_is_told_as_a_crawl_would(
     with serve_in_thread(MisbehavingServer()) as url:
         limits: dict[str, object] = {"max_bytes_per_page": 100_000}
         document = site_spider(url, limits=limits, manners={"obey_robots": False})
-        assert words in look(web, document, url + path, fetch=True)
+        asked = "http://127.0.0.2:1/" if path == "/closed" else url + path
+        assert words in look(web, document | {"allowed_domains": ["127.0.0.1", "127.0.0.2"]}, asked, fetch=True)
 
 
 def test_an_address_inside_is_refused(web: Client, site: SiteServer, settings: Settings) -> None:
     settings.CRAWLER_ALLOWED_NETWORKS = []
     shown = look(web, site_spider(site.url), f"{site.url}/book/1", fetch=True)
     assert "put its network, such as 127.0.0.1/32, into CRAWLER_ALLOWED_NETWORKS" in shown
+    assert shown.count("CRAWLER_ALLOWED_NETWORKS") == 1
     assert site.connections == 0
 
 
