@@ -127,7 +127,8 @@ def test_the_compiled_catalogue_is_in_step() -> None:
 
 def test_the_guides_name_the_pickers_parts_as_its_page_does() -> None:
     told = {entry["msgid"]: translation(entry) for entry in ENTRIES}
-    page = "".join(path.read_text("utf-8") for path in (ROOT / "crawler/templates/admin/crawler/spider").glob("pick*.html"))
+    folder = ROOT / "crawler" / "templates" / "admin" / "crawler" / "spider"
+    page = "".join(path.read_text(encoding="utf-8") for path in folder.glob("pick*.html"))
     for guide, is_chinese in (("guide.md", False), ("guide.zh-CN.md", True)):
         text = (ROOT / "docs" / guide).read_text(encoding="utf-8")
         step = next(line for line in text.splitlines() if line.startswith("3. "))
