@@ -18,6 +18,7 @@ from crawler.items.account import FieldChange
 from crawler.items.browsing import shown, title_of
 from crawler.items.changes import LOOKED_AT, Asked, ItemChange, Kind, Position, item_changes
 from crawler.models import Item, Spider
+from crawlproject.web.admin import tell_left_out
 
 from .itemlist import MOST_SPIDERS
 
@@ -53,6 +54,7 @@ def changes_view(model_admin: admin.ModelAdmin[Item], request: HttpRequest) -> H
     asked = _asked(request.GET)
     page = item_changes(asked, before=_before(request.GET), limit=SHOWN)
     given = _query(asked)
+    _tell_left_out(request, given)
     context: dict[str, object] = {
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts,
@@ -69,6 +71,14 @@ def changes_view(model_admin: admin.ModelAdmin[Item], request: HttpRequest) -> H
         "feeds": [(name, _feed(given, kind)) for name, kind in (("Atom", "atom"), ("JSON Feed", "json"))],
     }
     return TemplateResponse(request, "admin/crawler/item/changes.html", context)
+
+
+def _tell_left_out(request: HttpRequest, given: QueryDict) -> None:
+    """Which filters of the address mean nothing."""
+    titles = {"spider": _("Spider"), "kind": _("What became of it"), "day": _("Day")}
+    for name, title in titles.items():
+        if request.GET.get(name) and name not in given:
+            tell_left_out(request, title, request.GET[name])
 
 
 def _kinds() -> list[tuple[str, StrOrPromise]]:

@@ -23,6 +23,7 @@ from crawler.engine.spider import FieldRule, FieldType, ItemRule
 from crawler.items.browsing import LOOKED_AT, NUMBERS, State, Wanted, rules_of, shown
 from crawler.models import Item, Spider
 from crawlproject.templatetags.lamplighter import is_address
+from crawlproject.web.admin import ChosenFilter
 
 COLUMNS = 8
 """Fields that stand in the list; the page of an item has all of them."""
@@ -148,19 +149,24 @@ class ItemList(ChangeList):
                 item.spider = spider
 
 
-class _Filter(admin.SimpleListFilter):
-    """Only says what can be chosen: `ItemList` does the rest."""
+class _Filter(ChosenFilter):
+    """Only says what can be chosen, or is left out: `ItemList` does the rest."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Item]) -> QuerySet[Item]:
         return queryset
 
 
-class SpiderFilter(_Filter):
+class SpiderFilter(admin.SimpleListFilter):
+    """A spider that there is not has no items."""
+
     title = gettext_lazy("spider")
     parameter_name = "spider"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Item]) -> list[tuple[str, str]]:
         return [(name, name) for name in chosen(request).names]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Item]) -> QuerySet[Item]:
+        return queryset  # see `ItemList`
 
 
 class TypeFilter(_Filter):

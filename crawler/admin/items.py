@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -13,12 +14,13 @@ from django.urls import URLPattern, path
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crawler.items.browsing import readable, shown, state_of
 from crawler.models import Item
 from crawlproject.templatetags.lamplighter import badge, num
-from crawlproject.web.admin import ReadOnlyAdmin, two_lines, when
+from crawlproject.web.admin import SHOWN, ReadOnlyAdmin, two_lines, when
 from crawlproject.web.paginator import BoundedPaginator
 
 from . import exporting
@@ -62,8 +64,15 @@ class ItemAdmin(ReadOnlyAdmin[Item]):
         return ["named", "b_state", *(column(field, number) for number, field in enumerate(fields)), "changed"]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Only what the filters offer: anything else would read the whole table."""
-        return lookup in ASKED
+        """Only what the filters offer: anything else would read the whole table.
+
+        Raises `IncorrectLookupParameters`, for which Django shows the whole list.
+        """
+        if lookup not in ASKED:
+            text = _("Items are not filtered by “%(name)s”: all are shown.")
+            messages.warning(request, text % {"name": lookup[:SHOWN]}, fail_silently=True)
+            raise IncorrectLookupParameters
+        return True
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         asked = {name: request.GET[name] for name in ASKED if request.GET.get(name)}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import timezone
@@ -15,8 +15,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django_stubs_ext import StrOrPromise
 
 M = TypeVar("M", bound=Model)
+SHOWN = 100
+"""Characters of what was given that are said again."""
 
 
 class LampAdmin(admin.ModelAdmin[M]):
@@ -39,6 +42,24 @@ class ReadOnlyAdmin(LampAdmin[M]):
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return False
+
+
+class ChosenFilter(admin.SimpleListFilter):
+    """A filter that leaves nothing out where its word means nothing, and says so."""
+
+    def __init__(
+        self, request: HttpRequest, params: dict[str, list[str]], model: type[Model], model_admin: admin.ModelAdmin[Any]
+    ) -> None:
+        super().__init__(request, params, model, model_admin)
+        given = self.value()
+        if given and given not in {str(word) for word, _told in self.lookup_choices}:
+            tell_left_out(request, self.title, given)
+
+
+def tell_left_out(request: HttpRequest, title: StrOrPromise, given: str) -> None:
+    """That what an address asks for is no choice of a filter."""
+    text = _("“%(given)s” is no choice of “%(filter)s”: that filter is left out.")
+    messages.warning(request, text % {"given": given[:SHOWN], "filter": title}, fail_silently=True)
 
 
 def page_number(request: HttpRequest) -> int:

@@ -11,12 +11,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
-from crawlproject.web.admin import day_of
+from crawlproject.web.admin import ChosenFilter, day_of
 from scheduling.models import JobRun
 from scheduling.recent import HasEnded
 
 
-class EndedFilter(admin.SimpleListFilter):
+class EndedFilter(ChosenFilter):
     """`?ended=2026-11-24`: a day in the scheduler's zone, read by the index of what has ended.
 
     Today and the day before are offered; the charts lead to the others.

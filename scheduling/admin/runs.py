@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
 from crawlproject.templatetags.lamplighter import STATES, badge, took
-from crawlproject.web.admin import ReadOnlyAdmin, two_lines, when
+from crawlproject.web.admin import ChosenFilter, ReadOnlyAdmin, two_lines, when
 from crawlproject.web.bounded import BoundedAdmin, BoundedChangeList
 from scheduling import definitions, wording
 from scheduling.account import Teller, did_not_run
@@ -61,7 +61,7 @@ class Equals(Func):
         super().__init__(column, word=word)
 
 
-class StateFilter(admin.SimpleListFilter):
+class StateFilter(ChosenFilter):
     """By state. Each but “succeeded”, which nearly all are, has an index that holds few rows."""
 
     title = gettext_lazy("state")
@@ -96,7 +96,7 @@ class JobFilter(admin.SimpleListFilter):
         return queryset.filter(job_key=self.value()) if self.value() else queryset
 
 
-class DueFilter(admin.SimpleListFilter):
+class DueFilter(ChosenFilter):
     """By when they were due. No index has that moment alone, but ids follow the moments at which runs were queued.
 
     Whatever was due within the last day was queued after the last run that had ended before it began. (Left out is a

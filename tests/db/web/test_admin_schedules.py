@@ -397,6 +397,23 @@ def test_what_another_person_saved_meanwhile_is_not_lost_unseen(web: Client) -> 
     assert job.name == "Theirs"
 
 
+def test_a_form_without_its_cookie_has_a_page_in_the_readers_language() -> None:
+    client = Client(enforce_csrf_checks=True)
+    data = {"username": "ada", "password": "pass"}
+    answer = client.post("/admin/login/", data)
+    assert answer.status_code == 403
+    assert "Open the form again" in answer.content.decode()
+    answer = client.post("/admin/login/", data, headers={"Accept-Language": "zh-hans"})
+    assert 'lang="zh-hans"' in answer.content.decode()
+    assert "viewport" in answer.content.decode()
+
+
+def test_what_no_page_understands_has_a_page() -> None:
+    answer = Client().get("/", headers={"Host": "a b"})
+    assert answer.status_code == 400
+    assert "This request means nothing here" in answer.content.decode()
+
+
 @pytest.mark.parametrize(("path", "status"), [("/nowhere/", 404), ("/admin/scheduling/scheduledjob/add/", 403)])
 def test_what_is_not_there_or_not_allowed_has_a_page_in_the_readers_language(
     client: Client, path: str, status: int

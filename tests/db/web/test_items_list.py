@@ -15,6 +15,7 @@ from crawler.engine.urls import hash_url
 from crawler.items import browsing
 from crawler.models import Spider
 
+from .answers import messages_of
 from .making import make_item, make_page, make_spider
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
@@ -162,9 +163,18 @@ def test_what_is_too_old_to_be_looked_at_is_said_and_its_whole_key_finds_it(
     assert titles(web, query + "title") == ["u4", "u3", "u2"]
 
 
-def test_an_unknown_parameter_is_refused(web: Client, books: Spider) -> None:
-    for query in ("?data__title=x", "?spider__definition__contains=x", "?key__regex=a", "?gone_at__isnull=1"):
-        assert web.get(LIST + query).status_code == 400, query
+def test_an_unknown_parameter_is_told_and_filters_nothing(web: Client, books: Spider) -> None:
+    for name in ("nope", "data__title", "spider__definition__contains", "key__regex", "gone_at__isnull"):
+        answer = web.get(f"{LIST}?{name}=x")
+        assert (answer.status_code, answer["Location"]) == (302, f"{LIST}?e=1")
+        assert messages_of(answer)[-1] == f"Items are not filtered by “{name}”: all are shown."
+
+
+def test_a_choice_that_there_is_not_is_told(web: Client, books: Spider) -> None:
+    assert "“odd” is no choice of “state”: that filter is left out." in shown(web, "?state=odd")
+    assert "“year” is no choice of “new or changed within”" in shown(web, "?changed=year")
+    assert "is no choice" not in shown(web, "?state=gone&changed=day&spider=books&type=x&q=y")
+    assert "“zzz” is no choice of “state”" in web.get("/admin/scheduling/jobrun/?state=zzz").content.decode()
 
 
 def test_an_empty_list_says_where_items_come_from(web: Client) -> None:
