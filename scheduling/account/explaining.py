@@ -122,7 +122,8 @@ class _Question:
         self, verdict: Verdict, sentence: str, run: JobRun, *, since: datetime | None, until: datetime | None
     ) -> Explanation:
         """With what a back-fill made of it since, and what to do where there was none."""
-        advice = remedy(verdict, grace=self.rule.grace if self.rule is not None else None)
+        grace = self.rule.grace if self.rule is not None else None
+        advice = remedy(verdict, grace=grace, is_alone=verdict is Verdict.SKIPPED and _is_alone(run.in_way))
         filled = filled_in(self.subject.job_id, self.subject.job, [self.moment]).get(self.moment)
         if filled is not None:
             told = _("It was filled in by run #%(run)d: %(how)s") % {"run": filled.pk, "how": reason_in_words(filled)}
@@ -322,6 +323,11 @@ def _verdict_of(run: JobRun) -> Verdict:
         return _BY_REASON[Reason(reason_of(run))]
     ended = {State.QUEUED: Verdict.QUEUED, State.RUNNING: Verdict.RUNNING, State.CANCELLED: Verdict.CANCELLED}
     return ended.get(State(run.state), Verdict.RAN)
+
+
+def _is_alone(run_id: int | None) -> bool:
+    """Whether a run holds, or waits for, what only one may have."""
+    return run_id is not None and JobRun.objects.filter(pk=run_id).exclude(exclusive_key="").exists()
 
 
 def _never_ran(run: JobRun) -> bool:

@@ -8,8 +8,12 @@ from django.utils.translation import ngettext
 from .values import Verdict
 
 
-def remedy(verdict: Verdict, *, grace: int | None = None) -> str:
-    """One sentence, in the active language; empty where there is nothing to be done. `grace` in seconds."""
+def remedy(verdict: Verdict, *, grace: int | None = None, is_alone: bool = False) -> str:
+    """One sentence, in the active language; empty where there is nothing to be done. `grace` in seconds; `is_alone`:
+    what was in the way may not run beside another one anyway, however many the schedule allows.
+    """
+    if verdict is Verdict.SKIPPED:
+        return _skipped(is_alone=is_alone)
     if verdict in (Verdict.MISSED_DOWN, Verdict.MISSED_LATE):
         if grace is None:
             return _("Back-fill it.")
@@ -26,8 +30,17 @@ def remedy(verdict: Verdict, *, grace: int | None = None) -> str:
         Verdict.DISABLED: _("Back-fill it if it is needed."),
         Verdict.CANCELLED: _("Back-fill it if it is needed."),
         Verdict.CHANGED: _("Back-fill it if it is needed."),
-        Verdict.SKIPPED: _("Raise max instances, or set overlap to wait."),
         Verdict.QUEUE_FULL: _("Let it run less often, or cancel runs that wait."),
         Verdict.QUARANTINED: _("Mend the schedule and save it; then back-fill what is needed."),
         Verdict.DUE_NO_SCHEDULER: _("Start a scheduler: manage.py runscheduler."),
     }.get(verdict, "")
+
+
+def _skipped(*, is_alone: bool) -> str:
+    """In the words of the form."""
+    text = (
+        _("Set “%(overlap)s” to “%(wait)s”, or let it run less often.")
+        if is_alone
+        else _("Raise “%(most)s”, or set “%(overlap)s” to “%(wait)s”.")
+    )
+    return text % {"most": _("Runs at the same time"), "overlap": _("If a run is still going"), "wait": _("wait")}

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from scheduling.models import JobRun, ScheduledJob
 
 from .downtime import Span, downtimes, last_alive, may_have_made_late
+from .waiting import Queue
 from .words import Outage, reason_in_words, reason_of
 
 State = JobRun.State
@@ -19,15 +20,24 @@ _LOOK_BACK = timedelta(days=1)
 class Teller:
     """Rows, of one job or of several, and what is known of schedulers at their times."""
 
-    def __init__(self, runs: Sequence[JobRun], *, now: datetime, job: ScheduledJob | None = None) -> None:
-        """Who has the `job` of them all gives it."""
+    def __init__(
+        self, runs: Sequence[JobRun], *, now: datetime, job: ScheduledJob | None = None, clock: datetime | None = None
+    ) -> None:
+        """Who has the `job` of them all gives it. Processes are judged as of `clock`; None: by the database's."""
         _fetch_what_is_told(runs)
         self._outages = _outages(runs, now)
+        self._queue = Queue(runs, now=now, clock=clock)
         self._made = _made(runs) if job is None else {job.pk: job.created_at}
 
     def sentence(self, run: JobRun) -> str:
-        """Why the row's moments did not run, or how it ended."""
-        return reason_in_words(run, outage=self._outage_of(run), made=self._made.get(run.job_id or 0))
+        """Why the row's moments did not run, what it waits for, or how it ended."""
+        waits = self._queue.waits(run) if run.state == State.QUEUED else None
+        return reason_in_words(
+            run,
+            outage=self._outage_of(run),
+            made=self._made.get(run.job_id or 0),
+            waits=waits.sentence if waits is not None else "",
+        )
 
     def _outage_of(self, run: JobRun) -> Outage | None:
         """The last outage between the row's first moment and the tick that found it late."""

@@ -42,7 +42,7 @@ def timeline(
     Raises:
         JobNotFound: nothing of that id ever existed.
     """
-    subject = load(job_id, job=job)
+    subject, clock = load(job_id, job=job), now
     now = now or timezone.now()
     rows = JobRun.objects.filter(job_key=job_id).order_by("-pk").select_related("owner").defer(*BODIES)
     if before_id is not None:
@@ -52,14 +52,13 @@ def timeline(
     return Timeline(
         job_id=job_id,
         now=now,
-        past=_with_filled(_entries(runs, subject, now), subject),
+        past=_with_filled(_entries(runs, Teller(runs, now=now, job=subject.job, clock=clock)), subject),
         future=_future(subject, now) if before_id is None else [],
         next_before_id=runs[-1].pk if more and runs else None,
     )
 
 
-def _entries(runs: Sequence[JobRun], subject: Subject, now: datetime) -> list[Entry]:
-    teller = Teller(runs, now=now, job=subject.job)
+def _entries(runs: Sequence[JobRun], teller: Teller) -> list[Entry]:
     return [_entry(run, teller.sentence(run)) for run in runs]
 
 

@@ -1,14 +1,16 @@
-"""What a queued run waits for."""
+"""What queued runs wait for."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from scheduling.models import JobRun, Process
+from scheduling.models import JobRun, Process, ScheduledJob
 
 from .downtime import alive
 from .values import Verdict
@@ -17,6 +19,8 @@ from .words import local
 State = JobRun.State
 _A_MOMENT = timedelta(seconds=2)
 """A run that waits no longer than this waits for nothing in particular."""
+MOST_AHEAD = 1_000
+"""Runs that are looked through for who is next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,21 +36,135 @@ class Waiting:
 
 
 def waiting_for(run: JobRun, *, now: datetime, clock: datetime | None) -> Waiting:
-    """Say what a queued run waits for. At most five queries, each by an index of running or queued runs, or over
-    processes.
+    """Say what a queued run waits for. At most six queries, each by an index of running or queued runs, by a key, or
+    over processes.
 
     `clock`: the moment as of which processes are judged; None: by the database's clock.
     """
-    if run.available_at > now:
-        return _later(run)
-    schedulers = alive(Process.Kind.SCHEDULER, now=clock)
-    if not schedulers:
-        return Waiting(
-            verdict=Verdict.QUEUED_NO_SCHEDULER,
-            sentence=_("It waits since %(since)s: no scheduler is alive.") % {"since": local(run.queued_at)},
-            remedy=_("Start a scheduler: manage.py runscheduler."),
+    return Queue([run], now=now, clock=clock).waits(run) or _by_nothing(run, now)
+
+
+class Queue:
+    """What queued runs wait for: each look-up is made at most once for all of them, and only where one needs it."""
+
+    def __init__(self, runs: Iterable[JobRun], *, now: datetime, clock: datetime | None) -> None:
+        self._runs = [run for run in runs if run.state == State.QUEUED]
+        self._now = now
+        self._clock = clock
+
+    def waits(self, run: JobRun) -> Waiting | None:
+        """None: for nothing in particular."""
+        if run.available_at > self._now:
+            return _later(run)
+        if not self._schedulers:
+            return Waiting(
+                verdict=Verdict.QUEUED_NO_SCHEDULER,
+                sentence=_("It has waited since %(since)s: no scheduler is alive.") % {"since": local(run.queued_at)},
+                remedy=_("Start a scheduler: manage.py runscheduler."),
+            )
+        return self._by_key(run) or self._by_slot(run) or self._by_place()
+
+    def _by_key(self, run: JobRun) -> Waiting | None:
+        if not run.exclusive_key:
+            return None
+        holder = self._holders.get(run.exclusive_key)
+        if holder is not None:
+            return _behind(_("It waits for run #%(run)d (%(name)s): only one of the two may run at a time."), *holder)
+        # Behind another one that waits, and will hold what both need.
+        first = self._first.get(run.exclusive_key)
+        if first is None or first[0] == run.pk:
+            return None
+        sentence = _(
+            "It waits for run #%(run)d (%(name)s), which begins before it: only one of the two may run at a time."
         )
-    return _by_key(run) or _by_slot(run) or _by_place(run, schedulers) or _by_nothing(run, now)
+        return _behind(sentence, *first)
+
+    def _by_slot(self, run: JobRun) -> Waiting | None:
+        if run.job_id is None:
+            return None
+        most, running = self._most.get(run.job_id), self._running.get(run.job_id, [])
+        if most is None or len(running) < most:
+            return None
+        values = {"most": most, "runs": ", ".join(f"#{pk}" for pk in running[:5])}
+        return Waiting(
+            verdict=Verdict.QUEUED_SLOT,
+            sentence=_("It waits: of this schedule %(most)d may run at once, and so many do (%(runs)s).") % values,
+            remedy=_("Wait, cancel one of them, or raise “%(field)s” of the schedule.")
+            % {"field": _("Runs at the same time")},
+            behind=tuple(running),
+        )
+
+    def _by_place(self) -> Waiting | None:
+        places = sum(process.max_workers for process in self._schedulers)
+        if self._taken < places:
+            return None
+        return Waiting(
+            verdict=Verdict.QUEUED_PLACE,
+            sentence=_("It waits: all %(places)d worker places are taken.") % {"places": places},
+            remedy=_("Wait, raise SCHEDULER_MAX_WORKERS, or start another scheduler."),
+        )
+
+    @cached_property
+    def _schedulers(self) -> list[Process]:
+        return alive(Process.Kind.SCHEDULER, now=self._clock)
+
+    @cached_property
+    def _keys(self) -> set[str]:
+        return {run.exclusive_key for run in self._runs if run.exclusive_key}
+
+    @cached_property
+    def _holders(self) -> dict[str, tuple[int, str]]:
+        """Which run holds each key: number and name."""
+        held = JobRun.objects.filter(state=State.RUNNING, exclusive_key__in=self._keys).exclude(exclusive_key="")
+        return {key: (pk, name) for key, pk, name in held.values_list("exclusive_key", "pk", "job_name")}
+
+    @cached_property
+    def _first(self) -> dict[str, tuple[int, str]]:
+        """Which of those that wait will hold each key next."""
+        last = max(self._runs, key=lambda run: (run.available_at, run.pk))
+        waiting = JobRun.objects.filter(
+            Q(available_at__lt=last.available_at) | Q(available_at=last.available_at, pk__lte=last.pk),
+            state=State.QUEUED,
+            exclusive_key__in=self._keys - self._holders.keys(),
+        )
+        first: dict[str, tuple[int, str]] = {}
+        rows = waiting.order_by("available_at", "pk").values_list("exclusive_key", "pk", "job_name")
+        for key, pk, name in rows[:MOST_AHEAD]:
+            first.setdefault(key, (pk, name))
+        return first
+
+    @cached_property
+    def _jobs(self) -> set[int]:
+        return {run.job_id for run in self._runs if run.job_id is not None}
+
+    @cached_property
+    def _most(self) -> dict[int, int]:
+        """How many runs of each schedule may run at once."""
+        return dict(ScheduledJob.objects.filter(pk__in=self._jobs).values_list("pk", "max_instances"))
+
+    @cached_property
+    def _running(self) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        running = JobRun.objects.filter(state=State.RUNNING, job__in=self._jobs).order_by("pk")
+        for job, pk in running.values_list("job_id", "pk"):
+            found.setdefault(job, []).append(pk)
+        return found
+
+    @cached_property
+    def _taken(self) -> int:
+        """Worker places."""
+        owners = [process.pk for process in self._schedulers]
+        return JobRun.objects.filter(state=State.RUNNING, owner__in=owners).count()
+
+
+def _behind(sentence: str, pk: int, name: str) -> Waiting:
+    values = {"run": pk, "name": name}
+    return Waiting(
+        verdict=Verdict.QUEUED_EXCLUSIVE,
+        sentence=sentence % values,
+        remedy=_("Wait for run #%(run)d, or cancel it.") % values,
+        behind=(pk,),
+    )
 
 
 def _later(run: JobRun) -> Waiting:
@@ -60,71 +178,9 @@ def _later(run: JobRun) -> Waiting:
     return Waiting(verdict=Verdict.QUEUED_LATER, sentence=sentence, until=run.available_at)
 
 
-def _by_key(run: JobRun) -> Waiting | None:
-    if not run.exclusive_key:
-        return None
-    holder = JobRun.objects.filter(state=State.RUNNING, exclusive_key=run.exclusive_key).exclude(exclusive_key="")
-    found = holder.values_list("pk", "job_name").first()
-    if found is None:
-        return _by_turn(run)
-    values = {"run": found[0], "name": found[1], "key": run.exclusive_key}
-    return Waiting(
-        verdict=Verdict.QUEUED_EXCLUSIVE,
-        sentence=_("It waits for run #%(run)d (%(name)s), which holds “%(key)s”.") % values,
-        remedy=_("Wait for run #%(run)d, or cancel it.") % values,
-        behind=(found[0],),
-    )
-
-
-def _by_turn(run: JobRun) -> Waiting | None:
-    """Behind another one that waits, and will hold what both need."""
-    due_before = Q(available_at__lt=run.available_at) | Q(available_at=run.available_at, pk__lt=run.pk)
-    before = JobRun.objects.filter(due_before, state=State.QUEUED, exclusive_key=run.exclusive_key)
-    found = before.order_by("available_at", "pk").values_list("pk", "job_name").first()
-    if found is None:
-        return None
-    values = {"run": found[0], "name": found[1]}
-    return Waiting(
-        verdict=Verdict.QUEUED_EXCLUSIVE,
-        sentence=_("It waits for run #%(run)d (%(name)s), which begins before it.") % values,
-        remedy=_("Wait for run #%(run)d, or cancel it.") % values,
-        behind=(found[0],),
-    )
-
-
-def _by_slot(run: JobRun) -> Waiting | None:
-    if run.job is None:
-        return None
-    most = run.job.max_instances
-    running = list(
-        JobRun.objects.filter(state=State.RUNNING, job=run.job).order_by("pk").values_list("pk", flat=True)[:most]
-    )
-    if len(running) < most:
-        return None
-    values = {"most": most, "runs": ", ".join(f"#{pk}" for pk in running[:5])}
-    return Waiting(
-        verdict=Verdict.QUEUED_SLOT,
-        sentence=_("It waits: of this schedule %(most)d may run at once, and so many do (%(runs)s).") % values,
-        remedy=_("Wait, cancel one of them, or raise max instances."),
-        behind=tuple(running),
-    )
-
-
-def _by_place(run: JobRun, schedulers: list[Process]) -> Waiting | None:
-    places = sum(process.max_workers for process in schedulers)
-    taken = JobRun.objects.filter(state=State.RUNNING, owner__in=[process.pk for process in schedulers]).count()
-    if taken < places:
-        return None
-    return Waiting(
-        verdict=Verdict.QUEUED_PLACE,
-        sentence=_("It waits: all %(places)d worker places are taken.") % {"places": places},
-        remedy=_("Wait, raise SCHEDULER_MAX_WORKERS, or start another scheduler."),
-    )
-
-
 def _by_nothing(run: JobRun, now: datetime) -> Waiting:
     if now - run.queued_at <= _A_MOMENT:
         return Waiting(verdict=Verdict.QUEUED, sentence=_("It was queued a moment ago and begins now."))
     ahead = JobRun.objects.filter(state=State.QUEUED, available_at__lt=run.available_at).count()
-    sentence = _("It waits since %(since)s; %(ahead)d runs are due before it.")
+    sentence = _("It has waited since %(since)s; %(ahead)d runs are due before it.")
     return Waiting(verdict=Verdict.QUEUED, sentence=sentence % {"since": local(run.queued_at), "ahead": ahead})

@@ -31,12 +31,13 @@ def local(moment: datetime) -> str:
     return text
 
 
-def reason_in_words(run: JobRun, *, outage: Outage | None = None, made: datetime | None = None) -> str:
+def reason_in_words(run: JobRun, *, outage: Outage | None = None, made: datetime | None = None, waits: str = "") -> str:
     """Why a run's moments did not run, or how it ended, or that it waits. Asks the database nothing.
 
-    `outage`: what is known about schedulers at that time; `made`: when its schedule was made.
+    `outage`: what is known about schedulers at that time; `made`: when its schedule was made; `waits`: what it
+    waits for, where that is known.
     """
-    sentences = [_TELLERS[run.state](run)]
+    sentences = [waits or _TELLERS[run.state](run)]
     if run.state == State.MISSED and reason_of(run) == Reason.LATE:
         if made is not None and run.scheduled_time < made:
             sentences = [_passed(made)]
@@ -82,13 +83,13 @@ def since_of(run: JobRun) -> datetime | None:
 def _queued(run: JobRun) -> str:
     if run.available_at > run.queued_at and run.available_at > run.scheduled_time:
         return _("It waits to run, not before %(at)s.") % {"at": local(run.available_at)}
-    return _("It waits to run since %(since)s.") % {"since": local(run.queued_at)}
+    return _("It has waited to run since %(since)s.") % {"since": local(run.queued_at)}
 
 
 def _running(run: JobRun) -> str:
     if run.started_at is None:
         return _("It is running.")
-    return _("It is running since %(since)s.") % {"since": local(run.started_at)}
+    return _("It has been running since %(since)s.") % {"since": local(run.started_at)}
 
 
 def _succeeded(run: JobRun) -> str:

@@ -135,7 +135,7 @@ def _since(word: str | None) -> datetime | None:
 
 
 class ToldRuns(BoundedChangeList):
-    """A page of runs; of those that did not run, why: what their words need is asked once for all."""
+    """A page of runs; of those that did not run, or wait, why: what their words need is asked once for all."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Model]:
         # A result and a traceback may be long, and no list shows them.
@@ -149,7 +149,7 @@ class ToldRuns(BoundedChangeList):
             why_missed=Case(When(missed, then="data"), output_field=JobRun._meta.get_field("data")),
             why_broken=Case(When(broken, then="error"), default=Value(""), output_field=TextField()),
         )
-        runs = [run for run in self.result_list if did_not_run(run)]
+        runs = [run for run in self.result_list if did_not_run(run) or run.state == State.QUEUED]
         for run in runs:
             run.data, run.error = run.why_missed, run.why_broken
         teller = Teller(runs, now=timezone.now())
@@ -225,7 +225,7 @@ class JobRunAdmin(BoundedAdmin[JobRun], ReadOnlyAdmin[JobRun]):
 
     @admin.display(description=gettext_lazy("message"))
     def message_(self, run: JobRun) -> str:
-        """Of a moment that did not run: why, in the reader's language."""
+        """Of a moment that did not run, or a run that waits: why, in the reader's language."""
         return (run.sentence or wording.told(run.message))[:200]
 
     @admin.action(description=gettext_lazy("Cancel"), permissions=["cancel"])

@@ -188,7 +188,14 @@ def test_skipped_moment_names_the_run_in_the_way(clock: Clock) -> None:
     assert told.sentence == f"It was skipped: run #{in_way.pk} of this schedule was still waiting or running."
     assert told.run is not None
     assert (told.run.reason, told.run.in_way) == ("overlap", in_way.pk)
-    assert told.remedy == "Raise max instances, or set overlap to wait."
+    assert told.remedy == "Raise “Runs at the same time”, or set “If a run is still going” to “wait”."
+
+
+def test_more_instances_are_no_remedy_where_only_one_may_run(clock: Clock) -> None:
+    make_job(handler="locked", job_data={"door": "front"})
+    tick(clock.go(minutes=10))
+    tick(clock.go(minutes=10))
+    assert why(at(20)).remedy == "Set “If a run is still going” to “wait”, or let it run less often."
 
 
 def test_full_queue(clock: Clock) -> None:
@@ -587,7 +594,8 @@ class TestQueuedRun:
         hold(other, make_scheduler(since=clock.now))
         told = why(at(10))
         assert told.verdict == Verdict.QUEUED_EXCLUSIVE
-        assert told.sentence == f"It waits for run #{other.pk} (other), which holds “door:front”."
+        assert told.sentence == f"It waits for run #{other.pk} (other): only one of the two may run at a time."
+        assert account.timeline("job", now=clock.now).past[0].sentence == told.sentence
 
     def test_waits_for_a_place(self, clock: Clock) -> None:
         make_job()

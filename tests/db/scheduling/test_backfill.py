@@ -262,7 +262,7 @@ class TestWhyCommand:
         make_past(clock)
         first, second = self.why("job", "2026-03-02T20:20").splitlines()
         assert first.startswith("job, 2026-03-02 20:20: It was skipped: run #")
-        assert second == "→ Raise max instances, or set overlap to wait."
+        assert second == "→ Raise “Runs at the same time”, or set “If a run is still going” to “wait”."
 
     def test_what_a_run_was_told_by_others_spoils_no_terminal(self, clock: Clock) -> None:
         make_past(clock)
