@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin, User
 from django.db import transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -172,13 +173,14 @@ class SpiderAdmin(LampAdmin[Spider]):
     def get_deleted_objects(
         self, objs: Iterable[Spider], request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """In numbers: all that it found goes with it."""
+        """In numbers: all that it found goes with it. Or what stands in the way."""
         spiders = list(objs)
+        in_the_way = [sentence for spider in spiders for sentence in _users_of(spider, request.user)]
         counts: dict[str, int] = {str(self.opts.verbose_name_plural): len(spiders)}
         for model in (CrawlTask, Page, Item):
             counts[str(model._meta.verbose_name_plural)] = model._default_manager.filter(spider__in=spiders).count()
         lines = [spider.name for spider in spiders] + [f"{name}: {count}" for name, count in counts.items()]
-        return lines, counts, set(), []
+        return lines, counts, set(), in_the_way
 
     def delete_model(self, request: HttpRequest, obj: Spider) -> None:
         definitions.delete_spider(obj.name, user=request.user if isinstance(request.user, User) else None)
@@ -196,3 +198,22 @@ class SpiderAdmin(LampAdmin[Spider]):
 
     def has_crawl_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("crawler.add_crawltask")
+
+
+def _users_of(spider: Spider, user: AbstractBaseUser | AnonymousUser) -> Iterator[SafeString | str]:
+    """What has to end before a spider can be deleted, in a sentence each, which leads there."""
+    jobs, run = definitions.users_of(spider.name)
+    for job in jobs:
+        text = _("The schedule “%(name)s” crawls it: change or delete that first.") % {"name": job.name or job.job_id}
+        yield _linked(text, user, "scheduling.view_scheduledjob", "admin:scheduling_scheduledjob_change", job.pk)
+    if run is not None:
+        text = _("Run #%(run)s crawls it: cancel that, or wait for its end.") % {"run": run.pk}
+        yield _linked(text, user, "scheduling.view_jobrun", "admin:scheduling_jobrun_change", run.pk)
+
+
+def _linked(
+    text: str, user: AbstractBaseUser | AnonymousUser, right: str, page: str, pk: int | str
+) -> SafeString | str:
+    if not (isinstance(user, PermissionsMixin) and user.has_perm(right)):
+        return text
+    return format_html('<a href="{}">{}</a>', reverse(page, args=[pk]), text)

@@ -20,6 +20,7 @@ from .spiders import (
     dump_spider,
     restore_spider_version,
     save_spider,
+    users_of,
     warnings,
 )
 
@@ -45,5 +46,6 @@ __all__ = [
     "restore_spider_version",
     "save_spider",
     "to_yaml",
+    "users_of",
     "warnings",
 ]

@@ -88,6 +88,12 @@ def save_spider(
         return _save(definition, user=user, comment=comment, is_new=is_new)
 
 
+def users_of(name: str) -> tuple[list[ScheduledJob], JobRun | None]:
+    """What keeps a spider from being deleted: the schedules that crawl it alone, and the run that does or will."""
+    run = JobRun.objects.filter(exclusive_key=f"spider:{name}", state__in=JobRun.ACTIVE).order_by("pk").first()
+    return _jobs_of(name), run
+
+
 def delete_spider(name: str, *, user: AbstractBaseUser | None = None) -> None:
     """Remove a spider with its pages, items and tasks. Its documents' versions stay: `restore_spider_version`.
 
@@ -99,10 +105,10 @@ def delete_spider(name: str, *, user: AbstractBaseUser | None = None) -> None:
         spider = _locked(name)
         if spider is None:
             raise SpiderNotFound(name)
-        if jobs := _jobs_of(name):
-            listed = ", ".join(f'"{job_id}"' for job_id in jobs)
+        jobs, run = users_of(name)
+        if jobs:
+            listed = ", ".join(f'"{job.job_id}"' for job in jobs)
             raise SpiderInUse(f'spider "{name}" is crawled by the schedule {listed}; change or delete that first')
-        run = JobRun.objects.filter(exclusive_key=f"spider:{name}", state__in=JobRun.ACTIVE).order_by("pk").first()
         if run is not None:
             raise SpiderInUse(f'spider "{name}" is being crawled by run #{run.pk}; cancel it, or wait for its end')
         _delete_what_it_found(spider)
@@ -169,13 +175,12 @@ def _locked(name: str) -> Spider | None:
     return Spider.objects.select_for_update().filter(name=name).first()
 
 
-def _jobs_of(name: str) -> list[str]:
+def _jobs_of(name: str) -> list[ScheduledJob]:
     """Schedules whose target is this spider alone; those of a category or of all go on without it."""
     named = models.Q(job_data__type="spider", job_data__target=name) | models.Q(
         job_data__type="urls", job_data__spider=name
     )
-    jobs = ScheduledJob.objects.filter(named, handler="crawl").order_by("job_id")
-    return list(jobs.values_list("job_id", flat=True))
+    return list(ScheduledJob.objects.filter(named, handler="crawl").order_by("job_id"))
 
 
 def _delete_what_it_found(spider: Spider) -> None:

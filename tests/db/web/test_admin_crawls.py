@@ -228,10 +228,20 @@ def test_the_page_of_a_run_says_which_version_of_the_spider_ran(web: Client) -> 
 
 def test_a_spider_that_a_schedule_crawls_stays(web: Client) -> None:
     spider = make_spider()
-    make_job(handler="crawl", job_data={"type": "spider", "target": "books"})
-    answer = web.post(f"{SPIDERS}{spider.pk}/delete/", {"post": "yes"})
-    assert answer.status_code == 302
-    assert "nightly" in messages_of(answer)[0]
+    job = make_job(handler="crawl", job_data={"type": "spider", "target": "books"})
+    run = request_crawl("spider", "books", by="ada").run
+    assert run is not None
+    for answer in (
+        web.get(f"{SPIDERS}{spider.pk}/delete/"),
+        web.post(f"{SPIDERS}{spider.pk}/delete/", {"post": "yes"}),
+    ):
+        page = answer.content.decode()
+        assert "It cannot be deleted" in page
+        assert "What will be gone for good" not in page
+        told = "The schedule “Every night” crawls it: change or delete that first."
+        assert f'<a href="/admin/scheduling/scheduledjob/{job.pk}/change/">{told}</a>' in page
+        told = f"Run #{run.pk} crawls it: cancel that, or wait for its end."
+        assert f'<a href="/admin/scheduling/jobrun/{run.pk}/change/">{told}</a>' in page
     assert Spider.objects.exists()
 
 
