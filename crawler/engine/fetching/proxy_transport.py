@@ -24,7 +24,7 @@ from crawler.engine.urls import Target
 from .connection import Connection
 from .guard import Guard, NoName
 from .proxy import Proxy
-from .transport import CrawlTransport, tls_failed
+from .transport import CrawlTransport, reason_of_system, tls_failed
 from .wire import Request
 
 LOOK_UP_SECONDS = 3.0
@@ -135,7 +135,7 @@ class ProxyTransport(CrawlTransport):
         except DnsError as error:
             raise ProxyFailed(f"the proxy {proxy.url}: {error}") from error
         context = self._context() if proxy.scheme == "https" else None
-        problem: Exception | None = None
+        problem: OSError = OSError("it has no address")
         for address in addresses:
             try:
                 transport, protocol = await asyncio.get_running_loop().create_connection(
@@ -150,7 +150,7 @@ class ProxyTransport(CrawlTransport):
                 problem = error
                 continue
             return transport, protocol
-        raise ProxyFailed(f"the proxy {proxy.url} cannot be connected to: {problem}") from problem
+        raise ProxyFailed(f"the proxy {proxy.url} cannot be connected to: {reason_of_system(problem)}") from problem
 
     async def _start_tls(
         self, transport: asyncio.Transport, connection: Connection, host: str, where: str

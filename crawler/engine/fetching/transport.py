@@ -262,7 +262,8 @@ class CrawlTransport(httpx.AsyncBaseTransport):
 
 def reason_of_system(error: OSError) -> str:
     """Why the system could not connect, without the address and the number that asyncio puts beside it."""
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+    number = 0 if isinstance(error, ssl.SSLError) else error.errno or 0
+    return os.strerror(number) if number > 0 else str(error)
 
 
 def tls_failed(where: str, error: ssl.SSLError) -> TlsFailed:

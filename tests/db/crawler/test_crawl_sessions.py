@@ -228,7 +228,7 @@ def test_a_crawl_through_a_proxy_that_is_away_has_its_own_reason(site: Site) -> 
         save_spider(make_document(site, session={"proxy": away}, manners={"obey_robots": obeys}))
         _run, task = crawl()
         assert (task.status, task.reasons) == ("failed", {"proxy_error": 1})
-        assert "cannot be connected to" in task.message
+        assert "cannot be connected to: Connection refused" in task.message
     assert site.seen == []
 
 
