@@ -57,6 +57,7 @@ class LampUserAdmin(UserAdmin[User]):
     actions_on_bottom = True
     show_full_result_count = False
     search_help_text = gettext_lazy("Name or address")
+    list_display = ("username", "in_groups", "email", "first_name", "last_name", "is_staff")
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
     add_form = NewUserForm
@@ -78,6 +79,13 @@ class LampUserAdmin(UserAdmin[User]):
         if obj is None or self.has_change_permission(request, obj):
             return found
         return [(None, {"fields": ("username",)}), *found[1:]]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    @admin.display(description=gettext_lazy("groups"))
+    def in_groups(self, user: User) -> str:
+        return ", ".join(sorted(group.name for group in user.groups.all())) or "–"
 
     def formfield_for_manytomany(
         self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any

@@ -75,7 +75,7 @@ def changes_view(model_admin: admin.ModelAdmin[Item], request: HttpRequest) -> H
 
 def _tell_left_out(request: HttpRequest, given: QueryDict) -> None:
     """Which filters of the address mean nothing."""
-    titles = {"spider": _("Spider"), "kind": _("What became of it"), "day": _("Day")}
+    titles = {"spider": _("Spider"), "kind": _("Kind of change"), "day": _("Day")}
     for name, title in titles.items():
         if request.GET.get(name) and name not in given:
             tell_left_out(request, title, request.GET[name])

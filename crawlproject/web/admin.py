@@ -56,7 +56,7 @@ class ChosenFilter(admin.SimpleListFilter):
             tell_left_out(request, self.title, given)
 
 
-def tell_left_out(request: HttpRequest, title: StrOrPromise, given: str) -> None:
+def tell_left_out(request: HttpRequest, title: StrOrPromise | None, given: str) -> None:
     """That what an address asks for is no choice of a filter."""
     text = _("“%(given)s” is no choice of “%(filter)s”: that filter is left out.")
     messages.warning(request, text % {"given": given[:SHOWN], "filter": title}, fail_silently=True)

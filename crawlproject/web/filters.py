@@ -93,7 +93,7 @@ class StrictFilterSet(django_filters.FilterSet):
         form_class: type[forms.Form] = super().get_form_class()
         for field in form_class.base_fields.values():
             if isinstance(field, forms.ChoiceField):
-                known = ", ".join(str(value) for value, _words in field.choices if value)
+                known = ", ".join(str(value) for value, _words in field.widget.choices if value)
                 # The field itself puts in what was given.
                 values = {"known": known, "given": "%(value)s"}
                 field.error_messages["invalid_choice"] = _("Give one of %(known)s, not “%(given)s”.") % values

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 import yaml
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -175,7 +175,7 @@ def test_run_now_while_the_spider_is_crawled_says_what_it_waits_for(web: Client)
     assert (said in state.content.decode(), "X-Poll" in state.headers) == (True, False)
     assert f'data-poll="{SPIDERS}{spider.pk}/state/" data-poll-stays' in head
     [_claimed] = claims.claim(Process.objects.get(), timezone.now(), 10)
-    assert "which holds" in web.get(f"/admin/scheduling/jobrun/{second.pk}/change/").content.decode()
+    assert "only one of the two may run" in web.get(f"/admin/scheduling/jobrun/{second.pk}/change/").content.decode()
     CrawlTask.objects.update(status="completed")
     over = web.get(f"{SPIDERS}{spider.pk}/state/")
     assert (over.headers["X-Poll"], "Completed" in over.content.decode()) == ("over", True)
@@ -256,6 +256,11 @@ def test_a_spider_is_deleted_with_what_it_found(web: Client) -> None:
 
 
 # --- tasks, items, pages ----------------------------------------------------------------------------------------------
+def test_the_list_of_users_says_in_which_groups_they_are(web: Client) -> None:
+    make_user("vera").groups.add(Group.objects.get(name="Viewer"), Group.objects.get(name="Operator"))
+    assert 'class="field-in_groups">Operator, Viewer</td>' in web.get("/admin/auth/user/").content.decode()
+
+
 def test_cancel_ends_a_waiting_crawl(web: Client) -> None:
     spider = make_spider()
     web.post(SPIDERS, {"action": "crawl_now", "_selected_action": [spider.pk]})
