@@ -24,6 +24,7 @@ from scheduling.calendar.collisions import Collision, Over, colliding, collision
 from scheduling.calendar.firings import Firing, Often, Plan, plan
 from scheduling.calendar.free import Occupancy
 from scheduling.calendar.load import Work, hours_of
+from scheduling.calendar.overrun import overruns
 from scheduling.calendar.past import Past, past
 from scheduling.calendar.places import Workers, workers
 from scheduling.calendar.reach import NOWHERE, reach_of
@@ -45,7 +46,7 @@ from scheduling.upcoming import Hold
 from .calendar_entries import HANDLERS, OTHER, Entry, planned, ran
 from .calendar_month import busiest, calendar_url, map_of, month_rows, week_url
 from .calendar_week import agenda, draw_week
-from .calendar_words import Name, about, clock_words, crowd_words, name_of, rows_of
+from .calendar_words import Name, about, clock_words, crowd_words, name_of, overrun_rows, rows_of
 from .head import TEMPLATES
 
 MOST_OFTEN = 8
@@ -164,6 +165,8 @@ def _shared(read: _Read, found: Sequence[Collision], *, is_month: bool) -> dict[
         tz=tz,
         places=_places(read),
     )
+    overrun = overruns(read.ahead, read.reaches, length=AHEAD)
+    own_rows = overrun_rows(overrun)
     rows = rows_of(found, read.ahead.firings, read.reaches, occupancy, workers=read.workers, days=read.ahead_days)
     worst = next((one for one in found if one.over is not Over.MOMENT), None)
     return {
@@ -187,8 +190,8 @@ def _shared(read: _Read, found: Sequence[Collision], *, is_month: bool) -> dict[
         "is_cut": read.schedules.is_cut,
         "count": len(read.schedules.all),
         "past_is_cut": read.past.is_cut,
-        "collisions": rows,
-        "more_collisions": len(found) - len(rows),
+        "collisions": [*own_rows, *rows],
+        "more_collisions": len(found) - len(rows) + len(overrun) - len(own_rows),
         "is_over": span.end <= read.now,
         "crowded": crowd_words(worst, read.ahead_days) if worst is not None else "",
         "crowded_row": rows[found.index(worst)] if worst is not None and found.index(worst) < len(rows) else None,

@@ -17,10 +17,12 @@ from scheduling.calendar.clocks import ClockNote
 from scheduling.calendar.collisions import Collision, Over
 from scheduling.calendar.firings import Firing
 from scheduling.calendar.free import STEP, Occupancy
+from scheduling.calendar.overrun import Overrun
 from scheduling.calendar.places import Workers
 from scheduling.calendar.reach import NOWHERE
 from scheduling.calendar.schedules import Schedule
 from scheduling.durations import duration
+from scheduling.models import ScheduledJob
 from scheduling.signals import Reach
 
 MOST_ROWS = 12
@@ -94,6 +96,29 @@ def rows_of(
         )
         for one in shown
     ]
+
+
+def overrun_rows(found: Sequence[Overrun]) -> list[Row]:
+    """The first `MOST_ROWS`: who is in its own way."""
+    return [
+        Row(
+            when=_("%(time)s apart") % {"time": about(one.apart)},
+            over=_("itself"),
+            who=(name_of(one.schedule),),
+            more=0,
+            meaning=_overrun(one.schedule),
+            free="",
+            is_bad=True,
+        )
+        for one in found[:MOST_ROWS]
+    ]
+
+
+def _overrun(schedule: Schedule) -> str:
+    text = _("It is still running when it is due again: a run takes about %(usual)s. What is due meanwhile is skipped.")
+    if schedule.job.overlap == ScheduledJob.Overlap.WAIT:
+        text = _("It is still running when it is due again: a run takes about %(usual)s. Ever more of its runs wait.")
+    return text % {"usual": about(schedule.usual)}
 
 
 def crowd_words(one: Collision, days: int) -> str:

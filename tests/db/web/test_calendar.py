@@ -63,6 +63,28 @@ def test_a_week_shows_blocks_a_crowd_what_it_means_and_a_free_moment(web: Client
     assert "2,016×" in text
 
 
+@pytest.mark.parametrize(
+    ("cron", "seconds", "overlap", "says"),
+    [
+        ("* * * * *", 136, "skip", "a run takes about 2 min. What is due meanwhile is skipped."),
+        ("* * * * *", 136, "wait", "a run takes about 2 min. Ever more of its runs wait."),
+        ("0 2 * * *", 90_000, "skip", "a run takes about 1 day 1 h. What is due meanwhile is skipped."),
+        ("* * * * *", 20, "skip", ""),
+    ],
+    ids=["often", "often, and waits", "once a day", "in time"],
+)
+def test_a_schedule_that_is_due_before_its_run_is_over_is_in_its_own_way(
+    web: Client, cron: str, seconds: float, overlap: str, says: str
+) -> None:
+    trigger = {"type": "cron", "cron": cron}
+    job = make_job("slow", trigger=trigger, policies={"overlap": overlap})
+    make_run(job, execution_time=seconds)
+    text = text_of(web, next_week())
+    assert ("It is still running when it is due again" in text) is bool(says)
+    assert says in text
+    assert ("Nobody gets into anybody’s way." in text) is not bool(says)
+
+
 @pytest.mark.parametrize("query", ["", "?month=2026-12", "?week=2026-W01", "?month=2026-01&by=minutes"])
 def test_each_page_takes_ten_queries_at_most(
     client: Client, django_assert_max_num_queries: DjangoAssertNumQueries, query: str
