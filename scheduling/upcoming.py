@@ -155,7 +155,7 @@ def report(
         ClockEffect(change=change, effect=effect) for change, effect in triggers.clock_changes(document, after)
     )
     counts = {days: built.count_between(after, after + timedelta(days=days)) for days in COUNTED}
-    often = _("In the next 24 hours %(day)d, in 30 days %(month)d, in 365 days %(year)d.")
+    often = _("Firings: %(day)s in the next 24 hours, %(month)s in 30 days, %(year)s in 365 days.")
     unchanged = _("The clocks of %(zone)s are not changed.") % {"zone": built.tz.key}
     return UpcomingReport(
         trigger=dict(document),
@@ -163,7 +163,7 @@ def report(
         timezone=tz.key,
         firings=tuple(Firing(local=moment.astimezone(tz), utc=moment) for moment in moments),
         counts=counts,
-        how_often=often % dict(zip(("day", "month", "year"), counts.values(), strict=True)),
+        how_often=often % dict(zip(("day", "month", "year"), (f"{count:,}" for count in counts.values()), strict=True)),
         clock_changes=effects,
         clock=tuple(effect.sentence() for effect in effects) or (unchanged,),
         warnings=tuple(f"{place}: {message}" for place, message in triggers.warnings(document)),

@@ -40,7 +40,7 @@ def test_unsaved_line_is_shown_with_both_clock_changes() -> None:
         "30 2 * * *: At 02:30 (Europe/Berlin)",
         "2027-03-28T03:00:00+02:00  2027-03-28T01:00:00Z",
         "2027-03-29T02:30:00+02:00  2027-03-29T00:30:00Z",
-        "In the next 24 hours 1, in 30 days 30, in 365 days 365.",
+        "Firings: 1 in the next 24 hours, 30 in 30 days, 365 in 365 days.",
         "2027-03-28: clocks go from 02:00 to 03:00; 02:30 runs at 03:00",
         "2027-10-31: clocks go back from 03:00 to 02:00; 02:30 runs once, the first time",
     ]
