@@ -16,9 +16,10 @@ from .recorded import Recorded, around, filled_in
 from .remedies import remedy
 from .rules import MICROSECOND, Rule, at_or_after
 from .subject import Subject, load
+from .telling import Teller
 from .values import Explanation, Verdict
 from .waiting import waiting_for
-from .words import local, reason_in_words, reason_of, since_of
+from .words import Known, local, reason_in_words, reason_of, since_of
 
 Reason = JobRun.Reason
 State = JobRun.State
@@ -95,7 +96,8 @@ class _Question:
             return self._late(run)
         verdict = _verdict_of(run)
         since, until = (since_of(run), run.finished_at) if run.state == State.MISSED else (None, None)
-        return self._did_not_run(verdict, reason_in_words(run), run, since=since, until=until)
+        sentence = Teller([run], now=self.now, job=self.subject.job).sentence(run)
+        return self._did_not_run(verdict, sentence, run, since=since, until=until)
 
     def _coalesced(self, run: JobRun) -> Explanation:
         values = {"run": run.pk, "at": local(run.scheduled_time)}
@@ -111,7 +113,7 @@ class _Question:
         outage = None
         if made is None or self.moment >= made:
             outage = outage_at(self.moment, within, seen=seen, now=self.now)
-        sentence = reason_in_words(run, outage=outage, made=made)
+        sentence = reason_in_words(run, Known(outage=outage, made=made))
         if outage is None:
             return self._did_not_run(
                 Verdict.MISSED_LATE, sentence, run, since=run.scheduled_time, until=run.finished_at

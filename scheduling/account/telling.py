@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
-from scheduling.models import JobRun, ScheduledJob
+from django.db.models.functions import Left
+
+from scheduling.models import JobRun, RunLog, ScheduledJob
 
 from .downtime import Span, downtimes, last_alive, may_have_made_late
 from .waiting import Queue
-from .words import Outage, reason_in_words, reason_of
+from .words import Known, Outage, reason_in_words, reason_of
 
 State = JobRun.State
 _LEAST_OUTAGE = timedelta(seconds=3)
+_STAMP = len("2026-01-01T00:00:00.000000Z")
+"""What a line of a log begins with."""
 _LOOK_BACK = timedelta(days=1)
 """How long before a late moment an outage's begin is looked for."""
 
@@ -26,18 +31,20 @@ class Teller:
         """Who has the `job` of them all gives it. Processes are judged as of `clock`; None: by the database's."""
         _fetch_what_is_told(runs)
         self._outages = _outages(runs, now)
+        self._begun = _begun(runs)
         self._queue = Queue(runs, now=now, clock=clock)
         self._made = _made(runs) if job is None else {job.pk: job.created_at}
 
     def sentence(self, run: JobRun) -> str:
         """Why the row's moments did not run, what it waits for, or how it ended."""
         waits = self._queue.waits(run) if run.state == State.QUEUED else None
-        return reason_in_words(
-            run,
+        known = Known(
             outage=self._outage_of(run),
             made=self._made.get(run.job_id or 0),
             waits=waits.sentence if waits is not None else "",
+            begun=self._begun.get(run.pk),
         )
+        return reason_in_words(run, known)
 
     def _outage_of(self, run: JobRun) -> Outage | None:
         """The last outage between the row's first moment and the tick that found it late."""
@@ -50,6 +57,21 @@ class Teller:
 
 def _is_late(run: JobRun) -> bool:
     return run.state == State.MISSED and reason_of(run) == JobRun.Reason.LATE
+
+
+def _begun(runs: Sequence[JobRun]) -> dict[int, datetime]:
+    """When those began that were interrupted and went on: their log tells."""
+    again = [run.pk for run in runs if run.claim > 1 and run.started_at is not None]
+    if not again:
+        return {}
+    first = RunLog.objects.filter(run__in=again, seq=1).annotate(at=Left("text", _STAMP)).values_list("run", "at")
+    found: dict[int, datetime] = {}
+    for run, at in first:
+        # A line may be any text: one that a hand wrote.
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(at)
+            found[run] = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return found
 
 
 def _made(runs: Sequence[JobRun]) -> dict[int, datetime]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils import timezone
@@ -31,18 +32,31 @@ def local(moment: datetime) -> str:
     return text
 
 
-def reason_in_words(run: JobRun, *, outage: Outage | None = None, made: datetime | None = None, waits: str = "") -> str:
-    """Why a run's moments did not run, or how it ended, or that it waits. Asks the database nothing.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of a row beside itself."""
 
-    `outage`: what is known about schedulers at that time; `made`: when its schedule was made; `waits`: what it
-    waits for, where that is known.
-    """
-    sentences = [waits or _TELLERS[run.state](run)]
+    outage: Outage | None = None
+    """When no scheduler was alive, and it is why the row is late."""
+    made: datetime | None = None
+    """When its schedule was."""
+    waits: str = ""
+    """What it waits for, in a sentence."""
+    begun: datetime | None = None
+    """When a run that was interrupted began first: the row has when it went on."""
+
+
+NOTHING_MORE = Known()
+
+
+def reason_in_words(run: JobRun, known: Known = NOTHING_MORE) -> str:
+    """Why a run's moments did not run, or how it ended, or that it waits. Asks the database nothing."""
+    sentences = [known.waits or _TELLERS[run.state](run)]
     if run.state == State.MISSED and reason_of(run) == Reason.LATE:
-        if made is not None and run.scheduled_time < made:
-            sentences = [_passed(made)]
-        elif outage is not None:
-            sentences = [_down(outage)]
+        if known.made is not None and run.scheduled_time < known.made:
+            sentences = [_passed(known.made)]
+        elif known.outage is not None:
+            sentences = [_down(known.outage)]
     if run.coalesced_count and run.coalesced_from is not None:
         text = ngettext(
             "It stands for %(count)d earlier moment as well, %(first)s.",
@@ -50,6 +64,8 @@ def reason_in_words(run: JobRun, *, outage: Outage | None = None, made: datetime
             run.coalesced_count,
         )
         sentences.append(text % {"count": run.coalesced_count, "first": local(run.coalesced_from)})
+    if known.begun is not None and run.started_at is not None and known.begun < run.started_at:
+        sentences.append(_("It had begun at %(at)s, and was interrupted.") % {"at": local(known.begun)})
     if run.requested_by:
         sentences.append(_("It was asked for by %(who)s.") % {"who": run.requested_by})
     return " ".join(sentences)
@@ -99,6 +115,9 @@ def _succeeded(run: JobRun) -> str:
     if seconds is None and run.finished_at is not None:
         seconds = (run.finished_at - run.started_at).total_seconds()
     values = {"at": local(run.started_at), "duration": duration(seconds or 0)}
+    if run.claim > 1 and run.finished_at is not None:
+        values["end"] = local(run.finished_at)
+        return _("It went on at %(at)s and succeeded at %(end)s, after %(duration)s of work in all.") % values
     return _("It ran at %(at)s and succeeded after %(duration)s.") % values
 
 

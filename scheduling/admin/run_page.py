@@ -271,11 +271,9 @@ def _attempts(run: JobRun) -> str:
     most = run.job.max_retries if run.job is not None else (run.work or {}).get("max_retries")
     made = run.retry_count + (run.started_at is not None)
     text = f"{made} / {most + 1}" if isinstance(most, int) else str(made)
-    if not run.recoveries:
+    if run.claim < 2:
         return text
-    after = ngettext("taken over once, when its process was lost", "taken over %(count)d times", run.recoveries) % {
-        "count": run.recoveries
-    }
+    after = ngettext("interrupted once", "interrupted %(count)d times", run.claim - 1) % {"count": run.claim - 1}
     return f"{text} · {after}"
 
 

@@ -17,7 +17,7 @@ from scheduling.account import Verdict, rules
 from scheduling.account.recorded import scheduled
 from scheduling.account.words import local
 from scheduling.exceptions import JobNotFound
-from scheduling.models import DefinitionVersion, JobRun, Process, ScheduledJob
+from scheduling.models import DefinitionVersion, JobRun, Process, RunLog, ScheduledJob
 
 from .ticking import make_timer
 
@@ -109,6 +109,22 @@ def test_moment_that_ran_says_how_it_ended(clock: Clock) -> None:
     told = why(at(10))
     assert (told.verdict, told.run, told.version) == (Verdict.RAN, run, 1)
     assert told.sentence == "It ran at 2026-03-02 20:10 and succeeded after 1.5 s."
+
+
+def test_run_that_was_interrupted_says_when_it_began_and_how_long_it_worked(clock: Clock) -> None:
+    make_job()
+    tick(clock.go(minutes=10))
+    run = only_run()
+    RunLog.objects.create(run=run, seq=1, text="2026-03-02T12:10:02.000000Z Here we go.")
+    end(run, claim=2)
+    JobRun.objects.update(started_at=at(11), finished_at=at(12), execution_time=90)
+    told = why(at(10))
+    assert told.sentence == (
+        "It went on at 2026-03-02 20:11 and succeeded at 2026-03-02 20:12, after 1 min 30 s of work in all."
+        " It had begun at 2026-03-02 20:10:02, and was interrupted."
+    )
+    RunLog.objects.update(text="no time at all")
+    assert "had begun" not in why(at(10)).sentence
 
 
 def test_failed_run_says_why(clock: Clock) -> None:
