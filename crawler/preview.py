@@ -42,7 +42,11 @@ def preview(
             ``session``).
     """
     definition = document if isinstance(document, SpiderDefinition) else parse(document)
-    page = fetch(definition, url, seconds=seconds)
+    return describe(definition, url, fetch(definition, url, seconds=seconds))
+
+
+def describe(definition: SpiderDefinition, url: str, page: FetchedPage) -> dict[str, object]:
+    """What `preview` tells, of what `fetch` gave for `url`."""
     explanation = Explanation("") if page.answer is None or page.why_unread else explain(definition, page.answer)
     return _describe_page(address(url), page) | _describe_content(explanation)
 

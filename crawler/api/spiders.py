@@ -13,9 +13,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crawler import definitions
+from crawler.engine.documents.definition import parse
 from crawler.models import Spider
-from crawler.preview import preview
+from crawler.preview import describe, fetch
 from crawler.workshop.busy import WorkshopBusy
+from crawler.workshop.refusals import refusal_of
 from crawler.workshop.samples import FETCH_SECONDS, SAMPLES
 from crawlproject.web.filters import NameFilter, StrictFilterSet
 from crawlproject.web.problems import Conflict, FieldErrors
@@ -88,9 +90,17 @@ class SpiderViewSet(VersionActions, viewsets.GenericViewSet[Spider]):
             raise FieldErrors([("url", _("Give the address of one page."))])
         try:
             with as_problems(), SAMPLES.places.one():
-                return Response(preview(definitions.dump_spider(self.get_object()), url, seconds=FETCH_SECONDS))
+                definition = parse(definitions.dump_spider(self.get_object()))
+                page = fetch(definition, url, seconds=FETCH_SECONDS)
+                found = describe(definition, url, page)
         except WorkshopBusy as error:
             raise Throttled(wait=RETRY, detail=str(error)) from error
+        if page.why_unread:
+            refusal = refusal_of(page, definition)
+            found |= {"what": str(refusal.what), "remedy": str(refusal.remedy)}
+            if refusal.detail in ("", page.url):  # the engine has no words for it
+                found["detail"] = found["what"]
+        return Response(found)
 
     def _named(self, name: str, document: dict[str, object]) -> dict[str, object]:
         if document.setdefault("name", name) != name:

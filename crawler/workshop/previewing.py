@@ -194,7 +194,7 @@ class _Reading:
 
     def _notice(self, explanation: Explanation | None) -> Notice | None:
         if explanation is None:
-            return refusal_of(self.sample, self.definition)
+            return refusal_of(self.sample.page, self.definition)
         if not explanation.notice:
             return None
         return notice_of(explanation.reason, explanation.notice)

@@ -15,8 +15,7 @@ from crawler.engine.fetching.guard import ALLOW, why_refused
 from crawler.engine.scope import is_address
 from crawler.engine.spider import SpiderDefinition
 from crawler.engine.urls import host_of
-
-from .samples import Sample
+from crawler.one_page import FetchedPage
 
 NAMED = 5
 """Domains that a sentence names."""
@@ -42,21 +41,21 @@ def notice_of(reason: str, detail: str) -> Notice:
     return Notice(detail=detail, title=cause.title, what=cause.what, remedy=cause.remedy)
 
 
-def refusal_of(sample: Sample, definition: SpiderDefinition) -> Notice:
+def refusal_of(page: FetchedPage, definition: SpiderDefinition) -> Notice:
     """Why nothing was read of a page."""
-    if sample.reason == Reason.OUT_OF_SCOPE:
-        return _inside(sample) if _is_private(host_of(sample.page.url)) else _outside(sample, definition)
-    if sample.reason == Reason.ADDRESS_REFUSED:
-        return _inside(sample)
-    return notice_of(sample.reason, sample.page.detail)
+    if page.why_unread == Reason.OUT_OF_SCOPE:
+        return _inside(page) if _is_private(host_of(page.url)) else _outside(page, definition)
+    if page.why_unread == Reason.ADDRESS_REFUSED:
+        return _inside(page)
+    return notice_of(page.why_unread, page.detail)
 
 
-def _outside(sample: Sample, definition: SpiderDefinition) -> Notice:
-    host = host_of(sample.page.url)
+def _outside(page: FetchedPage, definition: SpiderDefinition) -> Notice:
+    host = host_of(page.url)
     domains = sorted(definition.allowed_domains)
     named = ", ".join(domains[:NAMED]) + (", …" if len(domains) > NAMED else "")
     values = {"host": host, "domains": named or "–"}
-    if sample.page.redirects:
+    if page.redirects:
         what = _("The page leads to “%(host)s”, which the spider's allowed_domains (%(domains)s) do not cover.")
     else:
         what = _("The spider's allowed_domains (%(domains)s) do not cover “%(host)s”: the page was not asked for.")
@@ -74,12 +73,12 @@ def _is_private(host: str) -> bool:
     return is_address(address) and bool(why_refused(address, tuple(settings.CRAWLER_ALLOWED_NETWORKS)))
 
 
-def _inside(sample: Sample) -> Notice:
+def _inside(page: FetchedPage) -> Notice:
     """Whatever the spider's domains are, an installation has to allow such an address first."""
-    host = host_of(sample.page.url)
+    host = host_of(page.url)
     network = str(ipaddress.ip_network(host)) if is_address(host) else "192.168.0.0/16"
     return Notice(
-        detail=sample.page.detail.removesuffix(ALLOW) if sample.reason == Reason.ADDRESS_REFUSED else "",
+        detail=page.detail.removesuffix(ALLOW) if page.why_unread == Reason.ADDRESS_REFUSED else "",
         title=_("Not an address of the public internet"),
         what=_(
             "“%(host)s” is, or leads to, an address of a private network or of this machine: nothing was sent to it."

@@ -131,6 +131,18 @@ def test_a_preview_of_a_page_on_loopback_says_why_it_was_not_fetched(api: APICli
     assert answer.json()["items"] == []
 
 
+def test_a_preview_outside_of_the_spiders_domains_says_what_to_do(api: APIClient) -> None:
+    make_spider()
+    found = api.post(f"{PATH}/books/preview/", {"url": "https://other.example/x"}).json()
+    assert found["reason"] == "out_of_scope"
+    assert (
+        found["detail"]
+        == found["what"]
+        == ("The spider's allowed_domains (shop.example) do not cover “other.example”: the page was not asked for.")
+    )
+    assert found["remedy"].startswith("Add “other.example” to allowed_domains")
+
+
 def test_so_many_previews_at_once_and_no_more(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Samples(places=1)
     monkeypatch.setattr("crawler.api.spiders.SAMPLES", kept)
