@@ -265,7 +265,7 @@ def kept_of(task: CrawlTask) -> str:
     if not task.pages_unchanged:
         return ""
     pages = amount(Unit.PAGES, task.pages_unchanged)
-    return _("%(pages)s as they were: their items are still there, and are not counted here.") % {"pages": pages}
+    return _("Unchanged: %(pages)s. Their items are still there, and are not counted here.") % {"pages": pages}
 
 
 def unchanged_of(task: CrawlTask) -> int:

@@ -411,7 +411,7 @@ def test_the_page_of_a_crawl_tells_causes_manners_and_counts(web: Client) -> Non
 def test_the_page_of_a_crawl_tells_why_unchanged_pages_gave_no_items(web: Client, status: str) -> None:
     task = make_task(make_spider(), status=status, pages=214, pages_unchanged=213)
     page = web.get(f"{TASKS}{task.pk}/change/").content.decode()
-    assert "213 pages as they were: their items are still there, and are not counted here." in page
+    assert "Unchanged: 213 pages. Their items are still there, and are not counted here." in page
 
 
 def test_the_page_of_a_crawl_of_several_spiders_links_to_theirs(web: Client) -> None:
