@@ -12,7 +12,7 @@ from scheduling.models import JobRun, RunLog, ScheduledJob
 
 from .downtime import Span, downtimes, last_alive, may_have_made_late
 from .waiting import Queue
-from .words import Known, Outage, reason_in_words, reason_of
+from .words import Known, Outage, reason_in_words, reason_of, waits_since
 
 State = JobRun.State
 _LEAST_OUTAGE = timedelta(seconds=3)
@@ -41,7 +41,7 @@ class Teller:
         known = Known(
             outage=self._outage_of(run),
             made=self._made.get(run.job_id or 0),
-            waits=waits.sentence if waits is not None else "",
+            waits=waits.sentence if waits is not None else waits_since(run),
             begun=self._begun.get(run.pk),
         )
         return reason_in_words(run, known)

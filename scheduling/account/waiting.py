@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import NamedTuple
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -36,12 +37,20 @@ class Waiting:
 
 
 def waiting_for(run: JobRun, *, now: datetime, clock: datetime | None) -> Waiting:
-    """Say what a queued run waits for. At most six queries, each by an index of running or queued runs, by a key, or
+    """Say what a queued run waits for. At most five queries, each by an index of running or queued runs, by a key, or
     over processes.
 
     `clock`: the moment as of which processes are judged; None: by the database's clock.
     """
     return Queue([run], now=now, clock=clock).waits(run) or _by_nothing(run, now)
+
+
+class _Running(NamedTuple):
+    pk: int
+    name: str
+    exclusive_key: str
+    job: int | None
+    owner: int | None
 
 
 class Queue:
@@ -82,7 +91,8 @@ class Queue:
     def _by_slot(self, run: JobRun) -> Waiting | None:
         if run.job_id is None:
             return None
-        most, running = self._most.get(run.job_id), self._running.get(run.job_id, [])
+        most = self._most.get(run.job_id)
+        running = [one.pk for one in self._running if one.job == run.job_id]
         if most is None or len(running) < most:
             return None
         values = {"most": most, "runs": ", ".join(f"#{pk}" for pk in running[:5])}
@@ -96,7 +106,8 @@ class Queue:
 
     def _by_place(self) -> Waiting | None:
         places = sum(process.max_workers for process in self._schedulers)
-        if self._taken < places:
+        owners = {process.pk for process in self._schedulers}
+        if sum(run.owner in owners for run in self._running) < places:
             return None
         return Waiting(
             verdict=Verdict.QUEUED_PLACE,
@@ -113,10 +124,17 @@ class Queue:
         return {run.exclusive_key for run in self._runs if run.exclusive_key}
 
     @cached_property
+    def _running(self) -> list[_Running]:
+        """All that run, in the order of their numbers: no more than there are places."""
+        # Without an order of its own: for one, SQLite would walk down a whole history.
+        rows = JobRun.objects.filter(state=State.RUNNING).order_by()
+        found = rows.values_list("pk", "job_name", "exclusive_key", "job_id", "owner_id")
+        return sorted(_Running(*row) for row in found)
+
+    @cached_property
     def _holders(self) -> dict[str, tuple[int, str]]:
         """Which run holds each key: number and name."""
-        held = JobRun.objects.filter(state=State.RUNNING, exclusive_key__in=self._keys).exclude(exclusive_key="")
-        return {key: (pk, name) for key, pk, name in held.values_list("exclusive_key", "pk", "job_name")}
+        return {run.exclusive_key: (run.pk, run.name) for run in self._running if run.exclusive_key}
 
     @cached_property
     def _first(self) -> dict[str, tuple[int, str]]:
@@ -134,27 +152,10 @@ class Queue:
         return first
 
     @cached_property
-    def _jobs(self) -> set[int]:
-        return {run.job_id for run in self._runs if run.job_id is not None}
-
-    @cached_property
     def _most(self) -> dict[int, int]:
         """How many runs of each schedule may run at once."""
-        return dict(ScheduledJob.objects.filter(pk__in=self._jobs).values_list("pk", "max_instances"))
-
-    @cached_property
-    def _running(self) -> dict[int, list[int]]:
-        found: dict[int, list[int]] = {}
-        running = JobRun.objects.filter(state=State.RUNNING, job__in=self._jobs).order_by("pk")
-        for job, pk in running.values_list("job_id", "pk"):
-            found.setdefault(job, []).append(pk)
-        return found
-
-    @cached_property
-    def _taken(self) -> int:
-        """Worker places."""
-        owners = [process.pk for process in self._schedulers]
-        return JobRun.objects.filter(state=State.RUNNING, owner__in=owners).count()
+        jobs = {run.job_id for run in self._runs if run.job_id is not None}
+        return dict(ScheduledJob.objects.filter(pk__in=jobs).values_list("pk", "max_instances"))
 
 
 def _behind(sentence: str, pk: int, name: str) -> Waiting:

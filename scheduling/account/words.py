@@ -99,7 +99,14 @@ def since_of(run: JobRun) -> datetime | None:
 def _queued(run: JobRun) -> str:
     if run.available_at > run.queued_at and run.available_at > run.scheduled_time:
         return _("It waits to run, not before %(at)s.") % {"at": local(run.available_at)}
-    return _("It has waited to run since %(since)s.") % {"since": local(run.queued_at)}
+    return waits_since(run)
+
+
+def waits_since(run: JobRun) -> str:
+    """Of a queued run whose time has come; empty of others."""
+    if run.state != State.QUEUED:
+        return ""
+    return _("It has waited to run since %(since)s.") % {"since": local(max(run.queued_at, run.available_at))}
 
 
 def _running(run: JobRun) -> str:
