@@ -11,7 +11,7 @@ from django.db.models.functions import Left
 from scheduling.models import JobRun, RunLog, ScheduledJob
 
 from .downtime import Span, downtimes, last_alive, may_have_made_late
-from .waiting import Queue
+from .waiting import Queue, jobs_of
 from .words import Known, Outage, reason_in_words, reason_of, waits_since
 
 State = JobRun.State
@@ -76,8 +76,7 @@ def _begun(runs: Sequence[JobRun]) -> dict[int, datetime]:
 
 def _made(runs: Sequence[JobRun]) -> dict[int, datetime]:
     """When the schedules of late rows were made, by their keys."""
-    late = {run.job_id for run in runs if _is_late(run) and run.job_id is not None}
-    return dict(ScheduledJob.objects.filter(pk__in=late).values_list("pk", "created_at")) if late else {}
+    return {pk: job.created_at for pk, job in jobs_of(run for run in runs if _is_late(run)).items()}
 
 
 def _fetch_what_is_told(runs: Sequence[JobRun]) -> None:

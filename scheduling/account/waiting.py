@@ -36,6 +36,24 @@ class Waiting:
     """The runs that it waits for, where the sentence names some."""
 
 
+def jobs_of(runs: Iterable[JobRun]) -> dict[int, ScheduledJob]:
+    """The schedules of these rows, by their keys: those that came with a row, and all others by one query."""
+    found: dict[int, ScheduledJob] = {}
+    missing: set[int] = set()
+    for run in runs:
+        if run.job_id is None:
+            continue
+        job = run._state.fields_cache.get("job")
+        if isinstance(job, ScheduledJob):
+            found[run.job_id] = job
+        else:
+            missing.add(run.job_id)
+    missing -= found.keys()
+    if missing:
+        found |= ScheduledJob.objects.only("created_at", "max_instances").in_bulk(missing)
+    return found
+
+
 def waiting_for(run: JobRun, *, now: datetime, clock: datetime | None) -> Waiting:
     """Say what a queued run waits for. At most five queries, each by an index of running or queued runs, by a key, or
     over processes.
@@ -154,8 +172,7 @@ class Queue:
     @cached_property
     def _most(self) -> dict[int, int]:
         """How many runs of each schedule may run at once."""
-        jobs = {run.job_id for run in self._runs if run.job_id is not None}
-        return dict(ScheduledJob.objects.filter(pk__in=jobs).values_list("pk", "max_instances"))
+        return {pk: job.max_instances for pk, job in jobs_of(self._runs).items()}
 
 
 def _behind(sentence: str, pk: int, name: str) -> Waiting:

@@ -36,6 +36,7 @@ from .run_page import cause_of, live_view, log_file_view, page_view
 MOST_SCHEDULES = 200
 """In the filter; more are found by search."""
 State = JobRun.State
+_LONG = ("work", "data", "error", "job__job_data", "job__trigger", "job__problem", "job__note")
 
 
 class IsOneOf(Func):
@@ -139,7 +140,7 @@ class ToldRuns(BoundedChangeList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Model]:
         # A result and a traceback may be long, and no list shows them.
-        return super().get_queryset(request, exclude_parameters).defer("work", "data", "error")
+        return super().get_queryset(request, exclude_parameters).defer(*_LONG)
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -164,7 +165,7 @@ class JobRunAdmin(BoundedAdmin[JobRun], ReadOnlyAdmin[JobRun]):
     search_fields = ("job_key", "job_name")
     search_help_text = gettext_lazy("Id or name of a schedule")
     ordering = ("-id",)
-    list_select_related = ("owner",)
+    list_select_related = ("owner", "job")
     actions = ("cancel",)
 
     def get_urls(self) -> list[URLPattern]:

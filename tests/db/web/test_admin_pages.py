@@ -248,7 +248,7 @@ def test_a_list_costs_the_same_for_many_rows(
         make_item(spider)
     path = address(model, "changelist")
     web.get(path)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(10):
         assert web.get(path).status_code == 200
 
 
