@@ -33,6 +33,8 @@ SHOW = "_show"
 """The button that shows what the selects say: the types of the spider, its columns, how many items they are."""
 ASKED = ("spider", "type", "state", "changed", "q", "format", "with_meta")
 """What the address of the form may hold."""
+TOLD_BESIDE = ("spider", "type")
+"""The selects that say themselves what is wrong with them."""
 SEVERAL, ONE = "jsonl", "csv"
 """The formats that are proposed for items of several types, and of one."""
 
@@ -57,12 +59,13 @@ def export_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
     choice = choice_of(given)
     if "type" not in given and len(choice.types) == 1:
         choice = replace(choice, type=choice.types[0])
-    problem = _obstacle(choice, given) if request.method == "POST" else None
-    if request.method == "POST" and problem is None:
+    problem = None
+    if request.method == "POST":
         try:
             made = _begin(request, choice)
         except ExportRefused as error:
-            problem = Problem("", told(reason_of(error)))
+            place = error.field if error.field in TOLD_BESIDE else ""
+            problem = Problem(place, told(reason_of(error)))
         else:
             return redirect("admin:crawler_item_export_of", made.id)
     return _show(
@@ -105,21 +108,6 @@ def file_view(model_admin: Model, request: HttpRequest, export_id: str) -> HttpR
     return FileResponse(file, as_attachment=True, filename=found.name, content_type=found.content_type)
 
 
-def _obstacle(choice: Choice, given: QueryDict) -> Problem | None:
-    """What the selects cannot mean together: they may have been changed since the form was shown."""
-    if choice.spider is None:
-        return Problem("spider", _("Choose a spider first."))
-    spider, types = choice.spider.name, ", ".join(f"“{name}”" for name in choice.types)
-    if choice.type and choice.type not in choice.types and not _is_former(choice):
-        text = _("“%(spider)s” has no items of the type “%(type)s”. Choose one of its types: %(types)s.")
-        return Problem("type", text % {"spider": spider, "type": choice.type[:100], "types": types or "–"})
-    one = formats().get(given.get("format", ""))
-    if one is not None and one.one_type and len(choice.types) > 1 and not choice.type:
-        text = _("A file of the format %(format)s has one set of columns. Choose a type (%(types)s), or jsonl.")
-        return Problem("type", text % {"format": one.name, "types": types})
-    return None
-
-
 def _is_former(choice: Choice) -> bool:
     """Whether only earlier rules of the spider gave items of the type that was chosen."""
     is_asked = choice.spider is not None and choice.type and choice.type not in choice.types
@@ -129,7 +117,7 @@ def _is_former(choice: Choice) -> bool:
 def _begin(request: HttpRequest, choice: Choice) -> Export:
     given = request.POST
     if choice.spider is None:
-        raise ExportRefused(_("Choose a spider first."))
+        raise ExportRefused(_("Choose a spider first."), field="spider")
     wanted = choice.wanted
     selection = Selection(
         spider=choice.spider,

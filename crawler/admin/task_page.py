@@ -21,8 +21,9 @@ from crawler.account.explaining import explain, failures_of
 from crawler.exceptions import CrawlerError
 from crawler.fan_out import COUNTS
 from crawler.models import CrawlTask
+from crawler.rounds import LETTERS
 from crawler.tasks import cancel_task, request_again
-from crawlproject.templatetags.lamplighter import ROUND_LETTERS, STATES
+from crawlproject.templatetags.lamplighter import STATES
 from crawlproject.web.admin import when
 from crawlproject.web.requests import MOST_DIGITS
 from scheduling import wording
@@ -54,7 +55,6 @@ TARGETS = 10
 """Rows, and addresses, that the page of a crawl shows."""
 WORDED = 5
 """Hosts of which the page tells in words too."""
-_LETTERS = {"completed": "s"}
 
 Model = admin.ModelAdmin[CrawlTask]
 
@@ -185,7 +185,7 @@ def _letters(task: CrawlTask, earlier: Sequence[CrawlTask]) -> str:
     if not earlier:
         return ""
     states = [task.status, *(each.status for each in earlier)][:COUNT]
-    return "".join(_LETTERS.get(state, ROUND_LETTERS.get(state, "")) for state in reversed(states))
+    return "".join(LETTERS.get(state, "") for state in reversed(states))
 
 
 def _about(task: CrawlTask) -> Iterator[tuple[str, object]]:

@@ -25,7 +25,7 @@ class ExportRefused(CrawlerError):
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(message)
         self.field = field
-        """What of the question is at fault: ``type``, ``format`` or ``fields``; empty: none of it."""
+        """What of the question is at fault: ``spider``, ``type``, ``format`` or ``fields``; empty: none of it."""
 
 
 @dataclass(frozen=True, slots=True)

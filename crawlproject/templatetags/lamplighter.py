@@ -27,6 +27,7 @@ from crawlproject.web.empty import EMPTY, Empty
 from scheduling import wording
 from scheduling.durations import duration
 from scheduling.models import Process
+from scheduling.rounds import LETTERS
 
 register = template.Library()
 
@@ -81,7 +82,6 @@ STATES: Mapping[str, tuple[StrOrPromise, str, str]] = {
     "refused": (gettext_lazy("Left out"), "cancelled", "mute"),
     "degraded": (gettext_lazy("Degraded"), "warn", "warn"),
 }
-ROUND_LETTERS = {"succeeded": "s", "failed": "f", "missed": "m", "skipped": "k", "running": "r", "cancelled": "c"}
 LAMP_WIDTH = 8
 CELL = re.compile(r"<td(?= class=\"field-)")
 
@@ -105,11 +105,11 @@ def badge(state: str, text: str | None = None) -> SafeString:
 def rounds(states: str) -> SafeString:
     """The last firings, the oldest first, as a row of lamps: shape carries the state, colour only repeats it.
 
-    `states` has a letter for each firing, as in `ROUND_LETTERS`.
+    `states` has a letter for each firing, as in `scheduling.rounds.LETTERS`.
     """
     if not states:
         return mark_safe('<span class="ll-quiet ll-none">–</span>')
-    words = {letter: str(STATES[state][0]) for state, letter in ROUND_LETTERS.items()}
+    words = {letter: str(STATES[state][0]) for state, letter in LETTERS.items()}
     counts = ", ".join(f"{count} {words.get(letter, letter)}" for letter, count in Counter(states).items())
     label = _("Last %(count)d firings: %(words)s") % {"count": len(states), "words": counts}
     lamps = format_html_join(

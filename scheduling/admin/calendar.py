@@ -17,7 +17,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from crawlproject.templatetags.lamplighter import ROUND_LETTERS, STATES
+from crawlproject.templatetags.lamplighter import STATES
 from crawlproject.web.charts import mark
 from scheduling.calendar.clocks import clock_notes
 from scheduling.calendar.collisions import Collision, Over, colliding, collisions
@@ -38,6 +38,7 @@ from scheduling.calendar.spans import (
     week_of,
 )
 from scheduling.models import ScheduledJob
+from scheduling.rounds import LETTERS
 from scheduling.signals import Reach
 from scheduling.triggers.base import default_timezone
 from scheduling.triggers.zones import wall_of, zone
@@ -56,7 +57,7 @@ THURSDAY = 3
 AHEAD = WEEK
 """How far collisions are looked for."""
 MEASURES = ("firings", "minutes")
-_STATE_WORDS = {letter: STATES[state][0] for state, letter in ROUND_LETTERS.items()}
+_STATE_WORDS = {letter: STATES[state][0] for state, letter in LETTERS.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
-from crawlproject.templatetags.lamplighter import ROUND_LETTERS, STATES
+from crawlproject.templatetags.lamplighter import STATES
 from crawlproject.web.charts import mark
 from scheduling.calendar.firings import Firing
 from scheduling.calendar.past import Ran
 from scheduling.calendar.schedules import Schedule
 from scheduling.calendar.spans import Span
+from scheduling.rounds import LETTERS
 from scheduling.triggers.zones import offset_at
 from scheduling.upcoming import Hold
 
@@ -170,7 +171,7 @@ def _ran(group: Sequence[Ran], span: Span) -> Entry:
         more=more,
         tone=TONES.get(worst, "mute"),
         url=parts[0].url,
-        mark=ROUND_LETTERS.get(worst, "k"),
+        mark=LETTERS.get(worst, "k"),
     )
 
 

@@ -112,9 +112,15 @@ def test_columns_and_what_is_known_beside_them_are_chosen(root: User, client: Cl
         ({"spider": "nobody", "format": "csv"}, "Choose a spider first."),
         ({"spider": "books", "format": "xlsx"}, "is not there yet"),
         ({"spider": "books"}, "is not known"),
-        ({"spider": "books", "format": "csv", "type": "cd"}, "Choose one of its types: “book”."),
-        ({"spider": "both", "format": "csv"}, "Choose a type (“a”, “b”), or jsonl."),
-        ({"spider": "both", "format": "csv", "type": "book"}, "Choose one of its types: “a”, “b”."),
+        (
+            {"spider": "books", "format": "csv", "type": "cd"},
+            "“books” has no items of the type “cd”; its types: “book”",
+        ),
+        ({"spider": "both", "format": "csv"}, "the format has one set of columns; name one type: “a”, “b”"),
+        (
+            {"spider": "both", "format": "csv", "type": "book"},
+            "“both” has no items of the type “book”; its types: “a”, “b”",
+        ),
     ],
 )
 def test_what_cannot_be_exported_is_said_on_the_form(
