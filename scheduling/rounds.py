@@ -1,44 +1,85 @@
-"""The last firings of jobs, as rows of lamps show them."""
+"""The last rounds of whatever makes them, as rows of lamps show them; those of schedules are their firings."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from django.db import connection
 
 COUNT = 16
 LETTERS = {"succeeded": "s", "failed": "f", "missed": "m", "skipped": "k", "running": "r", "cancelled": "c"}
 
-# Between a number and itself, and ordered by the job too: PostgreSQL would else walk down all runs to find those of one
-# job, whole millions where it has none.
+# Between a number and itself, and ordered by the owner too: PostgreSQL would else walk down all rounds to find those of
+# one owner, whole millions where it has none.
 _LATEST = """(
-    SELECT {columns} FROM scheduling_jobrun r WHERE r.job_id BETWEEN {job} AND {job} AND r.state <> 'queued'
-    ORDER BY r.job_id, r.id DESC LIMIT {count}
+    SELECT {columns} FROM {table} r WHERE r.{owner} BETWEEN {key} AND {key} AND r.{state} <> '{waiting}'
+    ORDER BY r.{owner}, r.id DESC LIMIT {count}
 )"""
-_SQL = """
-SELECT j.id, (SELECT {aggregate} FROM {latest} AS latest)
-FROM scheduling_scheduledjob j WHERE j.id IN ({marks})
+_LAST = """
+SELECT o.id, (SELECT {aggregate}(state, ',') FROM {latest} AS latest) FROM {owners} o WHERE o.id IN ({marks})
 """
 
 
-def latest_runs(columns: str, *, job: str = "scheduling_scheduledjob.id", count: int = COUNT) -> str:
-    """SQL: these columns of the last runs of a schedule, the newest first; one look at the index (job, -id), whatever
-    its history is. All arguments are constants of ours: `job` is the column of the schedule's key, the runs are `r`.
-    """
-    return _LATEST.format(columns=columns, job=job, count=count)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounds:
+    """Where the rounds of one kind are stored. All of it are constants of ours: SQL is made of them."""
+
+    owners: str
+    """The table of what makes the rounds, with their key `id`."""
+    table: str
+    """That of the rounds, with an index (owner, -id)."""
+    owner: str
+    state: str
+    """Columns of a round."""
+    waiting: str
+    """The state of one that has not begun, and is none yet."""
+    letters: Mapping[str, str]
+    """By state; one without a letter has no lamp."""
+
+    def latest(self, columns: str, *, key: str, count: int = COUNT) -> str:
+        """SQL: these columns of an owner's last rounds `r`, the newest first; one look at the index, whatever its
+        history is. `key` is the column of the owner's key.
+        """
+        return _LATEST.format(
+            columns=columns,
+            table=self.table,
+            owner=self.owner,
+            state=self.state,
+            waiting=self.waiting,
+            key=key,
+            count=count,
+        )
+
+    def last(self, keys: Sequence[int]) -> dict[int, str]:
+        """For each owner's key the letters of its last rounds, the oldest first; one query."""
+        if not keys:
+            return {}
+        sql = _LAST.format(
+            aggregate="string_agg" if connection.vendor == "postgresql" else "group_concat",
+            latest=self.latest(f"r.{self.state} AS state", key="o.id"),
+            owners=self.owners,
+            marks=", ".join(["%s"] * len(keys)),
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(sql, list(keys))
+            rows = cursor.fetchall()
+        return {
+            key: "".join(self.letters.get(state, "") for state in reversed((states or "").split(",")))
+            for key, states in rows
+        }
 
 
-def last_rounds(job_pks: Sequence[int]) -> dict[int, str]:
-    """For each job the letters (`LETTERS`) of its last 16 runs, the oldest first; one query."""
-    if not job_pks:
-        return {}
-    aggregate = "string_agg(state, ',')" if connection.vendor == "postgresql" else "group_concat(state, ',')"
-    marks = ", ".join(["%s"] * len(job_pks))
-    with connection.cursor() as cursor:
-        latest = latest_runs("r.state", job="j.id")
-        cursor.execute(_SQL.format(aggregate=aggregate, latest=latest, marks=marks), list(job_pks))
-        rows = cursor.fetchall()
-    return {
-        pk: "".join(LETTERS[state] for state in reversed((states or "").split(",")) if state in LETTERS)
-        for pk, states in rows
-    }
+FIRINGS = Rounds(
+    owners="scheduling_scheduledjob",
+    table="scheduling_jobrun",
+    owner="job_id",
+    state="state",
+    waiting="queued",
+    letters=LETTERS,
+)
+
+
+def latest_runs(columns: str, *, count: int = COUNT) -> str:
+    """SQL: these columns of the last runs `r`, the newest first, of each schedule that a query lists."""
+    return FIRINGS.latest(columns, key="scheduling_scheduledjob.id", count=count)

@@ -20,8 +20,9 @@ from django.utils.translation import gettext_lazy
 from crawler.items.browsing import readable, shown, state_of
 from crawler.models import Item
 from crawlproject.templatetags.lamplighter import badge, num
-from crawlproject.web.admin import SHOWN, ReadOnlyAdmin, two_lines, when
+from crawlproject.web.admin import ReadOnlyAdmin, two_lines, when
 from crawlproject.web.paginator import BoundedPaginator
+from crawlproject.web.problems import SAID_AGAIN
 
 from . import exporting
 from .changes import changes_view
@@ -70,7 +71,7 @@ class ItemAdmin(ReadOnlyAdmin[Item]):
         """
         if lookup not in ASKED:
             text = _("Items are not filtered by “%(name)s”: all are shown.")
-            messages.warning(request, text % {"name": lookup[:SHOWN]}, fail_silently=True)
+            messages.warning(request, text % {"name": lookup[:SAID_AGAIN]}, fail_silently=True)
             raise IncorrectLookupParameters
         return True
 

@@ -27,6 +27,7 @@ from crawler.causes import Unit
 from crawler.fan_out import ACTIVE
 from crawler.models import CrawlTask, Page
 from crawlproject.templatetags.lamplighter import STATES, is_address
+from crawlproject.web.admin import linked
 from scheduling.durations import duration
 from scheduling.signals import RunAccount, RunLink, RunPanel
 
@@ -147,7 +148,7 @@ def _facts(task: CrawlTask, user: User, url: str) -> Iterator[tuple[str, SafeStr
     """Which spider it was, in which version, and the crawl's own page."""
     if task.spider is not None:
         values = {"name": task.spider.name, "number": task.spider_version or "–"}
-        yield _("Spider"), _linked(_("%(name)s, version %(number)s") % values, _version_address(task, user))
+        yield _("Spider"), linked(_("%(name)s, version %(number)s") % values, _version_address(task, user))
     yield _("Crawl task"), format_html('<a class="ll-mono w" href="{}">{}</a>', url, task.task_id)
 
 
@@ -156,10 +157,6 @@ def _version_address(task: CrawlTask, user: User) -> str:
     if task.spider_id is None or not _may(user, "crawler.view_spider"):
         return ""
     return f"{reverse('admin:crawler_spider_history', args=[task.spider_id])}#v{task.spider_version}"
-
-
-def _linked(text: str, address: str) -> SafeString | str:
-    return format_html('<a href="{}">{}</a>', address, text) if address else text
 
 
 def progress_panel(task: CrawlTask) -> RunPanel:

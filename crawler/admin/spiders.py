@@ -14,7 +14,6 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,11 +23,11 @@ from crawler.account.explaining import at_a_glance
 from crawler.exceptions import CrawlerError
 from crawler.models import CrawlTask, Item, Page, Spider
 from crawler.reach import hosts_of
-from crawler.rounds import last_rounds
+from crawler.rounds import CRAWLS
 from crawler.schedules import schedules_of
 from crawler.tasks import request_crawl
 from crawlproject.templatetags.lamplighter import badge, num, rounds
-from crawlproject.web.admin import LampAdmin, two_lines, when
+from crawlproject.web.admin import LampAdmin, linked, two_lines, when
 from scheduling.exceptions import SchedulingError
 from scheduling.planned import Planned, planned
 
@@ -68,7 +67,7 @@ class SpiderAdmin(LampAdmin[Spider]):
         tasks = CrawlTask.objects.defer("hosts", "rules", "headway").in_bulk(
             [getattr(spider, "last_id", None) for spider in spiders]
         )
-        letters = last_rounds([spider.pk for spider in spiders])
+        letters = CRAWLS.last([spider.pk for spider in spiders])
         may_see = request.user.has_perm("scheduling.view_scheduledjob")
         schedules = schedules_of(spiders) if may_see else {}
         first = {key: jobs[0] for key, jobs in schedules.items() if jobs}
@@ -205,15 +204,13 @@ def _users_of(spider: Spider, user: AbstractBaseUser | AnonymousUser) -> Iterato
     jobs, run = definitions.users_of(spider.name)
     for job in jobs:
         text = _("The schedule “%(name)s” crawls it: change or delete that first.") % {"name": job.name or job.job_id}
-        yield _linked(text, user, "scheduling.view_scheduledjob", "admin:scheduling_scheduledjob_change", job.pk)
+        yield linked(text, _address(user, "scheduledjob", job.pk))
     if run is not None:
         text = _("Run #%(run)s crawls it: cancel that, or wait for its end.") % {"run": run.pk}
-        yield _linked(text, user, "scheduling.view_jobrun", "admin:scheduling_jobrun_change", run.pk)
+        yield linked(text, _address(user, "jobrun", run.pk))
 
 
-def _linked(
-    text: str, user: AbstractBaseUser | AnonymousUser, right: str, page: str, pk: int | str
-) -> SafeString | str:
-    if not (isinstance(user, PermissionsMixin) and user.has_perm(right)):
-        return text
-    return format_html('<a href="{}">{}</a>', reverse(page, args=[pk]), text)
+def _address(user: AbstractBaseUser | AnonymousUser, model: str, pk: int) -> str:
+    """Of a row's page, for those who may see it; else nothing."""
+    may_see = isinstance(user, PermissionsMixin) and user.has_perm(f"scheduling.view_{model}")
+    return reverse(f"admin:scheduling_{model}_change", args=[pk]) if may_see else ""

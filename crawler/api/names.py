@@ -8,11 +8,8 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from crawler.models import CrawlTask, Item, Spider
-from crawlproject.web.problems import FieldErrors
+from crawlproject.web.problems import SAID_AGAIN, FieldErrors
 from crawlproject.web.requests import hint
-
-SHOWN = 100
-"""Characters of what was given that are said again."""
 
 
 def spider_problem(name: str) -> str:
@@ -20,7 +17,7 @@ def spider_problem(name: str) -> str:
     if Spider.objects.filter(name=name).exists():
         return ""
     names = Spider.objects.order_by("name").values_list("name", flat=True)
-    return _("There is no spider “%(name)s”.") % {"name": name[:SHOWN]} + hint(name, names.iterator())
+    return _("There is no spider “%(name)s”.") % {"name": name[:SAID_AGAIN]} + hint(name, names.iterator())
 
 
 def category_problem(name: str) -> str:
@@ -28,14 +25,15 @@ def category_problem(name: str) -> str:
     if Spider.objects.filter(category=name).exists():
         return ""
     names = Spider.objects.exclude(category="").order_by("category").values_list("category", flat=True).distinct()
-    return _("There is no spider of the category “%(name)s”.") % {"name": name[:SHOWN]} + hint(name, names.iterator())
+    said = _("There is no spider of the category “%(name)s”.") % {"name": name[:SAID_AGAIN]}
+    return said + hint(name, names.iterator())
 
 
 def task_problem(task_id: str) -> str:
     """Empty for the id of a crawl task. (Others are near to none: they end in four letters of chance.)"""
     if CrawlTask.objects.filter(task_id=task_id).exists():
         return ""
-    return _("There is no crawl task “%(id)s” (any more).") % {"id": task_id[:SHOWN]}
+    return _("There is no crawl task “%(id)s” (any more).") % {"id": task_id[:SAID_AGAIN]}
 
 
 def type_problem(kind: str, spider: Spider | None = None) -> str:
@@ -49,9 +47,9 @@ def type_problem(kind: str, spider: Spider | None = None) -> str:
     if kind in types:
         return ""
     if spider is None:
-        said = _("There are no items of the type “%(type)s”.") % {"type": kind[:SHOWN]}
+        said = _("There are no items of the type “%(type)s”.") % {"type": kind[:SAID_AGAIN]}
     else:
-        values = {"spider": spider.name, "type": kind[:SHOWN]}
+        values = {"spider": spider.name, "type": kind[:SAID_AGAIN]}
         said = _("“%(spider)s” has no items of the type “%(type)s”.") % values
     return said + hint(kind, types)
 

@@ -17,9 +17,9 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django_stubs_ext import StrOrPromise
 
+from .problems import SAID_AGAIN
+
 M = TypeVar("M", bound=Model)
-SHOWN = 100
-"""Characters of what was given that are said again."""
 
 
 class LampAdmin(admin.ModelAdmin[M]):
@@ -59,7 +59,7 @@ class ChosenFilter(admin.SimpleListFilter):
 def tell_left_out(request: HttpRequest, title: StrOrPromise | None, given: str) -> None:
     """That what an address asks for is no choice of a filter."""
     text = _("“%(given)s” is no choice of “%(filter)s”: that filter is left out.")
-    messages.warning(request, text % {"given": given[:SHOWN], "filter": title}, fail_silently=True)
+    messages.warning(request, text % {"given": given[:SAID_AGAIN], "filter": title}, fail_silently=True)
 
 
 def page_number(request: HttpRequest) -> int:
@@ -93,6 +93,11 @@ def day_of(local: datetime) -> str:
 def two_lines(first: object, second: object) -> SafeString:
     """A cell with its quiet second line."""
     return format_html('<span class="ll-two"><b>{}</b><small>{}</small></span>', first, second)
+
+
+def linked(text: str, address: str) -> SafeString | str:
+    """A text that leads to an address, where there is one."""
+    return format_html('<a href="{}">{}</a>', address, text) if address else text
 
 
 def document(value: object) -> SafeString:

@@ -22,8 +22,8 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 CONTENT_TYPE = "application/problem+json"
-SHOWN = 100
-"""Characters of a key that are said again."""
+SAID_AGAIN = 100
+"""Characters of what was given, at most."""
 
 
 class FieldErrors(exceptions.APIException):
@@ -99,7 +99,7 @@ def _nothing_there(context: Mapping[str, object]) -> str | None:
     name = getattr(view, "lookup_url_kwarg", None) or getattr(view, "lookup_field", "")
     if queryset is None or not isinstance(kwargs, Mapping) or name not in kwargs:
         return None
-    values = {"model": queryset.model._meta.verbose_name, "key": str(kwargs[name])[:SHOWN]}
+    values = {"model": queryset.model._meta.verbose_name, "key": str(kwargs[name])[:SAID_AGAIN]}
     return _("There is no %(model)s “%(key)s” (any more).") % values
 
 

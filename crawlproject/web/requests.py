@@ -14,7 +14,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
-from .problems import FieldErrors
+from .problems import SAID_AGAIN, FieldErrors
 
 MOST_DIGITS = 18
 MOST_NAMES = 5_000
@@ -51,7 +51,7 @@ def hint(given: str, known: Iterable[str], *, is_listed: bool = True) -> str:
     Empty where neither can be said.
     """
     names = list(islice(known, MOST_NAMES))
-    if near := difflib.get_close_matches(given[:100], names, n=NEAREST):
+    if near := difflib.get_close_matches(given[:SAID_AGAIN], names, n=NEAREST):
         return _(" Did you mean %(near)s?") % {"near": _quoted(near)}
     if not is_listed or not names:
         return ""

@@ -18,7 +18,7 @@ from django_stubs_ext import StrOrPromise
 
 from scheduling.models import ScheduledJob
 from scheduling.planned import rule_in_words, state_of
-from scheduling.rounds import last_rounds
+from scheduling.rounds import FIRINGS
 
 TEMPLATES = "admin/scheduling/scheduledjob"
 OPERATE = "scheduling.operate_scheduledjob"
@@ -69,7 +69,7 @@ def head_of(request: HttpRequest, job: ScheduledJob, tab: str) -> Head:
     return Head(
         job=job,
         state=state_of(job),
-        letters=last_rounds([job.pk]).get(job.pk, ""),
+        letters=FIRINGS.last([job.pk]).get(job.pk, ""),
         in_words=rule_in_words(job),
         tabs=tabs,
         can_act=may_operate(request, job),

@@ -29,7 +29,7 @@ from scheduling.asked import asked_for, refused, whole
 from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, ScheduledJob
 from scheduling.planned import rule_in_words, state_of
-from scheduling.rounds import last_rounds
+from scheduling.rounds import FIRINGS
 
 from . import acting, rules
 from .backfills import backfill_view
@@ -98,7 +98,7 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         next_times = dict(
             DjangoJob.objects.filter(id__in=[job.job_id for job in jobs]).values_list("id", "next_run_time")
         )
-        letters = last_rounds([job.pk for job in jobs])
+        letters = FIRINGS.last([job.pk for job in jobs])
         for job in jobs:
             job.next_run_time = next_times.get(job.job_id)  # type: ignore[attr-defined]
             job.letters = letters.get(job.pk, "")  # type: ignore[attr-defined]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
+from crawlproject.web.problems import SAID_AGAIN
 from crawlproject.web.requests import hint
 from scheduling import registry
 from scheduling.models import JobRun, ScheduledJob
-
-SHOWN = 100
-"""Characters of what was given that are said again."""
 
 
 def job_problem(job_id: str) -> str:
@@ -17,7 +15,7 @@ def job_problem(job_id: str) -> str:
     if JobRun.objects.filter(job_key=job_id).exists() or ScheduledJob.objects.filter(job_id=job_id).exists():
         return ""
     names = ScheduledJob.objects.order_by("job_id").values_list("job_id", flat=True)
-    return _("There is no schedule “%(id)s”, and no run of one.") % {"id": job_id[:SHOWN]} + hint(
+    return _("There is no schedule “%(id)s”, and no run of one.") % {"id": job_id[:SAID_AGAIN]} + hint(
         job_id, names.iterator()
     )
 
@@ -27,4 +25,4 @@ def handler_problem(name: str) -> str:
     names = registry.names()
     if name in names or ScheduledJob.objects.filter(handler=name).exists():
         return ""
-    return _("There is no handler “%(name)s”.") % {"name": name[:SHOWN]} + hint(name, names)
+    return _("There is no handler “%(name)s”.") % {"name": name[:SAID_AGAIN]} + hint(name, names)
