@@ -139,6 +139,19 @@ def _boxes(db_field: ManyToManyField[Any, Any], **kwargs: Any) -> forms.ModelMul
     return field if isinstance(field, forms.ModelMultipleChoiceField) else None
 
 
+def _beginning(token: AuthToken) -> str:
+    return f"{token.token_key[:SHOWN]}…"
+
+
+def _told(token: AuthToken) -> str:
+    """Whose it is and how it begins."""
+    return f"{token.user.get_username()}: {_beginning(token)}"
+
+
+# Knox calls a token by its hash, which nobody can read: in the boxes of the list, in messages, in Django's log.
+AuthToken.add_to_class("__str__", _told)
+
+
 class TokenForm(forms.ModelForm[AuthToken]):
     days = forms.IntegerField(
         label=gettext_lazy("Days"),
@@ -216,14 +229,12 @@ class TokenAdmin(LampAdmin[AuthToken]):
     def get_deleted_objects(
         self, objs: Iterable[AuthToken], request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """By whose it is and its first characters: the rest is the hash that is stored."""
         tokens = list(objs)
-        lines = [f"{token.user.get_username()}: {token.token_key[:SHOWN]}…" for token in tokens]
-        return lines, {_("API tokens"): len(tokens)}, set(), []
+        return [str(token) for token in tokens], {_("API tokens"): len(tokens)}, set(), []
 
     @admin.display(description=gettext_lazy("token"), ordering="user__username")
     def named(self, token: AuthToken) -> SafeString:
-        return two_lines(token.user.get_username(), f"{token.token_key[:SHOWN]}…")
+        return two_lines(token.user.get_username(), _beginning(token))
 
     @admin.display(description=gettext_lazy("created"), ordering="created")
     def created_at(self, token: AuthToken) -> SafeString | str:

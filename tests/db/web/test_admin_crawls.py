@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 import yaml
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
@@ -370,6 +371,18 @@ def test_a_deleted_token_opens_nothing(web: Client, root: User) -> None:
     token = token_of(web.post(f"{TOKENS}add/", {"user": root.pk, "days": ""}))
     web.post(f"{TOKENS}{AuthToken.objects.get().pk}/delete/", {"post": "yes"})
     assert APIClient(HTTP_AUTHORIZATION=f"Token {token}").get("/api/schedule/status").status_code == 401
+
+
+def test_a_token_is_called_by_its_owner_and_its_beginning_and_never_by_its_hash(web: Client, root: User) -> None:
+    row = AuthToken.objects.create(root)[0]
+    name = f"root: {row.token_key[:8]}…"
+    page = web.get(TOKENS).content.decode()
+    assert f'aria-label="Select this object for an action - {name}"' in page
+    # The hash is the row's key: it stands in its address, and in the box that chooses it.
+    assert page.count(row.digest) == page.count(f"{TOKENS}{row.digest}/") + page.count(f'value="{row.digest}"')
+    answer = web.post(f"{TOKENS}{row.digest}/delete/", {"post": "yes"})
+    assert [name in message and row.digest not in message for message in messages_of(answer)] == [True]
+    assert LogEntry.objects.get().object_repr == name
 
 
 def test_nobody_makes_a_token_for_somebody_mightier(client: Client, root: User) -> None:
