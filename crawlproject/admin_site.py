@@ -133,6 +133,7 @@ class LamplighterAdminSite(AdminSite):
     site_header = "Lamplighter"
     index_title = _("Dashboard")
     enable_nav_sidebar = False
+    empty_value_display = "–"
 
     def each_context(self, request: HttpRequest) -> dict[str, object]:
         context: dict[str, object] = super().each_context(request)

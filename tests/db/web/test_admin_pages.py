@@ -164,6 +164,12 @@ def test_every_row_has_its_page(web: Client, rows: dict[type[Model], Model], mod
             check_page(web, address(model, "history", row.pk))
 
 
+def test_nothing_is_shown_by_one_sign_alone(web: Client, rows: dict[type[Model], Model]) -> None:
+    for model in READ_ONLY + EDITED:
+        for page in (address(model, "changelist"), address(model, "change", rows[model].pk)):
+            assert not re.search(r">\s*-\s*<", web.get(page).content.decode()), page
+
+
 @pytest.mark.any_database
 @pytest.mark.parametrize("model", EDITED)
 def test_the_page_to_add_answers(web: Client, model: type[Model]) -> None:
