@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from .values import Verdict
 
 
 def remedy(verdict: Verdict, *, grace: int | None = None, is_alone: bool = False) -> str:
-    """One sentence, in the active language; empty where there is nothing to be done. `grace` in seconds; `is_alone`:
-    what was in the way may not run beside another one anyway, however many the schedule allows.
+    """One sentence, in the active language and in the words of the schedule's form; empty where there is nothing to be
+    done. `grace` in seconds; `is_alone`: what was in the way may not run beside another one anyway, however many the
+    schedule allows.
     """
     if verdict is Verdict.SKIPPED:
         return _skipped(is_alone=is_alone)
     if verdict in (Verdict.MISSED_DOWN, Verdict.MISSED_LATE):
         if grace is None:
             return _("Back-fill it.")
-        text = ngettext(
-            "Raise the misfire grace (now %(count)d second), or back-fill it.",
-            "Raise the misfire grace (now %(count)d seconds), or back-fill it.",
-            grace,
-        )
-        return text % {"count": grace}
+        text = _("Raise “%(field)s” (now %(count)d), or back-fill it.")
+        return text % {"field": _("Late by more than (seconds)"), "count": grace}
     return {
-        Verdict.MISSED_BEYOND: _("Back-fill what is needed, or let the schedule coalesce."),
+        Verdict.MISSED_BEYOND: _("Back-fill what is needed, or tick “%(field)s”.")
+        % {"field": _("One run for a whole gap")},
         Verdict.PAUSED: _("Back-fill it if it is needed."),
         Verdict.PAUSED_ALL: _("Back-fill it if it is needed."),
         Verdict.DISABLED: _("Back-fill it if it is needed."),
@@ -37,7 +34,6 @@ def remedy(verdict: Verdict, *, grace: int | None = None, is_alone: bool = False
 
 
 def _skipped(*, is_alone: bool) -> str:
-    """In the words of the form."""
     text = (
         _("Set “%(overlap)s” to “%(wait)s”, or let it run less often.")
         if is_alone

@@ -155,7 +155,7 @@ def _missed(run: JobRun) -> str:
 
 def _late(run: JobRun) -> str:
     seen = local(run.finished_at or run.queued_at)
-    return _("It did not run: a scheduler came to it only at %(seen)s, later than its misfire grace allows.") % {
+    return _("It did not run: a scheduler came to it only at %(seen)s, later than the schedule allows.") % {
         "seen": seen
     }
 
@@ -171,7 +171,7 @@ def _down(outage: Outage) -> str:
     if until is None:
         return _("It did not run: no scheduler is alive since %(since)s.") % {"since": local(since)}
     return _(
-        "It did not run: no scheduler was alive from %(since)s to %(until)s; then it was later than its misfire grace"
+        "It did not run: no scheduler was alive from %(since)s to %(until)s; then it was later than the schedule"
         " allows."
     ) % {"since": local(since), "until": local(until)}
 

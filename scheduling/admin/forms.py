@@ -19,6 +19,7 @@ from crawlproject.web.forms import DocumentField
 from scheduling import definitions, registry
 from scheduling.conf import SchedulerSettings
 from scheduling.definitions import JobValues
+from scheduling.definitions.documents import CHECKS
 from scheduling.exceptions import InvalidJob
 from scheduling.models import ScheduledJob
 
@@ -258,8 +259,12 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
             return
         if head == "trigger":
             name = rules.field_of(place, kind)
+        elif head == "policies":
+            name = place.removeprefix("policies.")
+            # Without what is said to those who write documents.
+            message = CHECKS[name](cleaned.get(name))
         else:
-            name = place.removeprefix("policies.") if head == "policies" else head
+            name = head
         says_where = place in (name, f"policies.{name}") or (head == "trigger" and kind != "document")
         text = message if says_where or not place else f"{place}: {message}"
         if name not in unread:

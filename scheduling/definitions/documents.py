@@ -220,7 +220,8 @@ def _policies(value: object, problems: Problems) -> dict[str, object]:
         if name in value:
             complaint = CHECKS[name](value[name])
             if complaint:
-                problems.append((f"policies.{name}", complaint))
+                null = f" {_('Write null for none.')}" if name in MAY_BE_NULL else ""
+                problems.append((f"policies.{name}", f"{complaint}{null}"))
             policies[name] = value[name]
     return policies
 
@@ -239,12 +240,7 @@ def _whole(least: int, most: int, *, nullable: bool = False) -> Callable[[object
             return ""
         if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
             return ""
-        text = (
-            _("Write a whole number from %(least)d to %(most)d, or null.")
-            if nullable
-            else _("Write a whole number from %(least)d to %(most)d.")
-        )
-        return text % {"least": least, "most": most}
+        return _("Write a whole number from %(least)d to %(most)d.") % {"least": least, "most": most}
 
     return check
 
@@ -255,7 +251,7 @@ def _seconds(value: object) -> str:
     # NaN compares as false; 10^400 compares well as a whole number.
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= YEAR:
         return ""
-    return _("Write seconds, more than 0 and at most %(most)d, or null for none.") % {"most": YEAR}
+    return _("Write seconds, more than 0 and at most %(most)d.") % {"most": YEAR}
 
 
 CHECKS: Mapping[str, Callable[[object], str]] = {
@@ -267,3 +263,6 @@ CHECKS: Mapping[str, Callable[[object], str]] = {
     "jitter": _whole(0, 7 * 86_400, nullable=True),
     "overlap": _overlap,
 }
+"""What is wrong with a policy's value; empty: nothing is."""
+MAY_BE_NULL = ("misfire_grace_time", "timeout", "jitter")
+"""Policies that a document may give as null. A form is left empty instead, and its help says so."""

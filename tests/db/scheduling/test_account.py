@@ -147,7 +147,7 @@ def test_moment_without_a_scheduler_names_from_when_to_when_it_was_down(clock: C
     told = why(at(10))
     assert told.verdict == Verdict.MISSED_DOWN
     assert "no scheduler was alive from 2026-03-02 20:05:03 to 2026-03-02 20:17" in told.sentence
-    assert told.remedy == "Raise the misfire grace (now 30 seconds), or back-fill it."
+    assert told.remedy == "Raise “Late by more than (seconds)” (now 30), or back-fill it."
     assert (told.since, told.until) == (at(5, 3), at(17))
 
 
@@ -191,6 +191,7 @@ def test_moments_beyond_catch_up(clock: Clock) -> None:
     tick(clock.go(seconds=1200))
     told = why(START + 100 * SECOND)
     assert (told.verdict, told.run.missed_count if told.run else None) == (Verdict.MISSED_BEYOND, 200)
+    assert told.remedy == "Back-fill what is needed, or tick “One run for a whole gap”."
     assert why(START + 300 * SECOND).verdict == Verdict.QUEUED_NO_SCHEDULER
 
 

@@ -126,7 +126,7 @@ def test_words_are_in_the_language_of_the_reader(clock: Clock) -> None:
     assert reason_in_words(only_run()).startswith("It did not run: a scheduler came to it only at")
 
 
-@pytest.mark.parametrize(("message", "words"), [("paused", "was paused"), ("Later than …", "misfire grace")])
+@pytest.mark.parametrize(("message", "words"), [("paused", "was paused"), ("Later than …", "later than the schedule")])
 def test_rows_of_an_older_release_are_told_by_their_message(clock: Clock, message: str, words: str) -> None:
     make_job()
     tick(clock.go(minutes=11))

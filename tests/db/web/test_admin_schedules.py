@@ -108,7 +108,8 @@ def test_the_form_shows_what_it_saved(web: Client) -> None:
         ({"kind": "document", "trigger_document": '{"type": "crom"}'}, "trigger_document", "cron"),
         ({"kind": "document", "trigger_document": '{"type": "cron", "hour": 25}'}, "trigger_document", "hour"),
         ({"max_instances": "0"}, "max_instances", ""),
-        ({"timeout": "-1"}, "timeout", ""),
+        ({"timeout": "-1"}, "timeout", "more than 0"),
+        ({"misfire_grace_time": "0"}, "misfire_grace_time", "from 1 to"),
         ({"jitter": "99999999"}, "jitter", ""),
         ({"handler": "crawl", "job_data": '{"type": "spider", "target": "no"}'}, "job_data", "no"),
     ],
@@ -117,6 +118,7 @@ def test_an_error_stands_at_its_field(web: Client, fields: dict[str, object], wh
     errors = errors_of(web.post(ADD, FORM | fields))
     assert list(errors) == [where]
     assert says in " ".join(errors[where])
+    assert "null" not in " ".join(errors[where]), "a form has none"
     assert not ScheduledJob.objects.exists()
 
 

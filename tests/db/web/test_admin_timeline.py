@@ -195,7 +195,7 @@ def test_the_page_of_a_run_says_why_first_and_what_to_do(web: Client, job: Sched
     waiting = make_run(job, state="queued", cause="manual")
     page = text_of(web, f"/admin/scheduling/jobrun/{gap.pk}/change/")
     assert "It did not run: no scheduler" in page
-    assert "misfire grace" in page
+    assert "Raise “Late by more than (seconds)” (now" in page
     page = text_of(web, f"/admin/scheduling/jobrun/{waiting.pk}/change/")
     assert page.index("no scheduler is alive.") < page.index("Start a scheduler")
 
