@@ -25,7 +25,7 @@ from scheduling.models import ScheduledJob
 
 from . import rules, work
 
-POLICIES = ("coalesce", "max_instances", "misfire_grace_time", "max_retries", "timeout", "jitter", "overlap")
+POLICIES = ("overlap", "max_instances", "misfire_grace_time", "coalesce", "max_retries", "timeout", "jitter")
 BASED_ON = "_based_on"
 """The version that somebody began with: one that another person saved meanwhile is not lost unseen."""
 PREVIEW = "_preview"
@@ -127,6 +127,8 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
             return
         self.work = work.WorkForms(self.user)
         self.fields.update(self.work.fields())
+        what = ("job_id", "name", "handler", "work_way", *self.work.names(), "job_data", "enabled")
+        self.order_fields((*what, *rules.FIELDS, *POLICIES))  # as they stand on the page
         names = registry.names()
         handler = self.instance.handler
         known = names if not handler or handler in names else [*names, handler]
@@ -184,6 +186,18 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
     def is_valid(self) -> bool:
         """What is only looked at is never saved."""
         return super().is_valid() and PREVIEW not in self.data
+
+    def full_clean(self) -> None:
+        """What is wrong first has the keyboard when the form is shown again; where it is a group, the page says so."""
+        super().full_clean()
+        wrong = self.fields.get(self.first_wrong)
+        if wrong is not None and not wrong.widget.use_fieldset:
+            wrong.widget.attrs["autofocus"] = True
+
+    @property
+    def first_wrong(self) -> str:
+        """The name of the field; empty where none is wrong."""
+        return next((name for name in self.fields if name in self.errors), "")
 
     def clean(self) -> dict[str, object]:
         cleaned = dict(super().clean() or self.cleaned_data)

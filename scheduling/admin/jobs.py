@@ -34,7 +34,7 @@ from scheduling.rounds import FIRINGS
 from . import acting, rules
 from .backfills import backfill_view
 from .calendar import calendar_view
-from .forms import ScheduledJobForm
+from .forms import POLICIES, ScheduledJobForm
 from .head import OPERATE, head_of, person
 from .preview import preview_of, preview_view, take_free_moment, zones_to_choose
 from .restoring import restore_view, versions_view
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 
 NOTE_SHOWN = 80
 """Characters of a pause's note in the list."""
-WAYS = ("overlap", "max_instances", "coalesce", "misfire_grace_time", "jitter", "max_retries", "timeout")
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -86,7 +85,7 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     fieldsets = (
         (gettext_lazy("What runs"), {"fields": ("job_id", "name", "handler", "job_data", "enabled")}),
         (gettext_lazy("When"), {"fields": rules.FIELDS}),
-        (gettext_lazy("If something is in the way"), {"fields": WAYS}),
+        (gettext_lazy("If something is in the way"), {"fields": POLICIES}),
     )
     change_form_template = "admin/scheduling/scheduledjob/change_form.html"
 
@@ -180,7 +179,8 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
             context["head"] = head_of(request, obj, "change")
         form = context["adminform"].form
         if isinstance(form, ScheduledJobForm) and form.is_edited:
-            context |= {"preview": preview_of(form, request.user), "zones": zones_to_choose()}
+            # Without Django's own summary of errors: the form has one that leads to the fields.
+            context |= {"preview": preview_of(form, request.user), "zones": zones_to_choose(), "errors": ()}
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def save_model(self, request: HttpRequest, obj: ScheduledJob, form: object, change: bool) -> None:

@@ -38,8 +38,8 @@ WEEKDAYS = (
     ("0", gettext_lazy("Sun")),
 )
 FIELDS = (
-    *("kind", "every", "unit", "minute", "at", "weekdays", "cron", "run_date", "zone"),
-    *("start", "end", "trigger_document"),
+    *("kind", "every", "unit", "minute", "at", "cron", "run_date", "zone"),
+    *("weekdays", "trigger_document", "start", "end"),
 )
 # what a kind cannot do without, the field at which its problems are shown first
 NEEDED: Mapping[str, tuple[str, ...]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -120,6 +121,27 @@ def test_an_error_stands_at_its_field(web: Client, fields: dict[str, object], wh
     assert says in " ".join(errors[where])
     assert "null" not in " ".join(errors[where]), "a form has none"
     assert not ScheduledJob.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"timeout": "-1", "every": "0", "name": "x" * 400}, ["name", "every", "timeout"]),
+        ({"kind": "weekly", "weekdays": [], "max_instances": "0"}, ["weekdays", "max_instances"]),
+    ],
+    ids=["an input", "a group"],
+)
+def test_what_is_wrong_is_told_once_in_the_order_of_the_page_and_the_first_of_it_has_the_keyboard(
+    web: Client, fields: dict[str, object], wrong: list[str]
+) -> None:
+    page = web.post(ADD, FORM | fields).content.decode()
+    assert re.findall(r'<p><a href="#id_(\w+)">', page.partition('<div class="ll-preview">')[0]) == wrong
+    assert (page.count("errornote"), page.count(" autofocus")) == (0, 1)
+    [first] = re.findall(rf'<\w+[^>]* id="id_{wrong[0]}"[^>]*>', page)
+    assert " autofocus" in first
+    # Django's script would take the keyboard to the first field.
+    assert "change_form.js" not in page
+    assert "change_form.js" in web.get(ADD).content.decode()
 
 
 @pytest.mark.parametrize(
