@@ -14,9 +14,9 @@ from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from django_stubs_ext import StrOrPromise
 
-from crawler.items.account import FieldChange
 from crawler.items.browsing import shown, title_of
 from crawler.items.changes import LOOKED_AT, Asked, ItemChange, Kind, Position, item_changes
+from crawler.items.fieldchanges import FieldChange
 from crawler.models import Item, Spider
 from crawlproject.web.admin import tell_left_out
 

@@ -19,8 +19,9 @@ from crawler.engine.errors import Reason
 from crawler.engine.records import Json
 from crawler.engine.spider import FieldRule
 from crawler.exceptions import CrawlerError
-from crawler.items.account import EDITIONS, Edition, FieldChange, editions_of, number, times_changed
+from crawler.items.account import EDITIONS, Edition, editions_of, times_changed
 from crawler.items.browsing import NUMBERS, rules_of, shown, state_of, title_of
+from crawler.items.fieldchanges import FieldChange, number
 from crawler.models import CrawlTask, Item
 from crawler.tasks import request_crawl
 from crawlproject.templatetags.lamplighter import is_address

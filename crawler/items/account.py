@@ -10,23 +10,10 @@ from datetime import datetime
 from crawler.engine.records import Json
 from crawler.models import Item, ItemVersion
 
+from .fieldchanges import FieldChange, changes_between
+
 EDITIONS = 100
 """Versions that are read, the newest ones."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldChange:
-    """A field with another value than in the version before. None: it had, or has, none."""
-
-    name: str
-    before: Json
-    after: Json
-
-    @property
-    def share(self) -> float | None:
-        """By how much a number changed, as a share of what it was before."""
-        before, after = number(self.before), number(self.after)
-        return None if before is None or after is None or not before else (after - before) / abs(before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,26 +50,6 @@ def editions_of(item: Item) -> list[Edition]:
     ]
 
 
-def changes_between(before: Mapping[str, Json], after: Mapping[str, Json]) -> tuple[FieldChange, ...]:
-    """Field by field, in the order of their names."""
-    return tuple(
-        FieldChange(name=name, before=before.get(name), after=after.get(name))
-        for name in sorted({*before, *after})
-        if before.get(name) != after.get(name)
-    )
-
-
 def times_changed(editions: Sequence[Edition]) -> Mapping[str, int]:
     """How often each field changed in these versions."""
     return Counter(change.name for edition in editions for change in edition.changes)
-
-
-def number(value: Json) -> float | None:
-    """A number, also a decimal, which stands in JSON as text; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return found if abs(found) < 1e300 else None  # false for NaN too

@@ -19,7 +19,7 @@ from django.utils.functional import cached_property
 
 from crawler.models import Item, ItemVersion, Spider
 
-from .account import FieldChange, changes_between
+from .fieldchanges import FieldChange, changes_between
 
 LOOKED_AT = 2_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

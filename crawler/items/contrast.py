@@ -14,8 +14,8 @@ is not known which of its fields was missing there; the crawl's own counts say t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
@@ -23,8 +23,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crawler.causes import cause_of
-from crawler.engine.records import PageState
+from crawler.engine.records import Json, PageState
 from crawler.models import CrawlTask, Item, ItemVersion, Page
+from crawler.shortening import shortened
+
+from .browsing import shown
+from .fieldchanges import FieldChange, changes_between
 
 SHOWN = 100
 """Items of each kind."""
@@ -39,20 +43,13 @@ _UNREAD = (PageState.FAILED.value, PageState.REFUSED.value, PageState.PENDING.va
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FieldChange:
-    name: str
-    before: str | None
-    """None: it was not there."""
-    after: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemLine:
     pk: int
     type: str
     key: str
     """Canonical JSON."""
     changes: tuple[FieldChange, ...] = ()
+    """Their values as people read them."""
     more_changes: int = 0
     """Fields that differ and are not among these."""
     why: str = ""
@@ -167,7 +164,7 @@ def _changed(pks: Sequence[int], items: Mapping[int, Item], since: datetime, unt
         if item is None or pk not in then:
             continue
         value = item.data if item.changed_at <= until else now.get(pk)
-        changes = list(field_changes(then[pk], value)) if value is not None else []
+        changes = changes_between(then[pk], value) if value is not None else ()
         if changes:
             line = _line(item)
             found.append(
@@ -175,7 +172,7 @@ def _changed(pks: Sequence[int], items: Mapping[int, Item], since: datetime, unt
                     pk=line.pk,
                     type=line.type,
                     key=line.key,
-                    changes=tuple(changes[:MOST_FIELDS]),
+                    changes=tuple(_readable(change) for change in changes[:MOST_FIELDS]),
                     more_changes=max(0, len(changes) - MOST_FIELDS),
                 )
             )
@@ -184,13 +181,13 @@ def _changed(pks: Sequence[int], items: Mapping[int, Item], since: datetime, unt
 
 def _values_at(
     pks: Sequence[int], since: datetime, until: datetime
-) -> tuple[dict[int, Mapping[str, object]], dict[int, Mapping[str, object]]]:
+) -> tuple[dict[int, Mapping[str, Json]], dict[int, Mapping[str, Json]]]:
     """Superseded values that held at each of the two moments, by item."""
     at_since = Q(valid_from__lte=since, valid_to__gt=since)
     at_until = Q(valid_from__lte=until, valid_to__gt=until)
     rows = ItemVersion.objects.filter(at_since | at_until, item__in=pks)
-    then: dict[int, Mapping[str, object]] = {}
-    now: dict[int, Mapping[str, object]] = {}
+    then: dict[int, Mapping[str, Json]] = {}
+    now: dict[int, Mapping[str, Json]] = {}
     for pk, valid_from, valid_to, data in rows.values_list("item_id", "valid_from", "valid_to", "data"):
         if valid_from <= since < valid_to:
             then[pk] = data
@@ -199,20 +196,12 @@ def _values_at(
     return then, now
 
 
-def field_changes(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[FieldChange]:
-    """The fields that differ, in the order of the later value, then of what went."""
-    for name in [*after, *(name for name in before if name not in after)]:
-        if name not in before or name not in after or before[name] != after[name]:
-            yield FieldChange(
-                name=name,
-                before=_shown(before[name]) if name in before else None,
-                after=_shown(after[name]) if name in after else None,
-            )
+def _readable(change: FieldChange) -> FieldChange:
+    return replace(change, before=_shown(change.before), after=_shown(change.after))
 
 
-def _shown(value: object) -> str:
-    text = "–" if value is None else str(value)
-    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
+def _shown(value: Json) -> str | None:
+    return None if value is None else shortened(shown(value), MOST_CHARACTERS)
 
 
 # --- gone, and not seen -----------------------------------------------------------------------------------------------

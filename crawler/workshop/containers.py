@@ -10,10 +10,10 @@ from math import log2
 from turbohtml import Element
 
 from crawler.engine.pages.page import PageTree
+from crawler.shortening import shortened
 
 from .candidates import Candidate, Goal, candidates
 from .scopes import alike
-from .shortening import shortened
 
 _LEVELS = 24
 _SECONDS = 1.0

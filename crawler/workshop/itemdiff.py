@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypedDict
 
 from crawler.engine.records import Json
+from crawler.items.fieldchanges import FieldChange, changes_between
+from crawler.shortening import shortened
 from scheduling.definitions.differences import same
-
-from .shortening import shortened
 
 MAX_VALUE = 300
 """Characters of a value that are shown."""
@@ -33,15 +33,6 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FieldChange:
-    """One field of an item. None where the item has no such field, or the field no value."""
-
-    name: str
-    before: str | None
-    after: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemChange:
     """One item that is not what it was."""
 
@@ -50,7 +41,7 @@ class ItemChange:
     key: str
     """As people read it: of the item as it was, or of the new one."""
     fields: tuple[FieldChange, ...]
-    """Those that differ."""
+    """Those that differ, their values as people read them."""
 
 
 def item_changes(before: Sequence[KeptItem], after: Sequence[KeptItem]) -> list[ItemChange]:
@@ -88,15 +79,13 @@ def _changes_of_old(
 def _change(kind: Kind, item: KeptItem, before: KeptItem | None, after: KeptItem | None) -> ItemChange:
     old: Mapping[str, Json] = {} if before is None else before["data"]
     new: Mapping[str, Json] = {} if after is None else after["data"]
-    names = [*new, *(name for name in old if name not in new)]
     return ItemChange(
         kind=kind,
         type=item["type"],
         key=" · ".join(_shown(value) or "–" for value in item["key"]),
         fields=tuple(
-            FieldChange(name=name, before=_shown(old.get(name)), after=_shown(new.get(name)))
-            for name in names
-            if not same(old.get(name), new.get(name))
+            replace(change, before=_shown(change.before), after=_shown(change.after))
+            for change in changes_between(old, new, names=[*new, *(name for name in old if name not in new)])
         ),
     )
 

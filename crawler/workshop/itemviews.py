@@ -14,8 +14,8 @@ from crawler.engine.errors import DefinitionProblem, Reason, quoted
 from crawler.engine.pages.extractor import Explanation, FieldExplanation, ItemExplanation
 from crawler.engine.records import Json
 from crawler.engine.spider import FieldRule, FieldType, ItemRule, SpiderDefinition
+from crawler.shortening import shortened
 
-from .shortening import shortened
 from .wording import told
 
 ITEMS_SHOWN = 20

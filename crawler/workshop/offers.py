@@ -16,11 +16,11 @@ from crawler.engine.pages.jmes import JsonValue
 from crawler.engine.pages.page import PageTree, ReadingFailed
 from crawler.engine.pages.structured import StructuredData, StructuredReader, structured_data
 from crawler.engine.urls import resolve
+from crawler.shortening import shortened
 
 from .features import attribute
 from .picks import MAX_TEXT, Choice
 from .readings import TEXT, Way, ways
-from .shortening import shortened
 
 MAX_OFFERS = 40
 """Of one kind that are shown."""

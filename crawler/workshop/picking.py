@@ -13,6 +13,7 @@ from crawler.engine.pages.items import OneField
 from crawler.engine.pages.page import PageTree, ReadingFailed
 from crawler.engine.pages.patterns import Patterns
 from crawler.engine.records import Answer, Json
+from crawler.shortening import shortened
 
 from . import picks
 from .candidates import Candidate, Goal, candidates, reader, tried_on
@@ -24,7 +25,6 @@ from .picks import Aim, Choice, Document
 from .pointing import CannotPoint, elements_of, tree_of
 from .readings import Way, ways
 from .scopes import contexts_of, home_of
-from .shortening import shortened
 
 MAX_CHOSEN = 20
 MAX_PAGES = 8

@@ -5,16 +5,15 @@ from __future__ import annotations
 import pytest
 
 from crawler.engine.records import Json
-from crawler.workshop.itemdiff import FieldChange, ItemChange, KeptItem, Kind, item_changes
+from crawler.items.fieldchanges import FieldChange
+from crawler.workshop.itemdiff import ItemChange, KeptItem, Kind, item_changes
 
 
 def item(key: str, kind: str = "book", **data: Json) -> KeptItem:
     return KeptItem(type=kind, key=[key], data={"name": key, **data})
 
 
-def told(
-    before: list[KeptItem], after: list[KeptItem]
-) -> list[tuple[str, str, dict[str, tuple[str | None, str | None]]]]:
+def told(before: list[KeptItem], after: list[KeptItem]) -> list[tuple[str, str, dict[str, tuple[Json, Json]]]]:
     return [
         (change.kind, change.key, {field.name: (field.before, field.after) for field in change.fields})
         for change in item_changes(before, after)

@@ -1,4 +1,4 @@
-"""Texts of pages, as long as there is room for them."""
+"""Texts of pages and items, as long as there is room for them."""
 
 from __future__ import annotations
 
