@@ -69,7 +69,7 @@ def compare_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
         example = _example(found, request)
         if request.user.has_perm("crawler.view_item"):
             has_later = any(task.pk > pair.after.pk for task in newest)
-            between = _between(pair.before, pair.after, choices)
+            between = _between(pair.before, pair.after, newest)
             items = contrast_items(pair.before, pair.after, between, has_later=has_later)
     context: dict[str, object] = {
         "opts": model_admin.opts,
@@ -157,11 +157,13 @@ def _pair(request: HttpRequest, asked: dict[str, CrawlTask], choices: list[Crawl
     return Pair(before=before, after=after, problem=why_not(before, after))
 
 
-def _between(before: CrawlTask, after: CrawlTask, choices: list[CrawlTask]) -> list[CrawlTask] | None:
-    """The crawls between the two; None where they reach back further than the list."""
-    if not any(task.pk <= before.pk for task in choices):
+def _between(before: CrawlTask, after: CrawlTask, newest: list[CrawlTask]) -> list[CrawlTask] | None:
+    """The crawls between the two, those of given addresses among them; None where they reach back further than the list
+    (behind whose end stand the crawls that were asked for)."""
+    listed = newest[:LOOKED_AT]
+    if not any(task.pk <= before.pk for task in listed):
         return None
-    return [task for task in choices if before.pk < task.pk < after.pk]
+    return [task for task in listed if before.pk < task.pk < after.pk]
 
 
 def _with(choices: list[CrawlTask], pair: Pair) -> list[CrawlTask]:

@@ -61,7 +61,7 @@ class Lines:
 
     shown: list[ItemLine] = field(default_factory=list)
     total: int | None = None
-    """How many there are; None: more than are shown, and counting them would take long."""
+    """How many there are; None: at least those that are shown, and counting them would take long."""
 
     @property
     def is_cut(self) -> bool:
@@ -86,7 +86,7 @@ class ItemContrast:
 def contrast_items(
     before: CrawlTask, after: CrawlTask, between: Sequence[CrawlTask] | None, *, has_later: bool
 ) -> ItemContrast:
-    """Look at the items; four queries.
+    """Look at the items; six queries at most.
 
     `between`: the crawls between the two; None where they are not known. `has_later`: whether the spider has a crawl
     after the two.
@@ -100,7 +100,9 @@ def contrast_items(
     is_direct = between is not None and not between
     is_sample = len(written) >= LOOKED_AT
     is_whole = not is_sample and len(older) <= SHOWN * 5
-    gone, unseen = _missing(before, after, since, until)
+    unread, unreached = _pages(before, after)
+    gone, unseen = _missing(after, since, until, pages=(unread, unreached))
+    is_known = len(unseen) <= SHOWN and not _is_cut(unread) and not _is_cut(unreached)
     new = None if between is None else after.items_new + sum(task.items_new for task in between)
     return ItemContrast(
         added=Lines(
@@ -117,7 +119,7 @@ def contrast_items(
         ),
         unseen=Lines(
             shown=[_line(item, _why(item.page, after)) for item in unseen[:SHOWN]],
-            total=len(unseen) if len(unseen) <= SHOWN else None,
+            total=len(unseen) if is_known else None,
         ),
         has_later=has_later,
         is_sample=is_sample,
@@ -207,21 +209,31 @@ def _shown(value: Json) -> str | None:
 # --- gone, and not seen -----------------------------------------------------------------------------------------------
 
 
-def _missing(before: CrawlTask, after: CrawlTask, since: datetime, until: datetime) -> tuple[list[Item], list[Item]]:
-    """Items that went between the two, and those that are there and were not seen; one more of each than is shown.
+def _pages(before: CrawlTask, after: CrawlTask) -> tuple[QuerySet[Page], QuerySet[Page]]:
+    """Through which items that were not seen are found: pages that the later crawl could not read, and those that only
+    the earlier one has reached."""
+    return Page.objects.filter(task=after.pk, state__in=_UNREAD), Page.objects.filter(task=before.pk)
 
-    The latter through the pages: those that the later crawl could not read, then those that only the earlier one has
-    reached. One query: each kind by its own index, then the rows of all of them.
+
+def _is_cut(pages: QuerySet[Page]) -> bool:
+    """Whether these are more than are looked at: in no order, along their index and not beyond the bound."""
+    return pages[LOOKED_AT:].exists()
+
+
+def _missing(
+    after: CrawlTask, since: datetime, until: datetime, *, pages: Sequence[QuerySet[Page]]
+) -> tuple[list[Item], list[Item]]:
+    """Items that went between the two, and those of these pages that are there and were not seen; one more of each than
+    is shown. One query: each kind by its own index, then the rows of all of them.
     """
-    unread = Page.objects.filter(task=after.pk, state__in=_UNREAD).order_by("pk").values("pk")[:LOOKED_AT]
-    unreached = Page.objects.filter(task=before.pk).order_by("pk").values("pk")[:LOOKED_AT]
+    looked_at = [some.order_by("pk").values("pk")[:LOOKED_AT] for some in pages]
     present = Item.objects.filter(gone_at=None, first_seen_at__lte=since).order_by("pk")
     # In this order by the index of the spider's own: by the moment, those of all spiders would be looked through.
     gone = Item.objects.filter(spider=after.spider_id, gone_at__gt=since, gone_at__lte=until).order_by("pk")
     # Within another query each: SQLite takes no bounds in the parts of a union.
     parts = [
         Item.objects.filter(pk__in=items.values("pk")[: SHOWN + 1]).order_by().values("pk")
-        for items in (gone, present.filter(page__in=unread), present.filter(page__in=unreached))
+        for items in (gone, *(present.filter(page__in=some) for some in looked_at))
     ]
     found = list(_with_page(Item.objects.filter(pk__in=parts[0].union(*parts[1:]))))
     went = sorted((item for item in found if item.gone_at), key=lambda item: (item.gone_at, item.pk))

@@ -131,3 +131,24 @@ def test_of_a_sample_no_number_is_told_as_that_of_all(lane: Lane, monkeypatch: p
     direct, unknown = look(before, after), contrast_items(before, after, None, has_later=False)
     assert (direct.is_sample, direct.changed.total) == (True, 5), "as the crawl has counted"
     assert (unknown.changed.total, unknown.changed.is_cut) == (None, True)
+
+
+def test_where_not_all_pages_were_looked_at_no_number_of_unseen_items_is_told(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spider = make_spider()
+    pages = site() | {"/x": ([], []), "/y": ([], [])}
+    pages["/"] = ([], ["/x", "/y", "/a", "/b"])
+    before = walk(spider, lane, Site(pages))
+    crawl = Crawl(spider, lane)
+    crawl.open("/")
+    crawl.step(Site(pages), "/")
+    crawl.store(*(crawl.failed(path, 503, "http_503") for path in ("/x", "/y", "/a")), crawl.unchanged("/b"))
+    CrawlTask.objects.filter(pk=crawl.task.pk).update(status="completed", finished_at=timezone.now())
+    after = CrawlTask.objects.get(pk=crawl.task.pk)
+    found = {}
+    for bound in (2, 3):
+        monkeypatch.setattr("crawler.items.contrast.LOOKED_AT", bound)
+        unseen = look(before, after).unseen
+        found[bound] = (list(keys(unseen)), unseen.total)
+    assert found == {2: ([], None), 3: (["a"], 1)}

@@ -149,6 +149,36 @@ def test_a_crawl_that_has_not_come_to_its_end_is_compared_too(web: Client, statu
     assert "Which versions they ran is not kept" in text_of(web, f"?a={before.pk}&b={after.pk}")
 
 
+def test_of_a_sample_it_says_at_least_and_of_nothing_found_in_one_not_that_there_is_none(
+    web: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crawler.items.contrast.LOOKED_AT", 2)
+    spider = make_spider()
+    before = crawled(spider, 24)
+    after = crawled(spider, 1, items_changed=3)
+    for number in range(3):
+        make_change(spider, f"{number}", 1.01, {"title": "before"}, {"title": "after"})
+        make_page(spider, task=before)
+    query = f"?a={before.pk}&b={after.pk}"
+    assert "Changed 3 0 title" in text_of(web, query), "as the crawl has counted"
+    assert "Not seen in the later crawl – None among those that were looked at" in text_of(web, query)
+    CrawlTask.objects.filter(pk=after.pk).update(items_changed=0)
+    assert "Changed at least 2 0 title" in text_of(web, query)
+
+
+def test_a_crawl_of_given_addresses_lies_between_two_others_too(web: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crawler.items.contrast.LOOKED_AT", 2)
+    spider = make_spider()
+    before, _given, after = (
+        crawled(spider, 24),
+        crawled(spider, 3, task_type="urls"),
+        crawled(spider, 1, items_changed=2),
+    )
+    for number in range(3):
+        make_change(spider, f"{number}", 2, {"title": "before"}, {"title": "after"})
+    assert "Changed at least 2 0 title" in text_of(web, f"?a={before.pk}&b={after.pk}")
+
+
 def test_what_items_hold_stays_text(web: Client) -> None:
     spider = make_spider()
     before, after = crawled(spider, 24), crawled(spider, 1)
