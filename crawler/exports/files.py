@@ -7,15 +7,17 @@ wrote it left behind when it died is known by its last sign of life.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
+import os
 import re
 import secrets
 import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -105,7 +107,6 @@ def start(selection: Selection, file_format: ExportFormat, *, by: str, wait: flo
         ExportsBusy: as many run as may.
     """
     columns, rows = select(selection, one_type=file_format.one_type)
-    check_room()
     now = timezone.now().isoformat()
     what = "-".join(part for part in (selection.spider.name, selection.type) if part)
     begun = Export(
@@ -119,7 +120,9 @@ def start(selection: Selection, file_format: ExportFormat, *, by: str, wait: flo
         started_at=now,
         beat_at=now,
     )
-    _write(begun)
+    with _alone():
+        check_room()
+        _write(begun)
     arguments = (selection, file_format, columns, _Progress(begun, rows), get_language())
     thread = threading.Thread(target=_run, args=arguments, name=f"export-{begun.id[:8]}", daemon=True)
     thread.start()
@@ -154,7 +157,6 @@ def cancel(found: Export) -> None:
 
 def check_room() -> None:
     """Remove what is older than a day, and see whether another export may begin. Raises `ExportRefused`."""
-    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     oldest = timezone.now() - KEPT
     kept = exports()
     for index, one in enumerate(kept):
@@ -253,6 +255,19 @@ def _outcome(
         logger.exception("Export failed", extra={"action": "export_failed"})
         return "failed", _("An error of ours; it is in the log.")
     return "completed", ""
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One at a time, of all threads and processes: the folder itself is locked, for as long as its holder lives."""
+    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(folder(), os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        fcntl.flock(handle, fcntl.LOCK_UN)  # a process that was forked meanwhile would keep it
+        os.close(handle)
 
 
 def _write(export: Export) -> None:

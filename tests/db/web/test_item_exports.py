@@ -9,6 +9,8 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +22,7 @@ from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from crawler.exports import Selection, files
+from crawler.exports import Selection, files, get_format
 from crawler.exports.files import Export
 from crawler.models import Item, Spider
 
@@ -233,6 +235,33 @@ def test_two_run_at_once_and_no_more(root: User, client: Client, api: APIClient,
     refused = api.get(f"{REST}?spider=books&format=csv")
     assert_problem(refused, 429, says="Already 2")
     assert refused["Retry-After"] == "5"
+
+
+def test_of_many_that_begin_at_once_no_more_run(books: Spider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has found room before any of them begins, where nothing keeps them apart."""
+    together, written = threading.Barrier(6), threading.Event()
+    items = Selection.items
+
+    def meet() -> None:
+        with suppress(threading.BrokenBarrierError):
+            together.wait(0.2)
+
+    def held(selection: Selection) -> object:
+        written.wait(10)
+        return items(selection)
+
+    def begin(_number: int) -> Export | None:
+        with suppress(files.ExportsBusy):
+            return files.start(Selection(spider=books), get_format("jsonl"), by="ada")
+        return None
+
+    monkeypatch.setattr(files, "check_disk", meet)
+    monkeypatch.setattr(Selection, "items", held)
+    with ThreadPoolExecutor(6) as threads:
+        begun = [one for one in threads.map(begin, range(6)) if one is not None]
+        written.set()
+    assert len(begun) == files.AT_ONCE
+    assert {ended(one).state for one in begun} == {"completed"}
 
 
 def test_one_whose_process_died_is_told_so_and_makes_room(api: APIClient, books: Spider) -> None:
