@@ -203,7 +203,7 @@ class DatabaseStorage:
         while not stopping() and (candidates := await self._lane_run(find, self._scope, after=after, blind=blind)):
             if shares is None:
                 shares = await self._lane_run(gone.read_shares, self._scope)
-            count += await self._lane_run(gone.mark_part, self._scope, candidates, shares)
+            count += await self._lane_run(gone.mark_part, self._scope, candidates, shares, timezone.now())
             after = candidates[-1].item_id
             await asyncio.sleep(PART_PAUSE)
         return count

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 from django.db import transaction
@@ -119,10 +120,13 @@ def read_shares(scope: CrawlScope) -> dict[int, int | None]:
     return shares
 
 
-def mark_part(scope: CrawlScope, candidates: Sequence[Candidate], shares: Mapping[int, int | None]) -> int:
+def mark_part(
+    scope: CrawlScope, candidates: Sequence[Candidate], shares: Mapping[int, int | None], now: datetime
+) -> int:
     """Mark items gone, but for those that a walked page shares: that page owns them now, and is read again next time.
 
-    Returns how many are gone.
+    Returns how many are gone, also when it is called again with the same `now` because the answer to its commit was
+    lost: they are known by that moment.
     """
     gone = [candidate.item_id for candidate in candidates if candidate.share_hash not in shares]
     marked = 0
@@ -138,11 +142,15 @@ def mark_part(scope: CrawlScope, candidates: Sequence[Candidate], shares: Mappin
             _hand_over(scope, kept)
         if gone:
             condition, ids = rawsql.among("id", gone)
-            now = timezone.now()
+            values = [rawsql.moment(now), ids]
             marked = rawsql.execute(
-                f"UPDATE crawler_item SET gone_at = %s WHERE gone_at IS NULL AND {condition}",
-                [rawsql.moment(now), ids],
+                f"UPDATE crawler_item SET gone_at = %s WHERE gone_at IS NULL AND {condition}", values
             )
+            if not marked:
+                [(before,)] = rawsql.fetch(
+                    f"SELECT count(*) FROM crawler_item WHERE gone_at = %s AND {condition}", values
+                )
+                return cast(int, before)
             hours.add(scope.spider_id, now, gone=marked)
             CrawlTask.objects.filter(pk=scope.task_id).update(items_gone=F("items_gone") + marked)
     return marked

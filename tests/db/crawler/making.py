@@ -7,7 +7,12 @@ import json
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
+from itertools import count
 from typing import TypeVar
+
+import pytest
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from crawler.engine.documents.definition import parse
 from crawler.engine.errors import Reason
@@ -72,6 +77,20 @@ def make_item(key: str, *, kind: str = "book", problems: Sequence[ValueProblem] 
 
 def nobody_else() -> None:
     """A guard that always finds the run to be ours."""
+
+
+def lose_answers(monkeypatch: pytest.MonkeyPatch, *, is_committed: bool) -> None:
+    """The connection breaks at every other commit from now on: before the database has it, or with its answer."""
+    commit, calls = BaseDatabaseWrapper.commit, count()
+
+    def losing(self: BaseDatabaseWrapper) -> None:
+        is_lost = not next(calls) % 2
+        if is_committed or not is_lost:
+            commit(self)
+        if is_lost:
+            raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(BaseDatabaseWrapper, "commit", losing)
 
 
 class Site(dict[str, tuple[list[ItemRecord], list[str]]]):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from itertools import count
 
 import pytest
-from django.db import OperationalError, connection
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import connection
 from django.db.models import Count
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -24,7 +22,7 @@ from scheduling.exceptions import ClaimLost
 from scheduling.lanes import Lane
 from tests.db.scheduling.making import make_run
 
-from .making import Crawl, make_item, make_link, make_spider, make_task, nobody_else, states, url_of, wait
+from .making import Crawl, lose_answers, make_item, make_link, make_spider, make_task, nobody_else, states, url_of, wait
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -196,16 +194,7 @@ def test_a_checkpoint_whose_answer_is_lost_is_stored_once_and_answered_whole(
     crawl.open()
     monkeypatch.setattr(crawl.storage, "_lane_run", lane.run_patiently)
     page = crawl.read("/", [make_item("k")], links=["/a", "/b"])
-    commit, calls = BaseDatabaseWrapper.commit, count()
-
-    def losing(self: BaseDatabaseWrapper) -> None:
-        is_lost = not next(calls)
-        if is_committed or not is_lost:
-            commit(self)
-        if is_lost:
-            raise OperationalError("server closed the connection unexpectedly")
-
-    monkeypatch.setattr(BaseDatabaseWrapper, "commit", losing)
+    lose_answers(monkeypatch, is_committed=is_committed)
     answer = crawl.store(page)
 
     assert [pending.url for pending in answer.pending] == [url_of("/a"), url_of("/b")]

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from functools import partial
 
 import pytest
+from django.db.models import Sum
 
 from crawler.engine.records import PageState, ValueProblem
 from crawler.items import gone, history
 from crawler.items.history import Standing, standing
-from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider
+from crawler.models import CrawlTask, Item, ItemHour, ItemVersion, Page, Spider
 from scheduling.lanes import Lane
 
-from .making import Crawl, Site, get_item, make_item, make_spider, owner_of, versions_of, wait
+from .making import Crawl, Site, get_item, lose_answers, make_item, make_spider, owner_of, versions_of, wait
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -236,6 +237,22 @@ def test_marking_listens_between_portions_and_goes_on_when_it_is_called_again(
         counts.append(wait(second.storage.mark_gone(stopping=partial(next, looks, True))))
     assert counts == [0, 1, 1, 1, 0], "the first portions are pages that were not reached"
     assert not Item.objects.filter(gone_at=None).exists()
+
+
+@pytest.mark.parametrize("is_committed", [True, False], ids=["after the commit", "before the commit"])
+def test_items_are_marked_and_counted_once_where_the_answer_to_a_commit_is_lost(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch, is_committed: bool
+) -> None:
+    monkeypatch.setattr(gone, "PART", 2)
+    crawl(lane, make_site({"a": "1", "b": "2"}, {"c": "3"}))
+    second = Crawl(Spider.objects.get(), lane)
+    second.open("/")
+    second.store(second.failed("/", 404))
+    monkeypatch.setattr(second.storage, "_lane_run", lane.run_patiently)
+    lose_answers(monkeypatch, is_committed=is_committed)
+    assert second.mark_gone() == 3
+    assert CrawlTask.objects.get(pk=second.task.pk).items_gone == 3
+    assert ItemHour.objects.aggregate(gone=Sum("gone"))["gone"] == 3
 
 
 def test_a_crawl_that_was_killed_between_two_pages_loses_no_item(lane: Lane) -> None:
