@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from time import monotonic
 
+from . import log_lines
 from .engine.records import CrawlCounts, CrawlOutcome, Ending
 from .engine.spider import SpiderDefinition
 from .models import CrawlTask, Spider, TaskFailure
@@ -20,7 +21,7 @@ MOST_OF_REASON = 20
 
 
 class CrawlLog:
-    """`log` takes a line, from any thread. Lines are English: the log is one text for all readers."""
+    """`log` takes a line, from any thread. Lines are English; `log_lines` has their templates."""
 
     def __init__(self, log: Callable[[str], None], clock: Callable[[], float] = monotonic) -> None:
         self._log = log
@@ -30,13 +31,17 @@ class CrawlLog:
         self._before = CrawlCounts()
 
     def begin(self, task: CrawlTask, spider: Spider, definition: SpiderDefinition) -> None:
-        starts = len(definition.start_pages)
-        pages = "page" if starts == 1 else "pages"
-        sitemaps = f" and {len(definition.sitemaps)} sitemaps" if definition.sitemaps else ""
-        self._log(f"{task.task_id}: {spider.name}, version {spider.version}, from {starts} start {pages}{sitemaps}")
+        values = {
+            "task": task.task_id,
+            "spider": spider.name,
+            "version": spider.version,
+            "starts": _amount(len(definition.start_pages), "start page"),
+            "sitemaps": _amount(len(definition.sitemaps), "sitemap"),
+        }
+        self._log((log_lines.BEGIN_WITH_SITEMAPS if definition.sitemaps else log_lines.BEGIN) % values)
         self._before = CrawlCounts(pages=task.pages, pages_failed=task.pages_failed, items=task.items)
         if self._goes_on:
-            self._log(f"it was broken off and goes on: {_amount(self._before)} are stored")
+            self._log(log_lines.GOES_ON % _amounts(self._before))
 
     def failures(self, rows: Sequence[TaskFailure]) -> None:
         """The first few of each reason."""
@@ -47,19 +52,24 @@ class CrawlLog:
                 told = f": {row.detail}" if row.detail else ""
                 self._log("WARNING: " + " ".join(f"{row.url}: {row.reason}{told}".split()))
             elif written == MOST_OF_REASON + 1:
-                self._log(f"WARNING: what else is {row.reason} is counted and not written here")
+                self._log(f"WARNING: {log_lines.UNWRITTEN % {'reason': row.reason}}")
 
     def progress(self, counts: CrawlCounts) -> None:
         if self._clock() >= self._tell_at:
             self._tell_at = self._clock() + EVERY
-            self._log(f"{_amount(self._whole(counts))} so far")
+            self._log(log_lines.PROGRESS % _amounts(self._whole(counts)))
 
     def end(self, outcome: CrawlOutcome) -> None:
         grave = "ERROR: " if outcome.ending is Ending.FAILED else ""
-        why = f": {outcome.message}" if outcome.message else ""
-        since = f", {outcome.counts.pages:,} of the pages since it went on" if self._goes_on else ""
-        whole = _amount(self._whole(outcome.counts))
-        self._log(f"{grave}{outcome.ending.value}{why}: {whole}{since} in {outcome.seconds:.1f} s")
+        template = _ENDS[self._goes_on, bool(outcome.message)]
+        values = {
+            **_amounts(self._whole(outcome.counts)),
+            "ending": outcome.ending.value,
+            "why": outcome.message,
+            "since": f"{outcome.counts.pages:,}",
+            "seconds": outcome.seconds,
+        }
+        self._log(f"{grave}{template % values}")
 
     @property
     def _goes_on(self) -> bool:
@@ -74,5 +84,22 @@ class CrawlLog:
         )
 
 
-def _amount(counts: CrawlCounts) -> str:
-    return f"{counts.pages:,} pages ({counts.pages_failed:,} failed), {counts.items:,} items"
+_ENDS = {
+    (False, False): log_lines.END,
+    (False, True): log_lines.END_WITH_REASON,
+    (True, False): log_lines.END_AFTER_ALL,
+    (True, True): log_lines.END_AFTER_ALL_WITH_REASON,
+}
+"""By whether it went on, and whether its end has a reason."""
+
+
+def _amounts(counts: CrawlCounts) -> dict[str, object]:
+    return {
+        "pages": _amount(counts.pages, "page"),
+        "failed": f"{counts.pages_failed:,}",
+        "items": _amount(counts.items, "item"),
+    }
+
+
+def _amount(count: int, one: str) -> str:
+    return f"{count:,} {one}" if count == 1 else f"{count:,} {one}s"

@@ -70,7 +70,7 @@ async def crawl(context: JobContext) -> JobResult:
 async def _fan_out(context: JobContext, request: CrawlRequest) -> JobResult:
     task_id, children = await context.effects(_begin_children, context.run_id, context.job_id, request)
     message = _("%d crawls begun.") % children if children else _("No spider is enabled: nothing to crawl.")
-    context.log(f"{task_id}: {message}")
+    context.log(message)
     return JobResult(success=True, message=message, data={"task_id": task_id, "children": children})
 
 

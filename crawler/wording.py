@@ -7,17 +7,26 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_noop as _
 
-from scheduling.wording import register
+from scheduling.wording import register, register_lines
+
+from .log_lines import LINES
+
+UNVERIFIED = _("TLS certificates were not checked: the spider says session.verify_tls = false.")
+CRAWLS_BEGUN = _("%d crawls begun.")
+NOTHING_TO_CRAWL = _("No spider is enabled: nothing to crawl.")
+register_lines(*LINES, UNVERIFIED, CRAWLS_BEGUN, NOTHING_TO_CRAWL)
 
 register(
     _("%(pages)s, %(same)d unchanged; %(items)s read, %(new)d new, %(changed)d changed."),
     _("%(pages)s, %(items)s"),
     ("%(count)s page", "%(count)s pages"),
     ("%(count)s item", "%(count)s items"),
+    ("%(count)s start page", "%(count)s start pages"),
+    ("%(count)s sitemap", "%(count)s sitemaps"),
     _("It went on with what %s had left."),
-    _("TLS certificates were not checked: the spider says session.verify_tls = false."),
-    _("%d crawls begun."),
-    _("No spider is enabled: nothing to crawl."),
+    UNVERIFIED,
+    CRAWLS_BEGUN,
+    NOTHING_TO_CRAWL,
     _("%(done)d of %(total)d spiders completed."),
     _("%(failed)d failed."),
     _("%(cancelled)d cancelled."),
@@ -44,4 +53,12 @@ register(
         "the secret again"
     ),
     _("the secret of session.auth.basic.username holds a colon, which no user name can"),
+    _("the secret %(name)s %(problem)s"),
+    _("is not a proxy's URL; write http://host:port, the port always, nothing behind it"),
+    _("has a scheme that is not known; known are %(problem)s"),
+    _("has no valid host; write http://host:port"),
+    _("has no valid port; 1 to 65535"),
+    _("has a user name or password that cannot be sent; at most 255 bytes, no control characters"),
+    _("has more than %(count)s characters"),
+    _('cannot be sent in a cookie: printable ASCII without ";", no line end, no blank at the ends'),
 )

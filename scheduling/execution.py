@@ -20,7 +20,7 @@ from django.db import connections
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from . import endings, events, registry
+from . import endings, events, log_lines, registry
 from .claims import Claimed
 from .contract import JobContext, JobHandler, JobResult, call_hook, describe_exception, describe_failure
 from .durations import duration
@@ -305,7 +305,7 @@ class Execution:
             stack,
             extra={"action": "handler_abandoned", "run_id": self.claimed.run_id, "handler": self.claimed.handler},
         )
-        self.link.buffer.add(f"ERROR: The handler ignores its cancel and is abandoned, at:\n{stack}")
+        self.link.buffer.add(f"ERROR: {log_lines.ABANDONED}\n{stack}")
 
     async def _close(self, thread: ThreadPoolExecutor) -> None:
         """Close the run's connection in its thread; a thread that is stuck is left behind, and named."""
@@ -324,7 +324,7 @@ class Execution:
             stack,
             extra={"action": "thread_abandoned", "run_id": self.claimed.run_id, "handler": self.claimed.handler},
         )
-        self.link.buffer.add(f"ERROR: A thread of the handler does not end and is left behind, at:\n{stack}")
+        self.link.buffer.add(f"ERROR: {log_lines.LEFT_BEHIND}\n{stack}")
 
 
 async def _leave(handler: JobHandler, context: JobContext, work: Work) -> _Left:

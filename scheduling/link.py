@@ -19,6 +19,7 @@ from . import claims
 from .claims import Claimed
 from .exceptions import RunStopped
 from .lanes import FIRST_BACK_OFF, LAST_BACK_OFF, Lane, close_broken_connections, is_passing
+from .log_lines import RETRY
 from .places import Places
 from .runlog import PIECE, LogBuffer
 
@@ -85,7 +86,8 @@ class ExecutionLink:
 
     async def pause_before_retry(self, retry_count: int, delay: float, error: str) -> None:
         """Count the retry, sleep without holding a place, take one again, note the attempt's begin."""
-        message = f"Attempt {retry_count} failed, the next in {delay:g} s: {error}"
+        values = {"number": retry_count, "delay": f"{delay:g}", "error": error}
+        message = RETRY % values
         self.log(f"WARNING: {message}")
         await self._control.run_patiently(claims.store_retry, self._claimed, retry_count, message)
         self.retry_count = retry_count

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from django.db.models import Q, QuerySet
 
 from .models import RunLog
+from .wording import told_line
 
 MOST_LINES = 500
 MOST_CHARACTERS = 300_000
@@ -55,7 +56,10 @@ class LogLook:
 
 
 def look(run_id: int, *, level: Level = Level.ALL, search: str = "", most: int = MOST_LINES) -> LogLook:
-    """The newest lines of a run's log that are of a level and hold a text, whatever its case."""
+    """The newest lines of a run's log that are of a level and hold a text, whatever its case.
+
+    What our own code wrote is told in the active language; its stored text is found as well, in English.
+    """
     pieces = _wanted(RunLog.objects.filter(run=run_id), level, search).order_by("-seq").values_list("text", flat=True)
     found: deque[LogLine] = deque()
     characters = 0
@@ -67,7 +71,7 @@ def look(run_id: int, *, level: Level = Level.ALL, search: str = "", most: int =
                 characters += len(line.text)
                 if len(found) >= most or (found and characters > MOST_CHARACTERS):
                     return LogLook(list(found), is_cut=True)
-                found.appendleft(line)
+                found.appendleft(replace(line, text=told_line(line.text)))
         seen += len(texts)
         texts = list(pieces[seen : min(seen + _STEP, MOST_PIECES)])
     return LogLook(list(found), is_cut=seen >= MOST_PIECES)
@@ -99,7 +103,11 @@ def _fitting(text: str, level: Level, search: str) -> Iterable[LogLine]:
         level
     ]
     term = search.casefold()
-    return (line for line in read(text) if line.level in wanted and term in line.text.casefold())
+    return (
+        line
+        for line in read(text)
+        if line.level in wanted and (term in line.text.casefold() or term in told_line(line.text).casefold())
+    )
 
 
 def _wanted(pieces: QuerySet[RunLog], level: Level, search: str) -> QuerySet[RunLog]:

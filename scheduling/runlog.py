@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from .claims import Claimed, guarded
 from .exceptions import ClaimLost
+from .log_lines import CUT
 from .models import RunLog
 from .storable import storable_text
 
@@ -38,7 +39,7 @@ class LogBuffer:
                 at = timezone.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
                 self._lines.append(f"{at} {storable_text(line, LINE_LIMIT)}")
             elif self._count == LINES_LIMIT + 1:
-                self._lines.append(f"(only {LINES_LIMIT} lines of a run are kept)")
+                self._lines.append(CUT % {"count": LINES_LIMIT})
             return len(self._lines)
 
     def show(self, progress: str) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from . import claims, endings, registry, runlog
+from . import claims, endings, log_lines, registry, runlog
 from .claims import Claimed, OwnRun
 from .exceptions import ClaimLost, RunBusy, RunStopped
 from .execution import CANCEL_GRACE, Abort, Execution, abandoned
@@ -233,10 +233,9 @@ class Runner:
         if execution is None:
             return
         if block.ended:
-            line = f"The event loop is free again after {block.seconds:.1f} s."
+            line = log_lines.FREE_AGAIN % {"seconds": block.seconds}
         else:
-            line = f"WARNING: This run has blocked the event loop for {block.seconds:.1f} s: nothing else goes on, at:"
-            line = f"{line}\n{block.stack}"
+            line = f"WARNING: {log_lines.BLOCKED % {'seconds': block.seconds}}\n{block.stack}"
         execution.link.buffer.add(line)
         with suppress(RuntimeError):  # the lane is closed
             self._control.submit(_flush, execution)

@@ -2,7 +2,8 @@
 
 A process that executes runs has no reader: the sentences that it stores (a run's message, a task's) are English. Who
 shows them asks `told`, which finds the template that a sentence was made from and fills in its translation. What no
-template made, as the message of somebody's exception, stays as it is.
+template made, as the message of somebody's exception, stays as it is. Lines of a run's log have templates of their own
+(`told_line`): they are matched as a whole, for most of them are a handler's.
 
 What the engine says of a document while it is edited is told otherwise (`crawler.engine.messages`): it never leaves the
 process, so that each message carries its template and values along. Stored sentences could do so in a column beside
@@ -13,19 +14,33 @@ stay for them: a second way to the same end, in place of one for each end.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_noop as _
 
+from .log_lines import LINES, RETRY
+
 _PLACEHOLDER = re.compile(r"%(?:\((\w+)\))?(?:\.\d)?([sdf])|(%%)")
 _NUMBER = r"-?[\d,.]*\d"
-_SHAPES = {"count": _NUMBER, "pages": rf"{_NUMBER} \w+", "items": rf"{_NUMBER} \w+"}
-"""What placeholders of these names hold: a number, or an amount as “4 pages”."""
+_AMOUNT = rf"{_NUMBER} \w+"
+_SHAPES = {
+    **dict.fromkeys(("count", "failed", "since"), _NUMBER),
+    **dict.fromkeys(("pages", "items", "sitemaps"), _AMOUNT),
+    **dict.fromkeys(("task", "spider"), r"\S+"),
+    "starts": rf"{_AMOUNT} \w+",
+    "ending": "[a-z]+",
+    "problem": ".+",
+}
+"""What placeholders of these names hold: a number, an amount as “4 pages”, one word, all that is left."""
+_WORD = "ending"
+"""A placeholder that holds a word of ours, which is a message id itself."""
 LONGEST = 2_000
 """Characters of a sentence that are looked at: the rest of a longer one stays as it is."""
+_LINE = re.compile(r"((?:WARNING: |ERROR: )?)([^\n]*)(.*)", re.DOTALL)
+"""How grave, what, and what stands below it (a stack)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +55,9 @@ class Template:
         for form in filter(None, (self.text, self.plural)):
             yield re.compile(_pattern(form) + r"(?=\s|$)", re.DOTALL)
 
-    def fill(self, values: dict[str, str]) -> str:
-        """The sentence in the active language."""
+    def fill(self, found: re.Match[str]) -> str:
+        """The sentence that one of the patterns has found, in the active language."""
+        values = {name: gettext(value) if name == _WORD else told(value) for name, value in found.groupdict().items()}
         if self.plural:
             count = int(values["count"].replace(",", ""))
             return ngettext(self.text, self.plural, count) % values
@@ -62,21 +78,39 @@ def _pattern(text: str) -> str:
     return "".join([*parts, re.escape(text[at:])])
 
 
-_known: list[tuple[re.Pattern[str], Template]] = []
+_Known = list[tuple[re.Pattern[str], Template]]
+_known: _Known = []
+_known_lines: _Known = []
 
 
 def register(*templates: str | tuple[str, str]) -> None:
     """Message ids that stored sentences are made from; a pair is a singular and its plural. The earlier ones win."""
+    _add(_known, templates)
+
+
+def register_lines(*templates: str) -> None:
+    """Message ids that lines of logs are made from."""
+    _add(_known_lines, templates)
+
+
+def _add(known: _Known, templates: Iterable[str | tuple[str, str]]) -> None:
     for one in templates:
         template = Template(one) if isinstance(one, str) else Template(*one)
-        _known.extend((pattern, template) for pattern in template.patterns())
+        known.extend((pattern, template) for pattern in template.patterns())
     _told.cache_clear()
+    _told_line.cache_clear()
 
 
 def told(text: str) -> str:
     """A stored sentence, or several in a row, in the active language."""
     language = get_language() or "en"
     return text if not text or language.startswith("en") else _told(language, text)
+
+
+def told_line(text: str) -> str:
+    """A line of a run's log in the active language where our own code wrote it; else as it is."""
+    language = get_language() or "en"
+    return text if not text or language.startswith("en") else _told_line(language, text)
 
 
 @lru_cache(maxsize=4_096)
@@ -87,12 +121,22 @@ def _told(_language: str, text: str) -> str:
         if found is None:
             break
         match, template = found
-        values = {name: told(value) for name, value in match.groupdict().items()}
-        sentences.append(template.fill(values))
+        sentences.append(template.fill(match))
         at = match.end()
         at += len(rest[at:]) - len(rest[at:].lstrip())
     # Chinese has no blank after a full stop.
     return re.sub("(?<=。) ", "", " ".join(filter(None, [*sentences, text[at:]])))
+
+
+@lru_cache(maxsize=4_096)
+def _told_line(_language: str, text: str) -> str:
+    parts = _LINE.fullmatch(text)
+    if parts is None or len(parts[2]) > LONGEST:
+        return text
+    for pattern, template in _known_lines:
+        if found := pattern.fullmatch(parts[2]):
+            return f"{parts[1]}{template.fill(found)}{parts[3]}"
+    return text
 
 
 register(
@@ -120,4 +164,6 @@ register(
     _("%(executed)d runs executed, %(rate).1f %% succeeded, %(mean).1f s on average, %(queued)d wait."),
     _("Version %(number)d restored."),
     _("Comes with its handler."),
+    RETRY,  # what the run says until then
 )
+register_lines(*LINES)

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from crawler.causes import Severity, Unit, cause_of
 from crawler.engine.errors import LEFT_FOR_LATER
 from crawler.models import CrawlTask
+from scheduling.wording import told
 
 from .comparison import Comparison, pages_of
 from .explanation import Found, Verdict, amount, percent
@@ -38,7 +39,7 @@ def sentence_of(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) ->
     sentence = _of_verdict(task, verdict, causes)
     if task.spider_id is None and task.status in CrawlTask.TERMINAL and task.message:
         # How many of its spiders completed.
-        return f"{task.message} {sentence}"
+        return f"{told(task.message)} {sentence}"
     return sentence
 
 
@@ -55,7 +56,7 @@ def _of_verdict(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) ->
         "same": f"{task.pages_unchanged:,}",
     }
     if verdict is Verdict.WAITING:
-        return task.message or _("The crawl has not begun.")
+        return told(task.message) or _("The crawl has not begun.")
     if verdict is Verdict.RUNNING:
         return _("The crawl is at work: %(pages)s and %(items)s so far.") % values
     if verdict is Verdict.CANCELLED:
@@ -98,7 +99,7 @@ def _failed(task: CrawlTask, causes: tuple[Found, ...]) -> str:
             "title": causes[0].cause.title,
             "what": causes[0].cause.what,
         }
-    first = task.message.strip().partition("\n")[0]
+    first = told(task.message.strip().partition("\n")[0])
     return _("The crawl failed: %(message)s") % {"message": first} if first else _("The crawl failed.")
 
 

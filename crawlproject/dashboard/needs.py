@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from crawler.account.explanation import Explanation, Found, Verdict
 from crawlproject.web.admin import day_of
+from scheduling import wording
 from scheduling.alerts import FailureAlert
 from scheduling.durations import duration
 
@@ -140,7 +141,7 @@ def _why_failed(schedule: Schedule, spider: Crawled | None) -> tuple[str, str, s
         worst = _worst(spider.account)
         why = str(worst.cause.title) if worst is not None else spider.account.sentence
         return why, _("See the remedy"), reverse("admin:crawler_crawltask_change", args=[task.pk])
-    why = schedule.message.partition("\n")[0]
+    why = wording.told(schedule.message.partition("\n")[0])
     return why, _("See the run"), reverse("admin:scheduling_jobrun_change", args=[last.run])
 
 

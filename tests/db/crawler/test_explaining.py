@@ -16,6 +16,7 @@ from crawler.account.explanation import Explanation, Found, Verdict, percent
 from crawler.causes import Severity, Unit
 from crawler.definitions import save_spider
 from crawler.models import CrawlTask, Item, Page, Spider, TaskFailure
+from crawler.secrets import SecretMissing
 from scheduling.runner import run_in_foreground
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
@@ -348,6 +349,16 @@ def test_a_crawl_of_several_spiders_is_explained_with_examples_of_all() -> None:
 def test_a_crawl_in_any_state_has_its_sentence(fields: dict[str, object], verdict: str, sentence: str) -> None:
     explanation = explain(make_task(make_spider(), "crawl_1", **fields))
     assert (explanation.verdict, explanation.sentence) == (verdict, sentence)
+
+
+@pytest.mark.parametrize("status", ["pending", "failed"])
+def test_why_a_crawl_did_not_begin_is_told_in_the_language_of_the_reader(status: str) -> None:
+    message = str(SecretMissing(["token"]))
+    task = make_task(make_spider(), "crawl_1", status=status, message=message)
+    with translation.override("zh-hans"):
+        sentence = explain(task).sentence
+    assert "没有保存名为" in sentence
+    assert message not in sentence
 
 
 def test_items_are_compared_only_where_all_pages_were_read() -> None:

@@ -211,6 +211,18 @@ def test_a_log_is_filtered_by_level_and_searched(web: Client) -> None:
     assert "No line is of this kind." in page_of(web, f"{RUNS}{run.pk}/change/?q=seventeen")
 
 
+def test_what_our_own_code_wrote_is_told_in_the_language_of_the_reader_and_found_in_both(web: Client) -> None:
+    run = make_run()
+    own, theirs = "12 crawls begun.", "12 crawls begun. said the handler"
+    make_log(run, f"{STAMP} {own}\n{STAMP} {theirs}")
+    web.cookies["django_language"] = "zh-hans"
+    told = "已开始 12 个爬取。"
+    assert log_lines(web, run) == [told, theirs]
+    assert log_lines(web, run, "?q=个爬取") == [told]
+    assert log_lines(web, run, "?q=begun") == [told, theirs]
+    assert own in b"".join(web.get(f"{RUNS}{run.pk}/log.txt")).decode()
+
+
 def test_of_a_long_log_the_end_is_shown_and_the_file_has_all(web: Client) -> None:
     run = make_run()
     lines = [f"{STAMP} line {number}" for number in range(10_000)]

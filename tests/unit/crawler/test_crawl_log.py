@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from crawler.crawl_log import EVERY, CrawlLog
+from collections.abc import Iterator
+
+import pytest
+from django.utils.translation import override
+
+from crawler.crawl_log import EVERY, MOST_OF_REASON, CrawlLog
 from crawler.engine.documents.definition import parse
 from crawler.engine.records import CrawlCounts, CrawlOutcome, Ending, Json
-from crawler.models import CrawlTask, Spider
+from crawler.models import CrawlTask, Spider, TaskFailure
+from scheduling import wording
 
 PLAIN: dict[str, Json] = {"name": "books", "start_urls": ["https://shop.example/"], "follow": [{"css": "a"}]}
 
@@ -36,3 +42,34 @@ def test_a_crawl_in_one_piece_says_nothing_of_going_on() -> None:
         "46 pages (0 failed), 40 items so far",
         "completed: 46 pages (0 failed), 40 items in 1.2 s",
     ]
+
+
+@pytest.fixture
+def marked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Another language, in which each template is marked."""
+    monkeypatch.setattr(wording, "gettext", lambda text: f"… {text}")
+    # Of a call of its own, so that nothing that was told before is told again.
+    monkeypatch.setattr(wording, "_told", wording._told.__wrapped__)
+    monkeypatch.setattr(wording, "_told_line", wording._told_line.__wrapped__)
+    with override("zh-hans"):
+        yield
+
+
+@pytest.mark.usefixtures("marked")
+@pytest.mark.parametrize("pages", [0, 1], ids=["in one piece", "in two"])
+@pytest.mark.parametrize("message", ["", "Stopped at max_pages = 50"], ids=["by itself", "by a limit"])
+@pytest.mark.parametrize("sitemaps", [[], ["https://shop.example/sitemap.xml"]], ids=["links", "sitemaps"])
+def test_all_that_a_crawl_says_can_be_told_in_another_language(pages: int, message: str, sitemaps: list[Json]) -> None:
+    """But for the failures of pages: an address, a reason by its name, and what others have said."""
+    lines: list[str] = []
+    log = CrawlLog(lines.append, clock=iter([0.0, EVERY, EVERY]).__next__)
+    log.begin(CrawlTask(task_id="crawl_1", pages=pages), Spider(name="books"), parse(PLAIN | {"sitemaps": sitemaps}))
+    log.failures([TaskFailure(url="https://shop.example/", reason="http_500")] * (MOST_OF_REASON + 1))
+    log.progress(CrawlCounts(pages=1_046))
+    log.end(CrawlOutcome(Ending.FAILED if message else Ending.COMPLETED, CrawlCounts(pages=1_046), message, 1.25))
+    told = [wording.told_line(line) for line in lines]
+    own = [line for line in told if "http_500" not in line or "counted" in line]
+    assert len(own) == (5 if pages else 4)
+    assert [line for line in own if not line.removeprefix("ERROR: ").removeprefix("WARNING: ").startswith("… ")] == []
+    assert "… 1,046 个页面" in own[-2] if pages == 0 else "… 1,047 个页面" in own[-2]
+    assert ("… Stopped at" in own[-1]) is bool(message)
