@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import blake2b
+from hashlib import sha256
 
 from .canonicals import Canonicals
 from .content_types import may_be_json
@@ -35,11 +35,14 @@ FAILURES = (Reason.EXTRACTION_ERROR, Reason.JSON_INVALID)
 
 
 def content_hash(body: bytes, said: bytes = b"") -> bytes:
-    """16 bytes of BLAKE2b of a decompressed body, and of what its headers said of it."""
-    digest = blake2b(body, digest_size=16)
+    """16 bytes of SHA-256 of a decompressed body, and of what its headers said of it.
+
+    Processors have instructions for this one: it takes a third of BLAKE2b's time.
+    """
+    digest = sha256(body, usedforsecurity=False)
     if said:
         digest.update(b"\0" + said)
-    return digest.digest()
+    return digest.digest()[:16]
 
 
 def failed(

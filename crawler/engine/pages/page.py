@@ -16,7 +16,7 @@ from turbohtml import Document, Element, Node, Text, XPath, parse
 from crawler.engine.errors import UrlError
 from crawler.engine.urls import resolve
 
-from .bounds import FULL, INLINE_MEMORY, TAGS_AN_ELEMENT, UNMEASURED_BYTES, Bounds, MemoryBound, Outgrown
+from .bounds import FULL, INLINE_MEMORY, TAGS_AN_ELEMENT, Bounds, MemoryBound, Outgrown, may_outgrow
 from .charsets import UNICODE, codec_of, decoded, with_query_in
 
 _BETWEEN_LOOKS = 64
@@ -251,7 +251,7 @@ def _check_size(document: Document, bounds: Bounds) -> float:
 
 
 def _parse_within(body: bytes, charset: str) -> Document:
-    if len(body) <= UNMEASURED_BYTES:
+    if not may_outgrow(body):
         return _parse(body, charset)
     try:
         return _MEMORY.call(lambda: _parse(body, charset))

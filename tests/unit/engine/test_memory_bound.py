@@ -6,11 +6,13 @@ import mmap
 import socket
 import sqlite3
 import threading
+from collections.abc import Callable
 
 import pytest
+from turbohtml import parse as parse_html
 
 from crawler.engine.documents.definition import parse
-from crawler.engine.pages.bounds import INLINE_MEMORY, MemoryBound, Outgrown
+from crawler.engine.pages.bounds import INLINE_MEMORY, MemoryBound, Outgrown, may_outgrow
 from crawler.engine.pages.page import PageTree
 from crawler.engine.pages.steepness import hasty_bounds
 
@@ -37,6 +39,37 @@ def test_what_the_process_has_grown_by_is_not_taken_from_the_allowance() -> None
     bound.call(lambda: None)
     with mmap.mmap(-1, 64 * MIB):
         bound.call(lambda: map_memory(4 * MIB))
+
+
+def formatted_paragraphs(count: int) -> bytes:
+    return ("<p>" + "".join(f"<b a={n}>" for n in range(count)) + "<p>x" * count).encode()
+
+
+def long_attributes(count: int) -> bytes:
+    return ("<p>" + "".join(f"<b a={n:0400}>" for n in range(count)) + "<p>x" * count).encode()
+
+
+def misnested(count: int) -> bytes:
+    return ("".join(f"<a{n % 2} b={n}><b><i><u><s><p>" for n in range(count)) + "</b></i></u></s>" * count).encode()
+
+
+def in_tables(count: int) -> bytes:
+    return ("".join(f"<b c={n}><table>" for n in range(count)) + "<tr>x<p>" * count).encode()
+
+
+@pytest.mark.parametrize("shape", [formatted_paragraphs, long_attributes, misnested, in_tables])
+def test_a_body_that_is_parsed_without_a_look_at_the_memory_stays_within_the_allowance(
+    shape: Callable[[int], bytes],
+) -> None:
+    count = max(count for count in range(1, 500) if not may_outgrow(shape(count)))
+    bound = MemoryBound(INLINE_MEMORY)
+    trees = [bound.call(lambda: parse_html(shape(count), positions=False)) for _ in range(2)]
+    assert len(trees) == 2  # the first may have found room that the process had already
+
+
+def test_a_page_whose_tree_may_be_big_is_known_by_its_tags() -> None:
+    assert may_outgrow(BOMB)
+    assert not may_outgrow(b"<p>some words</p>" * 100)
 
 
 def test_queries_and_names_in_other_threads_go_on_while_bombs_are_met() -> None:

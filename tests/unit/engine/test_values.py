@@ -20,6 +20,18 @@ def test_folding_leaves_single_blanks_alone(text: str) -> None:
     assert fold(text) == " ".join(text.split())
 
 
+@given(st.text(" \t\xa0\u2003\u3000aé漢", min_size=290, max_size=700))
+def test_a_long_text_is_folded_as_a_short_one(text: str) -> None:
+    assert fold(text) == " ".join(text.split())
+
+
+def test_each_kind_of_white_space_in_a_long_text_becomes_a_blank() -> None:
+    white = [character for character in map(chr, range(0x110000)) if character.isspace()]
+    assert len(white) > 25
+    for character in white:
+        assert fold("a" * 400 + character + "b") == "a" * 400 + " b"
+
+
 @given(st.from_regex(r"\A-?[0-9]{1,5}(\.[0-9]{1,4})?\Z"))
 def test_decimals_are_stored_without_an_exponent_and_with_all_their_digits(text: str) -> None:
     assert TO_DECIMAL(text, "") == format(Decimal(text), "f")
