@@ -8,8 +8,9 @@ Every command listens; what a receiver works with is loaded when it is called fi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import F, Q, QuerySet
@@ -29,6 +30,7 @@ from scheduling.signals import (
     run_returned,
     run_shown,
     run_started,
+    sums_checked,
 )
 
 from .models import CrawlTask
@@ -53,6 +55,7 @@ def connect() -> None:
     report_made.connect(report, dispatch_uid="crawler.report")
     run_shown.connect(tell, dispatch_uid="crawler.tell")
     retention.connect(retain, dispatch_uid="crawler.retain")
+    sums_checked.connect(check_sums, dispatch_uid="crawler.check_sums")
     reach_asked.connect(reach, dispatch_uid="crawler.reach")
 
 
@@ -126,6 +129,13 @@ def retain(*, before: datetime, limit: int, **kwargs: object) -> int:
     from .items.hours import remove_hours
 
     return remove_hours(before, limit=limit)
+
+
+def check_sums(**kwargs: object) -> list[Callable[[], None]]:
+    """Sums are compared with what is there: those of items, each spider's its own."""
+    from .items import stock
+
+    return [partial(stock.recount, spider_id) for spider_id in stock.drifted()]
 
 
 def _tasks_of(run: JobRun) -> QuerySet[CrawlTask]:

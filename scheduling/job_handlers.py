@@ -65,8 +65,9 @@ class MaintenanceJobHandler(JobHandler):
                 success=not problems, message=message, data={finding.name: finding.message for finding in findings}
             )
         removed = await maintenance.retain(context)
-        total = sum(removed.values())
-        return JobResult(success=True, message=_("%d old rows removed.") % total, data=removed)
+        recounted = await maintenance.recount(context)
+        message = _("%d old rows removed.") % sum(removed.values())
+        return JobResult(success=True, message=message, data=removed | {"recounted": recounted})
 
 
 @register

@@ -1,4 +1,4 @@
-"""Retention in small batches, and a cheap check of what everything stands on."""
+"""Retention in small batches, sums that are counted anew, and a cheap check of what everything stands on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
@@ -97,6 +98,26 @@ def remove_others(before: datetime) -> int:
     """Let other apps remove one batch of theirs (signal `retention`); returns how many rows went."""
     answers = signals.retention.send(sender=None, before=before, limit=BATCH)
     return sum(int(count or 0) for _receiver, count in answers)
+
+
+async def recount(context: JobContext) -> int:
+    """Count sums anew that have drifted away from what is there (signal `sums_checked`); returns how many.
+
+    Raises:
+        RunStopped: the process ends; what is left waits for the next time.
+    """
+    mends = await sync_to_async(_drifted, thread_sensitive=True)()
+    for number, mend in enumerate(mends, 1):
+        await context.effects(mend)
+        context.log(f"Counted anew, because it was not what is there: sum {number} of {len(mends)}")
+        if context.stopping.is_set():
+            raise RunStopped("Stopped between two sums.")
+    return len(mends)
+
+
+def _drifted() -> list[Callable[[], None]]:
+    answers: list[object] = [answer for _receiver, answer in signals.sums_checked.send(sender=None)]
+    return [mend for answer in answers if isinstance(answer, list) for mend in answer]
 
 
 def check() -> list[Finding]:

@@ -122,6 +122,10 @@ retention = Signal()
 """Sent inside a transaction with `before` (a time) and `limit`: a receiver removes at most so many of its own rows that
 are older and returns how many went. It is asked again until all say 0."""
 
+sums_checked = Signal()
+"""Sent outside of transactions by the nightly maintenance: a receiver that keeps sums compares them with what is there
+and returns functions, each of which counts one anew in a transaction that it is called in."""
+
 
 def tell(signal: Signal, run: JobRun) -> None:
     """Send one of the signals about a run, inside the transaction that makes it true.

@@ -89,7 +89,7 @@ class TestRetention:
 
         assert (run.state, run.data) == (
             "succeeded",
-            {"runs": 1, "versions": 0, "processes": 0, "hours": 0, "others": 0},
+            {"runs": 1, "versions": 0, "processes": 0, "hours": 0, "others": 0, "recounted": 0},
         )
         assert set(JobRun.objects.values_list("pk", flat=True)) == {*(one.pk for one in kept), running.pk, run.pk}
         assert not RunLog.objects.filter(run_id=old.pk).exists()
@@ -121,7 +121,7 @@ class TestRetention:
         finally:
             signals.retention.disconnect(remove)
 
-        assert run.data == {"runs": 0, "versions": 0, "processes": 0, "hours": 0, "others": 520}
+        assert run.data == {"runs": 0, "versions": 0, "processes": 0, "hours": 0, "others": 520, "recounted": 0}
 
 
 @pytest.mark.django_db(transaction=True)
