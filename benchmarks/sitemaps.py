@@ -30,7 +30,7 @@ from .measuring import ROOT, closing_line
 from .tick import in_scratch_database
 
 if TYPE_CHECKING:
-    from crawler.storage import DatabaseStorage
+    from crawler.storing.storage import DatabaseStorage
 
 BASE = 60_000
 POLL_SECONDS = 0.05
@@ -86,7 +86,7 @@ async def _crawl(site: str, sitemap: str, addresses: int) -> dict[str, float]:
     from crawler.engine.documents.definition import parse
     from crawler.manager import close_manager, get_manager
     from crawler.models import CrawlTask, Page, Spider
-    from crawler.storage import DatabaseStorage
+    from crawler.storing.storage import DatabaseStorage
 
     settings.CRAWLER_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
     document = {

@@ -25,7 +25,7 @@ from .fan_out import fan_out
 from .manager import get_manager
 from .models import CrawlTask, Spider
 from .secrets import SecretError, resolve_headers, resolve_session
-from .storage import DatabaseStorage
+from .storing.storage import DatabaseStorage
 from .tasks import counts, take_task
 
 UNVERIFIED = gettext_lazy("TLS certificates were not checked: the spider says session.verify_tls = false.")

@@ -15,7 +15,6 @@ from django.conf import settings
 
 from scheduling.lanes import Lane
 
-from . import host_days
 from .engine.collector import calm_collector
 from .engine.crawl import Crawl
 from .engine.errors import Reason
@@ -35,6 +34,7 @@ from .engine.storage import CrawlStorage
 from .engine.tools import CrawlTools, Pace
 from .engine.urls import normalise
 from .one_page import FetchedPage, OnePage
+from .storing import host_days
 
 DRAIN_SECONDS = 10.0
 """How long a crawl that is asked to stop waits for the pages in flight."""

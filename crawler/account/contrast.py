@@ -15,10 +15,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
-from crawler import rule_counts
 from crawler.causes import BY_KEY, Severity, Unit, cause_of
 from crawler.definitions.spiders import ORDERED
 from crawler.models import CrawlTask
+from crawler.storing import rule_counts
 from scheduling import wording
 from scheduling.definitions.differences import differences
 from scheduling.definitions.difflines import DiffLine, diff_lines

@@ -12,8 +12,8 @@ from django.utils.translation import ngettext
 from crawler.engine.manners.politeness import OTHERS, HostManners, finite, merged, read_hosts
 from crawler.engine.manners.slots import MAX_ROBOTS_DELAY
 from crawler.engine.records import Json
-from crawler.host_days import calendar
 from crawler.models import CrawlTask
+from crawler.storing.host_days import calendar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

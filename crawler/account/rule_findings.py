@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from django.db.models import Count, Exists, Subquery
 from django.utils.translation import gettext as _
 
-from crawler import rule_counts
 from crawler.engine.errors import LEFT_FOR_LATER, Reason
 from crawler.models import CrawlTask, Item, Page
-from crawler.rule_counts import RuleCount
+from crawler.storing import rule_counts
+from crawler.storing.rule_counts import RuleCount
 
 from .explanation import MAX_EXAMPLES, Example
 

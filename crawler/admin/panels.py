@@ -17,7 +17,6 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from crawler import headway
 from crawler.account import politeness
 from crawler.account.comparison import earlier_of
 from crawler.account.explaining import explain
@@ -26,6 +25,7 @@ from crawler.account.politeness import HostReport
 from crawler.causes import Unit
 from crawler.fan_out import ACTIVE
 from crawler.models import CrawlTask, Page
+from crawler.storing import headway
 from crawlproject.templatetags.lamplighter import STATES, is_address
 from crawlproject.web.admin import linked
 from scheduling.durations import duration

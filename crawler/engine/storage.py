@@ -1,5 +1,5 @@
-"""What the crawl loop asks of a storage. `crawler.storage.DatabaseStorage` is the real one; `MemoryStorage` serves
-tests and previews."""
+"""What the crawl loop asks of a storage. `crawler.storing.storage.DatabaseStorage` is the real one; `MemoryStorage`
+serves tests and previews."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from crawler import rawsql
-from crawler.checkpoint import CrawlScope, lock_task
 from crawler.models import CrawlTask, TaskSitemap
+from crawler.storing.checkpoint import CrawlScope, lock_task
 
 from . import hours
 from .history import UNKNOWN_FAILURES, UNKNOWN_REFUSALS, UNKNOWN_STATUSES, Claim, plan_takeovers, share_hash

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='crawltask',
             name='rules',
-            field=models.JSONField(blank=True, default=dict, help_text='What each found, in pages: see crawler.rule_counts.', verbose_name='item rules'),
+            field=models.JSONField(blank=True, default=dict, help_text='What each found, in pages: see crawler.storing.rule_counts.', verbose_name='item rules'),
         ),
     ]

@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
             name="headway",
             field=models.JSONField(
                 blank=True,
-                help_text="What waits, and how fast it goes: see crawler.headway.",
+                help_text="What waits, and how fast it goes: see crawler.storing.headway.",
                 null=True,
                 verbose_name="headway",
             ),

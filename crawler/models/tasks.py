@@ -67,13 +67,19 @@ class CrawlTask(models.Model):
     bytes = models.PositiveBigIntegerField(_("bytes"), default=0)
     reasons = models.JSONField(_("reasons"), default=dict, blank=True)
     rules = models.JSONField(
-        _("item rules"), default=dict, blank=True, help_text=_("What each found, in pages: see crawler.rule_counts.")
+        _("item rules"),
+        default=dict,
+        blank=True,
+        help_text=_("What each found, in pages: see crawler.storing.rule_counts."),
     )
     hosts = models.JSONField(
         _("hosts"), default=dict, blank=True, help_text=_("How each host was treated: the politeness report.")
     )
     headway = models.JSONField(
-        _("headway"), null=True, blank=True, help_text=_("What waits, and how fast it goes: see crawler.headway.")
+        _("headway"),
+        null=True,
+        blank=True,
+        help_text=_("What waits, and how fast it goes: see crawler.storing.headway."),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)

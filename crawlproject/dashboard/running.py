@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from crawler import headway
 from crawler.models import CrawlTask
+from crawler.storing import headway
 from scheduling.models import JobRun
 from scheduling.recent import IsRunning
 

@@ -34,7 +34,7 @@ from crawler.engine.urls import hash_url
 from crawler.manager import get_manager
 from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider
 from crawler.rawsql import pack
-from crawler.storage import DatabaseStorage
+from crawler.storing.storage import DatabaseStorage
 from scheduling.lanes import Lane
 
 T = TypeVar("T")

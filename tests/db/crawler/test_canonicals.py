@@ -9,11 +9,11 @@ import pytest
 from django.db import transaction
 from pytest_django import Settings
 
-from crawler import seeding
-from crawler.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from crawler.definitions import save_spider
 from crawler.engine.records import Batch
 from crawler.models import Item, Page, Spider
+from crawler.storing import seeding
+from crawler.storing.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from tests.unit.engine.site import Reply, Site, in_thread
 
 from .making import attempt, make_task

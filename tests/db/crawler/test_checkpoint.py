@@ -10,14 +10,14 @@ from django.db.models import Count
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from crawler import headway
-from crawler.checkpoint import CrawlMemory, CrawlScope, add_seeds, store_batch
 from crawler.engine.errors import Reason
 from crawler.engine.records import Batch, PageResult, PageState, ValueProblem
 from crawler.engine.urls import hash_url
 from crawler.models import CrawlTask, Item, Page, TaskFailure
-from crawler.pending import PENDING_COLUMNS, pending_page
 from crawler.rawsql import fetch, pack, unpack
+from crawler.storing import headway
+from crawler.storing.checkpoint import CrawlMemory, CrawlScope, add_seeds, store_batch
+from crawler.storing.pending import PENDING_COLUMNS, pending_page
 from scheduling.exceptions import ClaimLost
 from scheduling.lanes import Lane
 from tests.db.scheduling.making import make_run

@@ -13,14 +13,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from pytest_django import Settings
 
-from crawler import continuation, host_days
 from crawler.definitions import save_spider
 from crawler.engine.documents.definition import parse
 from crawler.engine.manners.budget import Calendar
 from crawler.engine.records import CrawlOutcome, Ending
 from crawler.manager import get_manager
 from crawler.models import CrawlTask, Item, Page, Spider
-from crawler.storage import DatabaseStorage
+from crawler.storing import continuation, host_days
+from crawler.storing.storage import DatabaseStorage
 from scheduling.lanes import Lane
 from scheduling.runner import run_in_foreground
 from tests.servers.misbehaving import MisbehavingServer

@@ -10,11 +10,11 @@ import pytest
 from django.db import transaction
 from pytest_django import Settings
 
-from crawler import seeding
-from crawler.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from crawler.definitions import save_spider
 from crawler.engine.records import Batch, Ending
 from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider, TaskFailure
+from crawler.storing import seeding
+from crawler.storing.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from scheduling.models import JobRun
 from scheduling.runner import run_in_foreground
 from tests.servers.corpora import corpus

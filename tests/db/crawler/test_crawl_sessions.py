@@ -15,9 +15,7 @@ from django.core.management import call_command
 from django.db import transaction
 from pytest_django import Settings
 
-from crawler import seeding
 from crawler.account.explaining import explain
-from crawler.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from crawler.definitions import load, parse_file, save_spider
 from crawler.engine.documents.definition import parse
 from crawler.engine.errors import DefinitionError
@@ -25,6 +23,8 @@ from crawler.engine.records import Batch, Ending
 from crawler.models import CrawlTask, Item, Page, Secret, TaskFailure
 from crawler.preview import preview
 from crawler.secrets import SecretError, missing_secrets, resolve_session, set_secret
+from crawler.storing import seeding
+from crawler.storing.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from scheduling.models import JobRun, RunLog
 from scheduling.runner import run_in_foreground
 from tests.servers.misbehaving import MisbehavingServer

@@ -9,8 +9,8 @@ import pytest
 from pytest_django import Settings
 
 from crawler.definitions import save_spider
-from crawler.headway import read
 from crawler.models import CrawlTask, Page, TaskFailure
+from crawler.storing.headway import read
 from scheduling.lanes import Lane
 from scheduling.loglines import Level, look
 from scheduling.runner import run_in_foreground

@@ -15,15 +15,15 @@ from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from crawler import host_days
 from crawler.account.politeness import report
 from crawler.definitions import save_spider
 from crawler.engine.manners.budget import Calendar
 from crawler.engine.manners.politeness import HostManners
 from crawler.engine.manners.slots import host_key
 from crawler.engine.records import Batch, PageResult, PageState, PendingPage
-from crawler.host_days import KEPT_DAYS, pages_on
 from crawler.models import CrawlTask, HostDay, Page, Spider
+from crawler.storing import host_days
+from crawler.storing.host_days import KEPT_DAYS, pages_on
 from crawler.tasks import with_progress
 from scheduling.lanes import Lane
 from scheduling.models import JobRun

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from crawler import rawsql, storage
-from crawler.storage import FEWEST_ROWS, MOST_ROWS, Portions
+from crawler import rawsql
+from crawler.storing import storage
+from crawler.storing.storage import FEWEST_ROWS, MOST_ROWS, Portions
 from scheduling.lanes import Lane
 
 from .making import Crawl, make_spider, wait

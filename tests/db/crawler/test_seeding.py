@@ -13,8 +13,6 @@ from django.db import transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from crawler import seeding
-from crawler.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from crawler.definitions import delete_spider, save_spider
 from crawler.engine.errors import Reason
 from crawler.engine.records import (
@@ -28,6 +26,8 @@ from crawler.engine.records import (
 )
 from crawler.engine.urls import hash_url
 from crawler.models import CrawlTask, Item, Page, TaskFailure, TaskSitemap
+from crawler.storing import seeding
+from crawler.storing.checkpoint import CrawlMemory, CrawlScope, Stored, store_batch
 from scheduling.exceptions import ClaimLost
 from scheduling.lanes import Lane
 from tests.servers.serving import serve_in_thread

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from crawler.headway import SPAN, Headway, read
+from crawler.storing.headway import SPAN, Headway, read
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from django.utils.dateparse import parse_datetime
 
-from .engine.records import Json
+from crawler.engine.records import Json
 
 SPAN = timedelta(seconds=15)
 """Over which the rate is taken."""

@@ -15,11 +15,12 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.dateparse import parse_datetime
 
-from . import rawsql
+from crawler import rawsql
+from crawler.engine.errors import LEFT_FOR_LATER, Reason
+from crawler.engine.manners.politeness import read_hosts
+from crawler.models import CrawlTask
+
 from .checkpoint import CrawlScope, lock_task
-from .engine.errors import LEFT_FOR_LATER, Reason
-from .engine.manners.politeness import read_hosts
-from .models import CrawlTask
 
 PART = 3_000
 """Pages that one transaction takes over: a tick must not wait long for the lock."""

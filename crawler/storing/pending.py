@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from . import rawsql
-from .engine.records import PageResult, PendingPage
+from crawler import rawsql
+from crawler.engine.records import PageResult, PendingPage
 
 PENDING_COLUMNS = (
     "id, url, url_hash, depth, hops, attempts, etag, last_modified, content_hash, extracted_version, chain, size"

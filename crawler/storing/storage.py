@@ -18,11 +18,10 @@ from django.db import connection, transaction
 from django.db.models import Count
 from django.utils import timezone
 
-from . import continuation, host_days, rawsql, rule_counts, seeding
-from .checkpoint import CrawlMemory, CrawlScope, Stored, add_seeds
-from .engine.errors import Reason
-from .engine.known import KnownHashes
-from .engine.records import (
+from crawler import rawsql
+from crawler.engine.errors import Reason
+from crawler.engine.known import KnownHashes
+from crawler.engine.records import (
     MAX_CANONICALS,
     Batch,
     CanonicalMemory,
@@ -33,14 +32,17 @@ from .engine.records import (
     PendingPage,
     SitemapMemory,
 )
-from .engine.storage import LOOK_CHARACTERS, never
-from .engine.tally import is_start_answer
-from .engine.urls import hash_url
+from crawler.engine.storage import LOOK_CHARACTERS, never
+from crawler.engine.tally import is_start_answer
+from crawler.engine.urls import hash_url
+from crawler.items import gone
+from crawler.items.history import Claim
+from crawler.items.rows import Key
+from crawler.models import CrawlTask, Page, Spider, TaskFailure
+
+from . import continuation, host_days, rule_counts, seeding
+from .checkpoint import CrawlMemory, CrawlScope, Stored, add_seeds
 from .headway import Headway
-from .items import gone
-from .items.history import Claim
-from .items.rows import Key
-from .models import CrawlTask, Page, Spider, TaskFailure
 from .pending import PENDING_COLUMNS, pending_page
 
 P = ParamSpec("P")

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from . import rawsql
-from .engine.manners.budget import Calendar, requests_by_host
-from .engine.records import Batch
-from .models import HostDay, Spider
+from crawler import rawsql
+from crawler.engine.manners.budget import Calendar, requests_by_host
+from crawler.engine.records import Batch
+from crawler.models import HostDay, Spider
 
 MAX_HOST = 300
 """Characters of a name that are stored: DNS has 253."""

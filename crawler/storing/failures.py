@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
 
-from . import rawsql
-from .engine.errors import Reason
-from .engine.records import Batch, Notice, PageResult, PageState
-from .models import TaskFailure
+from crawler import rawsql
+from crawler.engine.errors import Reason
+from crawler.engine.records import Batch, Notice, PageResult, PageState
+from crawler.models import TaskFailure
 
 MAX_FAILURES = 1_000
 """Rows a task; what is beyond is counted by reason."""

@@ -17,15 +17,17 @@ from typing import cast
 from django.db import connection, transaction
 from django.utils import timezone
 
-from . import host_days, rawsql, rule_counts
-from .engine.errors import Reason
-from .engine.manners.politeness import merged
-from .engine.records import Batch, Link, PageResult, PageState, PendingPage
+from crawler import rawsql
+from crawler.engine.errors import Reason
+from crawler.engine.manners.politeness import merged
+from crawler.engine.records import Batch, Link, PageResult, PageState, PendingPage
+from crawler.items.history import Claims, ItemPlan, Standing, plan_items, standing
+from crawler.items.rows import write_items
+from crawler.models import CrawlTask, TaskFailure
+
+from . import host_days, rule_counts
 from .failures import add_failures
 from .headway import Headway
-from .items.history import Claims, ItemPlan, Standing, plan_items, standing
-from .items.rows import write_items
-from .models import CrawlTask, TaskFailure
 from .pending import PENDING_COLUMNS, go_back, pending_page
 
 

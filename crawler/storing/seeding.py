@@ -15,11 +15,12 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
-from . import rawsql
+from crawler import rawsql
+from crawler.engine.errors import Reason
+from crawler.engine.records import Batch, PageState, PendingPage, Seed, SitemapMemory, SitemapResult
+from crawler.models import CrawlTask, Page, TaskSitemap
+
 from .checkpoint import CrawlMemory, CrawlScope, Stored, add_links, empty_blob, join_frontier, lock_task, store_batch
-from .engine.errors import Reason
-from .engine.records import Batch, PageState, PendingPage, Seed, SitemapMemory, SitemapResult
-from .models import CrawlTask, Page, TaskSitemap
 
 _RESTING = (PageState.DONE.value, PageState.UNCHANGED.value)
 

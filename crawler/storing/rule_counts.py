@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from .engine.records import PageResult
+from crawler.engine.records import PageResult
 
 Counts: TypeAlias = Counter[tuple[str, str]]
 """By type and: `PAGES`, `BARE`, or the name of a field."""
