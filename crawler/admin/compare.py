@@ -183,7 +183,9 @@ def _named_choices(tasks: list[CrawlTask]) -> list[Choice]:
 
 
 def _name(task: CrawlTask, at: datetime, clock: str) -> str:
-    return f"{day_of(at)} {at.strftime(clock)} · {task.get_status_display()} · {amount(Unit.PAGES, task.pages)}"
+    """Short enough for a phone: how it ended is said where it did not complete."""
+    state = "" if task.status == CrawlTask.Status.COMPLETED else f"{task.get_status_display()} · "
+    return f"{day_of(at)} {at.strftime(clock)} · {state}{amount(Unit.PAGES, task.pages)}"
 
 
 def _example(found: Contrast, request: HttpRequest) -> str:

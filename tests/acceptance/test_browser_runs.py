@@ -10,13 +10,21 @@ from playwright.sync_api import expect
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 
-from .browser import barriers_everywhere, browsing, make_first_administrator
+from .browser import PHONE, barriers_everywhere, browsing, make_first_administrator
 from .product import Product
 from .web import site_of
 
 pytestmark = [pytest.mark.process, pytest.mark.browser, pytest.mark.any_database, pytest.mark.soak]
 
 PAGES = 40
+CUT = """(selects) => selects.filter((one) => {
+  const style = getComputedStyle(one), pen = document.createElement('canvas').getContext('2d');
+  pen.font = style.font;
+  const line = 1.2 * parseFloat(style.fontSize), arrow = 36;
+  const lines = style.whiteSpace === 'normal' ? Math.floor(one.clientHeight / line) : 1;
+  return pen.measureText(one.selectedOptions[0].text).width > lines * (one.clientWidth - arrow);
+}).map((one) => one.selectedOptions[0].text)"""
+"""The chosen texts that are wider than their selects."""
 
 
 def lamps(folder: Path) -> SiteServer:
@@ -49,7 +57,7 @@ def test_a_crawl_is_watched_to_its_end_and_compared_with_the_next(product: Produ
         page.locator(".action-select").check()
         page.select_option("select[name=action]", "crawl_now")
         page.click("button[name=index]")
-        expect(page.locator(".messagelist")).to_contain_text("task crawl_spider")
+        expect(page.locator(".messagelist")).to_contain_text("lamps: crawl_spider")
 
         page.goto("/admin/crawler/crawltask/")
         page.locator("#result_list tbody tr", has_text="lamps").locator("th a").click()
@@ -74,4 +82,6 @@ def test_a_crawl_is_watched_to_its_end_and_compared_with_the_next(product: Produ
         changed = page.locator("section", has_text="Changed").last
         expect(changed.locator("del")).to_have_text("1.00")
         expect(changed.locator("ins")).to_have_text("2.00")
+        page.set_viewport_size(PHONE)  # type: ignore[arg-type]  # two numbers
+        assert page.locator("select#a, select#b").evaluate_all(CUT) == []
         assert barriers_everywhere(page, page.url) == []
