@@ -205,6 +205,7 @@ def test_the_last_gap_is_offered_and_ticked(web: Client, job: ScheduledJob) -> N
     make_gap(job)
     page = text_of(web, of(job, "backfill"))
     assert "Moments in this range: 3. Of these did not run: 3." in page
+    assert "None: leave them as they are" in page
     assert [datetime.fromisoformat(moment) for moment in ticked(page)] == [noon(4), noon(5), noon(6)]
 
 
