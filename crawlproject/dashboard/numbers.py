@@ -22,6 +22,8 @@ from scheduling.hours import DAY, HOUR, STATES, hour_of
 DAYS = 14
 """Columns of the charts; the last one is today."""
 MOST_RUNS = 20_000
+MOST_MISSED = 1_000
+"""The newest rows of missed moments, of which it is counted how many each stands for."""
 MOST_OVERDUE = 100
 """Of the most overdue jobs: more than any hand saves with a date in the past at one time."""
 
@@ -50,6 +52,12 @@ SELECT 'last_hour', 0, state, count(*), 0, 0, 0, 0 FROM (
     SELECT state FROM scheduling_jobrun
     WHERE NOT (state IN ('queued', 'running')) AND finished_at >= %s ORDER BY finished_at DESC LIMIT %s
 ) of_hour GROUP BY state
+UNION ALL
+SELECT 'moments', 0, '', COALESCE(SUM(missed_count - 1), 0), 0, 0, 0, 0 FROM (
+    SELECT missed_count, finished_at FROM scheduling_jobrun
+    WHERE state IN ('failed', 'cancelled', 'missed', 'skipped') AND state = 'missed'
+    ORDER BY id DESC LIMIT {most_missed}
+) newest WHERE finished_at >= %s
 UNION ALL
 SELECT 'items', {hour}, '', SUM(added), SUM(changed), SUM(gone), SUM(returned), 0
 FROM crawler_itemhour WHERE start_at >= %s GROUP BY start_at
@@ -113,6 +121,8 @@ class Numbers:
     last_day: Counter[str]
     """States of what ended in the last 24 hours."""
     last_hour: Counter[str]
+    missed_in_day: int
+    """Planned moments: a row of a pause, or of a downtime, stands for all of its own."""
     items_now: int
     changed_in_day: int
     """Items, in the last 24 hours: whole hours, the one that is begun among them."""
@@ -134,10 +144,13 @@ def numbers(now: datetime) -> Numbers:
         *(at(first), at(first), at(now), MOST_RUNS),
         *(at(now - DAY), at(now + HOUR), at(now - DAY), at(now), MOST_RUNS),
         *(at(now - HOUR), MOST_OF_HOUR),
+        at(now - DAY),
         *(at(first), at(_day_ago(now)), at(now)),
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_SQL.format(**_DIALECT[connection.vendor], most_overdue=MOST_OVERDUE), parameters)
+        cursor.execute(
+            _SQL.format(**_DIALECT[connection.vendor], most_overdue=MOST_OVERDUE, most_missed=MOST_MISSED), parameters
+        )
         rows = cursor.fetchall()
     return _read(cast("list[_Row]", rows), days, now)
 
@@ -161,7 +174,7 @@ class _Reading:
         self._runs = {day: DayOfRuns(day) for day in days}
         self._items = {day: DayOfItems(day) for day in days}
         self._counts: dict[str, Counter[str]] = {name: Counter() for name in ("edge", "last_hour", "whole", "since")}
-        self._single = {"now": 0, "spiders": 0, "changed": 0}
+        self._single = {"now": 0, "spiders": 0, "changed": 0, "moments": 0}
         self._overdue: list[datetime] = []
 
     def take(self, part: str, moment: datetime, word: str, values: list[int]) -> None:
@@ -201,11 +214,13 @@ class _Reading:
         without sums all of it is the edge.
         """
         edge, whole, since = (self._counts[name] for name in ("edge", "whole", "since"))
+        last_day = edge + whole + since if whole else edge
         return Numbers(
             runs=tuple(self._runs.values()),
             items=tuple(self._items.values()),
-            last_day=edge + whole + since if whole else edge,
+            last_day=last_day,
             last_hour=self._counts["last_hour"],
+            missed_in_day=last_day["missed"] + self._single["moments"],
             items_now=self._single["now"],
             changed_in_day=self._single["changed"],
             changed_spiders=self._single["spiders"],

@@ -99,7 +99,7 @@ def _title(needs: Sequence[Need], schedules: int) -> str:
 
 def _rest(needs: Sequence[Need], schedules: Sequence[Schedule], numbers: Numbers) -> str:
     others = len(schedules) - sum(need.is_schedule for need in needs)
-    missed = numbers.last_day["missed"]
+    missed = numbers.missed_in_day
     sentences = []
     # Of one that has not run yet, or is broken and was told, nothing of the kind may be said.
     if others > 0 and all(schedule.has_run or schedule.job.problem for schedule in schedules):
@@ -121,7 +121,7 @@ def _all_well(schedules: int, numbers: Numbers) -> str:
         "schedules": schedules,
         "succeeded": f"{day['succeeded']:,}",
         "failed": f"{day['failed']:,}",
-        "not_run": f"{day['missed'] + day['skipped']:,}",
+        "not_run": f"{numbers.missed_in_day + day['skipped']:,}",
     }
     if not (day["failed"] or day["missed"] or day["skipped"]):
         text = ngettext(

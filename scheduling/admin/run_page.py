@@ -218,6 +218,9 @@ def _facts(run: JobRun, request: HttpRequest) -> Iterator[tuple[str, SafeString 
     """For everybody; what is empty is left out."""
     yield _("Cause"), cause_of(run)
     yield _("Due"), when(run.scheduled_time)
+    if run.missed_count is not None and run.missed_count > 1:
+        yield _("Missed firings"), f"{run.missed_count:,}"
+        yield _("Missed until"), when(run.missed_until)
     if run.started_at is not None:
         yield _("Started"), when(run.started_at)
     if run.finished_at is not None:
@@ -285,15 +288,12 @@ def _accounting(run: JobRun) -> Iterator[tuple[str, object]]:
     for label, value in (
         (_("Slot"), run.slot),
         (_("Exclusive key"), run.exclusive_key),
-        (_("Missed firings"), run.missed_count),
         (_("Coalesced firings"), run.coalesced_count),
         (_("Cancel asked by"), run.cancel_requested_by),
         (_("Error type"), run.error_type),
     ):
         if value:
             yield label, value
-    if run.missed_until is not None:
-        yield _("Missed until"), when(run.missed_until)
     if run.cancel_requested_at is not None:
         yield _("Cancel asked at"), when(run.cancel_requested_at)
 

@@ -12,9 +12,10 @@ from django.db.models import BooleanField, Case, Func, Model, Q, QuerySet, TextF
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django_stubs_ext import StrOrPromise
 
 from crawlproject.templatetags.lamplighter import STATES, badge, took
@@ -214,7 +215,12 @@ class JobRunAdmin(BoundedAdmin[JobRun], ReadOnlyAdmin[JobRun]):
 
     @admin.display(description=gettext_lazy("due"))
     def due(self, run: JobRun) -> SafeString | str:
-        return when(run.scheduled_time)
+        """With how many moments it stands for, where they are several: those of a pause, or of a downtime."""
+        count = run.missed_count or 1
+        if count == 1:
+            return when(run.scheduled_time)
+        moments = ngettext("%(shown)s moment", "%(shown)s moments", count) % {"shown": f"{count:,}"}
+        return format_html("{}<br><small>{}</small>", when(run.scheduled_time), moments)
 
     @admin.display(description=gettext_lazy("started"))
     def started(self, run: JobRun) -> SafeString | str:

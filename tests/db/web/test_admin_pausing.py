@@ -169,6 +169,21 @@ def test_a_schedule_that_is_off_or_quarantined_says_what_to_do(web: Client) -> N
 
 
 # --- everything -------------------------------------------------------------------------------------------------------
+def test_how_many_moments_a_pause_let_go_by_is_told_wherever_it_stands(web: Client) -> None:
+    job = make_job(trigger={"type": "interval", "minutes": 1})
+    begun = timezone.now() - timedelta(minutes=5, seconds=30)
+    ScheduledJob.objects.filter(pk=job.pk).update(paused_at=begun, paused_by="mei", anchor_at=begun)
+    definitions.resume_job(job.job_id)
+    run = JobRun.objects.get()
+    assert run.missed_count == 5
+    for path in ("/admin/scheduling/jobrun/", of(job, "timeline")):
+        assert "<small>5 moments</small>" in text_of(web, path), path
+    assert "<dt>Missed firings</dt><dd>5</dd>" in text_of(web, f"/admin/scheduling/jobrun/{run.pk}/change/")
+    make_spider()
+    make_process(kind="scheduler")
+    assert "5 firings were missed" in text_of(web, "/admin/")
+
+
 def test_pausing_everything_says_in_numbers_what_will_stop(web: Client) -> None:
     make_job("a")
     make_job("b", trigger={"type": "interval", "days": 40})

@@ -221,7 +221,12 @@ def test_sums_and_the_rest_are_a_plain_count_of_each_day(db: None) -> None:
     now = timezone.now()
     states: Sequence[str] = ("succeeded", "failed", "missed", "skipped", "cancelled")
     for number in range(120):
-        make_run(state=states[number % 5], finished_at=now - timedelta(hours=3 * number))
+        state = states[number % 5]
+        make_run(
+            state=state,
+            finished_at=now - timedelta(hours=3 * number),
+            missed_count=number if state == "missed" else None,
+        )
     make_run(state="running", owner=make_process(), slot=0)  # fmt: skip
     make_run(state="queued")
 
@@ -241,6 +246,8 @@ def test_sums_and_the_rest_are_a_plain_count_of_each_day(db: None) -> None:
                 state: sum(run.state == state for run in of_day) for state in states
             }
         assert found.last_day.total() == JobRun.objects.filter(finished_at__gte=now - timedelta(days=1)).count()
+        # One stands for two moments, the other for seven.
+        assert (found.last_day["missed"], found.missed_in_day) == (2, 9)
 
 
 def test_items_are_told_by_the_sums(web: Client, scheduler: Process) -> None:
