@@ -22,6 +22,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.corpora, pytest.mark.process, pyt
 JIGSAW = "96e88e40a1b4124e"
 """How the file of the product's page begins."""
 CURRENT = ".ll-crumbs [aria-current]"
+LEAVE = "window.dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+"""Whether the page may be left without a question."""
 
 
 class Hand:
@@ -105,6 +107,7 @@ def test_spiders_made_by_pointing_bring_exact_items(product: Product) -> None:
         page.on("request", listen)
         hand = Hand(page)
         pick_quotes(hand, f"{quotes}/")
+        assert not page.evaluate(LEAVE), "what was picked is not left by mistake"
         assert barriers(page) == []
         save(page)
         expect(page.locator("h1")).to_have_text("quotes")

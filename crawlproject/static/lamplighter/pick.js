@@ -113,7 +113,7 @@
     const draft = answer.querySelector('[data-new-text]').value;
     if (form.elements.text.value !== draft) {
       form.elements.text.value = draft;
-      form.dispatchEvent(new Event('input', { bubbles: true }));
+      form.elements.text.dispatchEvent(new Event('input', { bubbles: true }));
     }
     if (kept && !card.contains(active)) {
       const same = (kept.id && document.getElementById(kept.id)) || [...form.elements].find((one) => kept.name && one.name === kept.name && one.value === kept.value);
@@ -146,6 +146,7 @@
       glass.focus({ preventScroll: true });
       view.scrollIntoView({ block: 'nearest' });
     } else if (next) next.focus();
+    else if (document.activeElement === document.body) card.querySelector('[data-pick-part=top] button').focus({ preventScroll: true });
   };
 
   // --- what people do -------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@
     open.forEach((section) => { const d = part.querySelector(`details[data-section=${section}]`); if (d) d.open = true; });
     const target = (focus && document.getElementById(focus)) || part.querySelector('[autofocus]');
     if (target) { target.focus({ preventScroll: !!focus }); if (!focus) target.scrollIntoView({ block: 'nearest' }); }
+    if (name !== '_tab') dirty = true;
     form.dispatchEvent(new Event('input', { bubbles: true }));
     return true;
   };
@@ -56,7 +57,11 @@
   form.addEventListener('click', (event) => { const a = event.target.closest('a[href^="#"]'); if (a && a.hash === location.hash) unfold(); });
 
   // What is not saved is not left by mistake.
-  form.addEventListener('input', (event) => { if (event.isTrusted) { dirty = true; edits += 1; } });
-  form.addEventListener('submit', (event) => { if (!event.defaultPrevented) dirty = false; });
+  form.addEventListener('input', (event) => {
+    if (event.isTrusted) edits += 1;
+    if (event.target.name === 'text' || (event.isTrusted && !/^(url|pick_)/.test(event.target.name))) dirty = true;
+  });
+  // On the window: by then the form's own listeners have said whether it is sent.
+  window.addEventListener('submit', (event) => { if (event.target === form && !event.defaultPrevented) dirty = false; });
   window.addEventListener('beforeunload', (event) => { if (dirty) event.preventDefault(); });
 }
