@@ -43,4 +43,5 @@ def leave_the_crowd(page: Page) -> None:
     expect(cron).to_have_value("0 2 * * *")
     page.get_by_role("button", name="Take 02:10").click()
     expect(at).to_have_value("02:10")
+    expect(cron).to_be_focused()  # the button that was pressed is gone
     expect(page.locator("[data-preview]")).to_contain_text("Nobody is in the way")

@@ -62,6 +62,8 @@ def test_progress_is_seen_within_two_seconds_of_its_commit_and_polls_end_with_th
         # The page is not loaded again: all that follows comes by its polls.
         expect(page.locator("#live-running progress")).to_be_visible(timeout=10_000)
         expect(page.locator("#live-count")).to_have_text("1")
+        link = page.locator("#live-running th a")
+        link.focus()  # what somebody is at goes on to be shown as it is
         before = int(str(product.one(PAGES)))
         pages = wait_for(
             lambda: found if (found := int(str(product.one(PAGES)))) > before else 0, what="another checkpoint"
@@ -75,6 +77,7 @@ def test_progress_is_seen_within_two_seconds_of_its_commit_and_polls_end_with_th
 
         wait_for(shown, what="the progress on the screen")
         assert time.monotonic() - committed <= SEEN_WITHIN + PATIENCE
+        expect(link).to_be_focused()
 
         # Somebody logs out elsewhere: the page stops asking, without a complaint in the console.
         other = page.context.new_page()

@@ -1,28 +1,37 @@
 /* Refreshes [data-poll] elements while the page is seen, so often that nothing is older than two seconds (or
    data-poll-seconds). Elements with the same address share one request; an answer may hold a part for each ([data-part]
-   names its id), else it is the content of all. Empty and 304: as it was. Logged out: no more questions.
+   names its id), else it is the content of all. Empty and 304: as it was. Logged out: no more questions. What somebody
+   presses, types into or has marked waits for the next answer.
    `X-Poll: over`: what is shown has ended; the whole page is asked for once more, unless somebody is typing in it, or
    what holds a draft says that it stays (data-poll-stays). */
 'use strict';
 {
+  const PATIENCE = 10_000; // milliseconds, with a server that does not answer
   const groups = new Map();
   document.querySelectorAll('[data-poll]').forEach((el) => groups.set(el.dataset.poll, [...(groups.get(el.dataset.poll) || []), el]));
 
-  const put = (el, html) => {
-    if (el.contains(document.activeElement) || el.innerHTML === html) return;
-    const open = [...el.querySelectorAll('details')].map((d) => d.open);
-    el.innerHTML = html;
-    el.querySelectorAll('details').forEach((d, n) => { if (open[n]) d.open = true; });
+  const isInUse = (el) => {
+    const marked = getSelection();
+    return el.matches(':active') || !!el.querySelector(':is(input, textarea, select):focus') || (!marked.isCollapsed && el.contains(marked.anchorNode));
   };
+  /* Whether the element shows it now. */
+  const put = (el, html) => {
+    if (el.innerHTML === html) return true;
+    if (isInUse(el)) return false;
+    refill(el, html);
+    return true;
+  };
+  /* Whether all of them do. */
   const fill = (elements, text) => {
     const box = document.createElement('template');
     box.innerHTML = text;
     const parts = new Map([...box.content.querySelectorAll('[data-part]')].map((part) => [part.dataset.part, part]));
-    elements.forEach((el) => {
+    return elements.map((el) => {
       const part = parts.get(el.id);
-      if (part) { put(el, part.innerHTML); if ('out' in part.dataset) el.classList.toggle('is-out', part.dataset.out === '1'); }
-      if (!parts.size) put(el, text);
-    });
+      if (part && 'out' in part.dataset) el.classList.toggle('is-out', part.dataset.out === '1');
+      if (parts.size && !part) return true;
+      return put(el, part ? part.innerHTML : text);
+    }).every(Boolean);
   };
   /* “last seen 12 s ago”, above what is no longer fresh; nothing while it is. */
   const age = (elements, seconds) => elements.forEach((el) => {
@@ -42,15 +51,18 @@
       if (document.hidden || asking) return;
       asking = true;
       const headers = { 'X-Requested-With': 'fetch', ...(mark && { 'If-None-Match': mark }) };
-      const r = await fetch(address, { headers, cache: 'no-store', redirect: 'manual' }).catch(() => null);
-      const text = r && r.ok ? await r.text().catch(() => '') : '';
+      const signal = AbortSignal.timeout && AbortSignal.timeout(PATIENCE);
+      const r = await fetch(address, { headers, signal, cache: 'no-store', redirect: 'manual' }).catch(() => null);
+      const text = r && r.ok ? await r.text().catch(() => null) : '';
       asking = false;
       if (r && (r.type === 'opaqueredirect' || r.status === 403)) stop();
-      if (r && (r.ok || r.status === 304)) {
+      if (r && text !== null && (r.ok || r.status === 304)) {
         seen = Date.now();
         age(elements, null);
-        if (text) { mark = r.headers.get('ETag') || ''; fill(elements, text); }
-        if (r.headers.get('X-Poll') === 'over') {
+        const isShown = !text || fill(elements, text);
+        // What is not shown yet is asked for again as if it were new.
+        if (text) mark = isShown ? r.headers.get('ETag') || '' : '';
+        if (isShown && r.headers.get('X-Poll') === 'over') {
           stop();
           const stays = elements.some((el) => 'pollStays' in el.dataset);
           if (!stays && !document.querySelector('main :is(input, textarea, select):focus')) location.reload();

@@ -74,6 +74,7 @@
     field('cron').value = button.dataset.line;
     fromLine();
     field('cron').dispatchEvent(new Event('input', { bubbles: true }));
+    field('cron').focus({ preventScroll: true }); // the button goes with the crowd
   });
   form.addEventListener('input', told, true);
   told();
