@@ -1,11 +1,13 @@
 """What good manners cost: a slow host beside a quick one, and the adaptive throttle at hosts that take so much.
 
-    python -m benchmarks.manners [--rounds 5] [--only slow-host | throttle]
+    python -m benchmarks.manners [--rounds 5] [--only slow-host | throttle | chance]
 
 *slow host*: the seconds until all pages of the shop are read, alone and in one crawl with a host that takes a second
 for each of its pages. *throttle*: the seconds for all pages of a host that works on four requests at once, with the
 throttle (up to 16 at once), against the best that anybody could do who knew: exactly four at once. Where the host has
 a queue, 16 at once without the throttle stands beside it. The host counts for itself how many requests were under way.
+*chance*: hosts that refuse a share of the requests whatever they are asked, by a clock that only the simulation moves,
+the slot and the throttle being the real ones: what part of the best is reached, the median and the worst of 25 courses.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ipaddress
+import random
 import time
+from collections.abc import Callable
 from statistics import fmean
 
 from crawler.engine.crawl import Crawl
@@ -32,6 +36,7 @@ from crawler.engine.spider import SpiderDefinition
 from crawler.engine.tools import CrawlTools, Pace
 from tests.servers.capacity import CapacityServer
 from tests.servers.serving import serve_in_thread
+from tests.unit.engine.throttled import Hiccuping, Queueing, RateLimited, Refusing, SimulatedHost, simulate
 
 from .crawl_sides import served
 from .measuring import closing_line, median
@@ -43,6 +48,8 @@ CAPACITY = 4
 SECONDS = 0.05
 PAGES = 600
 AT_ONCE = 16
+SHARES = (0.0, 0.01, 0.03, 0.1)
+COURSES = 25
 
 
 class Watching(Extractor):
@@ -153,23 +160,52 @@ def throttle(rounds: int, *, refuses: bool) -> dict[str, object]:
     }
 
 
+def by_chance() -> list[dict[str, object]]:
+    hosts: dict[str, tuple[Callable[[], SimulatedHost], float, int]] = {
+        "takes all": (lambda: Queueing(1_000, 0.2), 0.2 / AT_ONCE, 3_000),
+        "has a queue beyond four": (lambda: Queueing(4, 0.2), 0.2 / 4, 3_000),
+        "refuses beyond four": (lambda: Refusing(4, 0.2), 0.2 / 4, 3_000),
+        "refuses beyond one": (lambda: Refusing(1, 0.2), 0.2, 3_000),
+        "takes two a second": (lambda: RateLimited(2.0, 0.02), 1 / 2.0, 1_000),
+        "takes ten a second": (lambda: RateLimited(10.0, 0.2), 1 / 10.0, 1_000),
+    }
+    results: list[dict[str, object]] = []
+    for name, (make, seconds, pages) in hosts.items():
+        for share in SHARES:
+            courses = [
+                simulate(Hiccuping(make(), share, random.Random(seed)), pages=pages, concurrency=AT_ONCE)
+                for seed in range(COURSES)
+            ]
+            parts = sorted(pages * seconds / course.ended for course in courses)
+            results.append(
+                {
+                    "case": f"the host {name}, and refuses {share:.0%} by chance",
+                    "pages": pages,
+                    "part_of_the_best": round(parts[COURSES // 2], 3),
+                    "worst": round(parts[0], 3),
+                    "refused": median(len(course.refused) for course in courses),
+                }
+            )
+    return results
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=("slow-host", "throttle"))
+    parser.add_argument("--only", choices=("slow-host", "throttle", "chance"))
     options = parser.parse_args()
     results = []
-    if options.only != "throttle":
+    if options.only in (None, "slow-host"):
         results.append(slow_host(options.rounds))
-    if options.only != "slow-host":
+    if options.only in (None, "throttle"):
         results += [throttle(options.rounds, refuses=refuses) for refuses in (False, True)]
     closing_line(
         "manners",
         subject="a quick host beside a slow one; the adaptive throttle",
         peer="the quick host alone; the best fixed concurrency",
-        ratio=max(float(str(result["ratio"])) for result in results),
+        ratio=max((float(str(result["ratio"])) for result in results), default=0.0),
         rounds=options.rounds,
-        results=results,
+        results=results + (by_chance() if options.only in (None, "chance") else []),
     )
 
 

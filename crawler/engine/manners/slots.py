@@ -12,8 +12,10 @@ from collections.abc import Callable
 from math import inf
 
 from .politeness import HostManners
-from .throttle import Throttle
+from .throttle import Throttle, Verdict
 
+OVERLOADED = frozenset({429, 503})
+"""Statuses by which a host asks for rest; it is the host that rests, not only the page."""
 MAX_BACKOFF = 300.0
 """Seconds: no back-off of our own stops a host for longer, and no crawl waits longer for a host that asked for rest."""
 MAX_ROBOTS_DELAY = 60.0
@@ -127,9 +129,10 @@ class Guest:
             self.slot.settle()
 
     def refused(self, status: int, now: float, seconds: float | None = None) -> float:
-        """The host asked for rest (429, 503), for `seconds` if it said so. Gives the end of the rest.
+        """The host asked for rest (429, 503, or by naming a time), for `seconds` if it said so. Gives the end of it.
 
-        To be called before the request is released.
+        Zero seconds are no leave to go on as before: RFC 9110, 10.2.3 lets a host name the least that it wants, and how
+        much it can take now it has said with its status. To be called before the request is released.
         """
         slot, manners = self.slot, self.manners
         if status == 429:
@@ -139,8 +142,8 @@ class Guest:
         if seconds is not None:
             manners.retry_after += 1
             manners.longest_retry_after = max(manners.longest_retry_after, seconds)
-        is_answered = slot.throttle is not None and self._asks_for_less(slot.throttle)
-        if is_answered and seconds is None:
+        asks_for_less = status in OVERLOADED or bool(seconds)
+        if not asks_for_less or (self._is_answered() and not seconds):
             return max(slot.blocked_until, now)
         before = slot.blocked_until
         until = slot.back_off(now, seconds)
@@ -149,15 +152,22 @@ class Guest:
         manners.rested += until - max(before, now)
         return until
 
-    def _asks_for_less(self, throttle: Throttle) -> bool:
-        """Whether that is answer enough to a refusal: the first one since an answer that was well, and its burst."""
+    def _is_answered(self) -> bool:
+        """Whether the throttle's answer to a refusal is enough, unless the host names a time: to one that comes by
+        chance, and to the first one since an answer that was well, with its burst."""
         slot = self.slot
-        is_burst = not throttle.refused(slot.active)
-        slot.settle()
-        if not is_burst and (slot.strikes or throttle.limit == 1):
+        if slot.throttle is None:
             return False
-        slot.strikes = max(slot.strikes, 1)
-        return True
+        verdict = slot.throttle.refused(slot.active)
+        slot.settle()
+        if verdict is Verdict.BURST:
+            return True
+        if slot.strikes or verdict is Verdict.CHANCE:
+            return not slot.strikes
+        is_enough = slot.throttle.limit > 1
+        # Where pauses are no answer either, a rest of a second is none.
+        slot.strikes = int(is_enough or slot.throttle.pause > 0)
+        return is_enough
 
     def obey(self, delay: float | None) -> None:
         """What robots.txt asks of the time between two requests, in seconds; None: nothing."""
@@ -239,13 +249,13 @@ class Slot:
         many."""
 
     def back_off(self, now: float, seconds: float | None = None) -> float:
-        """Rest for `seconds` where the host named them, else for 1, 2, 4 … seconds. Gives the end."""
-        if seconds is None and now < self.blocked_until:
+        """Rest for 1, 2, 4 … seconds, or for `seconds` where the host named more. Gives the end."""
+        if not seconds and now < self.blocked_until:
             return self.blocked_until  # one burst: the requests that were under way when it began
         if now >= self.blocked_until:
             self.strikes += 1
-        pause = min(2.0 ** min(self.strikes - 1, 16), MAX_BACKOFF) if seconds is None else max(0.0, seconds)
-        self.blocked_until = max(self.blocked_until, now + pause)
+        own = min(2.0 ** min(self.strikes - 1, 16), MAX_BACKOFF)
+        self.blocked_until = max(self.blocked_until, now + max(seconds or 0.0, own))
         return self.blocked_until
 
     def settle(self) -> None:

@@ -192,7 +192,7 @@ async def test_nothing_of_a_host_is_asked_for_before_its_retry_after_is_over(sta
     assert outcome.counts.pages == 22
 
 
-@pytest.mark.parametrize("value", ["soon", "-5", "1.5", "", "Tue, 99 Nov 2026 12:01:30 GMT"])
+@pytest.mark.parametrize("value", ["0", "soon", "-5", "1.5", "", "Tue, 99 Nov 2026 12:01:30 GMT"])
 async def test_a_retry_after_that_says_nothing_is_a_second(value: str) -> None:
     async with Site({"/": flaky(503, then=page(), headers={"Retry-After": value})}) as site, make_crawler() as crawler:
         await run(crawler, site, **NO_ROBOTS)

@@ -69,7 +69,7 @@ def test_the_longer_of_crawl_delay_and_the_spiders_delay_holds(crawl_delay: floa
 
 @pytest.mark.parametrize(
     ("seconds", "until"),
-    [(30.0, 130.0), (0.0, 100.0), (-5.0, 100.0), (1e6, 100.0 + 1e6), (None, 101.0)],
+    [(30.0, 130.0), (0.0, 101.0), (-5.0, 101.0), (1e6, 100.0 + 1e6), (None, 101.0)],
     ids=["as asked", "zero", "negative", "absurd", "nothing said"],
 )
 def test_a_host_that_asks_for_rest_gets_it(seconds: float | None, until: float) -> None:
@@ -90,6 +90,25 @@ def test_back_off_doubles_until_the_host_answers_well() -> None:
     guest.answered(0.1)
     assert ends == [1.0, 2.0, 4.0, 8.0]
     assert slot.back_off(now) == now + 1.0
+
+
+def test_a_host_that_names_no_more_than_our_own_back_off_gets_that() -> None:
+    slot = join(Slots()).slot
+    ends, now = [], 0.0
+    for seconds in (0.0, 0.0, 1.0, 30.0, 5.0):
+        end = slot.back_off(now, seconds)
+        ends.append(end - now)
+        now = end
+    assert ends == [1.0, 2.0, 4.0, 30.0, 16.0]
+
+
+@pytest.mark.parametrize("is_adaptive", [False, True])
+def test_a_retry_after_of_zero_is_no_rest_where_the_status_asks_for_none(is_adaptive: bool) -> None:
+    guest = adaptive(Slots()) if is_adaptive else join(Slots())
+    assert start(guest, 0.0)
+    assert guest.refused(500, 0.0, 0.0) == 0.0
+    assert guest.refused(503, 0.0, 0.0) > 0.0
+    assert (guest.manners.retry_after, guest.manners.rests) == (2, 1)
 
 
 def test_one_burst_of_refusals_is_one_reason_to_back_off() -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from math import exp
-from statistics import fmean
+from statistics import fmean, median
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.engine.manners.throttle import FIRST_PATIENCE, MAX_PAUSE, Throttle
+from crawler.engine.manners.refusals import USUAL, Refusals
+from crawler.engine.manners.throttle import FIRST_PATIENCE, MAX_PAUSE, Throttle, Verdict
 
-from .throttled import Queueing, RateLimited, Refusing, SimulatedHost, adaptive, simulate, wavering
+from .throttled import Hiccuping, Queueing, RateLimited, Refusing, SimulatedHost, adaptive, simulate, wavering
 
 PAGES = 3_000
 SECONDS = 0.2
@@ -47,6 +50,71 @@ def test_it_finds_the_pace_of_a_host_that_counts_requests(rate: float, seconds: 
     course = simulate(RateLimited(rate, seconds), pages=1_000, concurrency=16)
     assert course.ended <= 1.25 * 1_000 / rate
     assert len(course.refused) <= 30
+
+
+CAPABLE: dict[str, tuple[Callable[[], SimulatedHost], float, int]] = {
+    "takes all": (lambda: Queueing(1_000, SECONDS), SECONDS / 16, PAGES),
+    "has a queue": (lambda: Queueing(4, SECONDS), SECONDS / 4, PAGES),
+    "refuses beyond four": (lambda: Refusing(4, SECONDS), SECONDS / 4, PAGES),
+    "refuses beyond one": (lambda: Refusing(1, SECONDS), SECONDS, PAGES),
+    "counts requests": (lambda: RateLimited(2.0, 0.02), 1 / 2.0, 1_000),
+}
+"""Hosts, the seconds that each page costs the best that could be done, and pages."""
+
+
+@pytest.mark.parametrize("share", [0.01, 0.03, 0.1])
+@pytest.mark.parametrize("name", CAPABLE)
+def test_refusals_that_come_by_chance_do_not_slow_a_crawl_down(name: str, share: float) -> None:
+    make, seconds, pages = CAPABLE[name]
+    courses = [
+        simulate(Hiccuping(make(), share, random.Random(seed)), pages=pages, concurrency=16) for seed in range(5)
+    ]
+    assert median(course.ended for course in courses) <= pages * seconds / 0.5
+    assert max(course.ended for course in courses) <= pages * seconds / 0.25
+    assert max(len(course.refused) for course in courses) <= pages * (share / (1 - share) * 1.3 + 0.12)
+
+
+def test_a_host_that_recovers_from_chance_is_no_longer_thought_to_refuse_by_it() -> None:
+    refusals = Refusals()
+    refusals.begin_trial()
+    for _ in range(8):
+        refusals.answered()
+    for _ in range(2):
+        refusals.answered()
+        refusals.refused(is_pausing=False)
+    assert refusals.verdict() is not None
+    assert refusals.chance > 10 * USUAL
+    refusals.begin()
+    for _ in range(3_000):
+        refusals.answered()
+    assert refusals.chance == USUAL
+
+
+def test_chance_does_not_give_back_what_slowness_took() -> None:
+    guest = adaptive(16)
+    simulate(Queueing(16, SECONDS), pages=1_000, concurrency=16, guest=guest)
+    assert guest.slot.concurrency == 16
+    slow = Hiccuping(Queueing(2, SECONDS), 0.1, random.Random(6))
+    course = simulate(slow, pages=2_000, concurrency=16, guest=guest, now=1_000.0)
+    assert fmean(course.at_once[500:]) < 4
+
+
+def test_an_outage_is_no_chance() -> None:
+    """However well the host is known to refuse a tenth by chance: when it refuses all, it is asked for less at once."""
+    guest = adaptive(16)
+    host = Hiccuping(Queueing(1_000, SECONDS), 0.1, random.Random(5))
+    simulate(host, pages=PAGES, concurrency=16, guest=guest)
+    before = guest.slot.concurrency
+    assert before > 4
+    now, asked = 10_000.0, 0
+    while now < 10_600.0:
+        now = max(now, guest.wait(now))
+        guest.take(now)
+        guest.refused(503, now)
+        guest.release(now + 0.02)
+        now, asked = now + 0.02, asked + 1
+    assert guest.slot.concurrency == 1
+    assert asked <= 25, "in ten minutes"
 
 
 def test_without_the_throttle_such_hosts_are_asked_too_much() -> None:
@@ -93,17 +161,18 @@ def test_one_burst_of_refusals_is_one_cut() -> None:
     throttle = Throttle()
     while throttle.limit < 16:
         throttle.answered(SECONDS, throttle.limit, 16)
-    assert [throttle.refused(active) for active in range(16, 0, -1)] == [True, *[False] * 15]
+    assert [throttle.refused(active) for active in range(16, 0, -1)] == [Verdict.LESS, *[Verdict.BURST] * 15]
     assert (throttle.limit, throttle.cuts) == (8, 1)
 
 
 def test_pauses_double_up_to_a_minute_where_one_at_a_time_is_too_much() -> None:
+    """The first refusal after a change may be chance, the next one is not."""
     throttle = Throttle()
     pauses = []
-    for _ in range(12):
+    for _ in range(24):
         throttle.refused(1)
         pauses.append(throttle.pause)
-    assert pauses[:4] == [0.1, 0.2, 0.4, 0.8]
+    assert pauses[:8] == [0.1, 0.1, 0.2, 0.2, 0.4, 0.4, 0.8, 0.8]
     assert pauses[-1] == MAX_PAUSE
     assert throttle.limit == 1
 

@@ -66,6 +66,18 @@ class RateLimited:
 
 
 @dataclass(slots=True)
+class Hiccuping:
+    """Another host, but for a share of the requests that is refused whatever it is asked."""
+
+    host: SimulatedHost
+    share: float
+    chance: random.Random
+
+    def ask(self, now: float, at_once: int) -> tuple[int, float]:
+        return (503, 0.02) if self.chance.random() < self.share else self.host.ask(now, at_once)
+
+
+@dataclass(slots=True)
 class Course:
     """How a crawl went."""
 
