@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeAlias, TypeVar, cast
 
-from turbohtml import Element, XPath
+from turbohtml import Element
 
 from crawler.engine.errors import Reason, UrlError
 from crawler.engine.scope import LinkRule
@@ -17,7 +17,6 @@ from crawler.engine.urls import MAX_URL_LENGTH, origin_of, resolve
 from .page import PageTree
 from .selectors import CssSelector, Found, Selector, compile_css, compile_xpath
 
-_EVERY_LINK = XPath("//a/@href")
 _EVERY_LINK_CSS = ("a[href]", "a")
 _NOFOLLOW = ':is([rel~="nofollow" i], [rel~="ugc" i], [rel~="sponsored" i])'
 _A_NOFOLLOW, _AREA_NOFOLLOW = f"a{_NOFOLLOW}", f"area{_NOFOLLOW}"
@@ -273,7 +272,7 @@ def _encoded(page: PageTree, hrefs: Iterable[str]) -> Iterable[str]:
 
 
 def _selector(rule: FollowRule) -> Selector | None:
-    """None: every ``a[href]``, which is read without building its elements."""
+    """None: every ``a[href]``, which are read out of the tree's index of tags."""
     if rule.css is not None:
         return None if rule.css.strip() in _EVERY_LINK_CSS else compile_css(rule.css)
     return None if rule.xpath is None else compile_xpath(rule.xpath)
@@ -283,9 +282,9 @@ def _every_link(page: PageTree, refused: dict[str, int]) -> Iterable[str]:
     if page.entries is not None:
         page.check_links(len(page.entries))
         return page.entries
-    found = cast("list[str]", _EVERY_LINK(page.document))  # attributes are nothing else
-    page.check_links(len(found))
-    return _encoded(page, found)
+    anchors = page.document.find_all("a")
+    page.check_links(len(anchors))
+    return _encoded(page, [href for anchor in anchors if (href := anchor.attr("href")) is not None])
 
 
 def _attributes(elements: Iterable[Element]) -> Iterator[str]:

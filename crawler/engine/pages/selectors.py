@@ -19,6 +19,7 @@ from crawler.engine.messages import said
 
 from .page import PageTree, ReadingFailed
 from .plainpaths import HTML_TAGS, plain_path
+from .textpaths import text_path
 
 Found: TypeAlias = Node | str
 
@@ -109,12 +110,13 @@ class CssSelector:
 
 
 class XPathSelector:
-    __slots__ = ("_compiled", "_plain", "_text")
+    __slots__ = ("_by_text", "_compiled", "_plain", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._compiled = XPath(text)
         self._plain = plain_path(text)
+        self._by_text = text_path(text)
 
     def find(self, context: Node, page: PageTree) -> Sequence[Found]:
         if page.is_big:
@@ -122,6 +124,10 @@ class XPathSelector:
         if self._plain is not None:
             found = page.document.select(self._plain.css)
             return [str(len(found))] if self._plain.is_counted else found
+        if self._by_text is not None:
+            known = self._by_text.find(context, page.document)
+            if known is not None:
+                return known
         try:
             result = self._compiled(context)
         except (ValueError, TypeError) as error:
