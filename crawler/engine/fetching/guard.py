@@ -7,11 +7,12 @@ resolver that changes its mind in between gains nothing.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from crawler.engine.errors import AddressRefused, DnsError, quoted
 from crawler.engine.urls import host_of
@@ -61,11 +62,13 @@ _REFUSED_V6 = {
 }
 ALLOW = ". Put its network into CRAWLER_ALLOWED_NETWORKS to allow it"
 """The remedy at the end of a refusal."""
-_NOTHING: tuple[float, tuple[str, ...]] = (0.0, ())
 STALE = 20.0
-"""Times an answer's life for which it may be used while it is asked for again. Whatever it says is checked anew."""
+"""Times an answer's life for which it may be used, once that is over, while nobody confirms it: RFC 8767. Whatever it
+says is checked anew."""
 STALE_WAIT = 0.2
 """Seconds that are waited for the new answer."""
+_NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+"""What `getaddrinfo` says where the name's own servers know of no address. All else is a failure to ask them."""
 MAX_ANSWERS = 10_000
 """Names whose addresses are remembered; the oldest answers go first."""
 MAX_NAME = 253
@@ -83,11 +86,29 @@ class NoName(DnsError):
     retriable = False
 
 
+class _Known(NamedTuple):
+    """What is known of a name. Moments of the loop's clock."""
+
+    until: float
+    """It is not asked for before."""
+    addresses: Sequence[str]
+    """None: the name has failed."""
+    why: str
+    """It has."""
+    stale_until: float
+    """The addresses may be used, while nobody confirms them."""
+
+
+_NOTHING = _Known(0.0, (), "", 0.0)
+
+
 class Guard:
     """Resolves names and lets only those addresses through that the public can reach, or that are allowed by name.
 
     `timeout` bounds one look-up in seconds. Answers are kept for `ttl` seconds, failures for a sixth of that, and each
-    name is looked up once at a time. An answer that is checked is checked at each connection, however old it is.
+    name is looked up once at a time. A name that was known keeps its addresses for `STALE` times as long while its
+    servers fail; that there is no such name is an answer like any other, and holds at once. An answer is checked at
+    each connection, however old it is.
     """
 
     def __init__(
@@ -103,7 +124,7 @@ class Guard:
         self._resolver: Resolver = resolver or self._own_resolver or ThreadedResolver()
         self._timeout = timeout
         self._ttl = ttl
-        self._answers: dict[str, tuple[float, Sequence[str] | DnsError]] = {}
+        self._answers: dict[str, _Known] = {}
         self._running: dict[str, asyncio.Task[Sequence[str]]] = {}
 
     def check(self, address: str) -> None:
@@ -156,21 +177,20 @@ class Guard:
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
         now = asyncio.get_running_loop().time()
-        until, answer = self._answers.get(host, _NOTHING)
-        if until > now:
-            if isinstance(answer, DnsError):
-                raise DnsError(str(answer))
-            return answer
+        known = self._answers.get(host, _NOTHING)
+        if known.until > now:
+            if not known.addresses:
+                raise DnsError(known.why)
+            return known.addresses
         task = self._running.get(host)
         if task is None:
             task = asyncio.create_task(self._look_up(host, port))
             self._running[host] = task
             task.add_done_callback(lambda done: self._forget(host, done))
-        if answer and not isinstance(answer, DnsError) and until + self._ttl * STALE > now:
-            # RFC 8767: a name that was known goes on with its old addresses while its servers are slow to confirm them.
+        if known.stale_until > now:
             await asyncio.wait({task}, timeout=STALE_WAIT)
             if not task.done():
-                return answer
+                return known.addresses
         # Shielded: the one look-up serves all who ask for this host, and outlives whoever gives up first.
         return await asyncio.shield(task)
 
@@ -184,26 +204,35 @@ class Guard:
         try:
             async with asyncio.timeout(self._timeout):
                 addresses = tuple(await self._resolver(host, port))
-            if not addresses:
-                raise OSError("no address")
         except TimeoutError:
-            raise self._failed(loop.time(), host, f"no answer within {self._timeout:g} s") from None
+            return self._failed(loop.time(), host, f"no answer within {self._timeout:g} s")
         except (OSError, UnicodeError) as error:
-            raise self._failed(loop.time(), host, str(error)) from error
-        self._keep(loop.time(), host, addresses, self._ttl)
+            is_answer = isinstance(error, socket.gaierror) and error.errno in _NO_SUCH_NAME
+            return self._failed(loop.time(), host, str(error), is_answer=is_answer)
+        if not addresses:
+            return self._failed(loop.time(), host, "no address", is_answer=True)
+        until = loop.time() + self._ttl
+        self._keep(host, _Known(until, addresses, "", until + self._ttl * STALE))
         return addresses
 
-    def _failed(self, now: float, host: str, why: str) -> DnsError:
-        error = DnsError(f"{host} cannot be resolved: {why}")
-        self._keep(now, host, DnsError(str(error)), self._ttl / 6)
-        return error
+    def _failed(self, now: float, host: str, why: str, *, is_answer: bool = False) -> Sequence[str]:
+        """The addresses that are known nevertheless. Raises `DnsError` where there are none."""
+        known = self._answers.get(host, _NOTHING)
+        until = now + self._ttl / 6
+        if not is_answer and known.stale_until > now:
+            self._keep(host, known._replace(until=min(until, known.stale_until)))
+            return known.addresses
+        message = f"{host} cannot be resolved: {why}"
+        self._keep(host, _Known(until, (), message, 0.0))
+        raise DnsError(message)
 
-    def _keep(self, now: float, host: str, answer: Sequence[str] | DnsError, seconds: float) -> None:
+    def _keep(self, host: str, known: _Known) -> None:
         if len(self._answers) >= MAX_ANSWERS:
-            fresh = [(name, kept) for name, kept in self._answers.items() if kept[0] > now]
+            now = asyncio.get_running_loop().time()
+            fresh = [(name, kept) for name, kept in self._answers.items() if kept.until > now]
             # A tenth is free then, so that this is not done again with each name of a wide crawl.
             self._answers = dict(fresh[-MAX_ANSWERS * 9 // 10 :])
-        self._answers[host] = (now + seconds, answer)
+        self._answers[host] = known
 
 
 @lru_cache(maxsize=16_384)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from crawler.engine.errors import DnsError
-from crawler.engine.fetching.guard import Guard
+from crawler.engine.errors import AddressRefused, DnsError
+from crawler.engine.fetching.guard import STALE, Guard
 from crawler.engine.fetching.names import Lookup, ThreadedResolver
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import Ending
@@ -21,6 +21,7 @@ from tests.servers.names import Name, NameServer
 from tests.unit.engine.crawling import LOOPBACK, finish, make_crawler, make_definition
 from tests.unit.engine.site import Site, page
 
+NXDOMAIN = 3
 WAIT = 120.0
 """Seconds that a question waits for its answer."""
 
@@ -36,8 +37,9 @@ def asking(server: NameServer) -> Lookup:
             asker.settimeout(WAIT)
             asker.sendto(question, ("127.0.0.1", port))
             answer = asker.recv(512)
-        if answer[3] & 15:
-            raise OSError(f"code {answer[3] & 15}")
+        code = answer[3] & 15
+        if code:
+            raise socket.gaierror(socket.EAI_NONAME if code == NXDOMAIN else socket.EAI_AGAIN, f"code {code}")
         return [socket.inet_ntoa(answer[-4:])] if answer[7] else []
 
     return lookup
@@ -196,3 +198,74 @@ async def test_a_known_name_goes_on_with_its_addresses_while_it_is_slow_to_confi
         await guard.resolve("known.test", 80)
     guard.close()
     resolver.close()
+
+
+@pytest.fixture
+def wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Moves the clock of the test's own loop on."""
+    passed = 0.0
+
+    def move(seconds: float) -> None:
+        nonlocal passed
+        passed += seconds
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: time.monotonic() + passed)
+
+    return move
+
+
+async def test_a_known_name_keeps_its_addresses_for_a_while_when_its_servers_fail(
+    wait: Callable[[float], None],
+) -> None:
+    async with NameServer({"known.test": Name("127.0.0.1")}) as server:
+        guard = Guard(LOOPBACK, resolver=ThreadedResolver(lookup=asking(server)), ttl=30.0)
+        assert await guard.resolve("known.test", 80) == ["127.0.0.1"]
+        server.names["known.test"] = Name(fails=True)
+        wait(31.0)
+        for _ in range(3):
+            assert await guard.resolve("known.test", 80) == ["127.0.0.1"]
+        assert server.asked["known.test"] == 2, "a failure is remembered, too"
+        wait(6.0)
+        assert await guard.resolve("known.test", 80) == ["127.0.0.1"]
+        assert server.asked["known.test"] == 3
+        wait(30.0 * STALE)
+        with pytest.raises(DnsError, match="cannot be resolved"):
+            await guard.resolve("known.test", 80)
+        server.names["known.test"] = Name("127.0.0.2")
+        wait(6.0)
+        assert await guard.resolve("known.test", 80) == ["127.0.0.2"]
+        guard.close()
+
+
+async def test_that_there_is_no_such_name_any_more_holds_at_once(wait: Callable[[float], None]) -> None:
+    async with NameServer({"gone.test": Name("127.0.0.1"), "empty.test": Name("127.0.0.1")}) as server:
+        guard = Guard(LOOPBACK, resolver=ThreadedResolver(lookup=asking(server)), ttl=30.0)
+        for name in ("gone.test", "empty.test"):
+            assert await guard.resolve(name, 80) == ["127.0.0.1"]
+        del server.names["gone.test"]
+        server.names["empty.test"] = Name()
+        wait(31.0)
+        for name in ("gone.test", "empty.test"):
+            with pytest.raises(DnsError, match="cannot be resolved"):
+                await guard.resolve(name, 80)
+        guard.close()
+
+
+async def test_addresses_that_are_kept_are_checked_each_time_and_a_new_answer_replaces_them(
+    wait: Callable[[float], None],
+) -> None:
+    """Whoever lets his name servers fail gains no inner address, neither before nor after."""
+    async with NameServer({"in.test": Name("10.0.0.1"), "turns.test": Name("8.8.8.8")}) as server:
+        guard = Guard(resolver=ThreadedResolver(lookup=asking(server)), ttl=30.0)
+        with pytest.raises(AddressRefused):
+            await guard.resolve("in.test", 80)
+        assert await guard.resolve("turns.test", 80) == ["8.8.8.8"]
+        server.names = dict.fromkeys(server.names, Name(fails=True))
+        wait(31.0)
+        with pytest.raises(AddressRefused):
+            await guard.resolve("in.test", 80)
+        assert await guard.resolve("turns.test", 80) == ["8.8.8.8"]
+        server.names["turns.test"] = Name("10.0.0.1")
+        wait(6.0)
+        with pytest.raises(AddressRefused):
+            await guard.resolve("turns.test", 80)
+        guard.close()
