@@ -13,6 +13,7 @@ from .models import JobRun
 from .recent import HasEnded
 from .signals import ReportSection, report_made
 from .storable import utc_text
+from .wording import in_a_row
 
 PERIODS: Mapping[str, timedelta] = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 _WORST = 10
@@ -95,7 +96,7 @@ def _sections(since: datetime, until: datetime) -> tuple[ReportSection, ...]:
 def in_words(report: Report) -> str:
     """Say the report in a line."""
     sentences = [_of_runs(report), *(section.sentence for section in report.sections)]
-    return " ".join(filter(None, sentences))
+    return in_a_row(sentences)
 
 
 def _of_runs(report: Report) -> str:

@@ -124,8 +124,12 @@ def _told(_language: str, text: str) -> str:
         sentences.append(template.fill(match))
         at = match.end()
         at += len(rest[at:]) - len(rest[at:].lstrip())
-    # Chinese has no blank after a full stop.
-    return re.sub("(?<=。) ", "", " ".join(filter(None, [*sentences, text[at:]])))
+    return in_a_row([*sentences, text[at:]])
+
+
+def in_a_row(sentences: Iterable[str]) -> str:
+    """Sentences as one text, without those that are empty. Chinese has no blank after a full stop."""
+    return re.sub("(?<=。) ", "", " ".join(filter(None, sentences)))
 
 
 @lru_cache(maxsize=4_096)

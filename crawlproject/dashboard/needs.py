@@ -167,7 +167,7 @@ def _of_spider(spider: Crawled, *, name: str = "", is_schedule: bool = False) ->
         )
     elif account.verdict is Verdict.LACKING and _is_worth(account, worst):
         fallen = account.comparison.sentences[0] if account.comparison and account.comparison.sentences else ""
-        why = f"{worst.cause.title} ({worst.amount})" if worst is not None else ""
+        why = f"{worst.cause.title} · {worst.amount}" if worst is not None else ""
         yield Need(
             state="degraded",
             name=name or spider.name,

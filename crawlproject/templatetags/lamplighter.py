@@ -176,6 +176,12 @@ def told(text: str) -> str:
 
 
 @register.filter
+def in_a_row(sentences: Iterable[str]) -> str:
+    """Sentences as one text."""
+    return wording.in_a_row(sentences)
+
+
+@register.filter
 def day_and_time(local: datetime) -> str:
     """“Wed 25 Nov 02:00” in the time's own zone; with seconds where it has some."""
     return f"{day_of(local)} {local.strftime('%H:%M:%S' if local.second else '%H:%M')}"

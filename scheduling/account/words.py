@@ -68,7 +68,7 @@ def reason_in_words(run: JobRun, known: Known = NOTHING_MORE) -> str:
         sentences.append(_("It had begun at %(at)s, and was interrupted.") % {"at": local(known.begun)})
     if run.requested_by:
         sentences.append(_("It was asked for by %(who)s.") % {"who": run.requested_by})
-    return " ".join(sentences)
+    return wording.in_a_row(sentences)
 
 
 def reason_of(run: JobRun) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -43,6 +43,7 @@ from scheduling.signals import Reach
 from scheduling.triggers.base import default_timezone
 from scheduling.triggers.zones import wall_of, zone
 from scheduling.upcoming import Hold
+from scheduling.wording import in_a_row
 
 from .calendar_entries import HANDLERS, OTHER, Entry, planned, ran
 from .calendar_month import busiest, calendar_url, map_of, month_rows, week_url
@@ -248,8 +249,7 @@ def _week(read: _Read, entries: Sequence[Entry]) -> dict[str, object]:
         "agenda": agenda(entries, read.span, read.now),
         "legend": _legend(read, entries),
         "load": map_of(grid, read.span, read.workers, by="places"),
-        "busiest": busiest(grid, read.span, by="places"),
-        "guessed": _guessed(read),
+        "told": in_a_row([busiest(grid, read.span, by="places"), *_assumed(read)]),
     }
 
 
@@ -262,10 +262,16 @@ def _month(read: _Read, entries: Sequence[Entry], *, by: str) -> dict[str, objec
         "weeks": month_rows(entries, read.span, read.now),
         "weekdays": [date_format(day.date, "D") for day in week_of(read.span.days[0].date, read.span.tz).days],
         "load": map_of(grid, read.span, read.workers, by=by),
-        "busiest": busiest(grid, read.span, by=by),
-        "guessed": _guessed(read),
+        "told": in_a_row([busiest(grid, read.span, by=by), *_assumed(read)]),
         "measures": [(words[name], calendar_url(f"?month={month}&by={name}#load"), name == by) for name in MEASURES],
     }
+
+
+def _assumed(read: _Read) -> Iterator[str]:
+    """How what is not known, or fires too often to be drawn, is counted."""
+    yield _guessed(read)
+    if read.plan.often:
+        yield _("What fires often is counted by its work alone, spread evenly.")
 
 
 def _guessed(read: _Read) -> str:

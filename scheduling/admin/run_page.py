@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser, User
@@ -20,7 +21,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from crawlproject.templatetags.lamplighter import STATES
+from crawlproject.templatetags.lamplighter import STATES, exactly
 from crawlproject.web.admin import when
 from crawlproject.web.requests import MOST_DIGITS
 from scheduling import account, asked, definitions
@@ -31,6 +32,7 @@ from scheduling.exceptions import JobNotFound
 from scheduling.models import JobRun
 from scheduling.rounds import COUNT, LETTERS
 from scheduling.signals import RunAccount, run_shown
+from scheduling.wording import in_a_row
 
 from .head import OPERATE, address
 from .run_log import file_of, log_of
@@ -68,7 +70,7 @@ class Note:
 
 def page_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpResponse:
     run = run_for(model_admin, request, object_id)
-    found = account_of(run, request)
+    found, before = account_of(run, request), _before(run)
     return show(
         model_admin,
         request,
@@ -84,12 +86,14 @@ def page_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpR
         has_progress=any(panel.name == "progress" for panel in found.panels),
         is_live=run.state in JobRun.ACTIVE,
         seconds=seconds_of(run),
-        before=_before(run),
+        before=before,
+        usual=in_a_row([before.usual, found.usual]),
         log=log_of(run, request),
         result=_shortened(json.dumps(run.data, ensure_ascii=False, indent=2)) if run.data is not None else "",
         error=run.error[-MOST_SHOWN:],
         may_cancel=run.state in JobRun.ACTIVE and may_cancel(request),
         again=again_address(run, found, request),
+        fill_in=_back_fill(run, request),
     )
 
 
@@ -165,6 +169,14 @@ def again_address(run: JobRun, found: RunAccount, request: HttpRequest) -> str:
     if definitions.can_run_again(run) and may_run_again(request):
         return reverse("admin:scheduling_jobrun_again", args=[run.pk])
     return ""
+
+
+def _back_fill(run: JobRun, request: HttpRequest) -> str:
+    """Where moments that were missed are filled in; empty where there are none, and for who may not."""
+    if run.state != JobRun.State.MISSED or run.job is None or run.job.one_time or not may_run_again(request):
+        return ""
+    first, last = run.scheduled_time, run.missed_until or run.scheduled_time
+    return f"{address('backfill', run.job)}?{urlencode({'from': exactly(first), 'until': exactly(last)})}"
 
 
 def seconds_of(run: JobRun) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.timezone import localtime
 
 from crawler.models import CrawlTask, TaskFailure
 from crawlproject.web.bounded import BoundedChangeList
@@ -61,6 +62,15 @@ def test_a_failed_run_says_first_why_and_what_to_do(web: Client) -> None:
     assert "Raise the schedule's time-out" in note
 
 
+def test_a_missed_moment_leads_those_who_may_to_its_back_fill(web: Client, client: Client) -> None:
+    due, until = datetime(2026, 11, 24, 22, tzinfo=UTC), datetime(2026, 11, 25, 2, tzinfo=UTC)
+    run = make_run(make_job(), state="missed", reason="late", scheduled_time=due, missed_until=until)
+    [link] = re.findall(r'href="([^"]+/backfill/[^"]+)"', page_of(web, f"{RUNS}{run.pk}/change/"))
+    assert web.get(link).context["since"] == localtime(due).strftime("%Y-%m-%dT%H:%M:%S")
+    client.force_login(make_user("viewer", "scheduling.view_jobrun"))
+    assert "/backfill/" not in page_of(client, f"{RUNS}{run.pk}/change/")
+
+
 def test_a_failed_crawl_says_its_cause_with_the_workshop_at_a_page_that_shows_it(web: Client) -> None:
     spider = make_spider()
     run = make_run(make_job(), state="failed")
@@ -92,6 +102,18 @@ def test_what_is_usual_is_the_median_of_the_runs_before(web: Client) -> None:
     page = page_of(web, f"{RUNS}{run.pk}/change/")
     assert "Usually 2 min 20 s." in page
     assert "Last 5 firings: 4 Succeeded, 1 Failed" in page
+
+
+def test_in_chinese_no_blank_stands_between_sentences(web: Client) -> None:
+    spider, job = make_spider(), make_job()
+    for _round in range(3):
+        make_task(spider, run=make_run(job, execution_time=10.0), pages=4)
+    run = make_run(job, execution_time=10.0, requested_by="mei")
+    make_task(spider, run=run, pages=4)
+    web.cookies["django_language"] = "zh-hans"
+    page = text_of(page_of(web, f"{RUNS}{run.pk}/change/"))
+    assert "通常 10 秒。通常 4 个页面" in page
+    assert "。由 mei 请求。" in page
 
 
 def test_a_crawl_says_how_many_pages_are_usual(web: Client) -> None:

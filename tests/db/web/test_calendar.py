@@ -298,9 +298,9 @@ def test_busiest_is_the_fullest_hour_of_the_map_and_what_is_not_known_is_no_fact
     for name in ("a", "b", "c"):
         crawl(name, "books", "30 5 * * *")
     week = web.get(CALENDAR + next_week()).context
-    assert "05:00: 3 firings, about 45 worker minutes, probably at most 3 at once." in week["busiest"]
-    assert week["guessed"] == "3 schedules have not succeeded yet: 15 min are taken for each of their runs."
-    by_firings = web.get(f"{CALENDAR}?month=2037-02&by=firings").context["busiest"]
-    by_minutes = web.get(f"{CALENDAR}?month=2037-02&by=minutes").context["busiest"]
+    assert "05:00: 3 firings, about 45 worker minutes, probably at most 3 at once." in week["told"]
+    assert "3 schedules have not succeeded yet: 15 min are taken for each of their runs." in week["told"]
+    by_firings = web.get(f"{CALENDAR}?month=2037-02&by=firings").context["told"]
+    by_minutes = web.get(f"{CALENDAR}?month=2037-02&by=minutes").context["told"]
     assert "05:00: 3 firings" in by_firings
     assert "01:00: 1 firing, about 55 worker minutes" in by_minutes
