@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
@@ -18,6 +18,7 @@ from crawler import definitions
 from crawler.definitions import Definitions, InvalidDefinitions, LoadReport, Plan, PlanChanged, Problem
 from crawler.definitions.reading import MAX_CHARACTERS
 from crawler.models import Spider
+from crawler.workshop.wording import told
 from scheduling.definitions.difflines import DiffLine, diff_lines
 from scheduling.models import ScheduledJob
 
@@ -127,7 +128,7 @@ def _carry_out(
     said = _("Imported: %(added)d added, %(changed)d changed, %(unchanged)d as they were.")
     model_admin.message_user(request, said % _counts(report), messages.SUCCESS)
     for warning in report.warnings:
-        model_admin.message_user(request, str(warning), messages.WARNING)
+        model_admin.message_user(request, str(_translated(warning)), messages.WARNING)
     return redirect("admin:crawler_spider_changelist")
 
 
@@ -165,7 +166,7 @@ def _show_plan(
         rows=rows,
         unchanged=report.in_state("unchanged"),
         counts=_counts(report),
-        warnings=[str(warning) for warning in report.warnings],
+        warnings=[str(_translated(warning)) for warning in report.warnings],
         fingerprint=plan.fingerprint,
         source=source,
         text=text,
@@ -182,12 +183,17 @@ def _ask_again(
 ) -> HttpResponse:
     """With each problem at its line."""
     lines = text.split("\n")
-    told = [
-        (one, lines[one.line - 1].strip()[:NAME] if one.line and one.line <= len(lines) else "")
+    shown = [
+        (_translated(one), lines[one.line - 1].strip()[:NAME] if one.line and one.line <= len(lines) else "")
         for one in problems[:PROBLEMS]
     ]
-    context = {"problems": told, "count": len(problems), "source": source, "text": text}
+    context = {"problems": shown, "count": len(problems), "source": source, "text": text}
     return _show(model_admin, request, "import.html", title=_("Import definitions"), **context)
+
+
+def _translated(problem: Problem) -> Problem:
+    """In the reader's language."""
+    return replace(problem, message=told(problem.message))
 
 
 def _show(model_admin: Model, request: HttpRequest, template: str, *, title: str, **context: object) -> HttpResponse:

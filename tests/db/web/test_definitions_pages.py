@@ -119,6 +119,12 @@ def test_every_problem_stands_at_its_line(web: Client) -> None:
     assert not Spider.objects.exists()
 
 
+def test_problems_are_told_in_the_readers_language(web: Client) -> None:
+    web.cookies["django_language"] = "zh-hans"
+    [(problem, _line)] = web.post(IMPORT, {"text": FILE.replace('css: "h1"', 'css: "h1::txt"')}).context["problems"]
+    assert "不认识" in problem.message
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
