@@ -24,6 +24,7 @@ from .engine.spider import Limits, SpiderDefinition
 from .fan_out import fan_out
 from .manager import get_manager
 from .models import CrawlTask, Spider
+from .reading_version import reading_version
 from .secrets import SecretError, resolve_headers, resolve_session
 from .storing.storage import DatabaseStorage
 from .tasks import counts, take_task
@@ -82,7 +83,7 @@ async def _crawl(context: JobContext, request: CrawlRequest, prepared: Prepared)
     storage = DatabaseStorage(
         task=prepared.task,
         spider=prepared.spider,
-        spider_version=prepared.spider.version,
+        spider_version=reading_version(prepared.spider.version),
         guard=context.guard,
         lane_run=manager.lane.run_patiently,
         max_depth=prepared.definition.limits.max_depth,

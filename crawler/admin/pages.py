@@ -50,7 +50,7 @@ class PageAdmin(BoundedAdmin[Page], ReadOnlyAdmin[Page]):
     list_select_related = ("spider",)
     fields = (
         "whole_url", "spider", "task", "state", "reason", "status_code", "depth", "hops", "attempts", "whole_target",
-        "whole_etag", "last_modified", "extracted_version", "checked_at", "changed_at",
+        "whole_etag", "last_modified", "n_version", "checked_at", "changed_at",
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Page]:
@@ -91,6 +91,10 @@ class PageAdmin(BoundedAdmin[Page], ReadOnlyAdmin[Page]):
     @admin.display(description=Page._meta.get_field("etag").verbose_name)
     def whole_etag(self, page: Page) -> SafeString | str:
         return breakable(page.etag)
+
+    @admin.display(description=Page._meta.get_field("extracted_version").verbose_name)
+    def n_version(self, page: Page) -> str:
+        return "–" if page.rules_version is None else str(page.rules_version)
 
     @admin.display(description=gettext_lazy("state"))
     def b_state(self, page: Page) -> SafeString:

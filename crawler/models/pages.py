@@ -8,6 +8,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
 from crawler.engine.records import PageState
+from crawler.reading_version import rules_version
 
 from .spiders import Spider
 from .tasks import CrawlTask
@@ -71,3 +72,8 @@ class Page(models.Model):
 
     def __str__(self) -> str:
         return Truncator(self.url).chars(200)  # headings and titles are made of it
+
+    @property
+    def rules_version(self) -> int | None:
+        """The version of the spider by which it was read last; None where it is to be read in any case."""
+        return None if self.extracted_version is None else rules_version(self.extracted_version)

@@ -19,6 +19,7 @@ from crawler import rawsql
 from crawler.engine.errors import LEFT_FOR_LATER, Reason
 from crawler.engine.manners.politeness import read_hosts
 from crawler.models import CrawlTask
+from crawler.reading_version import rules_version
 
 from .checkpoint import CrawlScope, lock_task
 
@@ -62,7 +63,7 @@ def find(scope: CrawlScope, *, max_pages: int | None) -> Before:
     last, name, together, counted = None, "", 0, Counter[str]()
     for pk, task_id, pages, reasons, status, task_type, version, hosts in tasks.values_list(*columns)[:MAX_CRAWLS]:
         is_whole = status == CrawlTask.Status.COMPLETED and task_type != CrawlTask.Type.URLS
-        if not is_whole or version != scope.spider_version or LEFT_FOR_LATER.isdisjoint(reasons):
+        if not is_whole or version != rules_version(scope.spider_version) or LEFT_FOR_LATER.isdisjoint(reasons):
             break
         if _asked_in_vain(pages, reasons, hosts):
             break

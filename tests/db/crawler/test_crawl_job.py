@@ -10,6 +10,7 @@ import pytest
 from django.db import transaction
 from pytest_django import Settings
 
+from crawler import reading_version
 from crawler.definitions import save_spider
 from crawler.engine.records import Batch, Ending
 from crawler.models import CrawlTask, Item, ItemVersion, Page, Spider, TaskFailure
@@ -77,6 +78,23 @@ def test_a_spiders_crawl_stores_its_items_and_ends_its_task(site: SiteServer) ->
     assert (run.data["task_id"], run.data["pages"], run.data["items"], run.data["errors"]) == (task.task_id, 4, 2, 1)
     assert run.message == task.message == "4 pages, 0 unchanged; 2 items read, 2 new, 0 changed."
     assert TaskFailure.objects.get().url == f"{site.url}/missing"
+
+
+@pytest.mark.parametrize("generation", [0, 2], ids=["an earlier release", "a later one"])
+def test_unchanged_pages_are_read_once_more_after_an_upgrade_that_reads_pages_differently(
+    site: SiteServer, monkeypatch: pytest.MonkeyPatch, generation: int
+) -> None:
+    make_books(site)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(reading_version, "GENERATION", generation)
+        crawl()
+    assert {page.rules_version for page in Page.objects.filter(state="done")} == {1}
+    Item.objects.filter(data__name="one").update(data={"name": "one", "price": None}, data_hash=b"0" * 16)
+    _, second = crawl()
+    assert (second.pages_unchanged, second.items_changed) == (0, 1)
+    assert Item.objects.get(data__name="one").data["price"] == "1.00"
+    _, third = crawl()
+    assert third.pages_unchanged == 3
 
 
 def test_a_second_crawl_asks_for_changes_only(site: SiteServer) -> None:
