@@ -35,6 +35,8 @@ class FetchedPage:
     """By origin, what its robots.txt says; those alone that were asked."""
     agent: str = ""
     """The name under which robots.txt was read."""
+    refused_proxy: str = ""
+    """The host of the spider's proxy, where it is the proxy whose address was refused."""
 
     @property
     def why_unread(self) -> str:
@@ -76,7 +78,9 @@ class OnePage:
                 if checks < MAX_CHECKS:
                     continue
                 return self._end(None, error.reason, str(error))
-            except (AddressRefused, FetchError, UrlError) as error:
+            except AddressRefused as error:
+                return self._end(None, error.reason, str(error), refused_proxy=error.proxy)
+            except (FetchError, UrlError) as error:
                 return self._end(None, error.reason, str(error))
             location = answer.headers.get("location", "")
             if answer.status_code not in REDIRECTS or not location:
@@ -98,7 +102,9 @@ class OnePage:
         """What is known of a fetch that its caller ended before its time."""
         return self._end(None, reason, detail)
 
-    def _end(self, answer: Answer | None, reason: str = "", detail: str = "") -> FetchedPage:
+    def _end(
+        self, answer: Answer | None, reason: str = "", detail: str = "", *, refused_proxy: str = ""
+    ) -> FetchedPage:
         return FetchedPage(
             answer=answer,
             redirects=list(self._redirects),
@@ -107,6 +113,7 @@ class OnePage:
             url=self._url,
             robots=dict(self._rules),
             agent=self._agent,
+            refused_proxy=refused_proxy,
         )
 
     async def _refusal(self, url: str) -> tuple[str, str] | None:

@@ -66,8 +66,8 @@ UNANSWERED = (
         "address_refused",
         Severity.TROUBLE,
         _("Address not allowed"),
-        _("The host lies in a private or reserved network, where this installation does not connect."),
-        _("If that network may be crawled, name it in CRAWLER_ALLOWED_NETWORKS; if not, deny such links in follow."),
+        _("The host, or the spider's proxy, lies in a private network, where this installation does not connect."),
+        _("If it may be used, put its network into CRAWLER_ALLOWED_NETWORKS; else deny such links, or mend the proxy."),
         Reason.ADDRESS_REFUSED,
     ),
 )

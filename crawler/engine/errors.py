@@ -166,6 +166,11 @@ class AddressRefused(EngineError):
 
     reason = Reason.ADDRESS_REFUSED
 
+    def __init__(self, message: str, *, proxy: str = "") -> None:
+        """`proxy`: its host, where it is the spider's proxy that was refused, and not what is asked through it."""
+        super().__init__(message)
+        self.proxy = proxy
+
 
 class ReadingEnded(EngineError):
     """No result: `reason` is reading_timeout or reading_died; extraction_error where the page broke the extractor."""

@@ -45,6 +45,8 @@ def refusal_of(page: FetchedPage, definition: SpiderDefinition) -> Notice:
     """Why nothing was read of a page."""
     if page.why_unread == Reason.OUT_OF_SCOPE:
         return _inside(page) if _is_private(host_of(page.url)) else _outside(page, definition)
+    if page.refused_proxy:
+        return _proxy_inside(page)
     if page.why_unread == Reason.ADDRESS_REFUSED:
         return _inside(page)
     return notice_of(page.why_unread, page.detail)
@@ -76,7 +78,6 @@ def _is_private(host: str) -> bool:
 def _inside(page: FetchedPage) -> Notice:
     """Whatever the spider's domains are, an installation has to allow such an address first."""
     host = host_of(page.url)
-    network = str(ipaddress.ip_network(host)) if is_address(host) else "192.168.0.0/16"
     return Notice(
         detail=page.detail.removesuffix(ALLOW) if page.why_unread == Reason.ADDRESS_REFUSED else "",
         title=_("Not an address of the public internet"),
@@ -88,5 +89,28 @@ def _inside(page: FetchedPage) -> Notice:
             "If it may be crawled, put its network, such as %(network)s, into CRAWLER_ALLOWED_NETWORKS and restart; "
             "else correct the address."
         )
-        % {"network": network},
+        % {"network": _network_of(host)},
     )
+
+
+def _proxy_inside(page: FetchedPage) -> Notice:
+    """The spider's proxy is where this installation does not connect, whatever is asked through it."""
+    return Notice(
+        detail=page.detail.removesuffix(ALLOW),
+        title=_("The proxy is not an address of the public internet"),
+        what=_(
+            "The spider's proxy, “%(host)s”, is, or leads to, an address of a private network or of this machine: "
+            "nothing was sent to it."
+        )
+        % {"host": page.refused_proxy},
+        remedy=_(
+            "If it may be used, put its network, such as %(network)s, into CRAWLER_ALLOWED_NETWORKS and restart; "
+            "else correct session.proxy."
+        )
+        % {"network": _network_of(page.refused_proxy)},
+    )
+
+
+def _network_of(host: str) -> str:
+    """The network of an address alone; an example for a name."""
+    return str(ipaddress.ip_network(host)) if is_address(host) else "192.168.0.0/16"

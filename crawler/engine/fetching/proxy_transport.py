@@ -131,7 +131,7 @@ class ProxyTransport(CrawlTransport):
         try:
             addresses = await self._guard.resolve(proxy.host, proxy.port)
         except AddressRefused as error:
-            raise AddressRefused(f"the proxy {proxy.url} may not be used: {error}") from error
+            raise AddressRefused(f"the proxy {proxy.url} may not be used: {error}", proxy=proxy.host) from error
         except DnsError as error:
             raise ProxyFailed(f"the proxy {proxy.url}: {error}") from error
         context = self._context() if proxy.scheme == "https" else None

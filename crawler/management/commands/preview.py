@@ -12,11 +12,11 @@ from typing import cast
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from crawler import definitions
-from crawler.causes import cause_of
 from crawler.engine.documents.definition import SpiderDefinition, parse
 from crawler.management.plain import find_spider, plain_errors
 from crawler.models import Spider
-from crawler.preview import preview
+from crawler.preview import describe, fetch
+from crawler.workshop.refusals import Notice, refusal_of
 from scheduling.terminal import printable
 
 from .loaddefinitions import read_text
@@ -41,10 +41,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, spider: str, url: str, json: bool, **options: object) -> None:
         with plain_errors():
-            found = preview(find_definition(spider), url)
-            for line in [_to_json(found)] if json else map(printable, describe(found)):
+            definition = find_definition(spider)
+            page = fetch(definition, url)
+            found = describe(definition, url, page)
+            refusal = refusal_of(page, definition) if page.why_unread else None
+            for line in [_to_json(found)] if json else map(printable, _lines(found, refusal)):
                 self.stdout.write(line)
-        if found["reason"]:
+        if refusal is not None:
             sys.exit(1)
 
 
@@ -70,14 +73,16 @@ def find_definition(name: str) -> SpiderDefinition:
     raise CommandError(f"{file} holds {what}: {listed}. Write {file}:NAME.", returncode=2)
 
 
-def describe(found: dict[str, object]) -> Iterator[str]:
+def _lines(found: dict[str, object], refusal: Notice | None) -> Iterator[str]:
     """The preview for people, line by line."""
     for redirect in cast("list[str]", found["redirects"]):
         yield f"{redirect} redirects to"
     status = "no answer" if found["status_code"] is None else f"{found['status_code']} {found['content_type']}"
     yield f"{found['final_url']}: {status}, {found['bytes']:,} bytes in {found['seconds']} s"
-    if found["reason"]:
-        yield from _not_read(str(found["reason"]), str(found["detail"]))
+    if refusal is not None:
+        yield f"Not read: {found['reason']} {refusal.detail}".rstrip()
+        yield f"  {refusal.title}: {refusal.what}"
+        yield f"  What to do: {refusal.remedy}"
         return
     if found["notice"]:
         yield f"Note: {found['notice']}"
@@ -88,14 +93,6 @@ def describe(found: dict[str, object]) -> Iterator[str]:
     yield from _describe_links(
         cast("list[dict[str, object]]", found["links"]), cast("dict[str, int]", found["refused"])
     )
-
-
-def _not_read(reason: str, detail: str) -> Iterator[str]:
-    """What a crawl's account says of such a page."""
-    cause = cause_of(reason)
-    yield f"Not read: {reason} {detail}".rstrip()
-    yield f"  {cause.title}: {cause.what}"
-    yield f"  What to do: {cause.remedy}"
 
 
 def _describe_item(item: dict[str, object]) -> Iterator[str]:

@@ -158,6 +158,25 @@ def test_the_command_prints_one_object_for_programs(site: SiteServer) -> None:
     assert (json.loads(text)["reason"], code) == ("http_404", 1)
 
 
+def test_the_command_says_of_an_address_outside_what_the_workshop_says_of_it(site: SiteServer) -> None:
+    save_spider(site_spider(site.url))
+    text, code = run("books", "https://else.example/book/1")
+    assert (
+        "Not read: out_of_scope\n  Outside of the spider's domains: The spider's allowed_domains (127.0.0.1) do" in text
+    )
+    assert "What to do: Add “else.example” to allowed_domains" in text
+    assert ("Links" in text, code) == (False, 1)
+
+
+def test_a_proxy_inside_is_told_as_that_and_not_as_the_pages_host(site: SiteServer, settings: Settings) -> None:
+    settings.CRAWLER_ALLOWED_NETWORKS = []
+    save_spider(site_spider("http://1.1.1.1", session={"proxy": "http://127.0.0.1:3128"}))
+    text, code = run("books", "http://1.1.1.1/")
+    assert "The spider's proxy, “127.0.0.1”, is, or leads to, an address of a private network" in text
+    assert "such as 127.0.0.1/32, into CRAWLER_ALLOWED_NETWORKS" in text
+    assert ("“1.1.1.1”" in text, code) == (False, 1)
+
+
 def test_a_file_stands_for_a_spider(site: SiteServer, tmp_path: Path) -> None:
     one, two = tmp_path / "one.json", tmp_path / "two.json"
     one.write_text(json.dumps({"spiders": [site_spider(site.url)]}))

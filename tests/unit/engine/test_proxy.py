@@ -226,8 +226,9 @@ async def test_names_that_are_never_answered_do_not_hold_a_proxied_crawl(monkeyp
 
 async def test_a_proxy_in_a_private_network_wants_leave() -> None:
     async with ProxyServer() as proxy, client_through(proxy, allowed=[ip_network("192.0.2.0/24")]) as client:
-        with pytest.raises(AddressRefused, match=r"the proxy http://127.* may not be used.*ALLOWED_NETWORKS"):
+        with pytest.raises(AddressRefused, match=r"the proxy http://127.* may not be used.*ALLOWED_NETWORKS") as caught:
             await fetch(client, "http://shop.test/")
+        assert caught.value.proxy == "127.0.0.1"
         assert proxy.connections == 0
 
 
