@@ -1,4 +1,5 @@
-"""The tab of a spider's pinned pages, and what stands before a save under which their items would change."""
+"""The tab of a spider's pinned pages, and what stands before a save under which their items would change, or the page
+of the preview would give none."""
 
 from __future__ import annotations
 
@@ -10,14 +11,17 @@ from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from crawler.engine.documents.definition import parse
 from crawler.engine.errors import DefinitionError
 from crawler.exceptions import CrawlerError
 from crawler.models import PinnedPage, Spider
 from crawler.workshop import pinned
 from crawler.workshop.draft import Draft
+from crawler.workshop.itemviews import TypeView
 from crawler.workshop.pinned import MAX_PINNED, PinnedChange
 from crawler.workshop.previewing import kept_page
 from crawler.workshop.samples import SAMPLES
+from crawler.workshop.unkeyed import unkeyed
 from crawler.workshop.wording import told_with_place
 
 PIN = "_pin"
@@ -33,13 +37,15 @@ Model = admin.ModelAdmin[Spider]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """Whether a draft may be saved as far as the pinned pages are concerned."""
+    """Whether a draft may be saved as far as the pages are concerned that are kept."""
 
     changes: list[PinnedChange]
-    """Those that are to be shown first."""
+    """Those of pinned pages that are to be shown first."""
     mark: str
     """Of these very changes."""
     may_save: bool
+    unkeyed: tuple[TypeView, ...] = ()
+    """Of these types nothing on the page of the preview could be stored any more."""
     over: str = ""
     """What the request said to another objection to its save, to be said again with the next one."""
 
@@ -51,9 +57,11 @@ class Judgement:
 def judge(request: HttpRequest, spider: Spider | None, draft: Draft) -> Judgement:
     """Whether somebody has to look first. One query."""
     changed = [] if spider is None else pinned.changes(spider, draft)
-    mark = _mark(changed) if changed else ""
-    may_save = not changed or request.POST.get(DESPITE) == mark
-    return Judgement(changes=changed, mark=mark, may_save=may_save, over=request.POST.get("_over", ""))
+    keyless = _unkeyed(request, spider, draft)
+    mark = _mark(changed, keyless) if changed or keyless else ""
+    may_save = not mark or request.POST.get(DESPITE) == mark
+    over = request.POST.get("_over", "")
+    return Judgement(changes=changed, unkeyed=keyless, mark=mark, may_save=may_save, over=over)
 
 
 def is_asked(request: HttpRequest) -> bool:
@@ -119,6 +127,18 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
 
 
-def _mark(changed: list[PinnedChange]) -> str:
-    told = json.dumps([(change.page.pk, change.items) for change in changed], sort_keys=True)
+def _unkeyed(request: HttpRequest, spider: Spider | None, draft: Draft) -> tuple[TypeView, ...]:
+    if draft.definition is None:
+        return ()
+    sample = kept_page(request.user.pk or 0, draft, request.POST.get("url", ""))
+    try:
+        stored = None if spider is None else parse(spider.definition)
+    except DefinitionError:  # of an older release
+        stored = None
+    return unkeyed(sample, draft.definition, stored=stored)
+
+
+def _mark(changed: list[PinnedChange], keyless: tuple[TypeView, ...]) -> str:
+    pages = [(change.page.pk, change.items) for change in changed]
+    told = json.dumps([pages, [(view.type, view.keyless) for view in keyless]], sort_keys=True)
     return blake2b(told.encode(), digest_size=8).hexdigest()

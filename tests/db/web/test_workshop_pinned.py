@@ -168,6 +168,40 @@ def test_a_save_that_changes_no_pinned_item_is_not_held_up(web: Client, spider: 
     assert Spider.objects.get().version == 2
 
 
+def without_key(url: str) -> dict[str, object]:
+    document = site_spider(url)
+    document["items"][0]["fields"]["title"]["css"] = "h7"  # type: ignore[index]
+    return document
+
+
+def test_a_key_that_finds_nothing_on_the_page_of_the_preview_is_told_before_the_save(
+    web: Client, spider: Spider, site: SiteServer
+) -> None:
+    url = f"{site.url}/book/1"
+    look(web, site_spider(site.url), url, fetch=True)
+    page = web.post(page_of(spider), form_of(without_key(site.url), url, _save="1")).content.decode()
+    shown = plain(page).partition("Live preview")[0]
+    assert "Not saved yet: the page of the preview would give no item." in shown
+    assert "book : No item is stored: “title” is in the key" in shown
+    assert Spider.objects.get().version == 1
+    [mark] = re.findall(r'name="_despite" value="(\w+)"', page)
+    assert web.post(page_of(spider), form_of(without_key(site.url), url, _despite=mark)).status_code == 302
+    # It is so already: what else is changed is saved without a word.
+    other = without_key(site.url) | {"category": "other"}
+    assert web.post(page_of(spider), form_of(other, url, _save="1")).status_code == 302
+    assert Spider.objects.get().version == 3
+
+
+def test_a_new_spider_whose_key_finds_nothing_is_told_before_it_is_saved(web: Client, site: SiteServer) -> None:
+    url, add = f"{site.url}/book/1", "/admin/crawler/spider/add/"
+    look(web, without_key(site.url), url, fetch=True)
+    page = web.post(add, form_of(without_key(site.url), url, _save="1")).content.decode()
+    assert "Not saved yet" in page
+    assert not Spider.objects.exists()
+    # No page was looked at: nobody is held up.
+    assert web.post(add, form_of(without_key(site.url), _save="1")).status_code == 302
+
+
 def test_a_pinned_page_is_asked_for_anew(web: Client, spider: Spider, site: SiteServer) -> None:
     page = pin(web, spider, f"{site.url}/book/1")
     site.replace("/book/1", PRODUCT.format(title="Book 1", price="7.00").encode())
