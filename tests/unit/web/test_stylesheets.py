@@ -47,3 +47,11 @@ def test_what_is_printed_is_as_by_day_without_what_only_a_screen_has_use_for() -
         assert nothing_on_paper in printed
     # A list that may not be broken would begin on the second page.
     assert re.search(r"#changelist \{ break-inside: auto", printed)
+
+
+def test_what_is_current_and_how_far_it_is_is_seen_in_forced_colours() -> None:
+    """There the page's own grounds are gone, which say so else, and so is a bar's."""
+    rules = rules_of(FOLDER / "lamplighter.css")
+    forced = rules[rules.index("(forced-colors: active)") :]
+    for told_by_its_ground in ("aria-current", "aria-pressed", ":has(:checked)", "progress"):
+        assert told_by_its_ground in forced
