@@ -90,18 +90,34 @@ class ThreadedResolver:
             (self._slow if job.is_slow else self._quick).append(job)
             # A thread that was called for an earlier job counts as idle until it has taken that.
             if self._takeable > self._idle and self._threads < self._most:
-                self._threads += 1
-                threading.Thread(target=self._work, name=f"dns-{self._threads}", daemon=True).start()
+                self._start_thread()
             else:
                 self._changed.notify()
+            if not self._threads:
+                self._fail_all("the system starts no thread to look it up")
             return job
+
+    def _start_thread(self) -> None:
+        try:
+            threading.Thread(target=self._work, name=f"dns-{self._threads + 1}", daemon=True).start()
+        except RuntimeError:  # the system's limit: those that there are do it all
+            return
+        self._threads += 1
+
+    def _fail_all(self, why: str) -> None:
+        for job in (*self._quick, *self._slow):
+            self._running.pop(job.host, None)
+            if job.set_running_or_notify_cancel():
+                job.set_exception(OSError(why))
+        self._quick.clear()
+        self._slow.clear()
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
             begin = time.monotonic()
             try:
                 result = self._lookup(job.host, job.port)
-            except (OSError, UnicodeError) as error:
+            except Exception as error:  # whatever it is, who waits must hear of it, and the thread go on
                 self._done(job, time.monotonic() - begin)
                 job.set_exception(error)
             else:

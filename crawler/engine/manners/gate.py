@@ -130,8 +130,9 @@ class Gate:
         """A host's robots.txt, where it is known and still holds."""
         return self._robots.known(origin)
 
-    async def rules(self, origin: str) -> RobotsRules:
-        """A host's robots.txt, whether or not the spider obeys it."""
+    async def rules(self, origin: str, manners: HostManners) -> RobotsRules:
+        """A host's robots.txt, whether or not the spider obeys it. `manners` counts the request, where it is ours."""
+        manners.robots_requests += not self._robots.is_at_hand(origin)
         return await self._robots.rules(origin, self._fetchers.for_origin, self._passage)
 
     def may_ask(self, url: str) -> bool | None:
@@ -184,7 +185,6 @@ class Gate:
                 return Step.LATER
             # To ask for robots.txt is to ask the host.
             guest.take(now)
-            guest.manners.robots_requests += 1
             frontier.opening(host)
             return Step.OPEN
         if budget is not None and budget.is_spent(host.origin):
@@ -204,7 +204,7 @@ class Gate:
             self.frontier.opened(host, host.rules, self._clock())
             return
         try:
-            rules = await self.rules(host.origin)
+            rules = await self.rules(host.origin, host.guest.manners)
         finally:
             host.guest.release(self._clock())
         self._obey(host, rules, self._clock())

@@ -202,6 +202,10 @@ class Robots:
         rules = self._known.get(origin)
         return rules if rules is not None and rules.expires_at > self._clock() else None
 
+    def is_at_hand(self, origin: str) -> bool:
+        """Whether the rules of `origin` are known, or somebody fetches them: `rules` then asks for nothing."""
+        return origin in self._loading or self.known(origin) is not None
+
     async def rules(self, origin: str, fetcher_for: FetcherFor, passage: Passage = _freely) -> RobotsRules:
         """The rules of `origin`, fetched at need. Raises no fetch error: unreachable is an answer.
 

@@ -60,9 +60,8 @@ class SitemapFetcher:
         known = self._gate.known_rules(origin)
         if known is None:
             guest = await self._place(origin)
-            guest.manners.robots_requests += 1
             try:
-                known = await self._gate.rules(origin)
+                known = await self._gate.rules(origin, guest.manners)
             finally:
                 guest.release(self._clock())
             if self._gate.obeys_robots:

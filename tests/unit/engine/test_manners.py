@@ -316,6 +316,15 @@ async def test_the_report_counts_what_the_server_saw() -> None:
     assert manners.delay_by == ""
 
 
+async def test_a_robots_txt_that_two_crawls_wait_for_is_counted_once() -> None:
+    async with Site({"/": page(), "/robots.txt": taking(0.05)}) as site, make_crawler() as crawler:
+        storages = [MemoryStorage(), MemoryStorage()]
+        definition = make_definition(site.url + "/")
+        await asyncio.gather(*(finish(crawler.crawl(definition, storage)) for storage in storages))
+        assert len(site.times("/robots.txt")) == 1
+        assert sum(storage.hosts[site.url].robots_requests for storage in storages) == 1
+
+
 async def test_bytes_that_a_304_saves_are_those_of_the_last_reading() -> None:
     text = "x" * 10_000
 

@@ -269,3 +269,51 @@ async def test_addresses_that_are_kept_are_checked_each_time_and_a_new_answer_re
         with pytest.raises(AddressRefused):
             await guard.resolve("turns.test", 80)
         guard.close()
+
+
+async def test_where_the_system_starts_no_further_thread_those_that_there_are_look_all_names_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A container's limit on processes must not end a crawl."""
+    gate = threading.Event()
+
+    def lookup(host: str, port: int) -> Sequence[str]:
+        gate.wait(WAIT)
+        return ["8.8.8.8"]
+
+    start, left = threading.Thread.start, [0]
+
+    def limited(thread: threading.Thread) -> None:
+        if not left[0]:
+            raise RuntimeError("can't start new thread")
+        left[0] -= 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    resolver = ThreadedResolver(lookup=lookup)
+    guard = Guard(resolver=resolver, ttl=0.0)
+    with pytest.raises(DnsError, match="no thread"):
+        await guard.resolve("none.test", 80)
+    left[0] = 1
+    waiting = [asyncio.create_task(guard.resolve(f"h{number}.test", 80)) for number in range(5)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    gate.set()
+    assert await asyncio.wait_for(asyncio.gather(*waiting), WAIT / 4) == [["8.8.8.8"]] * 5
+    assert resolver.threads == 1
+    guard.close()
+    resolver.close()
+
+
+async def test_a_lookup_that_breaks_is_told_to_who_waits_and_costs_no_thread() -> None:
+    def lookup(host: str, port: int) -> Sequence[str]:
+        if host == "odd.test":
+            raise ValueError("what nobody thought of")
+        return ["8.8.8.8"]
+
+    resolver = ThreadedResolver(threads=1, lookup=lookup)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="nobody thought of"):
+            await asyncio.wait_for(resolver("odd.test", 80), WAIT / 4)
+    assert await asyncio.wait_for(resolver("even.test", 80), WAIT / 4) == ["8.8.8.8"]
+    resolver.close()
