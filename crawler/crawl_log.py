@@ -35,7 +35,7 @@ class CrawlLog:
             "task": task.task_id,
             "spider": spider.name,
             "version": spider.version,
-            "starts": _amount(len(definition.start_pages), "start page"),
+            "pages": _amount(len(definition.start_pages), "page"),
             "sitemaps": _amount(len(definition.sitemaps), "sitemap"),
         }
         self._log((log_lines.BEGIN_WITH_SITEMAPS if definition.sitemaps else log_lines.BEGIN) % values)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_noop as _
 
-BEGIN = _("%(task)s: %(spider)s, version %(version)d, from %(starts)s")
-BEGIN_WITH_SITEMAPS = _("%(task)s: %(spider)s, version %(version)d, from %(starts)s and %(sitemaps)s")
+BEGIN = _("%(task)s: %(spider)s, version %(version)d, begins with %(pages)s")
+BEGIN_WITH_SITEMAPS = _("%(task)s: %(spider)s, version %(version)d, begins with %(pages)s and %(sitemaps)s")
 GOES_ON = _("it was broken off and goes on: %(pages)s (%(failed)s failed), %(items)s are stored")
 UNWRITTEN = _("what else is %(reason)s is counted and not written here")
 PROGRESS = _("%(pages)s (%(failed)s failed), %(items)s so far")

@@ -21,7 +21,6 @@ register(
     _("%(pages)s, %(items)s"),
     ("%(count)s page", "%(count)s pages"),
     ("%(count)s item", "%(count)s items"),
-    ("%(count)s start page", "%(count)s start pages"),
     ("%(count)s sitemap", "%(count)s sitemaps"),
     _("It went on with what %s had left."),
     UNVERIFIED,

@@ -30,7 +30,6 @@ _SHAPES = {
     **dict.fromkeys(("count", "failed", "since"), _NUMBER),
     **dict.fromkeys(("pages", "items", "sitemaps"), _AMOUNT),
     **dict.fromkeys(("task", "spider"), r"\S+"),
-    "starts": rf"{_AMOUNT} \w+",
     "ending": "[a-z]+",
     "problem": ".+",
 }

@@ -64,7 +64,7 @@ def test_a_crawl_is_watched_to_its_end_and_compared_with_the_next(product: Produ
         facts = page.locator("section", has_text="Progress").locator(".ll-facts")
         expect(facts).to_contain_text("pages/s", timeout=15_000)  # written with the second checkpoint, and polled
         page.locator("a", has_text="and its log").click()
-        expect(page.locator(".ll-follow")).to_contain_text("from 1 start page")
+        expect(page.locator(".ll-follow")).to_contain_text("begins with 1 page")
         expect(page.locator(".ll-head .ll-badge")).to_have_text("Running")
         expect(page.locator("section", has_text="Manners").last).to_contain_text("1 / 1")
         site.delay = 0

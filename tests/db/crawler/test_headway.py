@@ -59,7 +59,7 @@ def test_a_crawl_writes_into_its_log_what_it_does_and_what_failed(tmp_path: Path
         run = run_in_foreground("crawl", {"type": "spider", "target": "dead"})
     found = look(run.pk)
     task = CrawlTask.objects.get(run=run)
-    assert found.lines[0].text == f"{task.task_id}: dead, version 1, from 1 start page"
+    assert found.lines[0].text == f"{task.task_id}: dead, version 1, begins with 1 page"
     assert found.lines[-1].text.startswith("completed: 31 pages (30 failed), 0 items in ")
     warnings = [line.text for line in look(run.pk, level=Level.WARNINGS).lines]
     urls = list(TaskFailure.objects.filter(task=task).order_by("pk").values_list("url", flat=True))

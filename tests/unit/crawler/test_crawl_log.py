@@ -73,3 +73,4 @@ def test_all_that_a_crawl_says_can_be_told_in_another_language(pages: int, messa
     assert [line for line in own if not line.removeprefix("ERROR: ").removeprefix("WARNING: ").startswith("… ")] == []
     assert "… 1,046 个页面" in own[-2] if pages == 0 else "… 1,047 个页面" in own[-2]
     assert ("… Stopped at" in own[-1]) is bool(message)
+    assert ("1 个页面 and 1 个站点地图" in own[0]) is bool(sitemaps)
