@@ -1,7 +1,7 @@
 /* Refreshes [data-poll] elements while the page is seen, so often that nothing is older than two seconds (or
    data-poll-seconds). Elements with the same address share one request; an answer may hold a part for each ([data-part]
    names its id), else it is the content of all. Empty and 304: as it was. Logged out: no more questions. What somebody
-   presses, types into or has marked waits for the next answer.
+   presses, or has marked words in, waits for the next answer.
    `X-Poll: over`: what is shown has ended; the whole page is asked for once more, unless somebody is typing in it, or
    what holds a draft says that it stays (data-poll-stays). */
 'use strict';
@@ -12,7 +12,7 @@
 
   const isInUse = (el) => {
     const marked = getSelection();
-    return el.matches(':active') || !!el.querySelector(':is(input, textarea, select):focus') || (!marked.isCollapsed && el.contains(marked.anchorNode));
+    return el.matches(':active') || (!marked.isCollapsed && el.contains(marked.anchorNode));
   };
   /* Whether the element shows it now. */
   const put = (el, html) => {
