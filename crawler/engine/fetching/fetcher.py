@@ -114,19 +114,21 @@ def is_retriable_status(status: int) -> bool:
 
 
 def retry_after(answer: Answer, now: datetime) -> float | None:
-    """Seconds that the server asks us to wait, at most a day; None where it does not say.
+    """Seconds that the server asks us to wait, at most a day; None where it does not say, or says none.
 
-    A date is counted from the answer's own `Date` where it has one: what is meant is a span, and the server's clock may
-    differ from ours. Else from `now` (aware).
+    Zero is no leave to come back at once: RFC 9110, 10.2.3 lets a server name the least that it wants, and that it has
+    too much, its status says; so our own back-off holds, as without the header. A date is counted from the answer's own
+    `Date` where it has one: what is meant is a span, and the server's clock may differ from ours. Else from `now`
+    (aware).
     """
     value = answer.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdecimal():
-        return min(float(value[:9]), _LONGEST_WAIT)
+        return min(float(value[:9]), _LONGEST_WAIT) or None
     moment = _read_date(value)
     if moment is None:
         return None
     sent = _read_date(answer.headers.get("date", "")) or now
-    return min(max((moment - sent).total_seconds(), 0.0), _LONGEST_WAIT)
+    return min(max((moment - sent).total_seconds(), 0.0), _LONGEST_WAIT) or None
 
 
 def _read_date(value: str) -> datetime | None:

@@ -14,10 +14,9 @@ from math import inf
 from .politeness import HostManners
 from .throttle import Throttle, Verdict
 
-OVERLOADED = frozenset({429, 503})
-"""Statuses by which a host asks for rest; it is the host that rests, not only the page."""
-MAX_BACKOFF = 300.0
-"""Seconds: no back-off of our own stops a host for longer, and no crawl waits longer for a host that asked for rest."""
+FIRST_BACKOFF, MAX_BACKOFF = 1.0, 300.0
+"""Seconds: back-offs of our own begin with the one, and double. None stops a host for longer than the other, and no
+crawl waits longer for a host that asked for rest."""
 MAX_ROBOTS_DELAY = 60.0
 """Seconds: a longer Crawl-delay counts as this."""
 TURN = 0.25
@@ -131,8 +130,7 @@ class Guest:
     def refused(self, status: int, now: float, seconds: float | None = None) -> float:
         """The host asked for rest (429, 503, or by naming a time), for `seconds` if it said so. Gives the end of it.
 
-        Zero seconds are no leave to go on as before: RFC 9110, 10.2.3 lets a host name the least that it wants, and how
-        much it can take now it has said with its status. To be called before the request is released.
+        To be called before the request is released.
         """
         slot, manners = self.slot, self.manners
         if status == 429:
@@ -142,8 +140,7 @@ class Guest:
         if seconds is not None:
             manners.retry_after += 1
             manners.longest_retry_after = max(manners.longest_retry_after, seconds)
-        asks_for_less = status in OVERLOADED or bool(seconds)
-        if not asks_for_less or (self._is_answered() and not seconds):
+        if self._is_answered() and seconds is None:
             return max(slot.blocked_until, now)
         before = slot.blocked_until
         until = slot.back_off(now, seconds)
@@ -250,11 +247,11 @@ class Slot:
 
     def back_off(self, now: float, seconds: float | None = None) -> float:
         """Rest for 1, 2, 4 … seconds, or for `seconds` where the host named more. Gives the end."""
-        if not seconds and now < self.blocked_until:
+        if seconds is None and now < self.blocked_until:
             return self.blocked_until  # one burst: the requests that were under way when it began
         if now >= self.blocked_until:
             self.strikes += 1
-        own = min(2.0 ** min(self.strikes - 1, 16), MAX_BACKOFF)
+        own = min(FIRST_BACKOFF * 2.0 ** min(self.strikes - 1, 16), MAX_BACKOFF)
         self.blocked_until = max(self.blocked_until, now + max(seconds or 0.0, own))
         return self.blocked_until
 

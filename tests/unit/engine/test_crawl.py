@@ -12,6 +12,7 @@ import pytest
 
 from crawler.engine.crawl import Crawl
 from crawler.engine.fetching.fetcher import Timeouts
+from crawler.engine.manners import slots
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.pages import parsing
 from crawler.engine.records import Batch, CheckpointAnswer, CrawlCounts, CrawlOutcome, Ending, Link, Opening, PageState
@@ -97,10 +98,10 @@ async def test_depth_is_the_number_of_links_from_a_start_page() -> None:
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-async def test_an_answer_that_may_get_better_is_asked_for_again(status: int) -> None:
+async def test_an_answer_that_may_get_better_is_asked_for_again(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "FIRST_BACKOFF", 0.01)
     storage = MemoryStorage()
-    headers = {"Retry-After": "0"}
-    async with Site({"/": flaky(status, status, then=page(), headers=headers)}) as site:
+    async with Site({"/": flaky(status, status, then=page())}) as site:
         outcome = await crawl_once(make_definition(site.url + "/"), storage)
         assert site.asked["/"] == 3
     assert outcome.ending is Ending.COMPLETED

@@ -11,6 +11,7 @@ from crawler.engine.documents.definition import SpiderDefinition
 from crawler.engine.errors import Reason
 from crawler.engine.fetching.requests import Post
 from crawler.engine.fetching.session import SessionValues
+from crawler.engine.manners import slots
 from crawler.engine.memory import MemoryStorage
 from crawler.engine.records import Ending, PageState
 from crawler.engine.urls import hash_url
@@ -147,8 +148,11 @@ async def test_no_validators_are_sent_and_equal_bytes_are_unchanged() -> None:
 @pytest.mark.parametrize(
     ("status", "times"), [(500, 1), (502, 1), (504, 1), (404, 1), (429, 3), (503, 3), (408, 3)], ids=str
 )
-async def test_a_status_brings_a_second_post_only_where_the_first_was_not_acted_on(status: int, times: int) -> None:
-    async with Site({"/search": Reply(status=status, headers={"Retry-After": "0"})}) as site:
+async def test_a_status_brings_a_second_post_only_where_the_first_was_not_acted_on(
+    status: int, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "FIRST_BACKOFF", 0.01)
+    async with Site({"/search": Reply(status=status)}) as site:
         outcome = await crawl_once(start(site, {"form": LAMP}), MemoryStorage())
         assert site.asked["/search"] == times
     assert outcome.counts.pages_failed == 1

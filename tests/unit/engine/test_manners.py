@@ -298,7 +298,7 @@ async def test_the_report_counts_what_the_server_saw() -> None:
     pages = list_of(30, taking(0.01)) | {
         "/robots.txt": Reply("User-agent: *\nDisallow: /private"),
         "/private": page(),
-        "/busy": flaky(429, 503, then=page(), headers={"Retry-After": "0"}),
+        "/busy": flaky(429, 503, then=page(), headers={"Retry-After": "1"}),
         "/": page(*(f"/{n}" for n in range(30)), "/private", "/busy"),
     }
     async with Site(pages) as site, make_crawler() as crawler:

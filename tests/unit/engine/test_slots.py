@@ -102,15 +102,6 @@ def test_a_host_that_names_no_more_than_our_own_back_off_gets_that() -> None:
     assert ends == [1.0, 2.0, 4.0, 30.0, 16.0]
 
 
-@pytest.mark.parametrize("is_adaptive", [False, True])
-def test_a_retry_after_of_zero_is_no_rest_where_the_status_asks_for_none(is_adaptive: bool) -> None:
-    guest = adaptive(Slots()) if is_adaptive else join(Slots())
-    assert start(guest, 0.0)
-    assert guest.refused(500, 0.0, 0.0) == 0.0
-    assert guest.refused(503, 0.0, 0.0) > 0.0
-    assert (guest.manners.retry_after, guest.manners.rests) == (2, 1)
-
-
 def test_one_burst_of_refusals_is_one_reason_to_back_off() -> None:
     slot = join(Slots()).slot
     assert [slot.back_off(now) for now in (0.0, 0.1, 0.2, 0.3)] == [1.0, 1.0, 1.0, 1.0]
