@@ -1,5 +1,5 @@
-"""The tab of a spider's pinned pages, and what stands before a save under which their items would change, or the page
-of the preview would give none."""
+"""The tab of a spider's pinned pages, and what stands before a save under which their items would change, or
+those on the page of the preview not be stored."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ def test_a_key_that_finds_nothing_on_the_page_of_the_preview_is_told_before_the_
     look(web, site_spider(site.url), url, fetch=True)
     page = web.post(page_of(spider), form_of(without_key(site.url), url, _save="1")).content.decode()
     shown = plain(page).partition("Live preview")[0]
-    assert "Not saved yet: the page of the preview would give no item." in shown
+    assert "Not saved yet: items on the page of the preview would not be stored." in shown
     assert "book : No item is stored: “title” is in the key" in shown
     assert Spider.objects.get().version == 1
     [mark] = re.findall(r'name="_despite" value="(\w+)"', page)
