@@ -220,8 +220,8 @@ def _policies(value: object, problems: Problems) -> dict[str, object]:
         if name in value:
             complaint = CHECKS[name](value[name])
             if complaint:
-                null = f" {_('Write null for none.')}" if name in MAY_BE_NULL else ""
-                problems.append((f"policies.{name}", f"{complaint}{null}"))
+                more = (_("Write null for none."),) if name in MAY_BE_NULL else ()
+                problems.append((f"policies.{name}", " ".join((complaint, *more))))
             policies[name] = value[name]
     return policies
 
