@@ -65,7 +65,8 @@ DATA = "code, pre, textarea, input, option, script, .ll-mono, [lang=en], .ll-log
 RUNS_OF_LATIN = re.compile(r"[A-Za-z0-9_.:/@…*\[\]'-]+")
 WORD = re.compile(r"[A-Za-z]{2,}(?:-[A-Za-z]+)*")
 """What is no address, no version, no name of a file, no key of a document: those have digits, dots, colons."""
-CODE = re.compile(r"\{.*?\}")
+CODE = re.compile(r"\{.*?\}|\S+\*{3,}")
+"""What stands in braces, and the beginnings of what is kept hidden."""
 NAMES = frozenset(
     re.split(
         r"\s+",
