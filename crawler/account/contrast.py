@@ -195,7 +195,7 @@ def _why_fallen(before: CrawlTask, after: CrawlTask, reasons: tuple[str, ...], *
             yield _("The pages came, but “%(field)s” had no value on %(share)s of them.") % values
     elif reasons:
         cause = cause_of(reasons[0])
-        yield f"{cause.title}. {cause.what}"
+        yield _("%(title)s. %(what)s") % {"title": cause.title, "what": cause.what}
     elif are_pages and is_same:
         yield _("No page failed more than before: the site links to fewer pages, or to others.")
     if not is_same and None not in (before.spider_version, after.spider_version):

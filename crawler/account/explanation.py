@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from crawler.causes import Cause, Severity, Unit
@@ -65,7 +66,9 @@ class Found:
     def amount(self) -> str:
         """``312 pages (92%)``, in the active language."""
         text = amount(self.unit, self.count)
-        return text if self.share is None else f"{text} ({percent(self.share)})"
+        if self.share is None:
+            return text
+        return _("%(amount)s (%(share)s)") % {"amount": text, "share": percent(self.share)}
 
     def to_json(self) -> dict[str, Json]:
         return {
