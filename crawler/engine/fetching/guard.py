@@ -229,9 +229,10 @@ class Guard:
     def _keep(self, host: str, known: _Known) -> None:
         if len(self._answers) >= MAX_ANSWERS:
             now = asyncio.get_running_loop().time()
-            fresh = [(name, kept) for name, kept in self._answers.items() if kept.until > now]
+            of_use = [(name, kept) for name, kept in self._answers.items() if max(kept.until, kept.stale_until) > now]
             # A tenth is free then, so that this is not done again with each name of a wide crawl.
-            self._answers = dict(fresh[-MAX_ANSWERS * 9 // 10 :])
+            self._answers = dict(of_use[-MAX_ANSWERS * 9 // 10 :])
+        self._answers.pop(host, None)  # so that the newest stand last
         self._answers[host] = known
 
 
