@@ -20,6 +20,7 @@ from scheduling.exceptions import InvalidTrigger
 
 from .base import COMMON_KEYS, DocumentTrigger, Reader, default_timezone
 from .cron import CronsimTrigger
+from .cronline import ROUNDS, uneven_moments
 from .date import DateTrigger
 from .interval import AnchoredInterval
 from .zones import ClockChange, changes
@@ -46,7 +47,6 @@ KINDS: Mapping[str, type[DocumentTrigger]] = {
     "interval": AnchoredInterval,
     "date": DateTrigger,
 }
-ROUNDS: Mapping[str, int] = {"second": 60, "minute": 60, "hour": 24}
 ANY_RULE = {"type": "cron", "cron": "* * * * *"}
 """Stands for a rule that cannot be read while the rest of its document is looked at."""
 MOST_FIRINGS = 10_000
@@ -115,9 +115,8 @@ def _uneven(trigger: CronsimTrigger) -> Iterator[tuple[str, str]]:
     """Steps that do not go round evenly: ``*/40`` is 0 and 40 of each hour, not every 40 minutes."""
     for name, round_ in ROUNDS.items():
         text = trigger.line.fields[name]
-        step = text.removeprefix("*/")
-        if step != text and step.isdigit() and round_ % int(step) and int(step) < round_:
-            shown = ", ".join(str(one) for one in range(0, round_, int(step)))
+        if moments := uneven_moments(text, round_):
+            shown = ", ".join(map(str, moments))
             message = _("“%(step)s” begins anew each time: it fires at %(shown)s; for even distances use an interval.")
             yield name, message % {"step": text, "shown": shown}
 

@@ -34,6 +34,8 @@ ONE_DAY = timedelta(days=1)
 A_MONTH = timedelta(days=32)
 """From a month's first day into the next month."""
 ONE_SECOND = timedelta(seconds=1)
+ROUNDS: Mapping[str, int] = {"second": 60, "minute": 60, "hour": 24}
+"""How far the fields go that begin anew with each minute, hour and day."""
 FIELDS = ("second", "minute", "hour", "day", "month", "day_of_week")
 RANGES: Mapping[str, str] = {
     "second": "0-59",
@@ -215,6 +217,14 @@ def without_idle_steps(field: str) -> str:
         return found[1] if low == high else found[0]
 
     return STEP_OF_ONE.sub(alone, field)
+
+
+def uneven_moments(field: str, round_: int) -> range:
+    """When ``*/n`` fires in a round that n does not go into: ``*/40`` at 0 and 40 of an hour, not every 40 minutes.
+    Empty of every other field."""
+    step = field.removeprefix("*/")
+    is_uneven = step != field and step.isdigit() and round_ % int(step) and int(step) < round_
+    return range(0, round_, int(step)) if is_uneven else range(0)
 
 
 def field_word(name: str) -> str:

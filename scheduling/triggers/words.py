@@ -8,7 +8,7 @@ from functools import lru_cache
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from .cronline import without_idle_steps
+from .cronline import ROUNDS, uneven_moments, without_idle_steps
 
 LOCALES = {"zh-hans": "zh_CN", "zh": "zh_CN", "en": "en_US"}
 ONWARDS = re.compile(r"(?<![-\w])\w+/\d")
@@ -65,8 +65,14 @@ def _in_whole_chinese(words: str, line: str) -> str:
 
 
 def _plainer(line: str) -> str:
-    """The same line without what the library puts misleadingly: “at 03:00 through 05:59” of full hours."""
+    """The same line without what the library puts misleadingly: “at 03:00 through 05:59” of full hours, “every 40
+    minutes” of what fires at 0 and 40 of each hour."""
     fields = [without_idle_steps(field) for field in line.split()]
+    for place, name in ((-6, "second"), (-5, "minute"), (-4, "hour")):
+        # Of hours only with one minute: a list of hours is put as “at 00:00, 05:00” whatever the minutes are.
+        if len(fields) >= -place and (name != "hour" or fields[-5].isdigit()):
+            moments = uneven_moments(fields[place], ROUNDS[name])
+            fields[place] = ",".join(map(str, moments)) or fields[place]
     minute, hour = fields[-5], fields[-4]
     if minute.isdigit() and re.fullmatch(r"[\d,-]+", hour) and "," in hour and "-" in hour:
         spans = [[int(edge) for edge in part.split("-")] for part in hour.split(",")]

@@ -420,6 +420,10 @@ def test_equal_documents_are_built_once() -> None:
         ),
         (cron("5-5/2 * * * *"), "At 5 minutes past the hour (UTC)"),
         (cron("0 22-23,0-1 * * *"), "At 22:00, 23:00, 00:00 and 01:00 (UTC)"),
+        (cron("*/40 * * * *"), "At 0 and 40 minutes past the hour (UTC)"),
+        (cron("*/45 * * * * *"), "At 0 and 45 seconds past the minute (UTC)"),
+        (cron("30 */7 * * *"), "At 00:30, 07:30, 14:30 and 21:30 (UTC)"),
+        (cron("*/20 */6 * * *"), "Every 20 minutes, every 6 hours (UTC)"),
         (interval(seconds=3600), "Every 1 hour"),
         (interval(days=1, seconds=90), "Every 1 day 1 minute 30 seconds"),
         (interval(seconds=1), "Every 1 second"),
@@ -434,6 +438,7 @@ def test_triggers_are_said_in_words(document: dict[str, object], words: str) -> 
     ("line", "words"),
     [
         ("*/15 * * * *", "每 15 分钟（UTC）"),
+        ("*/40 * * * *", "在每小时的 0 和 40 分（UTC）"),
         ("0 2 * * mon", "在 02:00，仅在星期一（UTC）"),
         ("30 9 * * 1,3,5", "在 09:30，仅在星期一、星期三和星期五（UTC）"),
         ("0 2,4,6 * * 1-5", "在 02:00、04:00 和 06:00，星期一到星期五（UTC）"),
