@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -85,7 +85,7 @@ def verdict_of(sight: Sight, needs: Sequence[Need], numbers: Numbers) -> Verdict
             tone="lit", picture="spider", title=_("No spider yet"), text=text, needs=(), is_first_run=True
         )
     return VerdictShown(
-        tone="ok", picture="lamp", title=_("All lamps are lit"), text=_all_well(len(sight.schedules), numbers), needs=()
+        tone="ok", picture="lamp", title=_("All lamps are lit"), text=_all_well(sight.schedules, numbers), needs=()
     )
 
 
@@ -112,10 +112,21 @@ def _rest(needs: Sequence[Need], schedules: Sequence[Schedule], numbers: Numbers
             missed,
         )
         sentences.append(text % {"count": missed})
-    return " ".join(sentences)
+    return " ".join([*sentences, *_held(schedules)])
 
 
-def _all_well(schedules: int, numbers: Numbers) -> str:
+def _held(schedules: Sequence[Schedule]) -> Iterator[str]:
+    """That some are paused, where any is: it is well as long as nobody has forgotten it."""
+    count = sum(schedule.job.paused_at is not None for schedule in schedules)
+    if count:
+        yield ngettext("%(count)d schedule is paused.", "%(count)d schedules are paused.", count) % {"count": count}
+
+
+def _all_well(schedules: Sequence[Schedule], numbers: Numbers) -> str:
+    return " ".join([_day(len(schedules), numbers), *_held(schedules)])
+
+
+def _day(schedules: int, numbers: Numbers) -> str:
     day = numbers.last_day
     values = {
         "schedules": schedules,

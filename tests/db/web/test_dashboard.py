@@ -114,6 +114,17 @@ def test_all_well(web: Client, scheduler: Process) -> None:
     assert told.text.startswith("2 schedules; in the last 24 hours 1 runs succeeded, none failed")
 
 
+def test_what_is_paused_is_told_whether_or_not_somebody_is_needed(web: Client, scheduler: Process) -> None:
+    spider = make_spider()
+    for job_id in ("nightly", "weekly"):
+        make_job(job_id)
+    definitions.pause_job("nightly", by="ada", note="until Monday")
+    assert verdict(web).text.endswith("none was missed. 1 schedule is paused.")
+    make_task(spider, status="failed")
+    definitions.pause_job("weekly")
+    assert verdict(web).text.endswith("2 schedules are paused.")
+
+
 def test_schedules_that_fail_are_told_with_since_when_and_why(web: Client, scheduler: Process) -> None:
     make_spider()
     well = make_job("well")
