@@ -142,8 +142,6 @@ def panel(
     state = state_of(request) if state is None else state
     document = draft.document
     path = reverse("admin:crawler_spider_candidates")
-    starts = document.get("start_urls")
-    start = starts[0] if isinstance(starts, list) and starts and isinstance(starts[0], str) else ""
     types = tuple(picks.outline(document, state.pending))
     sample = _sample(request, draft, url or request.POST.get("url", ""))
     shown: dict[str, object] = {}
@@ -159,7 +157,7 @@ def panel(
         follows=follows,
         new_follow=picks.aim_text(("follow", len(rules) if isinstance(rules, list) else 0)),
         name=str(document.get("name", "")),
-        start=start,
+        start=draft.start,
         has_sitemaps=bool(document.get("sitemaps")),
         match=like(url or request.POST.get("url", "")),
         field_place=next((one.index for one in types if not one.each.source), -1),

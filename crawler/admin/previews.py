@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from crawler.engine.errors import DefinitionError
 from crawler.engine.fetching.requests import post_at
 from crawler.engine.urls import hash_url
 from crawler.models import Page, Spider
@@ -104,5 +105,14 @@ def _address(request: HttpRequest, spider: Spider | None, draft: Draft, user_id:
     is_assumed = spider is None and given == request.POST.get(ASSUMED, "")
     if given and not is_assumed:
         return given, False
-    proposed = last_address(user_id, spider) or default_address(spider, draft.definition)
+    proposed = last_address(user_id, spider) or default_address(spider, draft.definition) or _typed_start(draft)
     return proposed or given, is_assumed
+
+
+def _typed_start(draft: Draft) -> str:
+    """The start page of a draft that is not right yet, so that nothing else is asked for meanwhile; empty where it is
+    no whole address either."""
+    try:
+        return address(draft.start)
+    except DefinitionError:
+        return ""

@@ -97,6 +97,14 @@ class Draft:
         """Whether there is a document at all, be it right or wrong."""
         return bool(self.document) or not self.problems
 
+    @property
+    def start(self) -> str:
+        """The first start page as it is written, be the rest of the draft right or wrong; empty where there is none, or
+        a request with a body."""
+        starts = self.document.get("start_urls")
+        first = starts[0] if isinstance(starts, list) and starts else ""
+        return first if isinstance(first, str) else ""
+
     def with_value(self, place: Place, value: Json) -> Draft:
         """A draft with one value put in; what is missing on the way to its place is made.
 

@@ -379,6 +379,11 @@ def test_the_address_that_nobody_typed_goes_with_the_start_pages_of_a_new_spider
     assert address("", "") == (proposed, proposed)
     assert address("http://127.0.0.1:9/mine", "https://example.com/") == ("http://127.0.0.1:9/mine", "")
     assert address(proposed, proposed, "name: [") == (proposed, proposed)
+    # A draft with a wrong name is no reason to ask the site of the example.
+    misnamed = {**document, "name": "My books"}
+    assert address("https://example.com/", "https://example.com/", misnamed) == (proposed, proposed)
+    half_typed = {**misnamed, "start_urls": ["http://"]}
+    assert address(proposed, proposed, half_typed) == (proposed, proposed)
 
 
 def test_the_page_that_one_tried_last_is_there_again(web: Client, site: SiteServer) -> None:
