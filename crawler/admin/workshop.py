@@ -234,6 +234,8 @@ class _Workshop:
             "notice": notice,
             "tab": tab,
             "tabs": TABS,
+            # The whole page is another one: without this, whoever has no mouse would begin at its top again.
+            "is_led": "_tab" in self.request.POST,
             "based_on": self.request.POST.get("_based_on") or (self.spider.version if self.spider else ""),
         }
         if form is not None:

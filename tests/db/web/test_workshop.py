@@ -159,12 +159,14 @@ def test_the_page_sends_back_what_it_shows(web: Client) -> None:
 
 
 def test_a_draft_goes_from_tab_to_tab_without_a_save(web: Client, spider: Spider) -> None:
-    data = inputs_of(web.get(path_of(spider)))
+    page = web.get(path_of(spider))
+    assert 'aria-current="page" autofocus' not in page.content.decode()
+    data = inputs_of(page)
     data["w-items-0-fields-1-source"] = "p.price["
     data["w-category"] = "书店"
     for tab in ("yaml", "pick", "pinned", "form"):
         answer = web.post(path_of(spider), data | {"_tab": tab})
-        assert f'value="{tab}" aria-current="page"' in answer.content.decode()
+        assert f'value="{tab}" aria-current="page" autofocus' in answer.content.decode()
         data = inputs_of(answer)
     assert data["w-items-0-fields-1-source"] == "p.price["
     assert data["w-category"] == "书店"

@@ -534,6 +534,14 @@ def test_beginning_anew_keeps_what_somebody_has_written(web: Client, site: SiteS
     draft = html.unescape(re.findall(r'<textarea name="text" hidden>\n(.*?)</textarea>', answer, re.DOTALL)[0])
     assert Draft.of_text(draft).document == {"name": "lamps", "start_urls": [f"{site.url}/"], "items": [item]}
     assert "200 OK" in answer
+    assert "Another kind of item" in answer
+
+
+def test_where_nothing_is_read_yet_a_kind_of_item_is_asked_for_first(web: Client, site: SiteServer) -> None:
+    posted = {"_view": "pick", "text": NEW, "pick_is_new": "1", "pick_name": "lamps", "pick_start": f"{site.url}/"}
+    answer = web.post(ADD, {**posted, "_pick": "start"}).content.decode()
+    assert "Another kind of item" not in answer
+    assert 'data-enter="pick-type-each" autofocus' in answer
 
 
 def test_what_others_wrote_stays_text(web: Client, site: SiteServer) -> None:
