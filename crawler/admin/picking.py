@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib import admin
@@ -160,10 +161,16 @@ def panel(
         start=draft.start,
         has_sitemaps=bool(document.get("sitemaps")),
         match=like(url or request.POST.get("url", "")),
-        field_place=next((one.index for one in types if not one.each.source), -1),
+        field_place=_field_place(types),
         **shown,  # type: ignore[arg-type]  # values of its fields
     )
     return {"pick": pick}
+
+
+def _field_place(types: Sequence[picks.TypeOutline]) -> int:
+    """The kind that waits for its first field, else the first of those that a page gives one of."""
+    of_pages = [one for one in types if not one.each.source]
+    return min(of_pages, key=lambda one: not one.is_pending).index if of_pages else -1
 
 
 def _of_page(spider: Spider | None, draft: Draft, state: State, sample: Sample) -> dict[str, object]:

@@ -366,6 +366,22 @@ def test_what_the_page_offers_is_added_by_one_button(picker: Picker) -> None:
     definitions.save_spider(picker.document)
 
 
+def test_what_the_page_offers_goes_to_the_kind_that_waits_for_a_field(picker: Picker) -> None:
+    def add(path: str) -> None:
+        offers = [html.unescape(one) for one in re.findall(r'value="(offer:[^"]*)"', picker.answer)]
+        picker.press(next(one for one in offers if path in one))
+
+    picker.press("refresh")
+    add("og:title")
+    picker.press("type:page", pick_type="lamp")
+    add("offers.price")
+    price = {"jsonld": "Product.offers.price", "type": "decimal"}
+    assert picker.document["items"] == [
+        {"type": "page", "fields": {"title": {"meta": "og:title"}}},
+        {"type": "lamp", "fields": {"price": price}},
+    ]
+
+
 def test_beginning_anew_names_the_spider_and_fetches_its_page(web: Client, site: SiteServer) -> None:
     page = web.get(f"{ADD}?tab=pick").content.decode()
     draft = html.unescape(re.findall(r'<textarea name="text" hidden>\n(.*?)</textarea>', page, re.DOTALL)[0])
