@@ -72,7 +72,7 @@ def import_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
 
 
 def export_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
-    """All spiders and schedules that one may see, or those that were ticked, as a definitions file."""
+    """The spiders and schedules that were ticked, or all that one may see where none was, as a definitions file."""
     sees_spiders, sees_jobs = request.user.has_perm(VIEW_SPIDERS), request.user.has_perm(VIEW_JOBS)
     if not sees_spiders and not sees_jobs:
         raise PermissionDenied
@@ -83,12 +83,9 @@ def export_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
         return _show(
             model_admin, request, "export.html", title=_("Export definitions"), spiders=spiders, job_ids=job_ids
         )
-    if request.POST.get("which") == "chosen":
-        spiders = sorted({*spiders} & {*request.POST.getlist("spiders")})
-        job_ids = sorted({*job_ids} & {*request.POST.getlist("jobs")})
-        if not spiders and not job_ids:
-            model_admin.message_user(request, _("Nothing was ticked."), messages.WARNING)
-            return redirect("admin:crawler_spider_export")
+    ticked = [{*request.POST.getlist(name)} for name in ("spiders", "jobs")]
+    if any(ticked):
+        spiders, job_ids = (sorted({*known} & wanted) for known, wanted in zip((spiders, job_ids), ticked, strict=True))
     document = definitions.dump(spiders=set(spiders), jobs=set(job_ids))
     name = f"definitions-{timezone.localtime():%Y%m%d-%H%M}.yaml"
     return HttpResponse(

@@ -165,7 +165,7 @@ def test_everything_is_exported_without_what_is_secret(web: Client) -> None:
     secrets.set_secret("token", "s3cr3t-value")
     make_spider("books", manners={"headers": {"Authorization": {"secret": "token"}}})
     make_job("nightly")
-    answer = web.post(EXPORT, {"which": "all"})
+    answer = web.post(EXPORT)
     assert answer["Content-Disposition"].startswith('attachment; filename="definitions-')
     assert b"s3cr3t-value" not in answer.content
     assert answer.content.decode() == definitions.to_yaml(definitions.dump())
@@ -177,12 +177,11 @@ def test_what_is_ticked_is_exported(web: Client) -> None:
     make_spider("music")
     make_job("nightly")
     assert "nightly" in web.get(EXPORT).content.decode()
-    answer = web.post(EXPORT, {"which": "chosen", "spiders": ["music", "nobody"]})
+    answer = web.post(EXPORT, {"spiders": ["music", "nobody"]})
     document = yaml.safe_load(answer.content)
     assert list(document) == ["spiders"]
     assert [spider["name"] for spider in document["spiders"]] == ["music"]
-    nothing = web.post(EXPORT, {"which": "chosen"})
-    assert messages_of(nothing) == ["Nothing was ticked."]
+    assert yaml.safe_load(web.post(EXPORT, {"jobs": ["nobody"]}).content) == {}, "none of these is not all of them"
 
 
 def test_who_sees_spiders_alone_exports_spiders_alone(client: Client) -> None:
@@ -190,6 +189,6 @@ def test_who_sees_spiders_alone_exports_spiders_alone(client: Client) -> None:
     make_job("nightly")
     client.force_login(make_user("ada", "crawler.view_spider"))
     assert "nightly" not in client.get(EXPORT).content.decode()
-    assert "jobs" not in yaml.safe_load(client.post(EXPORT, {"which": "all"}).content)
+    assert "jobs" not in yaml.safe_load(client.post(EXPORT).content)
     client.force_login(make_user("eve", "crawler.view_item"))
     assert client.get(EXPORT).status_code == 403
