@@ -57,13 +57,13 @@ class CrawlLog:
     def progress(self, counts: CrawlCounts) -> None:
         if self._clock() >= self._tell_at:
             self._tell_at = self._clock() + EVERY
-            self._log(log_lines.PROGRESS % _amounts(self._whole(counts)))
+            self._log(log_lines.PROGRESS % _amounts(self.whole(counts)))
 
     def end(self, outcome: CrawlOutcome) -> None:
         grave = "ERROR: " if outcome.ending is Ending.FAILED else ""
         template = _ENDS[self._goes_on, bool(outcome.message)]
         values = {
-            **_amounts(self._whole(outcome.counts)),
+            **_amounts(self.whole(outcome.counts)),
             "ending": outcome.ending.value,
             "why": outcome.message,
             "since": f"{outcome.counts.pages:,}",
@@ -75,7 +75,7 @@ class CrawlLog:
     def _goes_on(self) -> bool:
         return self._before != CrawlCounts()
 
-    def _whole(self, counts: CrawlCounts) -> CrawlCounts:
+    def whole(self, counts: CrawlCounts) -> CrawlCounts:
         """With what attempts before this one have stored."""
         return CrawlCounts(
             pages=self._before.pages + counts.pages,

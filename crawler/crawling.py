@@ -95,8 +95,9 @@ async def _crawl(context: JobContext, request: CrawlRequest, prepared: Prepared)
 
     def show(done: CrawlCounts) -> None:
         log.progress(done)
-        fraction = None if max_pages is None else min(done.pages / max_pages, 1.0)
-        context.progress(fraction, f"{amount(Unit.PAGES, done.pages)}, {amount(Unit.ITEMS, done.items)}")
+        whole = log.whole(done)
+        fraction = None if max_pages is None else min(whole.pages / max_pages, 1.0)
+        context.progress(fraction, f"{amount(Unit.PAGES, whole.pages)}, {amount(Unit.ITEMS, whole.items)}")
 
     outcome = await manager.crawl(
         definition=prepared.definition,

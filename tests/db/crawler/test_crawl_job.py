@@ -97,6 +97,20 @@ def test_unchanged_pages_are_read_once_more_after_an_upgrade_that_reads_pages_di
     assert third.pages_unchanged == 3
 
 
+def test_a_crawl_that_goes_on_says_how_far_the_whole_of_it_is(site: SiteServer) -> None:
+    task = make_task(make_books(site), "crawl_spider_1", pages=40, items=25)
+    told: list[str] = []
+    run_in_foreground(
+        "crawl",
+        {"type": "spider", "target": "books"},
+        job_key=task.task_id,
+        on_progress=lambda _fraction, message: told.append(message),
+    )
+    task.refresh_from_db()
+    assert (task.pages, task.items) == (44, 27)
+    assert told[-1] == "44 pages, 27 items"
+
+
 def test_a_second_crawl_asks_for_changes_only(site: SiteServer) -> None:
     make_books(site)
     crawl()
