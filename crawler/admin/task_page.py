@@ -94,7 +94,8 @@ def page_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpR
         causes=causes_panel(task, explanation, request.user).html,
         hosts=_html(manners_panels(task)) if is_live else "",
         before=Before(letters=_letters(task, earlier), usual=usual_of(earlier)),
-        failures=failures[:FAILURES],
+        # Ten items of one page that lack the same field are one row.
+        failures=list(dict.fromkeys(failures))[:FAILURES],
         children=children.order_by("task_id")[:CHILDREN] if task.spider_id is None else (),
         about=list(_about(task)),
         kept=kept_of(task),

@@ -420,6 +420,15 @@ def test_the_page_of_a_crawl_tells_causes_manners_and_counts(web: Client) -> Non
     assert "/<b>" not in page
 
 
+def test_what_ten_items_of_a_page_lack_is_one_example(web: Client) -> None:
+    task = make_task(make_spider(), pages=2, items_rejected=20, reasons={"missing_key": 20})
+    for url in ("https://shop.example/1", "https://shop.example/2"):
+        for _ in range(10):
+            TaskFailure.objects.create(task=task, url=url, reason="missing_key", detail="book.upc", at=timezone.now())
+    shown = web.get(f"{TASKS}{task.pk}/change/").context["failures"]
+    assert [failure.url for failure in shown] == ["https://shop.example/1", "https://shop.example/2"]
+
+
 @pytest.mark.parametrize("status", ["running", "completed"])
 def test_the_page_of_a_crawl_tells_why_unchanged_pages_gave_no_items(web: Client, status: str) -> None:
     task = make_task(make_spider(), status=status, pages=214, pages_unchanged=213)
