@@ -28,7 +28,7 @@ def asked_for(run: JobRun, user: User | AnonymousUser) -> SafeString:
 
 
 def whole(message: SafeString) -> SafeString:
-    """A message with links as one piece: the list of messages lays out what it holds side by side."""
+    """A message that keeps its first letter, which may be a name's: the list of messages makes it a capital."""
     return format_html("<span>{}</span>", message)
 
 

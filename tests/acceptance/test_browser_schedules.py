@@ -74,6 +74,8 @@ def retime(page: Page) -> None:
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page).to_have_url(re.compile(f"{LIST}$"))
     expect(page.locator("#result_list")).to_contain_text("02:30")
+    told = page.locator(".messagelist li").inner_text()
+    assert told == "The schedule “watch” was changed successfully.", "a link stands in its sentence"
 
 
 def explain_and_fill_in(page: Page, product: Product) -> None:
