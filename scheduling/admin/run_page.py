@@ -32,7 +32,7 @@ from scheduling.exceptions import JobNotFound
 from scheduling.models import JobRun
 from scheduling.rounds import COUNT, LETTERS
 from scheduling.signals import RunAccount, run_shown
-from scheduling.wording import in_a_row
+from scheduling.wording import in_a_row, told
 
 from .head import OPERATE, address
 from .run_log import file_of, log_of
@@ -76,7 +76,7 @@ def page_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpR
         request,
         "page.html",
         run=run,
-        title=f"{run.job_key} #{run.pk}",
+        title=f"{told(run.job_name) or run.job_key} #{run.pk}",
         account=found,
         note=_note(run, found, request.user),
         facts=[*_facts(run, request), *found.facts],

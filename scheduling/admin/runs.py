@@ -207,7 +207,7 @@ class JobRunAdmin(BoundedAdmin[JobRun], ReadOnlyAdmin[JobRun]):
 
     @admin.display(description=gettext_lazy("run"), ordering="id")
     def named(self, run: JobRun) -> SafeString:
-        return two_lines(run.job_key, f"#{run.pk} · {cause_of(run)}")
+        return two_lines(wording.told(run.job_name) or run.job_key, f"#{run.pk} · {cause_of(run)}")
 
     @admin.display(description=gettext_lazy("state"))
     def b_state(self, run: JobRun) -> SafeString:

@@ -53,6 +53,18 @@ def text_of(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
+def test_a_run_is_called_as_people_call_what_ran(web: Client) -> None:
+    asked = make_run(job_key="crawl_spider_20261130_234643_9zx9", job_name="Crawl of books")
+    run = make_run(make_job("nightly", name="The night's books"))
+    shown = text_of(page_of(web, RUNS))
+    assert "The night's books #" in shown
+    assert "Crawl of books #" in shown
+    assert "crawl_spider_20261130" not in shown
+    assert f"The night's books #{run.pk}" in text_of(page_of(web, f"{RUNS}{run.pk}/change/"))
+    chinese = web.get(f"{RUNS}{asked.pk}/change/", headers={"accept-language": "zh-hans"}).content.decode()
+    assert "爬取 books" in chinese
+
+
 # --- the page of a run ------------------------------------------------------------------------------------------------
 def test_a_failed_run_says_first_why_and_what_to_do(web: Client) -> None:
     run = make_run(make_job(), state="failed", error_type="RunTimeout", message="It took longer than 5 s.")

@@ -292,8 +292,8 @@ def test_processes_are_shown_with_memory_and_places(web: Client, scheduler: Proc
 
 def test_columns_lead_to_the_runs_of_their_day(web: Client, scheduler: Process) -> None:
     today = timezone.localdate(timezone=timezone.get_default_timezone())
-    make_run(state="failed", job_key="of-today", finished_at=timezone.now())
-    make_run(job_key="of-before", finished_at=timezone.now() - timedelta(days=4))
+    make_run(state="failed", job_name="of-today", finished_at=timezone.now())
+    make_run(job_name="of-before", finished_at=timezone.now() - timedelta(days=4))
     page = web.get("/admin/").content.decode()
     for day, inside, outside in (
         (today, "of-today", "of-before"),
@@ -308,7 +308,7 @@ def test_columns_lead_to_the_runs_of_their_day(web: Client, scheduler: Process) 
 
 @pytest.mark.parametrize("value", ["x", "9999-12-31", "0001-01-01", "2026-02-30", "2026-11-24T00:00"])
 def test_a_day_that_is_none_filters_nothing(web: Client, value: str) -> None:
-    make_run(job_key="there")
+    make_run(job_name="there")
     assert "there" in text_of(web, f"/admin/scheduling/jobrun/?ended={value}")
 
 
