@@ -420,6 +420,14 @@ def test_the_page_of_a_crawl_tells_causes_manners_and_counts(web: Client) -> Non
     assert "/<b>" not in page
 
 
+def test_a_crawl_leads_to_the_items_of_its_spider(web: Client, client: Client) -> None:
+    task = make_task(make_spider("books"))
+    link = 'href="/admin/crawler/item/?spider=books"'
+    assert link in web.get(f"{TASKS}{task.pk}/change/").content.decode()
+    client.force_login(make_user("ada", "crawler.view_crawltask"))
+    assert link not in client.get(f"{TASKS}{task.pk}/change/").content.decode()
+
+
 def test_what_ten_items_of_a_page_lack_is_one_example(web: Client) -> None:
     task = make_task(make_spider(), pages=2, items_rejected=20, reasons={"missing_key": 20})
     for url in ("https://shop.example/1", "https://shop.example/2"):
