@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +11,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Permissi
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
@@ -27,7 +26,7 @@ from crawler.fan_out import ACTIVE
 from crawler.models import CrawlTask, Page
 from crawler.storing import headway
 from crawlproject.templatetags.lamplighter import STATES, is_address
-from crawlproject.web.admin import linked
+from crawlproject.web.admin import breakable, linked
 from scheduling.durations import duration
 from scheduling.signals import RunAccount, RunLink, RunPanel
 
@@ -149,7 +148,7 @@ def _facts(task: CrawlTask, user: User, url: str) -> Iterator[tuple[str, SafeStr
     if task.spider is not None:
         values = {"name": task.spider.name, "number": task.spider_version or "–"}
         yield _("Spider"), linked(_("%(name)s, version %(number)s") % values, _version_address(task, user))
-    yield _("Crawl task"), format_html('<a class="ll-mono w" href="{}">{}</a>', url, task.task_id)
+    yield _("Crawl task"), format_html('<a class="ll-mono w" href="{}">{}</a>', url, breakable(task.task_id))
 
 
 def _version_address(task: CrawlTask, user: User) -> str:
@@ -323,11 +322,6 @@ def told_of(total: HostReport) -> str:
         values = {"answers": f"{refusals:,}", "time": duration(_number(figures["rested"]))}
         rest = _("Asked for rest by %(answers)s answers (429, 503), and rested %(time)s.") % values
     return f"{robots} {rest}".strip()
-
-
-def breakable(host: str) -> SafeString:
-    """A name that a narrow column may break between its parts."""
-    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in re.split(r"(?<=[.:-])", host) if part))
 
 
 def _number(value: object) -> float:

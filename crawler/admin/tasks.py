@@ -19,7 +19,7 @@ from crawler.exceptions import CrawlerError
 from crawler.models import CrawlTask
 from crawler.tasks import cancel_task
 from crawlproject.templatetags.lamplighter import badge, num
-from crawlproject.web.admin import ReadOnlyAdmin, two_lines, when
+from crawlproject.web.admin import ReadOnlyAdmin, breakable, two_lines, when
 from crawlproject.web.bounded import BoundedAdmin
 from scheduling import wording
 from scheduling.exceptions import SchedulingError
@@ -78,7 +78,7 @@ class CrawlTaskAdmin(BoundedAdmin[CrawlTask], ReadOnlyAdmin[CrawlTask]):
     @admin.display(description=gettext_lazy("task"), ordering="id")
     def named(self, task: CrawlTask) -> SafeString:
         subject = task.spider.name if task.spider else task.get_task_type_display()
-        return two_lines(subject, task.task_id)
+        return two_lines(subject, breakable(task.task_id))
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def b_status(self, task: CrawlTask) -> SafeString:

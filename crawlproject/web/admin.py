@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -11,8 +12,8 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django_stubs_ext import StrOrPromise
@@ -93,6 +94,11 @@ def day_of(local: datetime) -> str:
 def two_lines(first: object, second: object) -> SafeString:
     """A cell with its quiet second line."""
     return format_html('<span class="ll-two"><b>{}</b><small>{}</small></span>', first, second)
+
+
+def breakable(text: str) -> SafeString:
+    """A name that a narrow column may break between its parts."""
+    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in re.split(r"(?<=[._:-])", text) if part))
 
 
 def linked(text: str, address: str) -> SafeString | str:
