@@ -22,7 +22,7 @@ class Ran:
     name: str
     state: str
     at: datetime
-    """When it was due."""
+    """When it began; when it was due where it has not, or not in these days."""
     end: datetime
     """Of a missed one: the last of its moments."""
     moments: int
@@ -44,18 +44,18 @@ def past(jobs: Sequence[int], since: datetime, until: datetime, *, now: datetime
     due = of_moments().filter(job_id__in=jobs, scheduled_time__gte=since, scheduled_time__lt=until)
     names = ("id", "job_id", "job_name", "state", "scheduled_time", "started_at", "finished_at", "missed_until")
     newest = due.order_by("-scheduled_time", "-id").values_list(*names, "missed_count")[: MOST + 1]
-    rows = [_ran(row, now) for row in newest]
+    rows = [_ran(row, until, now) for row in newest]
     return Past(rows=tuple(reversed(rows[:MOST])), is_cut=len(rows) > MOST)
 
 
-def _ran(row: tuple[object, ...], now: datetime) -> Ran:
+def _ran(row: tuple[object, ...], until: datetime, now: datetime) -> Ran:
     run, job, name, state, due, started, finished, missed_until, missed = row
     assert isinstance(run, int) and isinstance(job, int) and isinstance(due, datetime)  # noqa: S101, PT018
     at, end = due, due
     if isinstance(missed_until, datetime):
         end = missed_until
     elif isinstance(started, datetime):
-        at = max(due, started)
+        at = max(due, started) if started < until else due
         end = finished if isinstance(finished, datetime) else now
     return Ran(
         run=run,

@@ -85,6 +85,14 @@ def test_the_past_is_what_was_due_with_its_end(monkeypatch: pytest.MonkeyPatch) 
     assert ([one.run for one in cut.rows], cut.is_cut) == ([missed.pk], True)
 
 
+def test_what_began_after_the_days_that_are_looked_at_is_told_where_it_was_due() -> None:
+    job = make_job("a")
+    within = ended(job, 1, started_at=NOW + 2 * HOUR, took=60.0)
+    beyond = ended(job, 7, started_at=NOW + 9 * HOUR, took=60.0)
+    found = past([job.pk], NOW, NOW + 8 * HOUR, now=NOW + 10 * HOUR)
+    assert [(one.run, one.at) for one in found.rows] == [(within.pk, NOW + 2 * HOUR), (beyond.pk, NOW + 7 * HOUR)]
+
+
 @pytest.mark.any_database  # PostgreSQL reads few rows without an index, rightly
 def test_the_past_is_read_by_an_index() -> None:
     from scheduling.account.recorded import of_moments

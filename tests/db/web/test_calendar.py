@@ -146,6 +146,16 @@ def test_the_past_is_what_ran_with_its_state_in_words(web: Client) -> None:
     assert "These days are over" in text
 
 
+@pytest.mark.parametrize("query", ["?month=2026-01", "?week=2026-W05"])
+def test_a_run_that_waited_beyond_the_days_that_are_shown_stands_where_it_was_due(web: Client, query: str) -> None:
+    due = datetime(2026, 1, 31, 15, 30, tzinfo=UTC)  # half an hour before the end of the month in Asia/Shanghai
+    due += timedelta(days=1) if "week" in query else timedelta()
+    began = due + timedelta(hours=1)
+    make_run(make_job("late"), state="succeeded", scheduled_time=due, started_at=began, finished_at=began)
+
+    assert "23:30" in text_of(web, query)
+
+
 def test_what_is_paused_is_dashed_and_what_is_off_is_named(web: Client) -> None:
     make_job("held", name="Held one")
     make_job("off", name="Off one", enabled=False)
