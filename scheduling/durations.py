@@ -13,13 +13,18 @@ def duration(seconds: float) -> str:
     minutes, left = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
-    in_words = (
-        ngettext("%(count)d day", "%(count)d days", days) % {"count": days},
-        _("%(count)d h") % {"count": hours},
-        _("%(count)d min") % {"count": minutes},
-        _("%(seconds)s s") % {"seconds": left},
-    )
     counts = (days, hours, minutes, left)
     greatest = next((place for place, count in enumerate(counts) if count), len(counts) - 1)
     shown = range(greatest, min(greatest + 2, len(counts)))
-    return " ".join(in_words[place] for place in shown if counts[place])
+    return " ".join(_in_words(place, counts[place]) for place in shown if counts[place])
+
+
+def _in_words(place: int, count: int) -> str:
+    match place:
+        case 0:
+            return ngettext("%(count)d day", "%(count)d days", count) % {"count": count}
+        case 1:
+            return _("%(count)d h") % {"count": count}
+        case 2:
+            return _("%(count)d min") % {"count": count}
+    return _("%(seconds)s s") % {"seconds": count}

@@ -70,6 +70,8 @@ class _Read:
     schedules: Schedules
     workers: Workers
     plan: Plan
+    drawn: tuple[Firing, ...]
+    """Of it what lies ahead: what is over is shown as it ran."""
     ahead: Plan
     """Of the days that are looked through for collisions; empty where the page shows what is over."""
     ahead_days: int
@@ -77,11 +79,6 @@ class _Read:
     reaches: Mapping[int | None, Reach]
     focus: date
     """The day that is looked at: it stays the same when one goes from week to month and back."""
-
-    @property
-    def drawn(self) -> list[Firing]:
-        """What lies ahead: what is over is shown as it ran."""
-        return [firing for firing in self.plan.firings if firing.at >= self.now]
 
 
 def calendar_view(model_admin: admin.ModelAdmin[ScheduledJob], request: HttpRequest) -> HttpResponse:
@@ -144,6 +141,7 @@ def _read(span: Span, now: datetime, user: User | AnonymousUser, *, focus: date,
         schedules=found,
         workers=working,
         plan=whole,
+        drawn=tuple(firing for firing in whole.firings if firing.at >= now),
         ahead=ahead,
         ahead_days=AHEAD.days,
         past=past(told, span.start, min(now, span.end), now=now),

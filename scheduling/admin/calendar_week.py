@@ -50,9 +50,12 @@ class _Piece:
 def draw_week(title: str, entries: Sequence[Entry], span: Span, now: datetime) -> SafeString:
     today = wall_of(span.tz, now).date()
     days = [(_heading(datetime.combine(day.date, time())), day.date == today) for day in span.days]
+    by_day: list[list[_Piece]] = [[] for _day in span.days]
+    for entry in entries:
+        for piece in _pieces(entry, span):
+            by_day[piece.day].append(piece)
     blocks: list[Block] = []
-    for day in range(len(span.days)):
-        pieces = [piece for entry in entries for piece in _pieces(entry, span) if piece.day == day]
+    for pieces in by_day:
         blocks += _in_lanes(sorted(pieces, key=lambda piece: (piece.start, piece.entry.title)))
     count = ngettext("%(count)d block.", "%(count)d blocks.", len(blocks)) % {"count": len(blocks)}
     here = span.place(now) if span.start <= now < span.end else None

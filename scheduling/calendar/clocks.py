@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from scheduling import triggers
 from scheduling.exceptions import InvalidTrigger
 from scheduling.triggers import ClockChange
 from scheduling.triggers.zones import changes
@@ -34,20 +34,18 @@ class ClockNote:
 
 def clock_notes(schedules: Iterable[Schedule], since: datetime, until: datetime, *, tz: ZoneInfo) -> list[ClockNote]:
     """The changes in ``since < t <= until`` of the page's zone and of all in which a schedule is read."""
-    by_zone: dict[ZoneInfo, list[tuple[Schedule, triggers.DocumentTrigger]]] = defaultdict(list)
+    by_zone: dict[ZoneInfo, list[Schedule]] = defaultdict(list)
     by_zone[tz] = []
     for schedule in schedules:
-        try:
-            built = triggers.build(schedule.job.trigger, anchor=schedule.job.anchor_at)
-        except InvalidTrigger:
-            continue
-        by_zone[built.tz].append((schedule, built))
+        with suppress(InvalidTrigger):
+            by_zone[schedule.rule.tz].append(schedule)
     notes = [_note(zone, change, own) for zone, own in by_zone.items() for change in changes(zone, since, until)]
     return sorted(notes, key=lambda note: (note.change.at, note.zone))
 
 
-def _note(zone: ZoneInfo, change: ClockChange, own: list[tuple[Schedule, triggers.DocumentTrigger]]) -> ClockNote:
-    touched = [(schedule, built.at_change(change)) for schedule, built in own if built.is_touched_by(change)]
+def _note(zone: ZoneInfo, change: ClockChange, own: list[Schedule]) -> ClockNote:
+    rules = [(schedule, schedule.rule.anchored(schedule.job.anchor_at)) for schedule in own]
+    touched = [(schedule, rule.at_change(change)) for schedule, rule in rules if rule.is_touched_by(change)]
     return ClockNote(
         zone=zone.key,
         change=change,

@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from scheduling.signals import Reach
-from scheduling.triggers.zones import wall_of
 
 from .firings import Firing
 from .reach import NOWHERE
 from .schedules import UNKNOWN, Schedule
+from .spans import clock_at
 
 LEAST_WAIT = timedelta(seconds=60)
 """A shorter wait for a worker place is none to speak of."""
@@ -83,8 +84,8 @@ def colliding(firings: Sequence[Firing], found: Sequence[Collision], tz: ZoneInf
     met: set[tuple[int, datetime]] = set()
     for firing in firings:
         own = moments.get(firing.schedule.job.id, [])
-        following = bisect_left(own, wall_of(tz, firing.at)) if own else 0
-        if following < len(own) and own[following] <= wall_of(tz, firing.end):
+        following = bisect_left(own, clock_at(tz, firing.at)) if own else 0
+        if following < len(own) and own[following] <= clock_at(tz, firing.end):
             met.add((firing.schedule.job.id, firing.at))
     return met
 
@@ -107,7 +108,7 @@ def _over(
     for name, own in by_name.items():
         for crowd in _crowds(own, reaches, is_alone=over is Over.ALONE):
             latest = max(firing.at for firing in crowd)
-            wall = wall_of(tz, latest)
+            wall = clock_at(tz, latest)
             who = {firing.schedule.job.id: firing.schedule for firing in crowd}
             known = found.get((name, wall.time(), frozenset(who)))
             if known is None:
@@ -128,13 +129,13 @@ def _crowds(
     """Of each time without a pause those that meet when most of them do; `firings` are by their moment."""
     active: list[Firing] = []
     most: tuple[Firing, ...] = ()
-    for firing in firings:
-        active = [one for one in active if one.end > firing.at]
+    for moment, beginning in groupby(firings, key=lambda firing: firing.at):
+        active = [one for one in active if one.end > moment]
         if not active:
             if len(most) > 1:
                 yield most
             most = ()
-        active.append(firing)
+        active += beginning
         if len(active) > len(most):
             here = _one_each(active, reaches, is_alone=is_alone)
             most = here if len(here) > len(most) else most
@@ -164,7 +165,7 @@ def _together(firings: Sequence[Firing], found: Sequence[Collision], tz: ZoneInf
             told[_minute(datetime.combine(day, one.at))].append(keys)
     crowds: dict[object, Collision] = {}
     for moment, who in moments.items():
-        wall = wall_of(tz, moment)
+        wall = clock_at(tz, moment)
         is_told = any(who.keys() <= keys for keys in told.get(wall, ()))
         if len(who) < 2 or is_told:
             continue
@@ -199,7 +200,7 @@ def _over_places(
     for episode in _episodes(firings, reaches, places):
         if episode.wait < LEAST_WAIT:
             continue
-        wall = wall_of(tz, episode.at)
+        wall = clock_at(tz, episode.at)
         key = (wall.time(), frozenset(episode.who))
         known = found.setdefault(
             key, Collision(over=Over.PLACES, name="", at=wall.time(), who=tuple(episode.who.values()))

@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 from django.contrib.auth.models import AnonymousUser, User
 
 from scheduling.models import ScheduledJob
-from scheduling.triggers.zones import wall_of
 
 from .firings import Firing, plan
 from .free import STEP, Occupancy
 from .places import workers
 from .reach import NOWHERE, reach_of
 from .schedules import UNKNOWN, Schedule, schedules
+from .spans import clock_at
 
 AHEAD = timedelta(days=7)
 MOST_NAMED = 5
@@ -67,15 +67,15 @@ def crowd_of(
     moment = max(mine, key=lambda at: (len(together[at]), -at.timestamp()))
     busy = [one for one in firings if any(one.at < at + usual and one.end > at for at in mine)]
     hosts = {name for one in busy for name in reaches.get(one.schedule.job.id, NOWHERE).hosts if name in reach.hosts}
-    walls = {wall_of(tz, at).time() for at in mine}
+    walls = {clock_at(tz, at).time() for at in mine}
     free = None
     if len(walls) == 1:
-        first = wall_of(tz, since).date()
+        first = clock_at(tz, since).date()
         room = Occupancy(firings, reaches, first=first, days=AHEAD.days + 1, tz=tz, places=working.places)
         steps = math.ceil(usual.total_seconds() / 60 / STEP)
-        free = room.free_near(walls.pop(), {wall_of(tz, at).date() for at in mine}, steps=steps, reach=reach)
+        free = room.free_near(walls.pop(), {clock_at(tz, at).date() for at in mine}, steps=steps, reach=reach)
     return Crowd(
-        at=wall_of(tz, moment).time(),
+        at=clock_at(tz, moment).time(),
         together=tuple(together[moment]),
         hosts=tuple(sorted(hosts)),
         running=max((_running(at, firings) for at in mine), default=0),

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-from scheduling import triggers
 from scheduling.exceptions import InvalidTrigger
-from scheduling.triggers.base import default_timezone
+from scheduling.triggers import DocumentTrigger
 
 from .schedules import Schedule
+from .spans import A_DAY
 
 OFTEN_A_DAY = 8
 """What fires more often is counted, not drawn."""
@@ -41,7 +41,7 @@ class Often:
 
     @property
     def words(self) -> str:
-        return triggers.describe(self.schedule.job.trigger)
+        return self.schedule.rule.describe()
 
     def places(self, seconds: float) -> float:
         """Worker places that it takes on average while the time of that many seconds goes by."""
@@ -73,9 +73,9 @@ def plan(schedules: Iterable[Schedule], since: datetime, until: datetime) -> Pla
     for schedule in sorted(schedules, key=lambda one: not one.is_live):
         job = schedule.job
         try:
-            moments = _moments(_written(job.trigger), job.anchor_at, since, until, most, default_timezone())
+            moments = _moments(schedule.rule, job.anchor_at, since, until, most)
             if moments is None:
-                count = triggers.count_between(job.trigger, since, until, anchor=job.anchor_at)
+                count = schedule.rule.anchored(job.anchor_at).count_between(since, until)
                 often.append(Often(schedule=schedule, count=count))
                 continue
         except InvalidTrigger:
@@ -90,19 +90,29 @@ def plan(schedules: Iterable[Schedule], since: datetime, until: datetime) -> Pla
     return Plan(firings=tuple(firings), often=tuple(often), left_out=left_out, unreadable=tuple(unreadable))
 
 
-def _written(trigger: object) -> str:
-    try:
-        return json.dumps(trigger, sort_keys=True)
-    except (TypeError, ValueError) as error:
-        raise InvalidTrigger("trigger", str(error)) from error
-
-
-# A page is looked at again and again, and the days are the same until the rule is changed.
-@lru_cache(maxsize=4_096)
 def _moments(
-    trigger: str, anchor: datetime | None, since: datetime, until: datetime, most: int, zone: str
+    rule: DocumentTrigger, anchor: datetime | None, since: datetime, until: datetime, most: int
+) -> Sequence[datetime] | None:
+    """Those in ``since <= t < until``; None: more than `most`.
+
+    Read are whole days, which stay the same while one minute follows another.
+    """
+    whole = _firings(rule, anchor, _midnight(since), _midnight(until + A_DAY), most + 2 * OFTEN_A_DAY)
+    if whole is None:
+        return _firings(rule, anchor, since, until, most)
+    found = whole[bisect_left(whole, since) : bisect_left(whole, until)]
+    return found if len(found) <= most else None
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+# A page is looked at again and again, and the days are the same until the rule is changed. Equal rules are one object.
+@lru_cache(maxsize=8_192)
+def _firings(
+    rule: DocumentTrigger, anchor: datetime | None, since: datetime, until: datetime, most: int
 ) -> tuple[datetime, ...] | None:
-    """None: more than `most`. `zone` is that of rules that name none."""
-    built = triggers.build(json.loads(trigger), anchor=anchor)
-    found = tuple(islice(built.between(since, until), most + 1))
+    """None: more than `most`."""
+    found = tuple(islice(rule.anchored(anchor).between(since, until), most + 1))
     return None if len(found) > most else found

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from scheduling.signals import Reach
-from scheduling.triggers.zones import wall_of
 
 from .firings import Firing
 from .reach import NOWHERE
+from .spans import clock_at
 
 STEP = 10
 """Minutes between two moments that are looked at."""
@@ -41,7 +42,7 @@ class Occupancy:
         self._size = (days + 1) * A_DAY
         self._busy = [0] * self._size
         self._starts = [0] * self._size
-        self._hosts: dict[str, list[int]] = {}
+        self._hosts: dict[str, list[int]] = defaultdict(lambda: [0] * self._size)
         for firing in firings:
             self._add(firing, 1)
 
@@ -86,12 +87,12 @@ class Occupancy:
         for index in range(max(0, first), min(last, self._size)):
             self._busy[index] += sign * reach.runs
         for name in (*reach.hosts, *reach.alone):
-            host = self._hosts.setdefault(name, [0] * self._size)
+            host = self._hosts[name]
             for index in range(max(0, first), min(last, self._size)):
                 host[index] += sign
 
     def _index(self, moment: datetime, *, is_end: bool = False) -> int:
-        minutes = (wall_of(self._tz, moment) - self._begin).total_seconds() / 60
+        minutes = (clock_at(self._tz, moment) - self._begin).total_seconds() / 60
         return int(-(-minutes // STEP)) if is_end else int(minutes // STEP)
 
 

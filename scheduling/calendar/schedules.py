@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from statistics import median
 
 from django.db import connection
 from django.db.models import CharField
 from django.db.models.expressions import RawSQL
 
+from scheduling import triggers
 from scheduling.models import ScheduledJob
 from scheduling.rounds import latest_runs
+from scheduling.triggers import DocumentTrigger
 from scheduling.upcoming import Hold
 
 MOST = 1_000
@@ -25,7 +28,7 @@ _TOOK = "(SELECT {aggregate} FROM {runs} latest WHERE took IS NOT NULL AND state
 _AGGREGATE = {"postgresql": "string_agg(CAST(took AS text), ',')", "sqlite": "group_concat(took, ',')"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     job: ScheduledJob
     usual: timedelta
@@ -34,6 +37,11 @@ class Schedule:
     """Whether there were any."""
     hold: Hold | None
     """Why it would not run as things stand."""
+
+    @cached_property
+    def rule(self) -> DocumentTrigger:
+        """Its trigger, of which intervals count from `job.anchor_at`; raises `InvalidTrigger`."""
+        return triggers.build(self.job.trigger)
 
     @property
     def is_live(self) -> bool:

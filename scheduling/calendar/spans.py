@@ -7,6 +7,7 @@ from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
@@ -20,6 +21,12 @@ A_DAY = timedelta(days=1)
 WEEK = 7
 _WEEK = re.compile(r"([0-9]{4})-W([0-9]{2})")
 _MONTH = re.compile(r"([0-9]{4})-([0-9]{2})")
+
+
+@lru_cache(maxsize=16_384)
+def clock_at(tz: ZoneInfo, moment: datetime) -> datetime:
+    """What the zone's clock shows (naive). Many schedules fire at one moment, and each is looked at from all sides."""
+    return wall_of(tz, moment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +61,7 @@ class Span:
 
     def place(self, moment: datetime) -> tuple[int, float]:
         """Which of the days, and how many hours its clock shows since midnight."""
-        wall = wall_of(self.tz, moment)
+        wall = clock_at(self.tz, moment)
         seconds = wall.hour * 3_600 + wall.minute * 60 + wall.second
         return (wall.date() - self.days[0].date).days, seconds / 3_600
 

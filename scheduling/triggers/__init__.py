@@ -56,8 +56,7 @@ CLOCK_HORIZON = timedelta(days=2 * 366)
 
 def build(document: Mapping[str, object], *, anchor: datetime | None = None) -> DocumentTrigger:
     """The trigger of a document; raises InvalidTrigger(place, message). Equal documents are read once."""
-    trigger = _read(_canonical(document), default_timezone())
-    return trigger if anchor is None else trigger.anchored(anchor)
+    return _read(_canonical(document), default_timezone()).anchored(anchor)
 
 
 def validate(document: Mapping[str, object]) -> None:

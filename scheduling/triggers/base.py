@@ -59,8 +59,8 @@ class DocumentTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler is unty
         """Whether a change of the zone's clock does anything to it, whatever `start` and `end` say."""
         return True
 
-    def anchored(self, anchor: datetime) -> Self:
-        """The same, counting from an anchor; only intervals have one."""
+    def anchored(self, anchor: datetime | None) -> Self:
+        """The same, counting from an anchor, where there is one; only intervals do."""
         return self
 
     def at_change(self, change: ClockChange) -> str:

@@ -44,8 +44,8 @@ class AnchoredInterval(DocumentTrigger):
         start, end = reader.bounds()
         return cls(_interval(reader), tz=reader.tz(), start=start, end=end)
 
-    def anchored(self, anchor: datetime) -> Self:
-        if self.start is not None:
+    def anchored(self, anchor: datetime | None) -> Self:
+        if anchor is None or self.start is not None:
             return self
         return type(self)(self.interval, tz=self.tz, end=self.end, anchor=anchor.astimezone(UTC))
 

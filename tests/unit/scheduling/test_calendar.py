@@ -35,6 +35,23 @@ def firings_of(*schedules: Schedule) -> tuple[Firing, ...]:
     return plan(schedules, MONDAY, MONDAY + timedelta(days=7)).firings
 
 
+def test_a_plan_is_what_the_rule_says_whichever_minutes_it_begins_and_ends_at() -> None:
+    schedules = [make_schedule(key, line) for key, line in enumerate(("30 0 * * *", "0 */3 * * *", "0 23 * * 5"))]
+    for minutes in (0, 29, 30, 31, 23 * 60 + 59, 24 * 60):
+        since = MONDAY + timedelta(minutes=minutes)
+        for until in (since + timedelta(minutes=1), since + timedelta(days=4), since + timedelta(days=7)):
+            found = plan(schedules, since, until).firings
+            assert [(one.schedule.job.pk, one.at) for one in found] == sorted(
+                ((one.job.pk, at) for one in schedules for at in one.rule.between(since, until)),
+                key=lambda own: (own[1], own[0]),
+            )
+
+
+def test_what_is_too_dense_for_whole_days_and_not_between_two_moments_is_drawn() -> None:
+    found = plan([make_schedule(1, "* 0 * * *")], MONDAY + timedelta(minutes=55), MONDAY + timedelta(hours=24))
+    assert (len(found.firings), found.often) == (5, ())
+
+
 # --- days -------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("zone", "week", "hours"),
