@@ -10,31 +10,25 @@ Where there are several items on a page, or further pages, a selector has to giv
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 
 from turbohtml import Element, Node
 
 from crawler.engine.pages.bounds import Outgrown
-from crawler.engine.pages.fields import FieldReader
-from crawler.engine.pages.items import OneField
 from crawler.engine.pages.page import PageTree, ReadingFailed
 from crawler.engine.pages.selectors import Found, compile_css, compile_xpath
-from crawler.engine.pages.structured import StructuredReader
 from crawler.engine.records import Json
-from crawler.engine.spider import FieldRule
 
 from .features import Hold, attribute, holds, position
+from .goals import MAX_SHOWN_MATCHES, Candidate, Goal
 from .labels import labelled
 from .readings import TEXT
 from .scopes import alike, ancestors, contexts_of, home_of
+from .trying import GAP, MAX_CONTEXTS, Trial, first_values, rank, tried
 
 MOST = 6
 """Candidates that are proposed."""
-MAX_CONTEXTS = 100
-"""Items of a page on which a selector is tried."""
-MAX_SHOWN_MATCHES = 300
 _MAX_TRIED = 4_000
 SECONDS = 0.8
 """Of this thread's processor time."""
@@ -45,8 +39,6 @@ _STEP = 2.0
 _CHILD = 0.6
 _FIRST_OF_MANY = 6.0
 """What it costs to count on the order of what is found."""
-_GAP = 14.0
-"""What it costs to give no value on all items, or on all pages."""
 _STRANGERS = 12.0
 """What it costs where all of a kind are wanted, and others come along or some are left out."""
 _SAME_KIND = 12.0
@@ -57,48 +49,6 @@ _UNSEEN = frozenset({"script", "style", "link", "meta", "template", "noscript", 
 _MAX_TEXT = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
-    """What was pointed at, and what is wanted of it."""
-
-    targets: tuple[Element, ...]
-    each: str = ""
-    """The selector of the items that the value belongs to; empty: the page."""
-    many: bool = False
-    """All of the kind, not the first alone."""
-    alone: bool = False
-    """The target and no other match: a link to one place."""
-    wants_elements: bool = False
-    """What they say does not matter: items, and links."""
-    by_labels: bool = True
-    """Whether texts beside the target may be held on to. What stands beside a link is seldom about it."""
-    attribute: str = ""
-    """Taken in place of the text."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A selector that finds what was pointed at."""
-
-    kind: str
-    """``css`` or ``xpath``."""
-    selector: str
-    cost: float
-    """The lower, the sturdier."""
-    value: Json
-    """What the extractor gives, as text."""
-    matches: int
-    """On the page, or in the item that was pointed into."""
-    matched: tuple[Element, ...]
-    """On the whole page, `MAX_SHOWN_MATCHES` at most."""
-    filled: int
-    """Items of the page with a value; of `items`."""
-    items: int
-    passed: int = 0
-    """Further pages with a value; of `pages`."""
-    pages: int = 0
-
-
 def candidates(
     page: PageTree, goal: Goal, others: Sequence[PageTree] = (), *, most: int = MOST, seconds: float = SECONDS
 ) -> list[Candidate]:
@@ -106,16 +56,10 @@ def candidates(
 
     Raises `OutsideScope`, and `ReadingFailed` or `Outgrown` where the page asks for more than any real page does.
     """
-    found = _Search(page, goal, seconds).run()
+    found: Iterable[Candidate] = sorted(_Search(page, goal, seconds).run(), key=rank)
     if others:
-        found = [tried_on(candidate, goal, others) for candidate in found]
-    found.sort(key=lambda candidate: (candidate.cost, len(candidate.selector)))
+        found = tried(found, Trial(others, goal.each))
     return _diverse(found, most)
-
-
-def reader(rule: FieldRule) -> OneField[Node, PageTree]:
-    """The engine's own. Raises `ValueError` for a selector that is none."""
-    return FieldReader(rule) if rule.jsonld is None and rule.microdata is None else StructuredReader(rule)
 
 
 class _Search:
@@ -224,8 +168,8 @@ class _Search:
         kinds: dict[str, Element] = {}
         for target in self._goal.targets:
             kinds.setdefault(target.tag, target)
-        for rank in range(3):
-            parts = [ranked[min(rank, len(ranked) - 1)] for one in kinds.values() if (ranked := self._holds(one))]
+        for number in range(3):
+            parts = [ranked[min(number, len(ranked) - 1)] for one in kinds.values() if (ranked := self._holds(one))]
             listed = ", ".join(hold.css for hold in parts)
             yield Hold(f":is({listed})" if self._suffix else listed, max(hold.cost for hold in parts) + _STEP)
         tags = ", ".join(kinds)
@@ -298,7 +242,7 @@ class _Search:
             if not self._goal.many and len(elements) > 1 and context != self._home:
                 cost += _FIRST_OF_MANY / len(self._contexts)
         return Candidate(
-            kind=kind, selector=selector, cost=cost + _GAP * (1 - filled / len(self._contexts)), value=value,
+            kind=kind, selector=selector, cost=cost + GAP * (1 - filled / len(self._contexts)), value=value,
             matches=matches, matched=tuple(matched), filled=filled, items=len(self._contexts),
         )  # fmt: skip
 
@@ -306,7 +250,7 @@ class _Search:
         """The value at home, and how much was found there."""
         if self._goal.wants_elements:
             return " ".join(elements[0].text[:_MAX_TEXT].split())[:_MAX_TEXT] if elements else None, len(elements)
-        reading = reader(TEXT.rule(kind, selector, many=self._goal.many)).read(self._home, self._page)
+        reading = first_values(TEXT.rule(kind, selector, many=self._goal.many)).read(self._home, self._page)
         return reading.value, reading.matches
 
     def _is_meant(self, found: Sequence[Element]) -> bool:
@@ -345,23 +289,7 @@ def _elements(found: Sequence[Found], context: Node) -> list[Element]:
     return [one for match in found for one in ([match] if isinstance(match, Element) else around)]
 
 
-def tried_on(candidate: Candidate, goal: Goal, others: Sequence[PageTree]) -> Candidate:
-    """The candidate with how many of further pages it gives a value on, and what that costs."""
-    read = reader(TEXT.rule(candidate.kind, candidate.selector, many=goal.many))
-    passed = 0
-    for page in others:
-        try:
-            contexts = contexts_of(page, goal.each)[:MAX_CONTEXTS]
-            passed += any(read.read(context, page).value not in (None, []) for context in contexts)
-        except (Outgrown, ReadingFailed):
-            continue
-    # A label that is not on a page may say that there is no such value.
-    gap = _GAP if candidate.kind == "xpath" else 2 * _GAP
-    cost = candidate.cost + gap * (1 - passed / len(others))
-    return replace(candidate, passed=passed, pages=len(others), cost=cost)
-
-
-def _diverse(found: Sequence[Candidate], most: int) -> list[Candidate]:
+def _diverse(found: Iterable[Candidate], most: int) -> list[Candidate]:
     """At most two that differ only in what is written around the same last step, and none that is far worse."""
     kept: list[Candidate] = []
     ends: dict[str, int] = {}

@@ -12,7 +12,8 @@ from turbohtml import Element
 from crawler.engine.pages.page import PageTree
 from crawler.shortening import shortened
 
-from .candidates import Candidate, Goal, candidates
+from .candidates import candidates
+from .goals import Candidate, Goal
 from .scopes import alike
 
 _LEVELS = 24

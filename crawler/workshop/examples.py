@@ -12,8 +12,9 @@ from crawler.engine.pages.page import PageTree
 from crawler.engine.pages.patterns import Pattern
 from crawler.engine.spider import FieldType
 
-from .candidates import Candidate, Goal, candidates
+from .candidates import candidates
 from .features import attribute
+from .goals import Candidate, Goal
 from .offers import machine_values
 from .readings import TEXT, Way, escaped, ways
 from .scopes import OutsideScope

@@ -10,7 +10,8 @@ from turbohtml import Element, Node
 
 from crawler.engine.pages.page import PageTree
 
-from .candidates import Candidate, Goal, candidates
+from .candidates import candidates
+from .goals import Candidate, Goal
 from .labels import literal, text_label
 from .scopes import alike
 

@@ -16,15 +16,17 @@ from crawler.engine.records import Answer, Json
 from crawler.shortening import shortened
 
 from . import picks
-from .candidates import Candidate, Goal, candidates, reader, tried_on
+from .candidates import candidates
 from .containers import containers
 from .examples import Place, places
 from .features import attribute
 from .following import follows, link_of
+from .goals import Candidate, Goal
 from .picks import Aim, Choice, Document
 from .pointing import CannotPoint, elements_of, tree_of
 from .readings import Way, ways
 from .scopes import contexts_of, home_of
+from .trying import MOST_VALUES, Trial, first_values
 
 MAX_CHOSEN = 20
 MAX_PAGES = 8
@@ -197,25 +199,21 @@ def _of_links(page: PageTree, chosen: Element, numbers: dict[Element, int]) -> P
 def _of_example(page: PageTree, asked: Asked, others: Sequence[PageTree]) -> Proposal:
     each = picks.each_of(asked.document, asked.aim) if picks.kind_of(asked.aim) == "field" else ""
     numbers = {element: number for number, element in enumerate(elements_of(page))}
-    rows = [
-        _row_of_place(place, numbers, others, each, many=asked.many) for place in places(page, asked.example, each=each)
-    ]
+    trial = Trial(others, each) if others else None
+    rows = [_row_of_place(place, numbers, trial, many=asked.many) for place in places(page, asked.example, each=each)]
     rows.sort(key=lambda row: -row.passed)  # those that were found are in their order already
     groups = (Group(meaning="fields", rows=tuple(rows)),)
     return Proposal(says=_shown(asked.example), many=asked.many, groups=groups, pages=len(others))
 
 
-def _row_of_place(
-    place: Place, numbers: dict[Element, int], others: Sequence[PageTree], each: str, *, many: bool
-) -> Row:
-    goal = Goal(targets=(), each=each, many=many)
-    candidate = tried_on(place.candidate, goal, others) if others else place.candidate
+def _row_of_place(place: Place, numbers: dict[Element, int], trial: Trial | None, *, many: bool) -> Row:
+    candidate = place.candidate if trial is None else trial.of(place.candidate)
     choice = Choice(kind=candidate.kind, selector=candidate.selector, reading=place.way.values(), many=many)
     return _made(candidate, candidate.value, choice, numbers, reading=place.way.regex or "")
 
 
 def _row(page: PageTree, home: Node, candidate: Candidate, way: Way, numbers: dict[Element, int], *, many: bool) -> Row:
-    value = _read(reader(way.rule(candidate.kind, candidate.selector, many=many)), home, page)
+    value = _read(first_values(way.rule(candidate.kind, candidate.selector, many=many)), home, page)
     choice = Choice(kind=candidate.kind, selector=candidate.selector, reading=way.values(), many=many)
     return _made(candidate, value, choice, numbers)
 
@@ -245,7 +243,7 @@ def _readings(
             text=_way_text(way),
             type=way.type.value,
             regex=way.regex or "",
-            value=_shown(_plain(_read(reader(way.rule(best.kind, best.selector, many=many)), home, page))),
+            value=_shown(_plain(_read(first_values(way.rule(best.kind, best.selector, many=many)), home, page))),
             is_chosen=way == chosen,
         )
         for way in offered
@@ -255,7 +253,7 @@ def _readings(
 def _read(field: OneField[Node, PageTree], home: Node, page: PageTree) -> Json:
     try:
         return field.read(home, page).value
-    except ReadingFailed:
+    except (ReadingFailed, Outgrown):
         return None
 
 
@@ -323,7 +321,7 @@ def _first(value: Json) -> Json:
 
 def _plain(value: Json) -> str:
     if isinstance(value, list):
-        return " · ".join(map(_plain, value[:20]))
+        return " · ".join(map(_plain, value[:MOST_VALUES]))
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -9,11 +9,13 @@ import pytest
 from turbohtml import Element
 
 from crawler.engine.documents.definition import parse
+from crawler.engine.pages.fields import FieldReader
 from crawler.engine.pages.page import PageTree
 from crawler.engine.pages.selectors import compile_xpath
 from crawler.engine.spider import FieldRule, ItemRule
-from crawler.workshop.candidates import Candidate, Goal, _Search, candidates, reader
+from crawler.workshop.candidates import _Search, candidates
 from crawler.workshop.features import CROWD
+from crawler.workshop.goals import Candidate, Goal
 from crawler.workshop.readings import TEXT, Way, ways
 from crawler.workshop.scopes import alike, contexts_of
 from tests.servers.corpora import corpus
@@ -176,7 +178,7 @@ def pointed_at(site: str, page: PageTree, each: str, field: FieldRule) -> list[E
 
 
 def values(page: PageTree, each: str, rule: FieldRule) -> list[object]:
-    return [reader(rule).read(context, page).value for context in contexts_of(page, each)]
+    return [FieldReader(rule).read(context, page).value for context in contexts_of(page, each)]
 
 
 def share_of_right(pages: list[PageTree], each: str, field: FieldRule, candidate: Candidate, way: Way) -> float:

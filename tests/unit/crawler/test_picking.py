@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 import pytest
 from django.test import RequestFactory
@@ -10,18 +11,21 @@ from turbohtml import Element
 
 from crawler.admin.picking_steps import stepped
 from crawler.engine.pages.page import PageTree
-from crawler.engine.records import Json
-from crawler.workshop.candidates import Candidate, Goal, candidates, reader
+from crawler.engine.records import Answer, Json
+from crawler.workshop.candidates import candidates
 from crawler.workshop.containers import containers
 from crawler.workshop.draft import Draft
 from crawler.workshop.examples import places
 from crawler.workshop.features import is_generated
 from crawler.workshop.following import follows, link_of
+from crawler.workshop.goals import Candidate, Goal
 from crawler.workshop.likeness import like
 from crawler.workshop.offers import feed_offers, field_name, field_offers
+from crawler.workshop.picking import Asked, propose
 from crawler.workshop.picks import BadChoice, Choice, field_at, used
 from crawler.workshop.readings import ways
 from crawler.workshop.scopes import OutsideScope
+from crawler.workshop.trying import Trial, first_values, rank, tried
 
 LIST = """<main><h1>Lamps</h1><div class=grid>
 <div class="cell"><article class="card"><h3><a href="/oil" title="Oil lamp">Oil…</a></h3>
@@ -240,7 +244,7 @@ def test_a_number_is_read_with_its_thousands_where_that_pointed_at_has_none(
 ) -> None:
     way = ways(pointed)[0]
     page = make_page(f"<p>{other}</p>")
-    assert reader(way.rule("css", "p")).read(page.document, page).value == value
+    assert first_values(way.rule("css", "p")).read(page.document, page).value == value
 
 
 def test_what_a_page_says_to_machines_is_offered() -> None:
@@ -326,3 +330,47 @@ def test_an_offered_field_takes_no_name_of_a_rule_with_hundreds() -> None:
 def test_no_name_is_offered_that_no_button_can_carry() -> None:
     page = make_page(f'<head><meta name="{"a" * 5_000}" content=x><meta name=author content=y></head>')
     assert [offer.path for offer in field_offers(page)] == ["author"]
+
+
+# --- on further pages -------------------------------------------------------------------------------------------------
+def test_candidates_are_tried_on_further_pages_only_when_their_turn_comes() -> None:
+    """And come in the very order in which they would if all had been tried."""
+    pages = [make_page("<p class=a>1</p><i>2</i>"), make_page("<i>3</i><b></b>")]
+    costs = {"p": 1.0, "b": 2.0, "i": 3.0, ".a": 4.0, "u": 30.0} | {f"s{number}": 40.0 for number in range(50)}
+    found = [
+        Candidate(kind="css", selector=css, cost=cost, value="", matches=1, matched=(), filled=1, items=1)
+        for css, cost in costs.items()
+    ]
+    asked: list[str] = []
+
+    class Noted(Trial):
+        def of(self, candidate: Candidate) -> Candidate:
+            asked.append(candidate.selector)
+            return super().of(candidate)
+
+    first = [(one.selector, one.passed) for one in islice(tried(found, Noted(pages, "")), 4)]
+    assert first == [("i", 2), ("p", 1), (".a", 1), ("b", 0)]
+    assert asked == ["p", "b", "i", ".a"]
+    trial = Trial(pages, "")
+    assert list(tried(found, trial)) == sorted(map(trial.of, found), key=rank)
+
+
+def test_of_many_values_those_that_are_shown_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = b"<ul>" + b"".join(b"<li class=row><b>%d</b></li>" % number for number in range(2_000)) + b"</ul>"
+    answers = [
+        Answer(f"https://shop.example/{number}", 200, {}, body, len(body), 0.1, "utf-8", "text/html")
+        for number in range(4)
+    ]
+    texts: list[Element] = []
+    text_of = PageTree.text_of
+
+    def noted(page: PageTree, element: Element) -> str:
+        texts.append(element)
+        return text_of(page, element)
+
+    monkeypatch.setattr(PageTree, "text_of", noted)
+    asked = Asked(aim=("items", 0, "fields", "n"), document={}, chosen=(4,), many=True)
+    [group] = propose(answers[0], asked, answers[1:]).groups
+    assert (group.rows[0].matches, group.rows[0].passed, group.rows[0].pages) == (2_000, 3, 3)
+    assert group.rows[0].gives.startswith("0 · 1 · 2")
+    assert len(texts) < 2_000
