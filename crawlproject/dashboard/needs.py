@@ -25,7 +25,7 @@ from .spiders import Crawled
 WORTH = 0.1
 """Of a crawl's pages or items: where a cause takes less, the crawl is left to its own page."""
 
-ORDER = ("problem", "failed", "degraded")
+ORDER = ("problem", "failed", "lacking")
 """Of single schedules; the gravest first."""
 
 
@@ -169,7 +169,7 @@ def _of_spider(spider: Crawled, *, name: str = "", is_schedule: bool = False) ->
         fallen = account.comparison.sentences[0] if account.comparison and account.comparison.sentences else ""
         why = f"{worst.cause.title} · {worst.amount}" if worst is not None else ""
         yield Need(
-            state="degraded",
+            state="lacking",
             name=name or spider.name,
             what=fallen or _("something is missing of its last crawl"),
             why=why,

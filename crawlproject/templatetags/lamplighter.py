@@ -80,7 +80,6 @@ STATES: Mapping[str, tuple[StrOrPromise, str, str]] = {
     "unchanged": (gettext_lazy("Unchanged"), "check", "ok"),
     "redirected": (gettext_lazy("Redirected"), "right", "mute"),
     "refused": (gettext_lazy("Left out"), "cancelled", "mute"),
-    "degraded": (gettext_lazy("Degraded"), "warn", "warn"),
 }
 LAMP_WIDTH = 8
 CELL = re.compile(r"<td(?= class=\"field-)")

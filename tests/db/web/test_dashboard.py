@@ -171,14 +171,14 @@ def test_why_a_crawl_failed_is_its_cause_with_the_remedy(web: Client, scheduler:
     assert need.url == f"/admin/crawler/crawltask/{task.pk}/change/"
 
 
-def test_a_crawl_that_found_far_less_is_degraded(web: Client, scheduler: Process) -> None:
+def test_a_crawl_that_found_far_less_is_incomplete_as_everywhere(web: Client, scheduler: Process) -> None:
     spider = make_spider()
     job = make_job("recipes", handler="crawl", job_data={"type": "spider", "target": "books"})
     make_rounds(job, "ss")
     make_task(spider, pages=100, items=1_204, spider_version=1)
     make_task(spider, pages=100, items=37, spider_version=1)
     [need] = verdict(web).needs
-    assert (need.state, need.is_schedule) == ("degraded", True)
+    assert (need.state, need.is_schedule) == ("lacking", True)
     assert need.what == "37 items, where the crawl before found 1,204."
 
 
@@ -190,7 +190,7 @@ def test_far_less_than_before_is_told_though_a_crawl_failed_in_between(web: Clie
     assert verdict(web).needs[0].state == "failed"
     make_task(spider, pages=100, items=37)
     [need] = verdict(web).needs
-    assert (need.state, need.what) == ("degraded", "37 items, where the crawl before found 1,204.")
+    assert (need.state, need.what) == ("lacking", "37 items, where the crawl before found 1,204.")
 
 
 def test_a_spider_without_a_schedule_counts_as_a_matter(web: Client, scheduler: Process) -> None:
