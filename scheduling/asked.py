@@ -24,12 +24,7 @@ def asked_for(run: JobRun, user: User | AnonymousUser) -> SafeString:
     """“Queued to run now. #12”, and what is in its way."""
     told = format_html("{} {}", _("Queued to run now."), run_link(run.pk, user))
     waits = waits_of(run, user)
-    return whole(format_html("{}. {}", told, waits) if waits else told)
-
-
-def whole(message: SafeString) -> SafeString:
-    """A message that keeps its first letter, which may be a name's: the list of messages makes it a capital."""
-    return format_html("<span>{}</span>", message)
+    return format_html("{}. {}", told, waits) if waits else told
 
 
 def waits_of(run: JobRun, user: User | AnonymousUser) -> SafeString:
@@ -47,7 +42,7 @@ def sentence_of(waits: Waiting, user: User | AnonymousUser) -> SafeString:
 
 def refused(error: SchedulingError, user: User | AnonymousUser) -> SafeString:
     """Why a run is not queued; with a link to the one that waits already."""
-    return whole(linked(str(error), (error.run_id,) if isinstance(error, WaitsAlready) else (), user))
+    return linked(str(error), (error.run_id,) if isinstance(error, WaitsAlready) else (), user)
 
 
 def linked(text: str, runs: Collection[int], user: User | AnonymousUser) -> SafeString:

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from crawler.models import CrawlTask, Spider
-from scheduling.asked import run_link, waits_of, whole
+from scheduling.asked import run_link, waits_of
 
 HEAD = "admin/crawler/spider/state.html"
 
@@ -38,10 +38,10 @@ def asked_for(task: CrawlTask, user: User | AnonymousUser, *, sentence: str = ""
     link = format_html('<a href="{}">{}</a>', reverse("admin:crawler_crawltask_change", args=[task.pk]), task.task_id)
     told = format_html("{} {}", sentence or _("A crawl was asked for:"), link)
     if task.run is None:
-        return whole(told)
+        return told
     waits = waits_of(task.run, user)
     told = format_html("{} ({})", told, run_link(task.run.pk, user))
-    return whole(format_html("{}. {}", told, waits) if waits else told)
+    return format_html("{}. {}", told, waits) if waits else told
 
 
 def latest_of(spider: Spider, user: User | AnonymousUser) -> Latest | None:

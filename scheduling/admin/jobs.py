@@ -25,7 +25,7 @@ from crawlproject.templatetags.lamplighter import badge, rounds
 from crawlproject.web.admin import LampAdmin, two_lines, when
 from crawlproject.web.parsers import loads_strict
 from scheduling import definitions
-from scheduling.asked import asked_for, refused, whole
+from scheduling.asked import asked_for, refused
 from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, ScheduledJob
 from scheduling.planned import rule_in_words, state_of
@@ -297,6 +297,6 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
                 told = act(job, by)
             except SchedulingError as error:
                 text = format_html("{}: {}", job.job_id, refused(error, request.user))
-                self.message_user(request, whole(text), messages.WARNING)
+                self.message_user(request, text, messages.WARNING)
             else:
-                self.message_user(request, whole(format_html("{}: {}", job.job_id, done or told)), messages.SUCCESS)
+                self.message_user(request, format_html("{}: {}", job.job_id, done or told), messages.SUCCESS)

@@ -420,6 +420,14 @@ def test_the_page_of_a_crawl_tells_causes_manners_and_counts(web: Client) -> Non
     assert "/<b>" not in page
 
 
+def test_a_message_keeps_the_name_that_it_begins_with(web: Client) -> None:
+    spider = make_spider("books")
+    asked = {"action": "crawl_now", "_selected_action": [spider.pk]}
+    page = web.post("/admin/crawler/spider/", asked, follow=True).content.decode()
+    [message] = re.findall(r'<li class="success">(.*?)</li>', page)
+    assert message.startswith("books: <a href=")
+
+
 def test_a_crawl_leads_to_the_items_of_its_spider(web: Client, client: Client) -> None:
     task = make_task(make_spider("books"))
     link = 'href="/admin/crawler/item/?spider=books"'
