@@ -89,7 +89,11 @@ def _requests(manners: HostManners) -> Iterator[str]:
     if manners.robots_requests:
         asked = _("%(asked)s and %(robots)s for robots.txt") % {"asked": asked, "robots": manners.robots_requests}
     values = {"asked": asked, "rate": f"{manners.peak_rate:,}", "at_once": f"{manners.peak_concurrency:,}"}
-    yield _("%(asked)s, at most %(rate)s in a second and %(at_once)s at once.") % values
+    sentence = _("%(asked)s, at most %(rate)s in a second and %(at_once)s at once.")
+    if max(manners.peak_rate, manners.peak_concurrency) > manners.requests + manners.robots_requests:
+        # The host's slot is one for all crawls of the process, and so are its peaks.
+        sentence = _("%(asked)s; with other crawls the host had at most %(rate)s in a second and %(at_once)s at once.")
+    yield sentence % values
 
 
 def _delay(manners: HostManners) -> Iterator[str]:

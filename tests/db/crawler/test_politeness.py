@@ -78,6 +78,12 @@ def test_one_is_told_as_one_and_moments_on_the_clock_of_the_installation() -> No
     assert told.figures["closed_until"] == "2027-01-01T16:00:00+00:00"
 
 
+def test_what_other_crawls_asked_of_the_host_is_not_told_as_ones_own() -> None:
+    manners = HostManners(requests=1, peak_rate=8, peak_concurrency=5)
+    [told] = report(with_hosts(make_task(make_spider(), "crawl_1"), a=manners)).hosts
+    assert told.sentences[0] == "1 request; with other crawls the host had at most 8 in a second and 5 at once."
+
+
 def test_a_throttle_that_slowed_nothing_down_says_so() -> None:
     manners = HostManners(requests=2, throttle_limit=2, throttle_lowest=2)
     (told,) = report(with_hosts(make_task(make_spider(), "crawl_1"), a=manners)).hosts
