@@ -237,8 +237,8 @@ def _facts(run: JobRun, request: HttpRequest) -> Iterator[tuple[str, SafeString 
         yield _("Started"), when(run.started_at)
     if run.finished_at is not None:
         yield _("Finished"), when(run.finished_at)
-    if run.execution_time is not None:
-        yield _("Took"), duration(run.execution_time)
+        if run.execution_time is not None:
+            yield _("Took"), duration(run.execution_time)
     if run.owner is not None:
         yield _("Where"), _process(run, request)
     if run.job is None or not run.job.one_time:

@@ -228,7 +228,8 @@ class JobRunAdmin(BoundedAdmin[JobRun], ReadOnlyAdmin[JobRun]):
 
     @admin.display(description=gettext_lazy("took"))
     def n_seconds(self, run: JobRun) -> str:
-        return "–" if run.execution_time is None else took(run.execution_time)
+        """Of one that has ended: one that goes on holds what the attempts before took."""
+        return "–" if run.execution_time is None or run.finished_at is None else took(run.execution_time)
 
     @admin.display(description=gettext_lazy("message"))
     def message_(self, run: JobRun) -> str:

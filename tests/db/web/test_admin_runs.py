@@ -65,6 +65,12 @@ def test_a_run_is_called_as_people_call_what_ran(web: Client) -> None:
     assert "爬取 books" in chinese
 
 
+def test_what_a_lost_attempt_took_is_not_told_of_a_run_that_goes_on(web: Client) -> None:
+    run = running(make_job(), execution_time=54.0, recoveries=1)
+    assert "54 s" not in text_of(page_of(web, RUNS))
+    assert "Took" not in text_of(page_of(web, f"{RUNS}{run.pk}/change/"))
+
+
 # --- the page of a run ------------------------------------------------------------------------------------------------
 def test_a_failed_run_says_first_why_and_what_to_do(web: Client) -> None:
     run = make_run(make_job(), state="failed", error_type="RunTimeout", message="It took longer than 5 s.")
