@@ -86,8 +86,8 @@ def _inside(page: FetchedPage) -> Notice:
         )
         % {"host": host},
         remedy=_(
-            "If it may be crawled, put its network, such as %(network)s, into CRAWLER_ALLOWED_NETWORKS and restart; "
-            "else correct the address."
+            "If it may be crawled, put its network, such as %(network)s, into CRAWLER_ALLOWED_NETWORKS "
+            "(in .env or the environment) and restart; else correct the address."
         )
         % {"network": _network_of(host)},
     )
@@ -104,8 +104,8 @@ def _proxy_inside(page: FetchedPage) -> Notice:
         )
         % {"host": page.refused_proxy},
         remedy=_(
-            "If it may be used, put its network, such as %(network)s, into CRAWLER_ALLOWED_NETWORKS and restart; "
-            "else correct session.proxy."
+            "If it may be used, put its network, such as %(network)s, into CRAWLER_ALLOWED_NETWORKS "
+            "(in .env or the environment) and restart; else correct session.proxy."
         )
         % {"network": _network_of(page.refused_proxy)},
     )

@@ -173,7 +173,7 @@ def test_a_proxy_inside_is_told_as_that_and_not_as_the_pages_host(site: SiteServ
     save_spider(site_spider("http://1.1.1.1", session={"proxy": "http://127.0.0.1:3128"}))
     text, code = run("books", "http://1.1.1.1/")
     assert "The spider's proxy, “127.0.0.1”, is, or leads to, an address of a private network" in text
-    assert "such as 127.0.0.1/32, into CRAWLER_ALLOWED_NETWORKS" in text
+    assert "such as 127.0.0.1/32, into CRAWLER_ALLOWED_NETWORKS (in .env" in text
     assert ("“1.1.1.1”" in text, code) == (False, 1)
 
 

@@ -222,7 +222,7 @@ def test_a_site_that_misbehaves_is_told_as_a_crawl_would(
 def test_an_address_inside_is_refused(web: Client, site: SiteServer, settings: Settings) -> None:
     settings.CRAWLER_ALLOWED_NETWORKS = []
     shown = look(web, site_spider(site.url), f"{site.url}/book/1", fetch=True)
-    assert "put its network, such as 127.0.0.1/32, into CRAWLER_ALLOWED_NETWORKS" in shown
+    assert "such as 127.0.0.1/32, into CRAWLER_ALLOWED_NETWORKS (in .env or the environment) and restart" in shown
     assert shown.count("CRAWLER_ALLOWED_NETWORKS") == 1
     assert site.connections == 0
 
