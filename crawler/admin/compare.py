@@ -229,7 +229,7 @@ def _kinds(items: ItemContrast | None) -> list[Kind]:
         for name, title, none, lines in (
             ("changed", _("Changed"), _("No item has another value."), items.changed),
             ("unseen", _("Not seen in the later crawl"), _("Every item that is present was seen."), items.unseen),
-            ("added", _("New"), _("No item came."), items.added),
+            ("added", _("New"), _("No item came that was not known before."), items.added),
             ("gone", _("Gone"), _("No item went."), items.gone),
         )
     ]

@@ -93,6 +93,13 @@ def test_two_crawls_are_told_with_the_likeliest_reason_and_their_items(web: Clie
     assert text == text_of(web, f"?a={after.pk}&b={before.pk}"), "in any order"
 
 
+def test_of_items_that_came_back_it_is_not_said_that_none_came(web: Client) -> None:
+    spider = make_spider()
+    before, after = crawled(spider, 24), crawled(spider, 1)
+    make_item(spider, "ramen", first_seen_at=hours_ago(72), changed_at=hours_ago(72))  # gone, and here again
+    assert "No item came that was not known before." in text_of(web, f"?a={before.pk}&b={after.pk}")
+
+
 def test_a_changed_definition_is_told_value_by_value(web: Client) -> None:
     spider = make_spider()
     before = crawled(spider, 24, pages=10)
