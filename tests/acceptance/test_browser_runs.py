@@ -11,7 +11,7 @@ from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 
 from .browser import PHONE, barriers_everywhere, browsing, make_first_administrator
-from .product import Product
+from .product import Product, wait_for
 from .web import site_of
 
 pytestmark = [pytest.mark.process, pytest.mark.browser, pytest.mark.any_database, pytest.mark.soak]
@@ -67,7 +67,13 @@ def test_a_crawl_is_watched_to_its_end_and_compared_with_the_next(product: Produ
         expect(page.locator(".ll-follow")).to_contain_text("begins with 1 page")
         expect(page.locator(".ll-head .ll-badge")).to_have_text("Running")
         expect(page.locator("section", has_text="Manners").last).to_contain_text("1 / 1")
+        searched = page.locator("main input[type=search]")
+        searched.press_sequentially("Lamp")
         site.delay = 0
+        wait_for(lambda: product.sql("SELECT 1 FROM scheduling_jobrun WHERE state = 'succeeded'"), what="its end")
+        page.wait_for_timeout(3_000)
+        assert searched.input_value() == "Lamp"  # who types is not interrupted
+        searched.blur()
         # Nobody reloads: the polling ends with the run, and the page says how it ended.
         expect(page.locator(".ll-head .ll-badge")).to_have_text("Succeeded", timeout=20_000)
         expect(page.locator(".ll-note").first).to_contain_text(f"{PAGES + 1} pages and {PAGES - 1} items")

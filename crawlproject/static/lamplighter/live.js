@@ -2,8 +2,8 @@
    data-poll-seconds). Elements with the same address share one request; an answer may hold a part for each ([data-part]
    names its id), else it is the content of all. Empty and 304: as it was. Logged out: no more questions. What somebody
    presses, or has marked words in, waits for the next answer.
-   `X-Poll: over`: what is shown has ended; the whole page is asked for once more, unless somebody is typing in it, or
-   what holds a draft says that it stays (data-poll-stays). */
+   `X-Poll: over`: what is shown has ended; the whole page is asked for once more, as soon as nobody is typing in it,
+   unless what holds a draft says that it stays (data-poll-stays). */
 'use strict';
 {
   const PATIENCE = 10_000; // milliseconds, with a server that does not answer
@@ -45,10 +45,16 @@
 
   const poll = (address, elements) => {
     const every = Math.min(...elements.map((el) => Number(el.dataset.pollSeconds) || 2)) * 900;
-    let mark = '', seen = Date.now(), asking = false, timer = 0;
+    let mark = '', seen = Date.now(), asking = false, isOver = false, timer = 0;
     const stop = () => { clearInterval(timer); document.removeEventListener('visibilitychange', ask); };
+    const renew = () => {
+      if (document.querySelector('main :is(input, textarea, select):focus')) return;
+      stop();
+      location.reload();
+    };
     const ask = async () => {
       if (document.hidden || asking) return;
+      if (isOver) { renew(); return; }
       asking = true;
       const headers = { 'X-Requested-With': 'fetch', ...(mark && { 'If-None-Match': mark }) };
       const signal = AbortSignal.timeout && AbortSignal.timeout(PATIENCE);
@@ -63,9 +69,8 @@
         // What is not shown yet is asked for again as if it were new.
         if (text) mark = isShown ? r.headers.get('ETag') || '' : '';
         if (isShown && r.headers.get('X-Poll') === 'over') {
-          stop();
-          const stays = elements.some((el) => 'pollStays' in el.dataset);
-          if (!stays && !document.querySelector('main :is(input, textarea, select):focus')) location.reload();
+          isOver = !elements.some((el) => 'pollStays' in el.dataset);
+          if (isOver) renew(); else stop();
         }
       } else age(elements, Math.round((Date.now() - seen) / 1000));
     };
