@@ -166,8 +166,10 @@ def test_items_are_filtered(api: APIClient, query: str, expected: list[str]) -> 
     make_item(books, "bad", complete=False, problems=[{"field": "price", "reason": "unreadable"}])
     make_item(books, "gone", gone_at=timezone.now())
     make_item(music, "other", type="cd", changed_at="2019-01-01T00:00:00Z")
-    results = api.get(f"/api/crawl/items?{query}").json()["results"]
-    assert sorted(item["data"]["title"] for item in results) == expected
+    body = api.get(f"/api/crawl/items?{query}").json()
+    assert sorted(item["data"]["title"] for item in body["results"]) == expected
+    assert body["count"] == len(expected), "what is left out is not counted"
+    assert [row["data"]["title"] for row in body["results"] if row["gone_at"]] == [n for n in expected if n == "gone"]
 
 
 @pytest.mark.parametrize(
