@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from .dashboard.pulse import STEADY_SECONDS, Pulse, pulse
+from .web.login import LoginForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ class LamplighterAdminSite(AdminSite):
     index_title = _("Dashboard")
     enable_nav_sidebar = False
     empty_value_display = "–"
+    login_form = LoginForm
 
     def each_context(self, request: HttpRequest) -> dict[str, object]:
         context: dict[str, object] = super().each_context(request)

@@ -304,6 +304,16 @@ def test_who_is_no_staff_is_asked_to_log_in(client: Client) -> None:
     assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/login/?next=/admin/")
 
 
+@pytest.mark.any_database
+@pytest.mark.parametrize(("password", "is_told"), [("pass", True), ("guess", False)])
+def test_who_may_not_enter_is_told_so_once_the_password_was_right(client: Client, password: str, is_told: bool) -> None:
+    make_user("ada", staff=False)
+    page = client.post("/admin/login/", {"username": "ada", "password": password}).content.decode()
+    assert ("the account “ada” has no access to the admin" in page) is is_told
+    assert ("Please enter the correct username and password" in page) is not is_told
+    assert ("“Staff status”" in page) is is_told, "what gives it, by its name on the account's page"
+
+
 def _query(**values: str) -> str:
     return urlencode(values)
 
