@@ -97,7 +97,7 @@ def _amounts(counts: CrawlCounts) -> dict[str, object]:
     return {
         "pages": _amount(counts.pages, "page"),
         "failed": f"{counts.pages_failed:,}",
-        "items": _amount(counts.items, "item"),
+        "items": "1 reading of an item" if counts.items == 1 else f"{counts.items:,} readings of items",
     }
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from scheduling.contract import JobContext, JobResult, RunStopped
 
-from .account.explanation import amount
+from .account.explanation import amount, readings
 from .causes import Unit
 from .crawl_data import CrawlRequest, read_request
 from .crawl_log import CrawlLog
@@ -97,7 +97,7 @@ async def _crawl(context: JobContext, request: CrawlRequest, prepared: Prepared)
         log.progress(done)
         whole = log.whole(done)
         fraction = None if max_pages is None else min(whole.pages / max_pages, 1.0)
-        context.progress(fraction, f"{amount(Unit.PAGES, whole.pages)}, {amount(Unit.ITEMS, whole.items)}")
+        context.progress(fraction, f"{amount(Unit.PAGES, whole.pages)}, {readings(whole.items)}")
 
     outcome = await manager.crawl(
         definition=prepared.definition,

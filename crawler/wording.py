@@ -21,6 +21,7 @@ register(
     _("%(pages)s, %(items)s"),
     ("%(count)s page", "%(count)s pages"),
     ("%(count)s item", "%(count)s items"),
+    ("%(count)s reading of an item", "%(count)s readings of items"),
     ("%(count)s sitemap", "%(count)s sitemaps"),
     _("It went on with what %s had left."),
     UNVERIFIED,

@@ -28,12 +28,14 @@ _NUMBER = r"-?[\d,.]*\d"
 _AMOUNT = rf"{_NUMBER} \w+"
 _SHAPES = {
     **dict.fromkeys(("count", "failed", "since"), _NUMBER),
-    **dict.fromkeys(("pages", "items", "sitemaps"), _AMOUNT),
+    **dict.fromkeys(("pages", "sitemaps"), _AMOUNT),
+    "items": rf"{_AMOUNT}(?: of (?:an item|items))?",
     **dict.fromkeys(("task", "spider"), r"\S+"),
     "ending": "[a-z]+",
     "problem": ".+",
 }
-"""What placeholders of these names hold: a number, an amount as “4 pages”, one word, all that is left."""
+"""What placeholders of these names hold: a number, an amount as “4 pages” or “4 readings of items”, one word, all that
+is left."""
 _WORD = "ending"
 """A placeholder that holds a word of ours, which is a message id itself."""
 LONGEST = 2_000

@@ -126,6 +126,12 @@ def amount(unit: Unit, count: int) -> str:
     return words[unit] % {"count": f"{count:,}"}
 
 
+def readings(count: int) -> str:
+    """``415 readings of items``, in the active language: what crawls count, an item of several pages with each."""
+    words = ngettext("%(count)s reading of an item", "%(count)s readings of items", count)
+    return words % {"count": f"{count:,}"}
+
+
 def percent(share: float) -> str:
     """``92%``; ``0.4%`` where it is little."""
     if 0 < share < LEAST:

@@ -10,7 +10,7 @@ from crawler.models import CrawlTask
 from scheduling.wording import told
 
 from .comparison import Comparison, pages_of
-from .explanation import Found, Verdict, amount, percent
+from .explanation import Found, Verdict, amount, percent, readings
 
 LEFT = frozenset(cause_of(reason).key for reason in LEFT_FOR_LATER)
 """Causes that count pages which the crawl has not been through with: they are no share of the others."""
@@ -44,8 +44,8 @@ def sentence_of(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) ->
 
 
 def items_of(task: CrawlTask) -> str:
-    """``3 items``: those that the crawl read. Those of unchanged pages are still there, and no crawl counts them."""
-    items = amount(Unit.ITEMS, task.items)
+    """``3 readings of items``. Items of unchanged pages are still there, and no crawl counts them."""
+    items = readings(task.items)
     return _("%(items)s (of new or changed pages alone)") % {"items": items} if task.pages_unchanged else items
 
 
@@ -66,7 +66,7 @@ def _of_verdict(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) ->
     if verdict is Verdict.LIMITED:
         limit = next(found for found in causes if found.cause.key in CUTS)
         values["limit"] = str(limit.cause.title)
-        return _("%(limit)s: %(pages)s read, %(items)s found.") % values
+        return _("%(limit)s: %(pages)s read, %(items)s.") % values
     if verdict is Verdict.LACKING:
         return _lacking(task, causes, values)
     return _well(task, causes, values)
@@ -87,9 +87,9 @@ def _of_pages(task: CrawlTask, values: dict[str, str]) -> str:
     if task.pages_unchanged:
         told = _(
             "All is well: %(pages)s, %(same)s of them as they were, and so are the items that they gave; "
-            "%(items)s of the others."
+            "%(items)s on the others."
         )
-        return told % (values | {"items": amount(Unit.ITEMS, task.items)})
+        return told % (values | {"items": readings(task.items)})
     return _("All is well: %(pages)s and %(items)s.") % values
 
 

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from crawler.account import politeness
 from crawler.account.comparison import earlier_of
 from crawler.account.explaining import explain
-from crawler.account.explanation import Explanation, amount
+from crawler.account.explanation import Explanation, amount, readings
 from crawler.account.politeness import HostReport
 from crawler.causes import Unit
 from crawler.fan_out import ACTIVE
@@ -222,7 +222,7 @@ def usual_of(earlier: Sequence[CrawlTask]) -> str:
         return _("Usually %(pages)s.") % {"pages": pages}
     return _("Usually %(pages)s and %(items)s.") % {
         "pages": pages,
-        "items": amount(Unit.ITEMS, round(median(whole))),
+        "items": readings(round(median(whole))),
     }
 
 
@@ -242,7 +242,7 @@ def again_address(task: CrawlTask, user: User) -> str:
 
 
 def if_cancelled(task: CrawlTask) -> str:
-    values = {"pages": amount(Unit.PAGES, task.pages), "items": amount(Unit.ITEMS, task.items)}
+    values = {"pages": amount(Unit.PAGES, task.pages), "items": readings(task.items)}
     if task.spider_id is None:
         return _("All crawls of its spiders that have not ended are cancelled with it; what they stored stays.")
     if not task.pages:

@@ -14,6 +14,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_stubs_ext import StrOrPromise
 
 from crawler.account import politeness
 from crawler.account.comparison import earlier_of
@@ -53,6 +55,12 @@ HOSTS = 50
 CHILDREN = 100
 TARGETS = 10
 """Rows, and addresses, that the page of a crawl shows."""
+COUNTED: Mapping[str, StrOrPromise] = {
+    "pages": gettext_lazy("Pages that answered"),
+    "items": gettext_lazy("Readings of items"),
+}
+"""What a count is called where its name alone says less than it means: pages fail without an answer, too, and an item
+that several pages give is read on each."""
 WORDED = 5
 """Hosts of which the page tells in words too."""
 
@@ -99,7 +107,7 @@ def page_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpR
         children=children.order_by("task_id")[:CHILDREN] if task.spider_id is None else (),
         about=list(_about(task)),
         kept=kept_of(task),
-        counts=[(_label(name), getattr(task, name)) for name in COUNTS],
+        counts=[(COUNTED.get(name, _label(name)), getattr(task, name)) for name in COUNTS],
         manners=manners,
         rows=rows,
         worded=rows[:WORDED],

@@ -73,7 +73,7 @@ def see_account(page: Page, spider: str) -> None:
     """On the page of a crawl: how it went, and how it treated the host; for everybody, also on a phone."""
     page.goto("/admin/crawler/crawltask/")
     page.locator("#result_list tbody tr", has_text=spider).filter(has_text="Completed").last.locator("th a").click()
-    expect(page.locator(".ll-note").first).to_contain_text("pages and 100 items")
+    expect(page.locator(".ll-note").first).to_contain_text("pages and 100 readings of items")
     expect(page.locator("section", has_text="Manners").last).to_contain_text("for robots.txt, at most")
     assert barriers_everywhere(page, page.url) == []
 

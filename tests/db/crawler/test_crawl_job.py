@@ -108,7 +108,7 @@ def test_a_crawl_that_goes_on_says_how_far_the_whole_of_it_is(site: SiteServer) 
     )
     task.refresh_from_db()
     assert (task.pages, task.items) == (44, 27)
-    assert told[-1] == "44 pages, 27 items"
+    assert told[-1] == "44 pages, 27 readings of items"
 
 
 def test_a_second_crawl_asks_for_changes_only(site: SiteServer) -> None:

@@ -74,7 +74,7 @@ def test_a_crawl_without_a_fault_is_well(site: SiteServer) -> None:
     rule = {**RULE, "fields": {"name": {"css": ".name"}, "price": {"css": ".price"}}}
     explanation = crawl(site, items=[rule])
     assert (explanation.verdict, explanation.causes, explanation.comparison) == (Verdict.WELL, (), None)
-    assert explanation.sentence == "All is well: 13 pages and 12 items."
+    assert explanation.sentence == "All is well: 13 pages and 12 readings of items."
     again = crawl(site, items=[rule])
     assert again.sentence == "All is well: 13 pages, all as they were, and so are the items that they gave."
     assert again.comparison is not None
@@ -91,7 +91,7 @@ def test_a_field_that_matches_nothing_is_named_with_its_pages(site: SiteServer) 
     assert (found.count, found.unit, found.share) == (8, Unit.ITEMS, 8 / 12)
     assert found.examples[0].url == f"{site.url}/lamp/0"
     assert explanation.sentence == (
-        "13 pages and 4 items, but something is missing: Items without a required field (67%)."
+        "13 pages and 4 readings of items, but something is missing: Items without a required field (67%)."
     )
 
 
@@ -150,7 +150,7 @@ def test_a_limit_is_no_fault(site: SiteServer) -> None:
     rule = {**RULE, "fields": {"name": {"css": ".name"}}}
     explanation = crawl(site, items=[rule], limits={"max_pages": 5})
     assert explanation.verdict is Verdict.LIMITED
-    assert explanation.sentence == "Page limit reached: 5 pages read, 4 items found."
+    assert explanation.sentence == "Page limit reached: 5 pages read, 4 readings of items."
     assert causes(explanation)["limit_pages"].count == 8
 
 
@@ -177,7 +177,7 @@ def test_a_rule_that_the_crawl_before_has_tried_is_not_idle_where_a_crawl_goes_o
 def test_rules_for_links_that_found_none_are_worth_a_look(site: SiteServer) -> None:
     rule = {"type": "page", "fields": {"title": {"css": "h1"}}}
     explanation = crawl(site, items=[rule], follow=[{"css": "a.nowhere"}])
-    assert explanation.sentence == "All is well: 1 page and 1 item. Worth a look: No link was followed."
+    assert explanation.sentence == "All is well: 1 page and 1 reading of an item. Worth a look: No link was followed."
     assert [example.url for example in causes(explanation)["nothing_followed"].examples] == [f"{site.url}/"]
     first = CrawlTask.objects.get()
     again = crawl(site, items=[rule], follow=[{"css": "a.nowhere"}])
@@ -223,7 +223,8 @@ def test_half_a_site_that_is_gone_is_told_beside_the_crawl_before(site: SiteServ
         "The spider's definition is the same: it is the site that has changed.",
     )
     assert (
-        explanation.sentence == "2 pages and 0 items (of new or changed pages alone): far fewer than the crawl before."
+        explanation.sentence
+        == "2 pages and 0 readings of items (of new or changed pages alone): far fewer than the crawl before."
     )
 
 
@@ -314,7 +315,7 @@ def test_the_limit_before_which_no_page_answered_is_a_cause() -> None:
 def test_a_host_that_wants_a_long_rest_limits_a_crawl() -> None:
     explanation = explain(completed(make_spider(), pages=1, items=1, reasons={"host_rest": 1}))
     assert explanation.verdict is Verdict.LIMITED
-    assert explanation.sentence == "The host asked for a long rest: 1 page read, 1 item found."
+    assert explanation.sentence == "The host asked for a long rest: 1 page read, 1 reading of an item."
 
 
 def test_a_crawl_of_several_spiders_is_explained_with_examples_of_all() -> None:
@@ -323,7 +324,9 @@ def test_a_crawl_of_several_spiders_is_explained_with_examples_of_all() -> None:
     child = make_task(make_spider(), "crawl_all-books", parent=parent, status="completed")
     TaskFailure.objects.create(task=child, url=url_of("/x"), reason="http_500", status_code=500, at=timezone.now())
     explanation = explain(parent)
-    assert explanation.sentence.startswith("2 of 2 spiders completed. 10 pages and 4 items, but something is missing")
+    assert explanation.sentence.startswith(
+        "2 of 2 spiders completed. 10 pages and 4 readings of items, but something is missing"
+    )
     assert causes(explanation)["server_error"].examples[0].url == url_of("/x")
 
 
@@ -333,17 +336,17 @@ def test_a_crawl_of_several_spiders_is_explained_with_examples_of_all() -> None:
         ({"status": "pending"}, "waiting", "The crawl has not begun."),
         ({"status": "pending", "message": "Handed back."}, "waiting", "Handed back."),
         ({"status": "running", "pages": 1_200, "items": 3}, "running",
-         "The crawl is at work: 1,200 pages and 3 items so far."),
-        ({"status": "cancelled"}, "cancelled", "The crawl was cancelled after 0 pages and 0 items."),
+         "The crawl is at work: 1,200 pages and 3 readings of items so far."),
+        ({"status": "cancelled"}, "cancelled", "The crawl was cancelled after 0 pages and 0 readings of items."),
         ({"status": "failed", "message": "Timed out.\nmore"}, "failed", "The crawl failed: Timed out."),
         ({"status": "failed"}, "failed", "The crawl failed."),
         ({"status": "completed", "pages": 214, "pages_unchanged": 213}, "well",
          "All is well: 214 pages, 213 of them as they were, and so are the items that they gave."),
         ({"status": "completed", "pages": 214, "pages_unchanged": 212, "items": 1}, "well",
          "All is well: 214 pages, 212 of them as they were, and so are the items that they gave; "
-         "1 item of the others."),
+         "1 reading of an item on the others."),
         ({"status": "running", "pages": 9, "pages_unchanged": 8}, "running",
-         "The crawl is at work: 9 pages and 0 items (of new or changed pages alone) so far."),
+         "The crawl is at work: 9 pages and 0 readings of items (of new or changed pages alone) so far."),
     ],
 )  # fmt: skip
 def test_a_crawl_in_any_state_has_its_sentence(fields: dict[str, object], verdict: str, sentence: str) -> None:
@@ -454,7 +457,9 @@ def test_a_few_unreadable_values_are_no_alarm(count: int, severity: Severity) ->
 
 def test_what_is_worth_a_look_is_named_in_the_sentence() -> None:
     explanation = explain(completed(make_spider(), pages=900, items=900, reasons={"http_404": 3}))
-    assert explanation.sentence == "All is well: 900 pages and 900 items. Worth a look: Pages that are gone."
+    assert (
+        explanation.sentence == "All is well: 900 pages and 900 readings of items. Worth a look: Pages that are gone."
+    )
 
 
 @pytest.mark.parametrize(("share", "shown"), [(0.92, "92%"), (0.004, "0.4%"), (0.0001, "<0.1%"), (0.0, "0.0%")])

@@ -60,7 +60,7 @@ def test_a_crawl_writes_into_its_log_what_it_does_and_what_failed(tmp_path: Path
     found = look(run.pk)
     task = CrawlTask.objects.get(run=run)
     assert found.lines[0].text == f"{task.task_id}: dead, version 1, begins with 1 page"
-    assert found.lines[-1].text.startswith("completed: 31 pages (30 failed), 0 items in ")
+    assert found.lines[-1].text.startswith("completed: 31 pages answered, 30 failed, 0 readings of items in ")
     warnings = [line.text for line in look(run.pk, level=Level.WARNINGS).lines]
     urls = list(TaskFailure.objects.filter(task=task).order_by("pk").values_list("url", flat=True))
     assert [text.split()[1].rstrip(":") for text in warnings[:20]] == urls[:20]

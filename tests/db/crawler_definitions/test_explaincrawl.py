@@ -43,7 +43,7 @@ def test_the_account_is_told_in_lines(spider: Spider) -> None:
     text, code = run("explaincrawl", "crawl_new")
     assert code == 0
     lines = text.splitlines()
-    assert lines[0] == "10 pages and 5 items, but something is missing: The site's server failed (40%)."
+    assert lines[0] == "10 pages and 5 readings of items, but something is missing: The site's server failed (40%)."
     assert lines[2] == "The site's server failed: 4 pages (40%)"
     assert any(line.startswith("  What to do: ") for line in lines)
     assert "  - https://shop.example/x\\x1b[2J (500)" in lines

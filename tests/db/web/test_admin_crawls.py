@@ -407,7 +407,7 @@ def test_the_page_of_a_crawl_tells_causes_manners_and_counts(web: Client) -> Non
     )
     page = web.get(f"{TASKS}{task.pk}/change/").content.decode()
     for text in (
-        "340 pages and 28 items, but something is missing: Items without a required field (92%).",
+        "340 pages and 28 readings of items, but something is missing: Items without a required field (92%).",
         "“price” of “book” had no value on 312 of 340 pages.",
         "312 items (92%)",
         "7 links",
@@ -472,7 +472,7 @@ def test_the_page_of_a_run_tells_how_its_crawl_went(web: Client) -> None:
     run = make_run(state="succeeded")
     task = make_task(make_spider(), run=run, pages=10, items=5, reasons={"http_500": 4})
     page = web.get(f"/admin/scheduling/jobrun/{run.pk}/change/").content.decode()
-    assert "10 pages and 5 items, but something is missing: The site&#x27;s server failed (40%)." in page
+    assert "10 pages and 5 readings of items, but something is missing: The site&#x27;s server failed (40%)." in page
     assert f'href="{TASKS}{task.pk}/change/"' in page
     other = web.get(f"/admin/scheduling/jobrun/{make_run(state='succeeded').pk}/change/").content.decode()
     assert "What is missing" not in other

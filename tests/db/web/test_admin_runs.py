@@ -140,7 +140,7 @@ def test_a_crawl_says_how_many_pages_are_usual(web: Client) -> None:
         make_task(spider, pages=pages, items=pages * 2)
     run = make_run(make_job())
     make_task(spider, run=run, pages=5)
-    assert "Usually 2,090 pages and 4,180 items." in page_of(web, f"{RUNS}{run.pk}/change/")
+    assert "Usually 2,090 pages and 4,180 readings of items." in page_of(web, f"{RUNS}{run.pk}/change/")
 
 
 @pytest.mark.parametrize("state", JobRun.State.values)
@@ -330,7 +330,7 @@ def test_cancel_of_a_crawl_says_what_stays(web: Client) -> None:
     run = running(make_job())
     task = make_task(make_spider(), run=run, status="running", pages=1_284, items=1_102)
     for path in (f"{RUNS}{run.pk}/cancel/", f"{TASKS}{task.pk}/cancel/"):
-        assert "(1,284 pages, 1,102 items) is stored and stays" in page_of(web, path)
+        assert "(1,284 pages, 1,102 readings of items) is stored and stays" in page_of(web, path)
     web.post(f"{TASKS}{task.pk}/cancel/")
     run.refresh_from_db()
     assert (run.state, run.cancel_requested_by) == ("running", "root")

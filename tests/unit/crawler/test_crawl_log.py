@@ -31,16 +31,16 @@ def written(task: CrawlTask, *, pages: int, items: int) -> list[str]:
 def test_a_crawl_that_went_on_counts_the_whole_of_it() -> None:
     task = CrawlTask(task_id="crawl_1", pages=7, pages_failed=1, items=5)
     assert written(task, pages=46, items=40) == [
-        "it was broken off and goes on: 7 pages (1 failed), 5 items are stored",
-        "53 pages (1 failed), 45 items so far",
-        "completed: 53 pages (1 failed), 45 items, 46 of the pages since it went on in 1.2 s",
+        "it was broken off and goes on: 7 pages answered, 1 failed, 5 readings of items are stored",
+        "53 pages answered, 1 failed, 45 readings of items so far",
+        "completed: 53 pages answered, 1 failed, 45 readings of items, 46 of the pages since it went on in 1.2 s",
     ]
 
 
 def test_a_crawl_in_one_piece_says_nothing_of_going_on() -> None:
     assert written(CrawlTask(task_id="crawl_1"), pages=46, items=40) == [
-        "46 pages (0 failed), 40 items so far",
-        "completed: 46 pages (0 failed), 40 items in 1.2 s",
+        "46 pages answered, 0 failed, 40 readings of items so far",
+        "completed: 46 pages answered, 0 failed, 40 readings of items in 1.2 s",
     ]
 
 
