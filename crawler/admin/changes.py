@@ -1,4 +1,4 @@
-"""What is new, changed or gone, of all spiders: the page, with its feeds for readers."""
+"""What is new, changed, gone or back again, of all spiders: the page, with its feeds for readers."""
 
 from __future__ import annotations
 
@@ -82,7 +82,12 @@ def _tell_left_out(request: HttpRequest, given: QueryDict) -> None:
 
 
 def _kinds() -> list[tuple[str, StrOrPromise]]:
-    return [(Kind.NEW.value, _("New")), (Kind.CHANGED.value, _("Changed")), (Kind.GONE.value, _("Gone"))]
+    return [
+        (Kind.NEW.value, _("New")),
+        (Kind.CHANGED.value, _("Changed")),
+        (Kind.GONE.value, _("Gone")),
+        (Kind.RETURNED.value, _("Came back")),
+    ]
 
 
 def _asked(query: QueryDict) -> Asked:
@@ -153,5 +158,5 @@ def _row(entry: ItemChange) -> Row:
         )
         for change in changes[:FIELDS]
     ]
-    more = len(changes) - len(lines) if entry.kind is Kind.CHANGED else 0
+    more = 0 if entry.kind is Kind.NEW else len(changes) - len(lines)
     return Row(entry=entry, title=title_of(entry.item), lines=lines, more=more)

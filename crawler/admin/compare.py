@@ -231,6 +231,7 @@ def _kinds(items: ItemContrast | None) -> list[Kind]:
             ("unseen", _("Not seen in the later crawl"), _("Every item that is present was seen."), items.unseen),
             ("added", _("New"), _("No item came that was not known before."), items.added),
             ("gone", _("Gone"), _("No item went."), items.gone),
+            ("returned", _("Came back"), _("No item came back."), items.returned),
         )
     ]
 

@@ -1,4 +1,4 @@
-"""`/api/crawl/items/changes`: the feed of what is new, changed or gone."""
+"""`/api/crawl/items/changes`: the feed of what is new, changed, gone or back again."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Feed:
     """Of the next, older page; empty for the last."""
     entries: Sequence[ItemChange]
     address_of: Callable[[ItemChange], str]
-    """Of the item in the API; with the version behind it no two entries have the same."""
+    """Of the item in the API; with what became of it behind it no two entries have the same."""
 
 
 def as_json(feed: Feed) -> bytes:
@@ -108,12 +108,21 @@ def _atom_entry(root: Xml.Element, entry: ItemChange, feed: Feed) -> None:
 
 
 def _address(entry: ItemChange, feed: Feed) -> str:
-    part = "gone" if entry.kind is Kind.GONE else f"v{entry.item.version}"
+    part = f"v{entry.item.version}"
+    if entry.kind is Kind.GONE:
+        part = "gone"
+    elif entry.kind is Kind.RETURNED:  # perhaps with a version that was told before, and more than once
+        part = f"returned-{entry.at.astimezone(UTC):%Y%m%dT%H%M%S}"
     return f"{feed.address_of(entry)}#{part}"
 
 
 def _title(entry: ItemChange) -> str:
-    words = {Kind.NEW: _("New: %(item)s"), Kind.CHANGED: _("Changed: %(item)s"), Kind.GONE: _("Gone: %(item)s")}
+    words = {
+        Kind.NEW: _("New: %(item)s"),
+        Kind.CHANGED: _("Changed: %(item)s"),
+        Kind.GONE: _("Gone: %(item)s"),
+        Kind.RETURNED: _("Came back: %(item)s"),
+    }
     return words[entry.kind] % {"item": title_of(entry.item)}
 
 

@@ -34,7 +34,7 @@ class ItemSerializer(serializers.ModelSerializer[Item]):
         model = Item
         fields: ClassVar[list[str]] = [
             "id", "spider", "type", "key", "data", "version", "complete", "problems", "url", "first_seen_at",
-            "changed_at", "gone_at",
+            "changed_at", "gone_at", "returned_at",
         ]  # fmt: skip
 
     def get_url(self, item: Item) -> str | None:
@@ -119,7 +119,7 @@ class ItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
 
     @action(detail=False, methods=["get"])
     def changes(self, request: Request) -> HttpResponseBase:
-        """What is new, changed or gone, the newest first, as JSON Feed or (`format=atom`) Atom; 304 by its ETag."""
+        """What is new, changed, gone or back, the newest first: JSON Feed, or (`format=atom`) Atom; 304 by its ETag."""
         return feed_response(request)
 
     @action(detail=False, methods=["get"])

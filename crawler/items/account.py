@@ -27,6 +27,8 @@ class Edition:
     """None: it is the present one."""
     task_id: int | None
     """The crawl that found it."""
+    returned_at: datetime | None
+    """When the item last came back, where that was with this value."""
     changes: tuple[FieldChange, ...]
     """Against the version before; none for the first, and for the oldest one that is read."""
 
@@ -44,10 +46,16 @@ def editions_of(item: Item) -> list[Edition]:
             since=since,
             until=until,
             task_id=task_id,
+            returned_at=_between(item.returned_at, since, until),
             changes=() if older is None else changes_between(older, data),
         )
         for (number_, data, since, until, task_id), older in zip(rows, before, strict=True)
     ]
+
+
+def _between(moment: datetime | None, since: datetime, until: datetime | None) -> datetime | None:
+    is_within = moment is not None and since <= moment and (until is None or moment < until)
+    return moment if is_within else None
 
 
 def times_changed(editions: Sequence[Edition]) -> Mapping[str, int]:

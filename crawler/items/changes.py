@@ -1,4 +1,5 @@
-"""What is new, changed or gone, of all spiders, the newest first: each item once, with what became of it last.
+"""What is new, changed, gone or back again, of all spiders, the newest first: each item once, with what became of it
+last.
 
 The order is that of (moment, id), so a page of it begins behind a position and costs the same however far back it
 lies. A page looks at no more than `LOOKED_AT` items: where few of them are wanted, it holds few, and the next goes on.
@@ -30,6 +31,8 @@ class Kind(StrEnum):
     NEW = "new"
     CHANGED = "changed"
     GONE = "gone"
+    RETURNED = "returned"
+    """It was gone and came back, with the value that it had or with another one."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -73,7 +76,7 @@ class ItemChange:
     kind: Kind
     at: datetime
     before: ItemVersion | None
-    """The version before, of one that changed."""
+    """The version before, of one that changed, also as it came back."""
 
     @cached_property
     def changes(self) -> tuple[FieldChange, ...]:
@@ -91,13 +94,14 @@ class ChangePage:
 @dataclass(frozen=True, slots=True)
 class _Row:
     position: Position
-    kind: Kind
+    kind: Kind | None
+    """None: something became of the item later, which another stream tells."""
     type: str
 
 
 def item_changes(asked: Asked, *, before: Position | None = None, limit: int = 50) -> ChangePage:
-    """A page of changes, older than `before`. Four queries at most."""
-    streams = [_stream(asked, gone=gone, before=before) for gone in _streams(asked)]
+    """A page of changes, older than `before`. Five queries at most."""
+    streams = [_stream(asked, at, before=before) for at in _streams(asked)]
     rows = sorted(chain.from_iterable(streams), key=lambda row: row.position, reverse=True)
     # Below the end of a stream that goes on it is not known what else there is.
     ends = [stream[-1].position for stream in streams if len(stream) == LOOKED_AT]
@@ -109,16 +113,16 @@ def item_changes(asked: Asked, *, before: Position | None = None, limit: int = 5
     return ChangePage(entries=_entries(wanted[:limit]), following=following)
 
 
-def _streams(asked: Asked) -> Sequence[bool]:
-    """Those that are gone have an order of their own: by when they were found to be."""
+def _streams(asked: Asked) -> Sequence[str]:
+    """By which moments the items are gone through: each has an order of its own, and an index for it."""
     if asked.kind is None:
-        return (False, True)
-    return (asked.kind is Kind.GONE,)
+        return ("changed_at", "gone_at", "returned_at")
+    return {Kind.GONE: ("gone_at",), Kind.RETURNED: ("returned_at",)}.get(asked.kind, ("changed_at",))
 
 
-def _stream(asked: Asked, *, gone: bool, before: Position | None) -> list[_Row]:
-    at = "gone_at" if gone else "changed_at"
-    items = Item.objects.filter(gone_at__isnull=not gone)
+def _stream(asked: Asked, at: str, *, before: Position | None) -> list[_Row]:
+    # Those that are gone stand in their own order alone, which says the opposite of `gone_at`.
+    items = Item.objects.filter(**{"gone_at__isnull": True, f"{at}__isnull": False})
     if asked.spider is not None:
         items = items.filter(spider=asked.spider)
     if asked.day is not None:
@@ -127,11 +131,25 @@ def _stream(asked: Asked, *, gone: bool, before: Position | None) -> list[_Row]:
         items = items.filter(**{f"{at}__gte": start, f"{at}__lt": end})
     if before is not None:
         items = _behind(items, at, before)
-    found = items.order_by(f"-{at}", "-pk").values_list(at, "pk", "version", "type")[:LOOKED_AT]
+    found = items.order_by(f"-{at}", "-pk").values_list(at, "pk", "type", "version", "changed_at", "returned_at")
     return [
-        _Row(Position(moment, pk), Kind.GONE if gone else Kind.NEW if version == 1 else Kind.CHANGED, kind)
-        for moment, pk, version, kind in found
+        _Row(Position(moment, pk), _kind(at, version, changed_at, returned_at), type_)
+        for moment, pk, type_, version, changed_at, returned_at in found[:LOOKED_AT]
     ]
+
+
+def _kind(at: str, version: int, changed_at: datetime, returned_at: datetime | None) -> Kind | None:
+    """What an item that stands in the order of its moments `at` says there. One that came back with another value has
+    come back.
+    """
+    if at == "gone_at":
+        return Kind.GONE
+    is_back = returned_at is not None and returned_at >= changed_at
+    if at == "returned_at":
+        return Kind.RETURNED if is_back else None
+    if is_back:
+        return None
+    return Kind.NEW if version == 1 else Kind.CHANGED
 
 
 def _behind(items: QuerySet[Item], at: str, before: Position) -> QuerySet[Item]:
@@ -141,7 +159,7 @@ def _behind(items: QuerySet[Item], at: str, before: Position) -> QuerySet[Item]:
 
 
 def _is_wanted(row: _Row, asked: Asked) -> bool:
-    return (not asked.type or row.type == asked.type) and asked.kind in (None, row.kind)
+    return row.kind is not None and (not asked.type or row.type == asked.type) and asked.kind in (None, row.kind)
 
 
 def _entries(rows: Iterable[_Row]) -> list[ItemChange]:
@@ -152,12 +170,17 @@ def _entries(rows: Iterable[_Row]) -> list[ItemChange]:
         .defer("spider__definition", "page__links", "page__chain", "page__shared")
     )
     by_id = {item.pk: item for item in items}
-    changed = [pk for pk, row in wanted.items() if row.kind is Kind.CHANGED]
+    changed = [pk for pk, row in wanted.items() if pk in by_id and _has_changed(row, by_id[pk])]
     former = ItemVersion.objects.filter(item__in=changed, number=F("item__version") - 1) if changed else ()
     versions = {version.item_id: version for version in former}
     # One that was deleted in between is left out.
     return [
         ItemChange(item=by_id[pk], kind=row.kind, at=row.position.at, before=versions.get(pk))
         for pk, row in wanted.items()
-        if pk in by_id
+        if row.kind is not None and pk in by_id
     ]
+
+
+def _has_changed(row: _Row, item: Item) -> bool:
+    """Whether it got another value then."""
+    return row.kind is Kind.CHANGED or (row.kind is Kind.RETURNED and row.position.at == item.changed_at)

@@ -4,7 +4,8 @@ Known for any two crawls, from the versions of items: which came, and whose valu
 what it was at the end of the earlier one, field by field. Crawls of a spider follow each other, so what the crawls
 between them did is in it.
 
-Known of items that went: when. An item that went and has come back since is not told: its row says only how it is now.
+Known of items that went, and of items that came back: when, the last time. An item that went and has come back since is
+told as one that came back, and no more as one that went: its row says only how it is now.
 
 Known of *why*, from the pages: what a page said to the newest crawl that reached it. So the reasons are whole where the
 later crawl is the spider's newest; where one came after it, pages that it reached say nothing of before, and the reason
@@ -73,6 +74,8 @@ class ItemContrast:
     added: Lines
     changed: Lines
     gone: Lines
+    returned: Lines
+    """Gone at some time before, back again by the end of the later crawl: with the value that they had, or another."""
     unseen: Lines
     """There before, not marked as gone, and not given by the later crawl."""
     has_later: bool
@@ -86,7 +89,7 @@ class ItemContrast:
 def contrast_items(
     before: CrawlTask, after: CrawlTask, between: Sequence[CrawlTask] | None, *, has_later: bool
 ) -> ItemContrast:
-    """Look at the items; six queries at most.
+    """Look at the items; seven queries at most.
 
     `between`: the crawls between the two; None where they are not known. `has_later`: whether the spider has a crawl
     after the two.
@@ -102,6 +105,7 @@ def contrast_items(
     is_whole = not is_sample and len(older) <= SHOWN * 5
     unread, unreached = _pages(before, after)
     gone, unseen = _missing(after, since, until, pages=(unread, unreached))
+    returned = _returned(after, since, until)
     is_known = len(unseen) <= SHOWN and not _is_cut(unread) and not _is_cut(unreached)
     new = None if between is None else after.items_new + sum(task.items_new for task in between)
     return ItemContrast(
@@ -116,6 +120,10 @@ def contrast_items(
         gone=Lines(
             shown=[_line(item, _why(item.page, after)) for item in gone[:SHOWN]],
             total=_total(len(gone), after.items_gone if is_direct else None, is_whole=len(gone) <= SHOWN),
+        ),
+        returned=Lines(
+            shown=[_line(item) for item in returned[:SHOWN]],
+            total=_counted(len(returned), is_sample=len(returned) >= LOOKED_AT),
         ),
         unseen=Lines(
             shown=[_line(item, _why(item.page, after)) for item in unseen[:SHOWN]],
@@ -204,6 +212,17 @@ def _readable(change: FieldChange) -> FieldChange:
 
 def _shown(value: Json) -> str | None:
     return None if value is None else shortened(shown(value), MOST_CHARACTERS)
+
+
+# --- back again -------------------------------------------------------------------------------------------------------
+
+
+def _returned(after: CrawlTask, since: datetime, until: datetime) -> list[Item]:
+    """Items that were known before and came back between the two, if they have not gone again by then: by the index of
+    the spider's own."""
+    items = Item.objects.filter(spider=after.spider_id, returned_at__gt=since, returned_at__lte=until)
+    items = items.filter(Q(gone_at=None) | Q(gone_at__gt=until), first_seen_at__lte=since)
+    return list(items.order_by("returned_at", "pk").only("pk", "type", "key")[:LOOKED_AT])
 
 
 # --- gone, and not seen -----------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ class Known:
     record: ItemRecord | None = None
     """The value to write; None: the stored one stays."""
     is_moved: bool = False
-    """Whether only owner, task or `gone_at` change."""
+    """Whether only owner, task, or whether it is gone, change."""
     is_amended: bool = False
     """Whether the value is the same, but not what could not be read."""
     was_gone: bool = False
@@ -102,8 +102,8 @@ def write_items(
         _supersede([item_id for item_id, _, _ in changed], now)
         _update_values(changed, task_id=task_id, now=now)
     if amended:
-        _amend_values(amended, task_id=task_id)
-    _move(moved, task_id)
+        _amend_values(amended, task_id=task_id, now=now)
+    _move(moved, task_id=task_id, now=now)
     if freed_ids := [item_id for key in freed if (item_id := items[key].item_id) is not None]:
         condition, ids = rawsql.among("id", freed_ids)
         rawsql.execute(f"UPDATE crawler_item SET page_id = NULL WHERE {condition}", [ids])
@@ -113,6 +113,8 @@ def write_items(
     hours.add(spider_id, now, added=len(new), changed=len(changed), returned=returned)
 
 
+_IS_PRESENT = "returned_at = CASE WHEN gone_at IS NULL THEN returned_at ELSE %s END, gone_at = NULL"
+"""Its parameter is the moment: one that was gone comes back then. Both sides of a statement see the row as it was."""
 _VALUE_COLUMNS = (("data", "jsonb"), ("data_hash", "bytea"), ("complete", "boolean"), ("problems", "jsonb"))
 
 
@@ -137,31 +139,31 @@ def _update_values(changed: Sequence[tuple[int, ItemRecord, int | None]], *, tas
     rawsql.execute_rows(
         "UPDATE crawler_item SET data = v.data, data_hash = v.data_hash, complete = v.complete, "
         "problems = v.problems, page_id = v.page_id, version = version + 1, changed_at = %s, task_id = %s, "
-        "gone_at = NULL FROM v WHERE crawler_item.id = v.id",
+        f"{_IS_PRESENT} FROM v WHERE crawler_item.id = v.id",
         columns,
         rows,
-        [rawsql.moment(now), task_id],
+        [rawsql.moment(now), task_id, rawsql.moment(now)],
     )
 
 
-def _amend_values(amended: Sequence[tuple[int, ItemRecord, int | None]], *, task_id: int) -> None:
+def _amend_values(amended: Sequence[tuple[int, ItemRecord, int | None]], *, task_id: int, now: datetime) -> None:
     columns = (("id", "bigint"), ("page_id", "bigint"), ("complete", "boolean"), ("problems", "jsonb"))
     rows = [(item_id, page_id, record.complete, problems_json(record)) for item_id, record, page_id in amended]
     rawsql.execute_rows(
         "UPDATE crawler_item SET complete = v.complete, problems = v.problems, page_id = v.page_id, "
-        "task_id = %s, gone_at = NULL FROM v WHERE crawler_item.id = v.id",
+        f"task_id = %s, {_IS_PRESENT} FROM v WHERE crawler_item.id = v.id",
         columns,
         rows,
-        [task_id],
+        [task_id, rawsql.moment(now)],
     )
 
 
-def _move(moved: Sequence[rawsql.Row], task_id: int) -> None:
+def _move(moved: Sequence[rawsql.Row], *, task_id: int, now: datetime) -> None:
     rawsql.execute_rows(
-        "UPDATE crawler_item SET page_id = v.page_id, task_id = %s, gone_at = NULL FROM v WHERE crawler_item.id = v.id",
+        f"UPDATE crawler_item SET page_id = v.page_id, task_id = %s, {_IS_PRESENT} FROM v WHERE crawler_item.id = v.id",
         (("id", "bigint"), ("page_id", "bigint")),
         moved,
-        [task_id],
+        [task_id, rawsql.moment(now)],
     )
 
 

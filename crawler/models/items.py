@@ -16,7 +16,7 @@ class Item(models.Model):
 
     `page` owns the item: the page that gave it last. It is empty when the owner was read again and gave the key no
     more: the next page that gives the key then owns the item. `task` is the crawl that last confirmed it from
-    extraction.
+    extraction. `returned_at` is when it last came back after it was gone: it stays when the item goes again.
     """
 
     # Its indexes begin with the spider.
@@ -40,6 +40,7 @@ class Item(models.Model):
     first_seen_at = models.DateTimeField(_("first seen"))
     changed_at = models.DateTimeField(_("changed"))
     gone_at = models.DateTimeField(_("gone"), null=True, blank=True)
+    returned_at = models.DateTimeField(_("came back"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("item")
@@ -55,6 +56,10 @@ class Item(models.Model):
             models.Index(fields=["changed_at"], name="item_recent"),
             models.Index(fields=["gone_at"], condition=Q(gone_at__isnull=False), name="item_gone"),
             models.Index(fields=["spider", "id"], condition=Q(gone_at__isnull=False), name="item_spider_gone"),
+            models.Index(fields=["returned_at"], condition=Q(returned_at__isnull=False), name="item_returned"),
+            models.Index(
+                fields=["spider", "returned_at"], condition=Q(returned_at__isnull=False), name="item_spider_returned"
+            ),
             models.Index(
                 fields=["spider", "id"], condition=Q(complete=False, gone_at__isnull=True), name="item_incomplete"
             ),

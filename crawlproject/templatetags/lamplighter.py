@@ -66,6 +66,7 @@ STATES: Mapping[str, tuple[StrOrPromise, str, str]] = {
     "new": (gettext_lazy("New"), "plus", "ok"),
     "changed": (gettext_lazy("Changed"), "tilde", "info"),
     "gone": (gettext_lazy("Gone"), "minus", "mute"),
+    "returned": (gettext_lazy("Came back"), "retry", "ok"),
     "coalesced": (gettext_lazy("Coalesced"), "skipped", "mute"),
     "already": (gettext_lazy("Back-filled"), "retry", "ok"),
     "well": (gettext_lazy("Well"), "ok", "ok"),

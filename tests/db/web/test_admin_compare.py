@@ -68,6 +68,7 @@ def test_two_crawls_are_told_with_the_likeliest_reason_and_their_items(web: Clie
         spider, "ramen", first_seen_at=hours_ago(48), changed_at=hours_ago(48), gone_at=hours_ago(1.01), page=None
     )
     make_item(spider, "pho", first_seen_at=hours_ago(1.01), changed_at=hours_ago(1.01))
+    make_item(spider, "laksa", first_seen_at=hours_ago(48), changed_at=hours_ago(48), returned_at=hours_ago(1.01))
     failed = make_page(spider, "tacos", task=after, state="failed", reason="http_500", status_code=500)
     make_item(spider, "tacos", first_seen_at=hours_ago(48), changed_at=hours_ago(48), page=failed)
     query = f"?a={before.pk}&b={after.pk}"
@@ -84,6 +85,7 @@ def test_two_crawls_are_told_with_the_likeliest_reason_and_their_items(web: Clie
         "ramen Its page was read and gives it no more.",
         "tacos Its page failed: The site's server failed (500).",
         "pho book",
+        "Came back 1 laksa book",
     ):
         assert said in text
     assert "<del>25</del> <ins>30</ins>" in page

@@ -1,13 +1,16 @@
-"""What is new, changed or gone: the page and the feeds."""
+"""What is new, changed, gone or back again: the page and the feeds."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree as Xml
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from knox.models import AuthToken
 from pytest_django import DjangoAssertNumQueries
@@ -117,7 +120,8 @@ def test_pages_follow_each_other_without_gap_or_repeat(
     spider = items["new"].spider
     for number in range(30):  # several at the same moment, as a checkpoint writes them
         at = NOON + timedelta(seconds=number // 10)
-        make_item(spider, f"k{number}", changed_at=at, gone_at=at + timedelta(seconds=1) if number % 3 == 0 else None)
+        later = {name: at + timedelta(seconds=1) for name in {0: ["gone_at"], 1: ["returned_at"]}.get(number % 3, [])}
+        make_item(spider, f"k{number}", changed_at=at, **later)
     for looked_at, limit in ((2_000, 7), (11, 7), (12, 50), (11, 3)):
         monkeypatch.setattr(changes, "LOOKED_AT", looked_at)
         found: list[str] = []
@@ -166,6 +170,39 @@ def test_a_feed_that_means_nothing_is_refused(api: APIClient, query: str, field:
 def test_a_token_opens_the_feed(items: dict[str, Item]) -> None:
     token = AuthToken.objects.create(make_user("reader", "crawler.view_item"))[1]
     assert len(keys(APIClient(HTTP_AUTHORIZATION=f"Token {token}").get(FEED))) == 4
+
+
+def test_each_return_of_an_item_is_an_entry_of_its_own(api: APIClient, items: dict[str, Item]) -> None:
+    item = items["new"]
+    found = set()
+    for day in (1, 2):
+        Item.objects.filter(pk=item.pk).update(returned_at=NOON + timedelta(days=day))
+        [entry] = api.get(f"{FEED}?kind=returned").json()["items"]
+        assert entry["title"] == "Came back: new"
+        assert (entry["_lamplighter"]["kind"], entry["_lamplighter"]["changes"]) == ("returned", [])
+        assert entry["date_modified"] == f"2027-03-0{1 + day}T04:00:00Z"
+        assert keys(api.get(FEED)) == ['["new"]', '["changed"]', '["gone"]', '["before"]']
+        assert keys(api.get(f"{FEED}?kind=new")) == ['["before"]']
+        assert api.get(f"/api/crawl/items/{item.pk}").json()["returned_at"] == entry["date_modified"]
+        found.add(entry["id"])
+    root = Xml.fromstring(api.get(f"{FEED}?format=atom&kind=returned").content)  # our own
+    found.add(root.findtext(f"{ATOM}entry/{ATOM}id"))
+    assert found == {
+        f"http://testserver/api/crawl/items/{item.pk}#returned-{day}T040000" for day in ("20270302", "20270303")
+    }
+
+
+@pytest.mark.parametrize("spider", ["", "books"], ids=["of all spiders", "of one"])
+def test_what_came_back_is_found_by_an_index(api: APIClient, items: dict[str, Item], spider: str) -> None:
+    with connection.cursor() as cursor, CaptureQueriesContext(connection) as queries:
+        assert keys(api.get(f"{FEED}?kind=returned&spider={spider}" if spider else f"{FEED}?kind=returned")) == []
+        [asked] = [query["sql"] for query in queries if '"returned_at" IS NOT NULL' in query["sql"]]
+        cursor.execute("ANALYZE crawler_item")
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")  # a table of four rows is read whole
+        cursor.execute(f"{'EXPLAIN' if connection.vendor == 'postgresql' else 'EXPLAIN QUERY PLAN'} {asked}")
+        plan = " ".join(str(row[-1]) for row in cursor.fetchall())
+    assert re.search(r"[Uu][Ss][Ii][Nn][Gg] (INDEX )?item_(spider_)?returned", plan), plan
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------

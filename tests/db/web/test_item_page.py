@@ -86,6 +86,16 @@ def test_older_versions_are_compared_by_their_number(root: User, client: Client,
         assert "Version 3 against 2" in page_of(client, item, query)
 
 
+def test_its_return_stands_with_the_version_that_it_came_back_with(root: User, client: Client, item: Item) -> None:
+    client.force_login(root)
+    assert "came back" not in page_of(client, item)
+    for days, number in ((1, 3), (2, 3), (2.02, 2), (30, 0)):
+        Item.objects.update(returned_at=item.changed_at - timedelta(days=days - 2))
+        entries = re.findall(r"<li.*?</li>", page_of(client, item), re.DOTALL)
+        told = [entry for entry in entries if "came back" in entry]
+        assert [f"<b>v{number}</b>" in entry for entry in told] == ([True] if number else []), days
+
+
 def test_problems_are_told_in_words(root: User, client: Client, item: Item) -> None:
     Item.objects.update(
         complete=False, problems=[{"field": "price", "reason": "unreadable_value", "value": "much"}, "odd"]
