@@ -178,6 +178,13 @@ def test_the_example_of_a_new_draft_goes_with_the_first_kind_of_ones_own(
         assert "type: page" not in web.post(ADD, posted).content.decode()
 
 
+@pytest.mark.parametrize("button", ['aim:["items",0,"each"]', 'aim:["items",0,"fields","title"]'])
+def test_who_aims_before_there_is_a_page_is_told_to_fetch_one(web: Client, site: SiteServer, button: str) -> None:
+    picker = Picker(web, site, new_draft(site))
+    assert "Fetch a page" in picker.press(button)
+    assert 'role="alert"' in picker.answer
+
+
 def test_the_example_goes_where_its_kind_becomes_several_on_a_page(web: Client, site: SiteServer) -> None:
     document = new_draft(site)
     look(web, document, f"{site.url}/", fetch=True)
