@@ -72,6 +72,12 @@ class Preview:
         return "" if self.seen_at is None else duration(max(1, round((timezone.now() - self.seen_at).total_seconds())))
 
     @property
+    def is_fresh(self) -> bool:
+        """Whether what is shown is what the draft gives now: nothing kept the page from being asked for as it would."""
+        held_up = self.is_stale or self.is_other_manner or self.problems or self.busy
+        return self.seen_at is not None and not held_up
+
+    @property
     def items(self) -> int:
         """That would be stored."""
         return sum(view.stored for view in self.types)

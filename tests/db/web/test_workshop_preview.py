@@ -256,9 +256,15 @@ def test_what_is_no_address_is_told(web: Client, site: SiteServer, url: str) -> 
 def test_a_secret_that_is_missing_is_named_and_one_that_is_there_is_not_shown(web: Client, site: SiteServer) -> None:
     document = site_spider(site.url, manners={"headers": {"X-Token": {"secret": "token"}}})
     url = f"{site.url}/book/1"
-    assert "no secret is stored under “token”" in look(web, document, url, fetch=True)
+    look(web, site_spider(site.url), url, fetch=True)
+    shown = look(web, document, url, fetch=True)
+    assert "no secret is stored under “token”" in shown
+    assert "not fetched anew" in shown
+    assert "up to date" not in shown, "what is shown was fetched without the secret"
     set_secret("token", "abc123")
-    assert "abc123" not in look(web, document, url, fetch=True)
+    shown = look(web, document, url, fetch=True)
+    assert "abc123" not in shown
+    assert "up to date" in shown
     assert site.log[-1].headers["x-token"] == "abc123"
 
 
