@@ -117,7 +117,7 @@ def form_context(form: Form, draft: Draft, problems: list[ShownProblem], focus: 
     return {
         "form": form.shown(errors),
         "focus": focus,
-        "summary": summaries(draft.definition),
+        "summary": summaries(draft.document),
         "time_types": TIMES,
         "number_types": NUMBERS,
         "open": [name for name in ("manners", "limits", "session") if focus.startswith(f"w-{name}-")],

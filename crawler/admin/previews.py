@@ -18,9 +18,12 @@ from crawler.models import Page, Spider
 from crawler.preview import address
 from crawler.workshop.draft import Draft
 from crawler.workshop.previewing import Preview, default_address, last_address, look
+from crawler.workshop.summaries import summaries
 
 ASK = "_preview"
 """The button that asks the site anew; its value is ``fetch``."""
+FETCHING = "_fetching"
+"""Sent by a page that is left, for another view, while it waits for what it had the site asked for."""
 ASSUMED = "_assumed"
 """The address that we put into the field ourselves."""
 MAX_ADDRESS = 10_000
@@ -36,7 +39,8 @@ def preview_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
     spider = edited_spider(model_admin, request)
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    context = panel(request, spider, Draft.of_post(request.POST))
+    draft = Draft.of_post(request.POST)
+    context = panel(request, spider, draft) | {"summary": summaries(draft.document)}
     return TemplateResponse(request, "admin/crawler/spider/preview.html", context)
 
 
@@ -66,7 +70,8 @@ def panel(request: HttpRequest, spider: Spider | None, draft: Draft) -> dict[str
         "preview_assumed": url if is_assumed else "",
         "preview_pins": spider is not None and found.sample is not None and not found.sample.reason,
         "preview_path": path if spider is None else f"{path}?spider={spider.pk}",
-        "preview_at_once": (
+        "preview_at_once": FETCHING in request.POST
+        or (
             spider is not None
             and found.sample is None
             and _may_be_asked(draft, found)

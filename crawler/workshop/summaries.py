@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from crawler.engine.documents.definition import parse
+from crawler.engine.errors import DefinitionError
+from crawler.engine.records import Json
 from crawler.engine.spider import Limits, Manners, Session, SpiderDefinition
 
 BETWEEN = " · "
+_REST: Mapping[str, Json] = {"name": "spider", "start_urls": ["https://site.example/"]}
+"""What makes a whole document of one section."""
 
 
-def summaries(definition: SpiderDefinition | None) -> dict[str, str]:
-    """Of each section by its name; nothing of a draft that is not right."""
-    if definition is None:
-        return {}
-    return {
-        "manners": BETWEEN.join(_manners(definition.manners)),
-        "limits": BETWEEN.join(_limits(definition.limits)),
-        "session": BETWEEN.join(_session(definition.session)) or _("none"),
-        "sitemaps": _sitemaps(definition.sitemaps),
-    }
+def summaries(document: Mapping[str, Json]) -> dict[str, str]:
+    """Of each section by its name, whatever is wrong in others; empty of one that is not right itself."""
+    return {name: _summary(name, document) for name in ("manners", "limits", "session", "sitemaps")}
+
+
+def _summary(name: str, document: Mapping[str, Json]) -> str:
+    try:
+        definition = parse({**_REST, **({name: document[name]} if name in document else {})})
+    except DefinitionError:
+        return ""
+    return _words(name, definition)
+
+
+def _words(name: str, definition: SpiderDefinition) -> str:
+    if name == "manners":
+        return BETWEEN.join(_manners(definition.manners))
+    if name == "limits":
+        return BETWEEN.join(_limits(definition.limits))
+    if name == "session":
+        return BETWEEN.join(_session(definition.session)) or _("none")
+    return _sitemaps(definition.sitemaps)
 
 
 def _manners(manners: Manners) -> list[str]:

@@ -76,6 +76,24 @@ def test_the_preview_follows_the_keys_and_a_save_that_breaks_a_pinned_page_is_sh
         page.get_by_role("button", name="Pinned pages").click()
         expect(page.locator(".ll-pinned")).to_contain_text("as before")
         assert barriers_of(page) == []
+        leave_for_another_view_while_a_page_comes(page, site)
+
+
+def leave_for_another_view_while_a_page_comes(page: Page, site: SiteServer) -> None:
+    """The page is there, too; and a folded section says what is put into it."""
+    site.replace("/", LAMP.format(name="Three", price="3.50").encode())
+    site.delays["/"] = 1.0
+    page.get_by_role("button", name="Fetch", exact=True).click()
+    expect(page.locator("[data-preview-state]")).to_contain_text("fetching")
+    page.get_by_role("button", name="Form", exact=True).click()
+    expect(page.locator("#w-part")).to_have_attribute("data-tab", "form")
+    expect(page.locator("[data-preview] tr", has_text="name")).to_contain_text("Three")
+    section = page.locator("[data-section=session] > summary")
+    expect(section).to_contain_text("none")
+    section.click()
+    page.select_option("#w-session-auth_how", "bearer")
+    page.fill("#w-session-auth_secret", "token")
+    expect(section).to_contain_text("credentials")
 
 
 def barriers_of(page: Page) -> list[str]:

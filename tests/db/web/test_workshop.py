@@ -275,6 +275,27 @@ def test_each_problem_stands_at_its_input_and_in_a_note_that_leads_there(web: Cl
     assert spider.version == 1
 
 
+def test_sections_say_what_they_hold_while_something_else_is_wrong(web: Client, spider: Spider) -> None:
+    filled = {"w-session-auth_how": "bearer", "w-session-auth_secret": "token", "w-sitemaps_robots": "1"}
+    wrong = {"w-items-0-fields-0-source": "h1::txt", "w-limits-max_pages": "many"}
+    answer = web.post(path_of(spider), inputs_of(web.get(path_of(spider))) | filled | wrong | {"_save": "1"})
+    assert answer.context["refused"]
+    assert answer.context["summary"] == {
+        "manners": "obeys robots.txt · 5 connections · no delay",
+        "limits": "",  # it is open, and says what is wrong
+        "session": "credentials",
+        "sitemaps": "those that robots.txt names",
+    }
+
+
+def test_another_view_goes_on_fetching_what_the_one_before_had_begun_to(web: Client) -> None:
+    data = inputs_of(web.get(f"{SPIDERS}add/")) | {"_tab": "yaml"}
+    assert "data-at-once" not in web.post(f"{SPIDERS}add/", data).content.decode(), (
+        "nobody has said that the site may be asked"
+    )
+    assert "data-at-once" in web.post(f"{SPIDERS}add/", data | {"_fetching": "1"}).content.decode()
+
+
 @pytest.mark.parametrize(
     ("data", "english", "chinese"),
     [
