@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from .web.problems import plain_problem
@@ -59,6 +61,7 @@ def _as_code(found: re.Match[bytes]) -> bytes:
 def request_limits(get_response: GetResponse) -> GetResponse:
     """Refuses a body above `DATA_UPLOAD_MAX_MEMORY_SIZE` before it is read, and an address that holds NUL.
 
+    A form of the admin is shown again, empty, with what was too large above it.
     No database finds or stores NUL in a text: PostgreSQL's driver raises, wherever the text came from.
     """
 
@@ -66,6 +69,8 @@ def request_limits(get_response: GetResponse) -> GetResponse:
         length = request.META.get("CONTENT_LENGTH") or "0"
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         if limit is not None and length.isdigit() and int(length) > limit:
+            if shown := _shown_again(request, get_response):
+                return shown
             message = _("The body has %(length)s bytes; at most %(limit)d are accepted.") % {
                 "length": length,
                 "limit": limit,
@@ -76,6 +81,19 @@ def request_limits(get_response: GetResponse) -> GetResponse:
         return get_response(request)
 
     return middleware
+
+
+def _shown_again(request: HttpRequest, get_response: GetResponse) -> HttpResponseBase | None:
+    """The page as it is for who has sent nothing, with the size in `request.too_large`; None where it is none."""
+    if not request.path.startswith(reverse("admin:index")):
+        return None
+    request.too_large = {"sent": int(request.META["CONTENT_LENGTH"]), "limit": settings.DATA_UPLOAD_MAX_MEMORY_SIZE}  # type: ignore[attr-defined]
+    request.method = "GET"
+    response = get_response(request)
+    if response.status_code != HTTPStatus.OK:
+        return None
+    response.status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    return response
 
 
 def _refusal(request: HttpRequest, status: int, message: str) -> HttpResponse:

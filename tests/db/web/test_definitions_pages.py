@@ -10,6 +10,7 @@ import yaml
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from pytest_django import Settings
 
 from crawler import definitions, secrets
 from crawler.models import Spider
@@ -44,6 +45,20 @@ jobs:
 def web(root: User, client: Client) -> Client:
     client.force_login(root)
     return client
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_a_file_that_is_too_large_is_told_on_the_form(web: Client, settings: Settings, language: str) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
+    large = SimpleUploadedFile("large.yaml", b"#" * 2_000)
+    answer = web.post(IMPORT, {"file": large}, headers={"Accept-Language": language})
+    page = answer.content.decode()
+    assert answer.status_code == 413
+    assert 'type="file"' in page
+    assert 'role="alert"' in page
+    assert re.search(r"1000\sbytes|1000\s字节", page), "the limit"
+    assert not Spider.objects.exists()
+    assert web.post("/admin/crawler/spider/workshop/preview/", {"text": "#" * 2_000}).status_code == 413, "no form"
 
 
 def agree(client: Client, plan: Answer) -> Answer:
