@@ -14,9 +14,13 @@ import socket
 import sys
 
 target, text, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-most = 65536 - count
-if not (text.isascii() and text.isdigit() and text == str(int(text)) and int(text) <= most):
-    print(f"PORT={text} is no port: give a number up to {most}, as in `make {target} PORT=9000`.", file=sys.stderr)
+# 0 is a free port, which the command says; of several that follow each other there is none.
+least, most = (0 if count == 1 else 1), 65536 - count
+if not (text.isascii() and text.isdigit() and text == str(int(text)) and least <= int(text) <= most):
+    print(
+        f"PORT={text} is no port: give a number from {least} to {most}, as in `make {target} PORT=9000`.",
+        file=sys.stderr,
+    )
     sys.exit(2)
 for port in range(int(text), int(text) + count):
     try:

@@ -353,6 +353,10 @@ def test_what_is_no_port_is_one_sentence(copy: Copy, port: str) -> None:
     assert f"PORT={port} is no port" in sentence_of(copy.make("run", PORT=port))
 
 
+def test_a_demo_needs_ports_that_follow_each_other(copy: Copy) -> None:
+    assert "PORT=0 is no port: give a number from 1 to" in sentence_of(copy.make("demo", PORT="0"))
+
+
 def python_that(copy: Copy, what: str) -> Path:
     """The running Python, but with a line of Python before what `-c` gives."""
     return script(

@@ -37,6 +37,14 @@ def test_a_taken_port_is_refused_naming_the_remedy() -> None:
             WebServer("127.0.0.1", port)
 
 
+def test_port_0_is_a_free_one_and_the_address_says_which() -> None:
+    server = WebServer(*parse_address("127.0.0.1:0"), application=lambda environ, start: [])
+    try:
+        assert int(server.url.rpartition(":")[2]) > 0
+    finally:
+        server.close()
+
+
 def test_it_closes_in_the_midst_of_answers_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
     failed: list[threading.ExceptHookArgs] = []
     begun, hook = threading.Semaphore(0), threading.excepthook
