@@ -135,12 +135,12 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
 
     # --- form -----------------------------------------------------------------------------------------------------
     def get_fieldsets(self, request: HttpRequest, obj: ScheduledJob | None = None) -> FieldsetSpec:
-        """To those who may only look the rule is shown as its document: the form's fields are none of the row's."""
+        """To those who may only look the rule is shown in words: the form's fields are none of the row's."""
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return fieldsets
         what, _when, *others = fieldsets
-        return (what, (gettext_lazy("When"), {"fields": ("trigger", "in_words")}), *others)
+        return (what, (gettext_lazy("When"), {"fields": ("in_words",)}), *others)
 
     def get_form(
         self, request: HttpRequest, obj: ScheduledJob | None = None, change: bool = False, **kwargs: Any
@@ -149,6 +149,9 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         form = super().get_form(request, obj, change=change, **kwargs)
         if issubclass(form, ScheduledJobForm):
             form.user = request.user
+        if obj is not None and not self.has_change_permission(request, obj):
+            # Help is for who fills something in.
+            form._meta.help_texts = {field.name: "" for field in ScheduledJob._meta.get_fields()}
         return form
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

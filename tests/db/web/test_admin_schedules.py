@@ -389,6 +389,16 @@ def test_actions_need_their_permission(client: Client) -> None:
     assert client.post(change(job), FORM).status_code == 403
 
 
+def test_who_may_only_look_reads_the_rule_in_words_and_no_help_for_inputs(client: Client) -> None:
+    job = make_job(trigger={"type": "cron", "cron": "0 2 * * *", "timezone": "Asia/Shanghai"})
+    client.force_login(make_user("ada", "scheduling.view_scheduledjob"))
+    page = client.get(change(job)).content.decode()
+    assert "02:00" in page
+    assert "&quot;cron&quot;" not in page
+    assert "Then a firing counts as missed" not in page
+    assert '<div class="help"' not in page
+
+
 def test_runs_are_found_by_their_schedule(web: Client) -> None:
     make_run(make_job())
     make_run(make_job("other"))
