@@ -181,6 +181,12 @@ def in_a_row(sentences: Iterable[str]) -> str:
     return wording.in_a_row(sentences)
 
 
+@register.simple_tag(name="in_a_row")
+def given_in_a_row(*sentences: str) -> str:
+    """The same of sentences that a template has one by one."""
+    return wording.in_a_row(sentences)
+
+
 @register.filter
 def day_and_time(local: datetime) -> str:
     """“Wed 25 Nov 02:00” in the time's own zone; with seconds where it has some."""

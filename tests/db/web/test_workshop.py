@@ -316,8 +316,9 @@ def test_what_is_wrong_is_told_with_a_remedy_in_both_languages(
     web: Client, spider: Spider, data: dict[str, str], english: str, chinese: str
 ) -> None:
     whole = inputs_of(web.get(path_of(spider))) | data | {"_save": "1"}
-    for language, words in (("en", english), ("zh-hans", chinese)):
+    for language, words, first in (("en", english, "Not saved. 1 "), ("zh-hans", chinese, "未保存。有 1 ")):
         answer = web.post(path_of(spider), whole, headers={"Accept-Language": language})
+        assert first in answer.content.decode()
         said = " ".join(message for _control, message in told(answer))
         assert words in said
         assert bool(re.search(r"[一-龥]", said)) is (language != "en")
