@@ -32,6 +32,7 @@ COUNTS = (
     "items_new",
     "items_changed",
     "items_gone",
+    "items_returned",
     "items_rejected",
     "items_incomplete",
     "conflicts",

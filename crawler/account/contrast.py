@@ -47,6 +47,7 @@ _ROWS: tuple[tuple[str, StrOrPromise], ...] = (
     ("items_new", gettext_lazy("New items")),
     ("items_changed", gettext_lazy("Changed items")),
     ("items_gone", gettext_lazy("Gone items")),
+    ("items_returned", gettext_lazy("Items that came back")),
     ("items_rejected", gettext_lazy("Rejected items")),
     ("items_incomplete", gettext_lazy("Incomplete items")),
     ("conflicts", gettext_lazy("Key conflicts")),

@@ -124,11 +124,12 @@ class CrawlTaskAdmin(BoundedAdmin[CrawlTask], ReadOnlyAdmin[CrawlTask]):
 
 
 def changes_of(task: CrawlTask) -> SafeString | str:
-    """New, changed and gone items of a crawl; zeros left out."""
+    """New, changed and gone items of a crawl; zeros left out. As on the dashboard, what came back is with the new."""
+    more = task.items_new + task.items_returned
     parts = [
         (tone, sign, num(count))
         for tone, sign, count in (
-            ("ok", "+", task.items_new), ("info", "~", task.items_changed), ("mute", "−", task.items_gone)
+            ("ok", "+", more), ("info", "~", task.items_changed), ("mute", "−", task.items_gone)
         )
         if count
     ]  # fmt: skip

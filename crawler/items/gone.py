@@ -75,8 +75,11 @@ def settle_claims(scope: CrawlScope, claims: Mapping[int, Mapping[Key, Claim]], 
             scope.spider_id, {owner: owned for owner, owned in claims.items() if owner not in unknown}
         )
         write_items(plan.known, plan.freed, spider_id=scope.spider_id, task_id=scope.task_id, now=timezone.now())
-        if plan.items_changed:
-            CrawlTask.objects.filter(pk=scope.task_id).update(items_changed=F("items_changed") + plan.items_changed)
+        if plan.items_changed or plan.items_returned:
+            CrawlTask.objects.filter(pk=scope.task_id).update(
+                items_changed=F("items_changed") + plan.items_changed,
+                items_returned=F("items_returned") + plan.items_returned,
+            )
     return plan.items_changed
 
 

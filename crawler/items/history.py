@@ -24,7 +24,7 @@ from crawler.engine.errors import Reason
 from crawler.engine.records import ItemRecord, PageResult, PageState
 from crawler.models import Page
 
-from .rows import Key, Known, items_by_key, items_by_page
+from .rows import Key, Known, count_returned, items_by_key, items_by_page
 
 MAX_CLAIMS = 20_000
 """Remembered at once, about a kilobyte each; what is beyond is settled one crawl later."""
@@ -125,6 +125,11 @@ class ItemPlan:
     items_changed: int = 0
     items_unchanged: int = 0
     conflicts: int = 0
+
+    @property
+    def items_returned(self) -> int:
+        """Those that were gone, with the value that they had or another one."""
+        return count_returned(self.known.values())
 
 
 class _Planner:

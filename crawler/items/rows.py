@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias, cast
@@ -109,8 +109,12 @@ def write_items(
         rawsql.execute(f"UPDATE crawler_item SET page_id = NULL WHERE {condition}", [ids])
     if new:
         _insert(new, spider_id=spider_id, task_id=task_id, now=now)
-    returned = sum([known.was_gone and not known.is_gone for known in items.values()])
-    hours.add(spider_id, now, added=len(new), changed=len(changed), returned=returned)
+    hours.add(spider_id, now, added=len(new), changed=len(changed), returned=count_returned(items.values()))
+
+
+def count_returned(items: Iterable[Known]) -> int:
+    """How many of these were gone, and come back."""
+    return sum([known.was_gone and not known.is_gone for known in items])
 
 
 _IS_PRESENT = "returned_at = CASE WHEN gone_at IS NULL THEN returned_at ELSE %s END, gone_at = NULL"

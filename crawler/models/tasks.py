@@ -60,6 +60,7 @@ class CrawlTask(models.Model):
     items_new = models.PositiveIntegerField(_("new items"), default=0)
     items_changed = models.PositiveIntegerField(_("changed items"), default=0)
     items_gone = models.PositiveIntegerField(_("gone items"), default=0)
+    items_returned = models.PositiveIntegerField(_("items that came back"), default=0, db_default=0)
     items_rejected = models.PositiveIntegerField(_("rejected items"), default=0)
     items_incomplete = models.PositiveIntegerField(_("incomplete items"), default=0)
     conflicts = models.PositiveIntegerField(_("key conflicts"), default=0)

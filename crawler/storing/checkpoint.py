@@ -361,6 +361,7 @@ def _count(task_id: int, batch: Batch, plan: ItemPlan, others: dict[str, object]
         "items": sum([len(result.items) for result in batch.results]),
         "items_new": plan.items_new,
         "items_changed": plan.items_changed,
+        "items_returned": plan.items_returned,
         "items_rejected": sum([_rejected(result) for result in batch.results if result.reasons]),
         "items_incomplete": sum([not item.complete for result in batch.results for item in result.items]),
         "conflicts": plan.conflicts,

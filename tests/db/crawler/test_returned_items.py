@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Sum
 from django.utils import timezone
 
 from crawler.engine.records import ValueProblem
 from crawler.items.changes import Asked, ItemChange, Kind, item_changes
-from crawler.models import Item, Spider
+from crawler.models import CrawlTask, Item, ItemHour, Spider
 from scheduling.lanes import Lane
 
 from .making import Crawl, Site, get_item, make_item, make_spider
@@ -55,6 +56,12 @@ def test_an_item_that_comes_back_is_told_by_the_feed_and_by_the_comparison(lane:
     assert found["a"].at == moment("returned_at", "a") > before.finished_at
     assert found["a"].changes == ()
     assert [(change.before, change.after) for change in found["b"].changes] == [("1", "2")]
+
+    assert [(task.items_new, task.items_changed, task.items_gone, task.items_returned) for task in (before, after)] == [
+        (0, 0, 2, 0),
+        (1, 1, 0, 2),
+    ]
+    assert ItemHour.objects.aggregate(total=Sum("returned"))["total"] == 2
 
     contrast = look(before, after)
     assert (set(keys(contrast.returned)), contrast.returned.total) == ({"a", "b"}, 2)
@@ -128,3 +135,19 @@ def test_items_outlive_the_way_back_to_the_release_before_and_forth(lane: Lane) 
     assert told()["a"].kind is Kind.GONE
     Crawl(Spider.objects.get(), lane).walk(site(a="2"))
     assert told()["a"].kind is Kind.RETURNED
+
+
+def test_a_process_of_the_release_before_goes_on_making_tasks_and_items(lane: Lane) -> None:
+    """Its statements name no column that is new."""
+    spider = make_spider()
+    walk(spider, lane, site(a="1"))
+    with connection.cursor() as cursor:
+        for table, new in (("crawler_crawltask", "items_returned"), ("crawler_item", "returned_at")):
+            columns = [column.name for column in connection.introspection.get_table_description(cursor, table)]
+            assert new in columns
+            kept = [name for name in columns if name not in (new, "id")]
+            unique = {"task_id": "'other'"} if table == "crawler_crawltask" else {"key_hash": "7"}
+            values = ", ".join(unique.get(name, name) for name in kept)
+            cursor.execute(f"INSERT INTO {table} ({', '.join(kept)}) SELECT {values} FROM {table}")
+    assert list(CrawlTask.objects.values_list("items_returned", flat=True)) == [0, 0]
+    assert list(Item.objects.values_list("returned_at", flat=True)) == [None, None]

@@ -188,7 +188,7 @@ def test_the_list_of_spiders_tells_schedule_rounds_and_changes(web: Client) -> N
     make_spider("alone", category="")
     ItemStock.objects.create(spider=books, present=1_234)
     for status in ("completed", "failed"):
-        make_task(books, status=status, items=0, items_new=3, items_gone=1)
+        make_task(books, status=status, items=0, items_new=2, items_returned=1, items_gone=1)
     make_job("a-all", handler="crawl", job_data={"type": "category", "target": "light"})
     make_job("books", name="B", handler="crawl", job_data={"type": "spider", "target": "books"})
     make_job("later", name="C", handler="crawl", job_data={"type": "spider", "target": "books"}, enabled=False)
