@@ -15,6 +15,7 @@ from crawler.engine.errors import DefinitionProblem
 from crawler.engine.spider import FieldType
 from crawler.workshop.draft import Draft
 from crawler.workshop.form import Form
+from crawler.workshop.form_labels import by_label, label_at
 from crawler.workshop.summaries import summaries
 from crawler.workshop.wording import told, told_at_input
 
@@ -51,6 +52,7 @@ class ShownProblem:
     short: str
     """The same beside the value that it is about."""
     place: str
+    """In the document, or what the form calls it."""
     control: str
     """The id of the input that it is about; empty where there is none."""
     line: int | None
@@ -91,9 +93,9 @@ def shown_problems(draft: Draft, problems: Iterable[DefinitionProblem], form: Fo
     text = _reading_of(draft) if form is None else None
     return [
         ShownProblem(
-            message=told(problem.message),
-            short=told_at_input(problem.message),
-            place=problem.place,
+            message=told(problem.message) if form is None else by_label(told(problem.message)),
+            short=told_at_input(problem.message) if form is None else by_label(told_at_input(problem.message)),
+            place=problem.place if form is None else label_at(problem, form, draft.document),
             control="id_text" if form is None else form.control_of(problem, draft.document),
             line=text.line_of(problem.place) if text and problem.place else None,
         )

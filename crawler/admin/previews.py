@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -17,8 +18,11 @@ from crawler.engine.urls import hash_url
 from crawler.models import Page, Spider
 from crawler.preview import address
 from crawler.workshop.draft import Draft
+from crawler.workshop.form_labels import by_label, told_by_label
 from crawler.workshop.previewing import Preview, default_address, last_address, look
+from crawler.workshop.refusals import Notice
 from crawler.workshop.summaries import summaries
+from crawler.workshop.wording import told_with_place
 
 ASK = "_preview"
 """The button that asks the site anew; its value is ``fetch``."""
@@ -27,6 +31,7 @@ FETCHING = "_fetching"
 ASSUMED = "_assumed"
 """The address that we put into the field ourselves."""
 MAX_ADDRESS = 10_000
+PROBLEMS_SHOWN = 5
 
 Model = admin.ModelAdmin[Spider]
 
@@ -40,7 +45,9 @@ def preview_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     draft = Draft.of_post(request.POST)
-    context = panel(request, spider, draft) | {"summary": summaries(draft.document)}
+    context = panel(request, spider, draft, is_form=request.POST.get("_view") == "form") | {
+        "summary": summaries(draft.document)
+    }
     return TemplateResponse(request, "admin/crawler/spider/preview.html", context)
 
 
@@ -59,14 +66,19 @@ def edited_spider(model_admin: Model, request: HttpRequest) -> Spider | None:
     return spider
 
 
-def panel(request: HttpRequest, spider: Spider | None, draft: Draft) -> dict[str, object]:
-    """What `preview_panel.html` needs. The site is asked where the request came by the button `_preview` alone."""
+def panel(request: HttpRequest, spider: Spider | None, draft: Draft, *, is_form: bool) -> dict[str, object]:
+    """What `preview_panel.html` needs. The site is asked where the request came by the button `_preview` alone.
+
+    `is_form`: the draft stands beside it as a form, by whose labels what is wrong is told.
+    """
     user_id = request.user.pk or 0
     url, is_assumed = _address(request, spider, draft, user_id)
     found = look(user_id, spider, draft, url, fetch=request.POST.get(ASK) == "fetch")
     path = reverse("admin:crawler_spider_preview")
     return {
         "preview": found,
+        "preview_told": _told(found, draft, is_form=is_form),
+        "preview_notice": _notice(found.notice, is_form=is_form),
         "preview_assumed": url if is_assumed else "",
         "preview_pins": spider is not None and found.sample is not None and not found.sample.reason,
         "preview_path": path if spider is None else f"{path}?spider={spider.pk}",
@@ -78,6 +90,21 @@ def panel(request: HttpRequest, spider: Spider | None, draft: Draft) -> dict[str
             and not _is_strange(request, spider, found)
         ),
     }
+
+
+def _told(found: Preview, draft: Draft, *, is_form: bool) -> list[str]:
+    """The first problems, in the reader's language."""
+    problems = found.problems[:PROBLEMS_SHOWN]
+    if not is_form or not problems:
+        return [*map(told_with_place, problems)]
+    form = draft.as_form()
+    return [told_by_label(problem, form, draft.document) for problem in problems]
+
+
+def _notice(notice: Notice | None, *, is_form: bool) -> Notice | None:
+    if notice is None or not is_form:
+        return notice
+    return replace(notice, what=by_label(str(notice.what)), remedy=by_label(str(notice.remedy)))
 
 
 def shown_address(context: Mapping[str, object]) -> str:

@@ -26,6 +26,7 @@ from crawler.tasks import request_crawl
 from crawler.workshop.beginning import untouched
 from crawler.workshop.draft import NEW, Draft
 from crawler.workshop.form import too_large
+from crawler.workshop.form_labels import told_by_label
 from crawler.workshop.picks import Pending
 from crawler.workshop.wording import told_with_place
 from scheduling.definitions.differences import same
@@ -157,15 +158,16 @@ class _Workshop:
         except definitions.SpiderExists as error:
             message = _("there is already a spider “%(name)s”; choose another name") % {"name": error.name}
             return self._show(draft, tab=tab, problems=[DefinitionProblem("name", message)], is_refused=True)
-        self._tell_saved(saved, draft)
+        self._tell_saved(saved, draft, is_form=tab == "form")
         address = reverse("admin:crawler_spider_change", args=[saved.pk])
         return redirect(address if tab == "form" else f"{address}?tab={_known(tab)}")
 
-    def _tell_saved(self, saved: Spider, draft: Draft) -> None:
-        text = _("Saved: version %(number)d of “%(name)s”.") % {"number": saved.version, "name": saved.name}
-        self.model_admin.message_user(self.request, text, messages.SUCCESS)
+    def _tell_saved(self, saved: Spider, draft: Draft, *, is_form: bool) -> None:
+        done = _("Saved: version %(number)d of “%(name)s”.") % {"number": saved.version, "name": saved.name}
+        self.model_admin.message_user(self.request, done, messages.SUCCESS)
         for warning in definitions.warnings(draft.document):
-            self.model_admin.message_user(self.request, told_with_place(warning), messages.WARNING)
+            text = told_by_label(warning, draft.as_form(), draft.document) if is_form else told_with_place(warning)
+            self.model_admin.message_user(self.request, text, messages.WARNING)
 
     def _newer(self, draft: Draft) -> Newer | None:
         """The version that the draft does not know of, and that saving it would undo. Holds the spider's row."""
@@ -242,7 +244,7 @@ class _Workshop:
             context |= form_context(form, draft, shown, focus)
         is_part = self.request.headers.get("X-Requested-With") == "fetch" and tab == "form"
         if self.may_save and not is_part:
-            context |= panel(self.request, self.spider, draft)
+            context |= panel(self.request, self.spider, draft, is_form=tab == "form")
         if self.may_save and tab == "pick":
             context |= picking.panel(self.request, self.spider, draft, picked, url=shown_address(context))
         if self.may_save and tab == "pinned":

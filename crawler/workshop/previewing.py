@@ -28,11 +28,9 @@ from .itemviews import TypeView, type_views
 from .linkverdicts import LinksView, first_hashes, links_view
 from .refusals import Notice, notice_of, refusal_of
 from .samples import SAMPLES, Sample, manner_of
-from .wording import told_with_place
 
 SECONDS = 5.0
 """For the reading of a page, which takes some milliseconds: a crawl would give a big one more."""
-PROBLEMS_SHOWN = 5
 MAX_STARTS = 100
 """Start pages among which the one to begin with is looked for."""
 MAX_REMEMBERED = 200
@@ -60,11 +58,6 @@ class Preview:
     notice: Notice | None = None
     types: tuple[TypeView, ...] = ()
     links: LinksView | None = None
-
-    @property
-    def told(self) -> list[str]:
-        """The first problems, in the reader's language."""
-        return [*map(told_with_place, self.problems[:PROBLEMS_SHOWN])]
 
     @property
     def age(self) -> str:

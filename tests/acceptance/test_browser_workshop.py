@@ -58,11 +58,11 @@ def go_to_what_is_wrong(page: Page) -> None:
     note = page.locator("#w-problems")
     expect(note).to_contain_text("Not saved. 2 things are to be mended.")
     assert barriers(page) == []
-    note.get_by_role("link", name="items[0].fields.title.css").click()
+    note.get_by_role("link", name="Field title · Selector").click()
     expect(page.locator("#w-items-0-fields-1-source")).to_be_focused()
     page.locator("#w-items-0-fields-1-source").fill("title::text")
     page.locator("[data-section=limits] summary").click()
-    note.get_by_role("link", name="limits.max_pages").click()
+    note.get_by_role("link", name="Pages of a crawl").click()
     expect(page.locator("#w-limits-max_pages")).to_be_focused()
     page.fill("#w-limits-max_pages", "50")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from html.parser import HTMLParser
@@ -16,12 +17,13 @@ from django.test.utils import CaptureQueriesContext
 from crawler import definitions
 from crawler.admin import pinned
 from crawler.models import CrawlTask, Spider
+from crawler.workshop.form_labels import LABELS, by_label
 from scheduling.models import DefinitionVersion
 
 from .answers import Answer, messages_of
 from .making import make_spider, make_user, spider_document
 from .test_hostile_content import EVIL, FORMS, RAW
-from .workshop import plain
+from .workshop import PREVIEW, plain
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 SPIDERS = "/admin/crawler/spider/"
@@ -294,6 +296,59 @@ def test_another_view_goes_on_fetching_what_the_one_before_had_begun_to(web: Cli
         "nobody has said that the site may be asked"
     )
     assert "data-at-once" in web.post(f"{SPIDERS}add/", data | {"_fetching": "1"}).content.decode()
+
+
+def test_the_form_names_its_inputs_by_their_labels_and_yaml_by_its_keys(web: Client, spider: Spider) -> None:
+    data = inputs_of(web.get(path_of(spider)))
+    wrong = {
+        "w-start_urls": "https://shop.example/\nftp://a.example/",
+        "w-manners-delay": "soon",
+        "w-session-auth_how": "bearer",
+        "w-items-0-fields-1-regex": "a**",
+    }
+    answer = web.post(path_of(spider), data | wrong | {"_save": "1"})
+    places = {problem.control: problem.place for problem in answer.context["problems"]}
+    name = data["w-items-0-fields-1-name"]
+    assert places == {
+        "w-start_urls": "Start pages · line 2",
+        "w-manners-delay": "Delay",
+        "w-session-auth_secret": "Name of the secret",
+        "w-items-0-fields-1-regex": f"Field {name} · regex",
+    }
+    beside = web.post(PREVIEW, data | wrong).content.decode()
+    assert "Start pages · line 2: " in beside
+    assert "manners.delay" not in beside
+    answer = web.post(path_of(spider), data | wrong | {"_tab": "yaml"})
+    assert "manners.delay" in {problem.place for problem in answer.context["problems"]}
+
+
+def test_each_label_is_that_of_the_form(web: Client) -> None:
+    """Each is written twice: in a template, and where sentences name it."""
+    page = web.get(path_of(definitions.save_spider(RICH))).content.decode()
+    seen = set()
+    for control in re.findall(r' id="w-([\w-]+)"', page):
+        way = re.sub(r"-\d+", "", control)
+        label = LABELS.get(way)
+        if label is None or way in seen:
+            continue
+        seen.add(way)
+        text = html.escape(str(label))
+        here = re.search(rf'id="w-{control}"[^>]*>\s*(?:<span>)?{text}|id="w-{control}"[^>]* aria-label="{text}"', page)
+        before = re.search(rf'<label for="w-{control}">{text}|<label>{text} <[^>]* id="w-{control}"', page)
+        section = re.search(rf'data-section="{way}"><summary>.*?</svg>{text}<', page)
+        assert here or before or section, way
+    assert set(LABELS) - seen <= {"name", "follow-template"}, "what the form has no more"
+
+
+def test_a_remedy_names_inputs_where_keys_stand() -> None:
+    assert by_label("Crawl gently: set manners.delay, or adaptive_throttle: true.") == (
+        "Crawl gently: set “Delay”, or “Find out what the host takes well”: on."
+    )
+    assert by_label("请设置manners.trust_lastmod: false。") == (
+        "请设置“Let pages rest that their sitemap calls unchanged”: off。"
+    )
+    assert by_label("the secret of session.auth.basic.username.") == "the secret of “User name”."
+    assert by_label("manners.nothing stays") == "manners.nothing stays"
 
 
 @pytest.mark.parametrize(

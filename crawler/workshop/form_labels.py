@@ -1,0 +1,133 @@
+"""What the inputs of the form are called on it, for what is said to somebody who sees it: there nobody knows keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_stubs_ext import StrOrPromise
+
+from crawler.engine.errors import DefinitionProblem
+from crawler.engine.records import Json
+
+from .form import PREFIX, Form
+from .form_inputs import Inputs, rows_of, text_of
+from .wording import told
+
+LABELS: Mapping[str, StrOrPromise] = {
+    "name": gettext_lazy("Name"),
+    "enabled": gettext_lazy("Enabled"),
+    "category": gettext_lazy("Category"),
+    "start_urls": gettext_lazy("Start pages"),
+    "requests": gettext_lazy("Requests"),
+    "allowed_domains": gettext_lazy("Allowed domains"),
+    "sitemaps": gettext_lazy("Sitemaps"),
+    "follow": gettext_lazy("Links to follow"),
+    "follow-source": gettext_lazy("Links inside"),
+    "follow-allow": gettext_lazy("Only if the address matches"),
+    "follow-deny": gettext_lazy("Never if it matches"),
+    "follow-template": gettext_lazy("Address made of the value"),
+    "items": gettext_lazy("Items to read"),
+    "items-type": gettext_lazy("Kind of item"),
+    "items-match": gettext_lazy("On pages whose address matches"),
+    "items-each": gettext_lazy("One item for each"),
+    "items-fields": gettext_lazy("Fields"),
+    "items-fields-name": gettext_lazy("Name"),
+    "items-fields-source": gettext_lazy("Selector"),
+    "items-fields-type": gettext_lazy("Type"),
+    "items-fields-regex": gettext_lazy("regex"),
+    "items-fields-format": gettext_lazy("format"),
+    "items-fields-decimal_mark": gettext_lazy("written as"),
+    "manners-obey_robots": gettext_lazy("Obey robots.txt"),
+    "manners-concurrency_per_host": gettext_lazy("Connections to a host"),
+    "manners-delay": gettext_lazy("Delay"),
+    "manners-adaptive_throttle": gettext_lazy("Find out what the host takes well"),
+    "manners-pages_per_day": gettext_lazy("Pages a day"),
+    "manners-quiet_hours": gettext_lazy("Quiet hours"),
+    "manners-obey_nofollow": gettext_lazy("Leave links alone that say nofollow"),
+    "manners-obey_noindex": gettext_lazy("Take no items from pages that say noindex"),
+    "manners-trust_lastmod": gettext_lazy("Let pages rest that their sitemap calls unchanged"),
+    "manners-canonical": gettext_lazy("Pages that name another as canonical"),
+    "manners-user_agent": gettext_lazy("User agent"),
+    "manners-headers": gettext_lazy("Header"),
+    "limits-max_pages": gettext_lazy("Pages of a crawl"),
+    "limits-max_depth": gettext_lazy("Links from a start page"),
+    "limits-max_seconds": gettext_lazy("Seconds of a crawl"),
+    "limits-max_bytes_per_page": gettext_lazy("Bytes of a page"),
+    "limits-max_pages_per_host": gettext_lazy("Pages of one host"),
+    "limits-max_pages_per_pattern": gettext_lazy("Pages of one pattern"),
+    "session-cookies": gettext_lazy("Keep cookies"),
+    "session-set_cookies": gettext_lazy("Cookie"),
+    "session-auth_how": gettext_lazy("Credentials"),
+    "session-auth_username": gettext_lazy("User name"),
+    "session-auth_secret": gettext_lazy("Name of the secret"),
+    "session-proxy": gettext_lazy("Proxy"),
+    "session-verify_tls": gettext_lazy("Check certificates"),
+}
+"""By the way to the input, rows without their numbers; as the templates of the form have them."""
+BETWEEN = " · "
+_OTHERS = {
+    "adaptive_throttle": "manners-adaptive_throttle",
+    "session.auth": "session-auth_how",
+    "session.auth.basic.username": "session-auth_username",
+    "session.auth.basic.password": "session-auth_secret",
+}
+_KEY = re.compile(
+    r"(?<![A-Za-z_.-])(?P<key>(?:manners|limits|session)(?:\.[a-z_]+)+|start_urls|allowed_domains|adaptive_throttle)"
+    r"(?:: (?P<value>true|false)\b)?",
+    re.ASCII,
+)
+_NUMBER = re.compile(r"-\d+")
+_LINE = re.compile(r"\[(\d{1,6})\]\Z", re.ASCII)
+_LINES = frozenset({"start_urls", "allowed_domains", "sitemaps", "follow-allow", "follow-deny", "manners-quiet_hours"})
+"""Inputs that hold an entry a line."""
+
+
+def by_label(text: str) -> str:
+    """A sentence in any language with the labels of inputs in the place of keys: ``set “Delay”``."""
+    return _KEY.sub(_labelled, text)
+
+
+def label_at(problem: DefinitionProblem, form: Form, document: dict[str, Json]) -> str:
+    """Where a problem of `document` is in the words of its form, ``Field price · Selector``; its place where an input
+    shows it that holds YAML."""
+    if problem.place == "url":
+        return _("Page to try")
+    control = form.control_of(problem, document).removeprefix(f"{PREFIX}-")
+    way = _NUMBER.sub("", control)
+    # A header and a cookie are called by their list.
+    label = LABELS.get(way) or LABELS.get(way.rpartition("-")[0], "")
+    if not label or way.endswith("-more"):
+        return problem.place
+    line = _LINE.search(problem.place) if way in _LINES else None
+    ends = [_("line %(line)s") % {"line": int(line[1]) + 1}] if line else []
+    return BETWEEN.join([*_row_of(control, form.inputs), str(label), *ends])
+
+
+def told_by_label(problem: DefinitionProblem, form: Form, document: dict[str, Json]) -> str:
+    """What is wrong, after what the form calls the place."""
+    label, said = label_at(problem, form, document), by_label(told(problem.message))
+    return f"{label}: {said}" if label else said
+
+
+def _labelled(found: re.Match[str]) -> str:
+    key = found["key"]
+    label = LABELS.get(_OTHERS.get(key, key.replace(".", "-")))
+    if label is None:
+        return found[0]
+    forms = {"true": _("“%(label)s”: on"), "false": _("“%(label)s”: off")}
+    return forms.get(found["value"], "“%(label)s”") % {"label": label}
+
+
+def _row_of(control: str, inputs: Inputs) -> list[str]:
+    """The row that an input stands in, as its legend has it; nothing where it stands in none."""
+    parts = control.split("-")
+    if parts[0] == "follow" and len(parts) > 1:
+        return [_("Rule %(number)s") % {"number": int(parts[1]) + 1}]
+    if parts[0] == "items" and "fields" in parts[:-2]:
+        fields = rows_of(rows_of(inputs, "items")[int(parts[1])], "fields")
+        name = text_of(fields[int(parts[3])], "name")
+        return [_("Field %(name)s") % {"name": name} if name else _("Field %(number)s") % {"number": int(parts[3]) + 1}]
+    return []
