@@ -123,7 +123,9 @@ def contrast_items(
         ),
         returned=Lines(
             shown=[_line(item) for item in returned[:SHOWN]],
-            total=_counted(len(returned), is_sample=len(returned) >= LOOKED_AT),
+            total=_total(
+                len(returned), after.items_returned if is_direct else None, is_whole=len(returned) < LOOKED_AT
+            ),
         ),
         unseen=Lines(
             shown=[_line(item, _why(item.page, after)) for item in unseen[:SHOWN]],
