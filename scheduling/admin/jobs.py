@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +81,7 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     search_help_text = gettext_lazy("Id, name or note")
     ordering = ("job_id",)
     actions = ("run_now", "pause", "resume")
-    readonly_fields = ("in_words",)
+    readonly_fields = ("in_words", "not_before", "not_after")
     fieldsets = (
         (gettext_lazy("What runs"), {"fields": ("job_id", "name", "handler", "job_data", "enabled")}),
         (gettext_lazy("When"), {"fields": rules.FIELDS}),
@@ -121,6 +121,14 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         held = f"{who}: {Truncator(job.note).chars(NOTE_SHOWN)}" if job.note else who
         return format_html("{}<br><small>{}</small>", rule_in_words(job), held)
 
+    @admin.display(description=gettext_lazy("Not before"))
+    def not_before(self, job: ScheduledJob) -> str:
+        return _bounds_of(job).get("not_before", "–")
+
+    @admin.display(description=gettext_lazy("Not after"))
+    def not_after(self, job: ScheduledJob) -> str:
+        return _bounds_of(job).get("not_after", "–")
+
     @admin.display(description=gettext_lazy("rounds"))
     def rounds(self, job: ScheduledJob) -> SafeString:
         return rounds(getattr(job, "letters", ""))
@@ -140,7 +148,7 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         if obj is None or self.has_change_permission(request, obj):
             return fieldsets
         what, _when, *others = fieldsets
-        return (what, (gettext_lazy("When"), {"fields": ("in_words",)}), *others)
+        return (what, (gettext_lazy("When"), {"fields": ("in_words", *_bounds_of(obj))}), *others)
 
     def get_form(
         self, request: HttpRequest, obj: ScheduledJob | None = None, change: bool = False, **kwargs: Any
@@ -303,3 +311,10 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
                 self.message_user(request, text, messages.WARNING)
             else:
                 self.message_user(request, format_html("{}: {}", job.job_id, done or told), messages.SUCCESS)
+
+
+def _bounds_of(job: ScheduledJob) -> dict[str, str]:
+    """Between which moments a rule fires, of its zone, as they are written; none where it has none."""
+    trigger = job.trigger if isinstance(job.trigger, Mapping) else {}
+    bounds = {"not_before": trigger.get("start"), "not_after": trigger.get("end")}
+    return {name: str(bound).replace("T", " ") for name, bound in bounds.items() if bound}

@@ -390,10 +390,13 @@ def test_actions_need_their_permission(client: Client) -> None:
 
 
 def test_who_may_only_look_reads_the_rule_in_words_and_no_help_for_inputs(client: Client) -> None:
-    job = make_job(trigger={"type": "cron", "cron": "0 2 * * *", "timezone": "Asia/Shanghai"})
+    rule = {"type": "cron", "cron": "0 2 * * *", "timezone": "Asia/Shanghai", "end": "2031-01-01T00:00"}
+    job = make_job(trigger=rule)
     client.force_login(make_user("ada", "scheduling.view_scheduledjob"))
     page = client.get(change(job)).content.decode()
     assert "02:00" in page
+    assert "2031-01-01 00:00" in page
+    assert "Not before" not in page
     assert "&quot;cron&quot;" not in page
     assert "Then a firing counts as missed" not in page
     assert '<div class="help"' not in page
