@@ -117,6 +117,7 @@ def _database() -> dict[str, object]:
         env.dj_db_url("DATABASE_URL", f"sqlite:///{DATA_DIR / 'lamplighter.sqlite3'}", conn_health_checks=True)
     )
     if config["ENGINE"] == "django.db.backends.sqlite3":
+        config["ENGINE"] = "crawlproject.sqlite"
         config["OPTIONS"] = SQLITE_OPTIONS
         config["CONN_MAX_AGE"] = None
     elif config["ENGINE"] == "django.db.backends.postgresql":

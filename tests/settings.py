@@ -20,7 +20,7 @@ os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", f"sqlite:///{SC
 from crawlproject.settings import *  # noqa: E402, F403
 from crawlproject.settings import DATABASES  # noqa: E402
 
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+if DATABASES["default"]["ENGINE"] == "crawlproject.sqlite":
     # A file and not memory: lanes are threads, and shared memory does not wait for locks as a file does.
     DATABASES["default"]["TEST"] = {"NAME": str(SCRATCH / f"test-{os.getpid()}.sqlite3")}
 
