@@ -13,6 +13,7 @@ from django_apscheduler.models import DjangoJob
 from crawler.tasks import request_crawl
 from scheduling import definitions
 from scheduling.models import JobRun, ScheduledJob, SchedulerState
+from scheduling.planned import rule_in_words
 from tests.db.processes import make_process
 
 from .answers import messages_of
@@ -127,11 +128,12 @@ def test_who_may_look_sees_every_tab_and_can_do_nothing(client: Client) -> None:
     assert job.paused_at is not None
 
 
-def test_who_may_look_sees_the_rule_as_its_document(client: Client) -> None:
+def test_who_may_look_sees_the_rule_in_words(client: Client) -> None:
     job = make_job()
     client.force_login(make_user("ada", "scheduling.view_scheduledjob"))
     page = text_of(client, of(job, "change"))
-    assert "0 2 * * *" in page
+    assert rule_in_words(job) in page
+    assert "&quot;cron&quot;" not in page
     assert "max_retries" in page
     assert 'name="kind"' not in page
     assert "data-preview" not in page
