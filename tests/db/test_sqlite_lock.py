@@ -13,6 +13,7 @@ from django.db import OperationalError, connection, transaction
 from crawlproject.sqlite import base
 
 pytestmark = [
+    pytest.mark.any_database,
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL locks rows"),
 ]
