@@ -1,6 +1,6 @@
 """`runscheduler --processes 2` against one process: two crawls of the same generated site, stored in one database.
 
-    python -m benchmarks.processes [--urls 20000] [--rounds 5] [--postgres]
+    python -m benchmarks.processes [--urls 60000] [--rounds 5] [--postgres]
 
 The site is `tests.servers.numbered` in a process of its own; each crawl has a spider of its own. Timed is from the
 first request until both runs are through. One process leaves the second core to the server; two processes share the
@@ -97,7 +97,7 @@ def cpu_ratio(one: Round, two: Round) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--urls", type=int, default=20_000)
+    parser.add_argument("--urls", type=int, default=60_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--postgres", action="store_true", help="on PostgreSQL (TEST_DATABASE_URL, or from the wheel)")
     options = parser.parse_args()
