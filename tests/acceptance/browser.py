@@ -72,8 +72,15 @@ def save(page: Page) -> None:
     page.click("[name=_save]")
 
 
+UNSTICK = """() => document.querySelectorAll('body *').forEach((element) => {
+    if (getComputedStyle(element).position === 'sticky') element.style.position = 'static';
+})"""
+
+
 def barriers(page: Page) -> list[str]:
     """What keeps people out of the page as it stands: axe's findings, and what is wider than a phone."""
+    # What sticks to the window's edge covers half of something, wherever one has scrolled to: axe takes that for small.
+    page.evaluate(UNSTICK)
     # Without `preload`: axe would read the style sheets anew by inline styles, which the policy forbids.
     found = Axe().run(page, options={"preload": False, "runOnly": STANDARD}).response["violations"]
     return [f"{rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]

@@ -125,12 +125,14 @@ def flaws(page: Page) -> list[str]:
 
 
 def english(page: Page) -> list[str]:
+    """Texts with English words. What may be broken between its parts is an address or an id, whole."""
     texts: list[str] = page.evaluate(
         """data => {
             const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), texts = [];
             while (walker.nextNode()) {
-                const parent = walker.currentNode.parentElement;
-                if (!parent.closest(data)) texts.push(walker.currentNode.textContent.trim());
+                const { parentElement, previousSibling, nextSibling, textContent } = walker.currentNode;
+                const isPart = [previousSibling, nextSibling].some((other) => other && other.nodeName === 'WBR');
+                if (!isPart && !parentElement.closest(data)) texts.push(textContent.trim());
             }
             return texts;
         }""",
