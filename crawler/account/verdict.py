@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from crawler.causes import Severity, Unit, cause_of
 from crawler.engine.errors import LEFT_FOR_LATER
 from crawler.models import CrawlTask
-from scheduling.wording import told
+from scheduling.wording import in_a_row, told
 
 from .comparison import Comparison, pages_of
 from .explanation import Found, Verdict, amount, percent, readings
@@ -39,7 +39,7 @@ def sentence_of(task: CrawlTask, verdict: Verdict, causes: tuple[Found, ...]) ->
     sentence = _of_verdict(task, verdict, causes)
     if task.spider_id is None and task.status in CrawlTask.TERMINAL and task.message:
         # How many of its spiders completed.
-        return f"{told(task.message)} {sentence}"
+        return in_a_row([told(task.message), sentence])
     return sentence
 
 

@@ -27,6 +27,7 @@ MOST_MISSED = 1_000
 MOST_OVERDUE = 100
 """Of the most overdue jobs: more than any hand saves with a date in the past at one time."""
 
+# Missed moments are asked for with all the states of the index `run_unwell` besides: SQLite takes it for nothing less.
 # Columns: the part, seconds since 1970, a word, five numbers.
 _SQL = """
 SELECT 'runs', {hour}, '', succeeded, failed, cancelled, missed, skipped

@@ -9,6 +9,8 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from scheduling.wording import in_a_row
+
 from .needs import Need, Sight
 from .numbers import Numbers
 from .schedules import Schedule
@@ -112,7 +114,7 @@ def _rest(needs: Sequence[Need], schedules: Sequence[Schedule], numbers: Numbers
             missed,
         )
         sentences.append(text % {"count": missed})
-    return " ".join([*sentences, *_held(schedules)])
+    return in_a_row([*sentences, *_held(schedules)])
 
 
 def _held(schedules: Sequence[Schedule]) -> Iterator[str]:
@@ -123,7 +125,7 @@ def _held(schedules: Sequence[Schedule]) -> Iterator[str]:
 
 
 def _all_well(schedules: Sequence[Schedule], numbers: Numbers) -> str:
-    return " ".join([_day(len(schedules), numbers), *_held(schedules)])
+    return in_a_row([_day(len(schedules), numbers), *_held(schedules)])
 
 
 def _day(schedules: int, numbers: Numbers) -> str:

@@ -488,3 +488,13 @@ def test_the_pulse_leaves_a_command_in_the_foreground_aside(scheduler: Process) 
     assert (found.alive, len(found.processes), found.queued, found.running) == (1, 2, 1, 0)
     assert found.age is not None
     assert 0 <= found.age < 5
+
+
+def test_in_chinese_no_blank_stands_between_the_sentences_of_the_verdict(web: Client, scheduler: Process) -> None:
+    make_spider()
+    make_job("nightly")
+    definitions.pause_job("nightly", by="ada")
+    web.cookies["django_language"] = "zh-hans"
+    text = verdict(web).text
+    assert text.endswith("。1 个计划已暂停。")
+    assert "。 " not in text
