@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from .moments import assert_all_gapless, covered_by_job
+from .moments import assert_all_gapless, covered_by_job, moment
 from .product import Product, wait_for
 
 pytestmark = pytest.mark.process
@@ -48,7 +48,7 @@ def kill_ticks(product: Product, *, jobs: int, kills: int) -> None:
 
     product.environment.pop("SABOTAGE")
     scheduler = product.start_scheduler()
-    wait_for(lambda: _moments_of_first(product) >= 2 and product.one(due) == 0, what="a whole tick, and one before it")
+    wait_for(lambda: _between_two_ticks(product, jobs), what="a whole tick, and one before it")
     assert scheduler.process.poll() is None, scheduler.output()
     scheduler.kill()
     job_ids = [f"due-{number}" for number in range(jobs)]
@@ -57,9 +57,18 @@ def kill_ticks(product: Product, *, jobs: int, kills: int) -> None:
     assert len({moments[job_id][-1] for job_id in job_ids}) == 1, "every job is at the same moment"
 
 
-def _moments_of_first(product: Product) -> int:
-    """However quick the machine is, the last kill was at some moment and the scheduler has been through the next."""
-    return len(covered_by_job(product, interval=EVERY).get("due-0", []))
+def _between_two_ticks(product: Product, jobs: int) -> bool:
+    """Whether every job has two moments and all wait for the same one.
+
+    Not one job stands for all: those that were loaded before the clock went through a moment have one more. What is due
+    within two seconds does not count as waiting, so that no tick begins before the scheduler is stopped.
+    """
+    planned = product.sql("SELECT DISTINCT next_run_time FROM django_apscheduler_djangojob WHERE id LIKE 'due-%'")
+    following = {moment(due) for (due,) in planned}
+    if len(following) != 1 or following.pop() < datetime.now(UTC) + timedelta(seconds=2):
+        return False
+    moments = covered_by_job(product, interval=EVERY)
+    return all(len(moments.get(f"due-{number}", [])) >= 2 for number in range(jobs))
 
 
 def _killed(product: Product, at: int) -> str:
