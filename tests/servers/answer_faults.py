@@ -126,10 +126,11 @@ async def unknown_coding(exchange: Exchange) -> bool:
 
 @fault("encoded")
 async def encoded(exchange: Exchange) -> bool:
-    """``/encoded/gzip,br``: the page in these codings, applied in this order."""
+    """``/encoded/gzip,br?behind=9``: the page in these codings, applied in this order, and so many bytes of rubbish."""
     body = PAGE
     for coding in exchange.argument.split(","):
         body = CODINGS[coding](body)
+    body += b"!" * int(exchange.number("behind", 0))
     exchange.answer(body, content_encoding=exchange.argument.replace("raw-", ""))
     return True
 

@@ -19,6 +19,14 @@ _ZSTD_STEP = 64
 """Bytes of zstd fed at once: its decompressor has no bound of its own, and 4 bytes may stand for 128 KiB."""
 _ZSTD_WINDOW = 8 * 1024 * 1024
 """What RFC 9659 allows a sender to ask of us."""
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_ZSTD_SKIPPED = b"\x2a\x4d\x18"
+"""Behind a byte of 0x50 to 0x5f: a frame that says nothing of the text."""
+_BROTLI_STEP = 16_384
+"""Bytes of brotli fed at once."""
+_BROTLI_AGAIN = 4 * 1024 * 1024
+"""Bytes of brotli and of what they give that are undone once more to find the end: no more fit in a turn of the loop.
+"""
 _MOST_CODINGS = 5
 _GZIP_MAGIC = b"\x1f\x8b"
 _MEMBER_BYTES = 4096
@@ -190,45 +198,99 @@ class _Deflate(_Stage):
 
 
 class _Brotli(_Stage):
-    __slots__ = ("_decompressor",)
+    """RFC 7932: one stream; rubbish behind it is ignored, as browsers do.
+
+    The decompressor refuses input that goes on behind the end, and what it held of the text is lost with that. So the
+    input is kept, and where it is refused another decompressor is given all of it once more, the last of it byte by
+    byte.
+    """
+
+    __slots__ = ("_decompressor", "_fed", "_fed_bytes")
     name = "br"
 
     def __init__(self) -> None:
         super().__init__()
         self._decompressor = brotli.Decompressor()
+        self._fed: list[bytes] = []
+        self._fed_bytes = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        try:
-            chunk = self._decompressor.process(data, output_buffer_limit=_STEP)
-            while chunk:
-                yield chunk
-                # `can_accept_more_data` says yes while output is still inside: only an empty piece is the end.
-                chunk = self._decompressor.process(b"", output_buffer_limit=_STEP)
-        except brotli.error as error:
-            raise self._corrupt(error) from error
+        for start in range(0, len(data), _BROTLI_STEP):
+            if self._decompressor.is_finished():
+                return
+            piece = data[start : start + _BROTLI_STEP]
+            try:
+                yield from _undone(self._decompressor, piece)
+            except brotli.error as error:
+                yield from self._up_to_its_end(piece, error)
+                return
+            self._fed_bytes += len(piece)
+            if self._may_go_again:
+                self._fed.append(piece)
+            else:
+                self._fed.clear()
 
     def close(self) -> None:
         if not self._decompressor.is_finished():
             raise self._truncated()
 
+    @property
+    def _may_go_again(self) -> bool:
+        return self._fed_bytes + self.given <= _BROTLI_AGAIN
+
+    def _up_to_its_end(self, piece: bytes, error: brotli.error) -> Iterator[bytes]:
+        """What has not been given yet, if the end is within `piece`, which was refused. Raises `BodyUndecodable`."""
+        if not self._may_go_again:
+            raise self._corrupt(error) from error
+        again = self._decompressor = brotli.Decompressor()
+        known = self.given
+        try:
+            for part in (*self._fed, *(piece[at : at + 1] for at in range(len(piece)))):
+                for chunk in _undone(again, part):
+                    yield chunk[known:]
+                    known = max(0, known - len(chunk))
+                if again.is_finished():
+                    return
+        except brotli.error as bad:
+            raise self._corrupt(bad) from bad
+
+
+def _undone(decompressor: brotli.Decompressor, data: bytes) -> Iterator[bytes]:
+    """What `data` gives, in pieces of bounded size. Raises `brotli.error`."""
+    chunk = decompressor.process(data, output_buffer_limit=_STEP)
+    while chunk:
+        yield chunk
+        # `can_accept_more_data` says yes while output is still inside: only an empty piece is the end.
+        chunk = decompressor.process(b"", output_buffer_limit=_STEP)
+
 
 class _Zstd(_Stage):
-    """RFC 8878: frames after each other."""
+    """RFC 8878: frames after each other; rubbish behind the last is ignored, as browsers do. What begins as a frame
+    does is one."""
 
-    __slots__ = ("_context", "_frame", "_started")
+    __slots__ = ("_context", "_first", "_frame", "_is_over")
     name = "zstd"
 
     def __init__(self) -> None:
         super().__init__()
         self._context = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
         self._frame = self._context.decompressobj(read_across_frames=False)
-        self._started = False
+        self._first = b""
+        """Behind a frame: the bytes that are too few to tell another one."""
+        self._is_over = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         for start in range(0, len(data), _ZSTD_STEP):
             piece = data[start : start + _ZSTD_STEP]
-            while piece:
+            while piece and not self._is_over:
                 if self._frame.eof:
+                    piece, self._first = self._first + piece, b""
+                    if len(piece) < 4:
+                        self._first = piece
+                        break
+                    if not _begins_frame(piece):
+                        self._is_over = True
+                        return
                     self.given += _MEMBER_BYTES
                     yield b""  # so that the limit is looked at
                     self._frame = self._context.decompressobj(read_across_frames=False)
@@ -243,6 +305,11 @@ class _Zstd(_Stage):
     def close(self) -> None:
         if not self._frame.eof:
             raise self._truncated()
+
+
+def _begins_frame(data: bytes) -> bool:
+    """Whether the first four bytes are those of a frame, of one that is to be skipped too."""
+    return data.startswith(_ZSTD_MAGIC) or (data[0] & 0xF0 == 0x50 and data[1:4] == _ZSTD_SKIPPED)
 
 
 _STAGES: dict[str, Callable[[], _Stage]] = {"gzip": _Gzip, "deflate": _Deflate, "br": _Brotli, "zstd": _Zstd}

@@ -7,6 +7,7 @@ import zlib
 from hashlib import sha256
 from typing import TypedDict, cast
 
+import brotli
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,10 +57,55 @@ def test_gzip_members_after_each_other_are_one_body() -> None:
     assert undo("gzip", gzip.compress(b"one ") + gzip.compress(b"two"), step=3) == b"one two"
 
 
-@pytest.mark.parametrize("rubbish", [b"\0", b"\x1f", b"\0\0 rubbish", b"\x1f rubbish", b"rubb\x1fish", b"\0" * 99])
+def test_zstd_frames_after_each_other_are_one_body_and_some_are_to_be_skipped() -> None:
+    """RFC 8878, 3.1: frames are independent of each other, and decode to what they hold one after the other."""
+    frame = CODINGS["zstd"]
+    skipped = b"\x5f\x2a\x4d\x18\x03\x00\x00\x00xyz"
+    assert undo("zstd", skipped + frame(b"one ") + skipped + frame(b"two") + skipped, step=3) == b"one two"
+
+
+RUBBISH = [
+    b"\0",
+    b"\x1f",
+    b"\x28\xb5\x2f",
+    b"\0\0 rubbish",
+    b"\x1f rubbish",
+    b"rubb\x1fish",
+    b"\0" * 99,
+    b"<!-- cached -->" * 999,
+    brotli.compress(b"another stream"),
+]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+@pytest.mark.parametrize("rubbish", RUBBISH)
 @pytest.mark.parametrize("step", [0, 1, 4])
-def test_rubbish_behind_gzip_is_ignored(rubbish: bytes, step: int) -> None:
-    assert undo("gzip", gzip.compress(b"one") + rubbish, step=step) == b"one"
+def test_rubbish_behind_a_body_is_ignored(coding: str, rubbish: bytes, step: int) -> None:
+    assert undo(coding, CODINGS[coding](b"one") + rubbish, step=step) == b"one"
+
+
+@given(st.binary(max_size=9000), st.integers(1, 200), st.integers(1, 99), st.integers(1, 9000))
+def test_nothing_of_a_long_brotli_stream_is_lost_or_doubled_where_rubbish_ends_it(
+    data: bytes, times: int, behind: int, step: int
+) -> None:
+    assert undo("br", CODINGS["br"](data * times) + b"!" * behind, step=step, limit=2 * LIMIT) == data * times
+
+
+def test_a_brotli_stream_is_not_undone_twice_where_that_takes_long() -> None:
+    body = CODINGS["br"](bytes(6 * LIMIT))
+    assert len(undo("br", body, limit=6 * LIMIT)) == 6 * LIMIT
+    with pytest.raises(BodyUndecodable, match="br"):
+        undo("br", body + b"!", limit=6 * LIMIT)
+
+
+@pytest.mark.parametrize("coding", ["br", "br,br", "br,gzip,br"])
+def test_a_bomb_with_rubbish_behind_is_a_bomb(coding: str) -> None:
+    body = bytes(2 * LIMIT)
+    for name in coding.split(","):
+        body = CODINGS[name](body) + b"!"
+
+    with pytest.raises(BodyTooLarge):
+        undo(coding, body)
 
 
 @pytest.mark.parametrize("cut", [1, 5, 12, 500])
@@ -71,6 +117,14 @@ def test_a_cut_or_corrupt_member_is_no_rubbish(cut: int) -> None:
     corrupt[-cut] ^= 1
     with pytest.raises(BodyUndecodable, match="gzip"):
         undo("gzip", first + corrupt, step=100)
+
+
+def test_a_cut_or_corrupt_frame_is_no_rubbish() -> None:
+    first, second = CODINGS["zstd"](b"one"), CODINGS["zstd"](bytes(range(256)) * 4)
+    with pytest.raises(BodyTruncated, match="zstd"):
+        undo("zstd", first + second[:-5], step=100)
+    with pytest.raises(BodyUndecodable, match="zstd"):
+        undo("zstd", first + second[:6] + b"\xff" * 99, step=100)
 
 
 @pytest.mark.parametrize("value", ["", "identity", "none", "utf-8", "Identity, , none"])
