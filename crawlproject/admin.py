@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from knox import admin as knox_admin  # noqa: F401  # registers its own page, which is taken away below
 from knox.models import AuthToken
 
+from crawlproject.models import TokenPurpose
 from crawlproject.web.admin import LampAdmin, two_lines, when
 from crawlproject.web.forms import PermissionsField
 
@@ -152,7 +153,18 @@ def _told(token: AuthToken) -> str:
 AuthToken.add_to_class("__str__", _told)
 
 
+def _purpose(token: AuthToken) -> str:
+    described: TokenPurpose | None = getattr(token, "described", None)
+    return "" if described is None else described.text
+
+
 class TokenForm(forms.ModelForm[AuthToken]):
+    purpose = forms.CharField(
+        label=gettext_lazy("Purpose"),
+        max_length=TokenPurpose._meta.get_field("text").max_length,
+        required=False,
+        help_text=gettext_lazy("Which program uses it, and what for: who cleans up later reads it in the list."),
+    )
     days = forms.IntegerField(
         label=gettext_lazy("Days"),
         min_value=1,
@@ -176,14 +188,13 @@ class TokenAdmin(LampAdmin[AuthToken]):
     """
 
     form = TokenForm
-    list_display = ("named", "created_at", "expires")
-    search_fields = ("user__username",)
-    search_help_text = gettext_lazy("User")
+    list_display = ("named", "used_for", "created_at", "expires")
+    search_fields = ("user__username", "described__text")
+    search_help_text = gettext_lazy("User or purpose")
     ordering = ("-created",)
-    list_select_related = ("user",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuthToken]:
-        tokens: QuerySet[AuthToken] = super().get_queryset(request)
+        tokens: QuerySet[AuthToken] = super().get_queryset(request).select_related("user", "described")
         return tokens if request.user.is_superuser else tokens.filter(user=request.user)
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
@@ -196,11 +207,11 @@ class TokenAdmin(LampAdmin[AuthToken]):
 
     def get_fields(self, request: HttpRequest, obj: AuthToken | None = None) -> tuple[str, ...]:
         if obj is not None:
-            return ("named", "created_at", "expires")
-        return ("user", "days") if request.user.is_superuser else ("days",)
+            return self.list_display
+        return ("user", "purpose", "days") if request.user.is_superuser else ("purpose", "days")
 
     def get_readonly_fields(self, request: HttpRequest, obj: AuthToken | None = None) -> tuple[str, ...]:
-        return ("named", "created_at", "expires")
+        return self.list_display
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, str | list[str]]:
         return {"user": str(request.user.pk)}
@@ -230,11 +241,16 @@ class TokenAdmin(LampAdmin[AuthToken]):
         self, objs: Iterable[AuthToken], request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         tokens = list(objs)
-        return [str(token) for token in tokens], {_("API tokens"): len(tokens)}, set(), []
+        lines = [" · ".join(filter(None, (str(token), _purpose(token)))) for token in tokens]
+        return lines, {_("API tokens"): len(tokens)}, set(), []
 
     @admin.display(description=gettext_lazy("token"), ordering="user__username")
     def named(self, token: AuthToken) -> SafeString:
         return two_lines(token.user.get_username(), _beginning(token))
+
+    @admin.display(description=gettext_lazy("purpose"), ordering="described__text")
+    def used_for(self, token: AuthToken) -> str:
+        return _purpose(token) or "–"
 
     @admin.display(description=gettext_lazy("created"), ordering="created")
     def created_at(self, token: AuthToken) -> SafeString | str:
@@ -251,6 +267,8 @@ class TokenAdmin(LampAdmin[AuthToken]):
         obj.pk, obj.token_key, obj.user, obj.created, obj.expiry = (
             row.pk, row.token_key, row.user, row.created, row.expiry
         )  # fmt: skip
+        if purpose := form.cleaned_data["purpose"]:
+            TokenPurpose.objects.create(token=row, text=purpose)
         text = _("The token, shown this once: copy it now.")
         self.message_user(request, format_html('{} <code class="ll-mono">{}</code>', text, token), messages.SUCCESS)
 

@@ -15,6 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from knox.models import AuthToken
+from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from crawler import secrets
@@ -22,6 +23,7 @@ from crawler.definitions import dump_spider
 from crawler.models import CrawlTask, ItemStock, Secret, Spider, TaskFailure
 from crawler.tasks import request_crawl
 from crawler.workshop.draft import Draft
+from crawlproject.models import TokenPurpose
 from scheduling import claims
 from scheduling.models import DefinitionVersion, JobRun, Process, ScheduledJob
 from tests.db.scheduling.making import make_process
@@ -383,6 +385,26 @@ def test_a_token_is_called_by_its_owner_and_its_beginning_and_never_by_its_hash(
     answer = web.post(f"{TOKENS}{row.digest}/delete/", {"post": "yes"})
     assert [name in message and row.digest not in message for message in messages_of(answer)] == [True]
     assert LogEntry.objects.get().object_repr == name
+
+
+def test_what_a_token_is_for_stands_wherever_it_is_named(
+    web: Client, root: User, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    hostile = "backups of <b>mei"
+    for purpose in (hostile, "", "a dashboard"):
+        web.post(f"{TOKENS}add/", {"user": root.pk, "purpose": purpose, "days": ""})
+    assert web.post(f"{TOKENS}add/", {"user": root.pk, "purpose": "x" * 101, "days": ""}).status_code == 200
+    assert (AuthToken.objects.count(), TokenPurpose.objects.count()) == (3, 2)
+    row = AuthToken.objects.get(described__text=hostile)
+    with django_assert_max_num_queries(7):
+        assert "a dashboard" in web.get(TOKENS).content.decode()
+    for path in (TOKENS, f"{TOKENS}{row.pk}/change/", f"{TOKENS}{row.pk}/delete/", f"{TOKENS}?q=backups"):
+        page = web.get(path).content.decode()
+        assert "backups of &lt;b&gt;mei" in page, path
+        assert hostile not in page, path
+    assert "a dashboard" not in web.get(f"{TOKENS}?q=backups").content.decode()
+    web.post(f"{TOKENS}{row.pk}/delete/", {"post": "yes"})
+    assert TokenPurpose.objects.count() == 1
 
 
 def test_nobody_makes_a_token_for_somebody_mightier(client: Client, root: User) -> None:
