@@ -60,6 +60,10 @@ class Beat:
         return self.pulse.paused_by
 
     @property
+    def note(self) -> str:
+        return self.pulse.note
+
+    @property
     def paused(self) -> bool:
         return self.paused_at is not None
 
@@ -76,8 +80,7 @@ class Beat:
     @property
     def shows_pause(self) -> bool:
         """On every page where somebody may wonder why nothing fires; the dashboard says it by itself."""
-        concerned = self.path.startswith(_under("scheduling", "crawler"))
-        return self.paused and concerned and self.path != reverse("admin:scheduling_scheduledjob_pause_all")
+        return self.paused and self.path.startswith(_under("scheduling", "crawler"))
 
     @property
     def shows_dead(self) -> bool:

@@ -60,6 +60,11 @@ class SchedulerStatus(TypedDict):
 
     status: str
     """running · paused · stopped (no scheduler is alive)"""
+    paused_at: str | None
+    """Since when everything is paused, be a scheduler alive or not."""
+    paused_by: str
+    note: str
+    """Why everything is paused, as far as somebody said."""
     job_count: int
     running_jobs: int
     """Runs that execute now."""
@@ -274,15 +279,18 @@ def get_status() -> SchedulerStatus:
     """Read from the database how the schedulers are."""
     live = live_processes()
     schedulers = [process for process in live if process.kind == Process.Kind.SCHEDULER]
-    paused = SchedulerState.objects.filter(paused_at__isnull=False).exists()
+    pause = SchedulerState.objects.filter(paused_at__isnull=False).first()
     running = JobRun.objects.filter(state=JobRun.State.RUNNING)
     owners = list(running.values_list("owner_id", flat=True))
     status = "stopped"
     if schedulers:
-        status = "paused" if paused else "running"
+        status = "running" if pause is None else "paused"
     began = min((process.started_at for process in schedulers), default=None)
     return {
         "status": status,
+        "paused_at": utc_text(pause.paused_at) if pause is not None and pause.paused_at is not None else None,
+        "paused_by": pause.paused_by if pause is not None else "",
+        "note": pause.note if pause is not None else "",
         "job_count": ScheduledJob.objects.count(),
         "running_jobs": len(owners),
         "paused_jobs": ScheduledJob.objects.filter(paused_at__isnull=False).count(),

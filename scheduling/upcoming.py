@@ -212,7 +212,7 @@ def _held(job: ScheduledJob, state: SchedulerState | None) -> tuple[Hold | None,
     if state is not None and state.paused_at is not None:
         sentence = _("The whole scheduler is paused since %(since)s%(who)s: these do not run until it is resumed.")
         held = sentence % {"since": _local(state.paused_at), "who": _by(state.paused_by)}
-        return Hold.PAUSED_ALL, state.paused_at, held
+        return Hold.PAUSED_ALL, state.paused_at, " ".join(part for part in (held, _note(state.note)) if part)
     return None, None, ""
 
 

@@ -22,7 +22,7 @@ _SQL = """
 SELECT
     (SELECT count(*) FROM scheduling_jobrun WHERE state = 'running'),
     (SELECT count(*) FROM (SELECT 1 FROM scheduling_jobrun WHERE state = 'queued' LIMIT %s) q),
-    s.paused_at, s.paused_by, p.id, p.kind, p.host, p.pid, p.max_workers, p.gauges, {age}
+    s.paused_at, s.paused_by, s.note, p.id, p.kind, p.host, p.pid, p.max_workers, p.gauges, {age}
 FROM (SELECT 1 AS one) here
 LEFT JOIN scheduling_schedulerstate s ON s.paused_at IS NOT NULL
 LEFT JOIN scheduling_process p ON p.state = 'alive' AND {age} <= %s
@@ -60,6 +60,8 @@ class Pulse:
     """At most `MOST_QUEUED`."""
     paused_at: datetime | None
     paused_by: str
+    note: str
+    """Why everything is paused, as far as somebody said."""
     processes: tuple[Alive, ...]
 
     @property
@@ -79,13 +81,14 @@ def pulse() -> Pulse:
     with connection.cursor() as cursor:
         cursor.execute(_SQL.format(age=age), [MOST_QUEUED, LOST_SECONDS])
         rows = cursor.fetchall()
-    running, queued, paused_at, paused_by, *_process = rows[0]
+    running, queued, paused_at, paused_by, note, *_process = rows[0]
     return Pulse(
         running=running,
         queued=queued,
         paused_at=_moment(paused_at),
         paused_by=paused_by or "",
-        processes=tuple(_alive(row[4:]) for row in rows if row[4] is not None),
+        note=note or "",
+        processes=tuple(_alive(row[5:]) for row in rows if row[5] is not None),
     )
 
 

@@ -37,6 +37,8 @@ class VerdictShown:
     """What is to be said of a pause of everything, beside since when and by whom."""
     paused_at: datetime | None = None
     paused_by: str = ""
+    note: str = ""
+    """Why everything is paused, as far as somebody said."""
 
     @property
     def more(self) -> int:
@@ -64,6 +66,7 @@ def verdict_of(sight: Sight, needs: Sequence[Need], numbers: Numbers) -> Verdict
             pause=_("Everything is paused: no schedule fires") if is_paused else "",
             paused_at=sight.pulse.paused_at,
             paused_by=sight.pulse.paused_by,
+            note=sight.pulse.note,
         )
     if is_paused:
         return VerdictShown(
@@ -76,6 +79,7 @@ def verdict_of(sight: Sight, needs: Sequence[Need], numbers: Numbers) -> Verdict
             pause=_("What is due meanwhile is recorded as missed."),
             paused_at=sight.pulse.paused_at,
             paused_by=sight.pulse.paused_by,
+            note=sight.pulse.note,
         )
     if needs:
         title = _title(needs, len(sight.schedules))

@@ -45,6 +45,16 @@ def refuse_unknown(data: Mapping[str, object], known: Collection[str]) -> None:
         raise FieldErrors(errors)
 
 
+def short_text(data: Mapping[str, object], name: str, *, most: int) -> str:
+    """A text of the body, of at most so many characters; empty where it is not given."""
+    value = data.get(name, "")
+    if not isinstance(value, str):
+        raise FieldErrors([(name, _("Give a text."))])
+    if len(value) > most:
+        raise FieldErrors([(name, _("Give at most %(most)d characters.") % {"most": most})])
+    return value
+
+
 def hint(given: str, known: Iterable[str], *, is_listed: bool = True) -> str:
     """What may be meant instead of a name that means nothing, with a blank before it; else, `is_listed`, what there is.
 

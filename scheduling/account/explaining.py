@@ -238,14 +238,17 @@ class _Question:
         return self._explained(Verdict.PAUSED, sentence, _("Resume the schedule."), since=job.paused_at)
 
     def _paused_all(self, since: datetime) -> Explanation:
-        who = self.subject.state.paused_by if self.subject.state is not None else ""
+        state = self.subject.state
+        who, note = (state.paused_by, state.note) if state is not None else ("", "")
         sentence = (
             _("Everything is paused since %(since)s by %(who)s: nothing runs until it is resumed.")
             if who
             else _("Everything is paused since %(since)s: nothing runs until it is resumed.")
         )
-        values = {"since": local(since), "who": who}
-        return self._explained(Verdict.PAUSED_ALL, sentence % values, _("Resume everything."), since=since)
+        sentence %= {"since": local(since), "who": who}
+        if note:
+            sentence += " " + _("Note: “%(note)s”.") % {"note": note}
+        return self._explained(Verdict.PAUSED_ALL, sentence, _("Resume everything."), since=since)
 
     def _disabled(self, rule: Rule) -> Explanation:
         since = rule.enabled_since

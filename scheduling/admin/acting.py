@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django_apscheduler.models import DjangoJob
 
-from scheduling import definitions
+from scheduling import definitions, upcoming
 from scheduling.asked import asked_for, refused
 from scheduling.definitions.jobs import MOST_NOTE
 from scheduling.exceptions import SchedulingError
@@ -57,9 +57,9 @@ def pause_view(model_admin: Model, request: HttpRequest, object_id: str) -> Http
     return back(request, address("change", job))
 
 
-def note_of(request: HttpRequest) -> str:
+def note_of(request: HttpRequest, *, most: int = MOST_NOTE) -> str:
     """The note of a form, cut and cleaned: no database stores NUL."""
-    return request.POST.get("note", "").replace("\0", "").strip()[:MOST_NOTE]
+    return request.POST.get("note", "").replace("\0", "").strip()[:most]
 
 
 def ask_to_pause(model_admin: Model, request: HttpRequest, jobs: list[ScheduledJob]) -> HttpResponse:
@@ -104,23 +104,26 @@ def reach() -> Reach:
 
 
 def pause_all_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
-    """Says in numbers what will stop, then stops it."""
+    """Says in numbers what will stop and asks why, then stops it. What is paused already, the list says."""
     _check_may_pause_all(request)
     if request.method != "POST":
-        title = _("Pause everything")
-        return show(model_admin, request, "pause_all.html", title=title, reach=reach())
-    return _all(model_admin, request, definitions.pause_all, _("Everything is paused: nothing fires until you resume."))
+        if upcoming.paused_state() is not None:
+            return redirect("admin:scheduling_scheduledjob_changelist")
+        title, most = _("Pause everything"), SchedulerState.MOST_NOTE
+        return show(model_admin, request, "pause_all.html", title=title, reach=reach(), most=most)
+    definitions.pause_all(request.user.get_username(), note=note_of(request, most=SchedulerState.MOST_NOTE))
+    return _done(model_admin, request, _("Everything is paused: nothing fires until you resume."))
 
 
 def resume_all_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
     _check_may_pause_all(request)
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    return _all(model_admin, request, definitions.resume_all, _("Schedules fire again."))
+    definitions.resume_all(request.user.get_username())
+    return _done(model_admin, request, _("Schedules fire again."))
 
 
-def _all(model_admin: Model, request: HttpRequest, act: Callable[[str], SchedulerState], done: str) -> HttpResponse:
-    act(request.user.get_username())
+def _done(model_admin: Model, request: HttpRequest, done: str) -> HttpResponse:
     model_admin.message_user(request, done, messages.SUCCESS)
     return back(request, reverse("admin:scheduling_scheduledjob_changelist"))
 

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from crawlproject.web.filters import NameFilter, StrictFilterSet
 from crawlproject.web.problems import Conflict, FieldErrors
-from crawlproject.web.requests import body_object, query_moment, refuse_unknown, whole_number
+from crawlproject.web.requests import body_object, query_moment, refuse_unknown, short_text, whole_number
 from scheduling import definitions, upcoming
 from scheduling.definitions.jobs import MOST_NOTE
 from scheduling.models import JobRun, ScheduledJob
@@ -90,11 +90,7 @@ class ScheduledJobViewSet(AccountActions, VersionActions, viewsets.GenericViewSe
 
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, job_id: str) -> Response:
-        note = body_object(request, known={"note"}).get("note", "")
-        if not isinstance(note, str):
-            raise FieldErrors([("note", _("Give a text."))])
-        if len(note) > MOST_NOTE:
-            raise FieldErrors([("note", _("Give at most %(most)d characters.") % {"most": MOST_NOTE})])
+        note = short_text(body_object(request, known={"note"}), "note", most=MOST_NOTE)
         with as_problems():
             definitions.pause_job(job_id, by=request.user.get_username(), note=note)
         return self.retrieve(request, job_id)

@@ -6,8 +6,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from crawlproject.web.requests import body_object
+from crawlproject.web.requests import body_object, short_text
 from scheduling import definitions
+from scheduling.models import SchedulerState
 from scheduling.scheduler import TaskScheduler
 
 
@@ -21,11 +22,13 @@ class StatusView(APIView):
 
 
 class PauseAllView(APIView):
+    """POST, with an optional `note` that says why."""
+
     action_permissions = {"post": "scheduling.change_schedulerstate"}
 
     def post(self, request: Request) -> Response:
-        body_object(request, known=())
-        definitions.pause_all(by=request.user.get_username())
+        note = short_text(body_object(request, known={"note"}), "note", most=SchedulerState.MOST_NOTE)
+        definitions.pause_all(by=request.user.get_username(), note=note)
         return Response(TaskScheduler().get_status())
 
 

@@ -19,13 +19,17 @@ BATCH = 500
 """Jobs whose times move in one transaction: a short one, so that edits get through."""
 
 
-def pause_all(by: str = "") -> SchedulerState:
-    """No tick plans or runs anything until `resume_all`; what runs, runs on. Pausing twice changes nothing."""
+def pause_all(by: str = "", *, note: str = "") -> SchedulerState:
+    """No tick plans or runs anything until `resume_all`; what runs, runs on. Pausing twice changes nothing.
+
+    `note` says why, to whoever finds everything paused; what is longer than `SchedulerState.MOST_NOTE` is cut.
+    """
     with transaction.atomic():
         state = _lock_state()
         if state.paused_at is None:
             state.paused_at, state.paused_by = timezone.now(), by[:150]
-            state.save(update_fields=["paused_at", "paused_by"])
+            state.note = note[: SchedulerState.MOST_NOTE]
+            state.save(update_fields=["paused_at", "paused_by", "note"])
             rows.tell("Scheduler paused", "scheduler_paused", by=by)
     return state
 
@@ -44,8 +48,8 @@ def resume_all(by: str = "") -> SchedulerState:
                 return state
             last = _settle_batch(now, after=done, why=everything_was_paused(state))
             if last is None:
-                state.paused_at, state.paused_by = None, ""
-                state.save(update_fields=["paused_at", "paused_by"])
+                state.paused_at, state.paused_by, state.note = None, "", ""
+                state.save(update_fields=["paused_at", "paused_by", "note"])
                 rows.tell("Scheduler resumed", "scheduler_resumed", by=by)
                 return state
             done = last

@@ -28,4 +28,5 @@ def why(reason: str, *, by: str = "", since: datetime | None = None, note: str =
 def everything_was_paused(state: SchedulerState) -> Why:
     # All pauses have one message; the reason tells them apart.
     reason = JobRun.Reason.PAUSED_ALL.value
-    return why(reason, by=state.paused_by, since=state.paused_at, message=JobRun.Reason.PAUSED.value)
+    said = JobRun.Reason.PAUSED.value
+    return why(reason, by=state.paused_by, since=state.paused_at, note=state.note, message=said)

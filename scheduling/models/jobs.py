@@ -107,10 +107,15 @@ class DefinitionVersion(models.Model):
 
 
 class SchedulerState(models.Model):
-    """One row (pk 1): whether everything is paused."""
+    """One row (pk 1): whether everything is paused, by whom and why."""
+
+    MOST_NOTE = 200
+    """Characters of the note: every page shows it, and each row of what the pause swallows holds a copy."""
 
     paused_at = models.DateTimeField(_("paused at"), null=True, blank=True)
     paused_by = models.CharField(_("paused by"), max_length=150, blank=True)
+    # With a default of the database's own: processes of an older release write this row without it.
+    note = models.CharField(_("note"), max_length=MOST_NOTE, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = _("scheduler state")

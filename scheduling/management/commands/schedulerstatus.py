@@ -11,6 +11,7 @@ from scheduling import gauges
 from scheduling.durations import duration
 from scheduling.models import Process
 from scheduling.scheduler import ProcessStatus, SchedulerStatus, get_status
+from scheduling.terminal import printable
 
 
 class Command(BaseCommand):
@@ -32,6 +33,7 @@ def describe(status: SchedulerStatus) -> list[str]:
     """Return the status in lines for people."""
     lines = [
         f"Scheduler: {status['status']}" + (f", up {_span(status['uptime'])}" if status["status"] != "stopped" else ""),
+        *filter(None, [pause_of(status)]),
         f"Jobs: {status['job_count']} ({status['paused_jobs']} paused, {status['broken_jobs']} with a problem)",
         f"Runs: {status['running_jobs']} running, {status['queued_runs']} queued",
     ]
@@ -42,6 +44,15 @@ def describe(status: SchedulerStatus) -> list[str]:
     if sum(process["kind"] == Process.Kind.SCHEDULER for process in status["processes"]) > 1:
         lines.append("Several processes run crawls: each keeps a host's concurrency and delay for itself.")
     return lines
+
+
+def pause_of(status: SchedulerStatus) -> str:
+    """Since when everything is paused, by whom and why; empty where it is not."""
+    if status["paused_at"] is None:
+        return ""
+    who = f" by {status['paused_by']}" if status["paused_by"] else ""
+    why = f": {status['note']}" if status["note"] else ""
+    return printable(f"Everything is paused since {status['paused_at']}{who}{why}")
 
 
 def _describe(process: ProcessStatus) -> list[str]:

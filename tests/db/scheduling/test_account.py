@@ -282,6 +282,18 @@ def test_what_holds_a_job_now_is_told_of_past_and_future(
         assert words in told.sentence
 
 
+def test_why_everything_is_paused_is_told_while_it_is_and_after_it_was(clock: Clock) -> None:
+    make_job()
+    clock.go(minutes=5)
+    definitions.pause_all("ann", note="the disk is changed")
+    clock.go(minutes=30)
+    assert why(at(20)).sentence.endswith("until it is resumed. Note: “the disk is changed”.")
+    definitions.resume_all()
+    assert why(at(20)).sentence.endswith(" by ann. Note: “the disk is changed”.")
+    definitions.pause_all()
+    assert "disk" not in why(at(50)).sentence
+
+
 def test_moments_while_disabled_are_one_missed_row_when_it_is_enabled(clock: Clock) -> None:
     make_job()
     clock.go(minutes=5)

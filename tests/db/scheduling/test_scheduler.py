@@ -290,9 +290,13 @@ def test_status_is_read_from_the_database() -> None:
 
 def test_status_of_a_paused_scheduler() -> None:
     make_process()
-    definitions.pause_all("ada")
-
-    assert get_status()["status"] == "paused"
+    definitions.pause_all("ada", note="the disk is changed")
+    status = get_status()
+    assert (status["status"], status["paused_by"], status["note"]) == ("paused", "ada", "the disk is changed")
+    out = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("schedulerstatus", stdout=out)
+    assert f"Everything is paused since {status['paused_at']} by ada: the disk is changed" in out.getvalue()
 
 
 def test_settings_are_the_specifications() -> None:
@@ -320,6 +324,19 @@ def test_schedulerstatus_prints_json() -> None:
     status = json.loads(out.getvalue())
     assert status["status"] == "running"
     assert status["processes"][0]["pid"] == 1
+
+
+def test_everything_is_paused_and_resumed_from_the_shell() -> None:
+    out = StringIO()
+    call_command("pauseall", "--note", " the disk is changed\x1b[2J ", stdout=out)
+    call_command("pauseall", "--note", "another", stdout=out)
+    told = f"by manage.py pauseall: the disk is changed{chr(92)}x1b[2J\n"
+    assert out.getvalue().count(told) == 2
+    call_command("resumeall", stdout=out)
+    assert get_status()["paused_at"] is None
+    with pytest.raises(CommandError) as caught:
+        call_command("pauseall", "--note", "x" * 201)
+    assert (caught.value.returncode, get_status()["paused_at"]) == (2, None)
 
 
 def test_schedulerstatus_says_that_a_hosts_budget_is_per_process() -> None:

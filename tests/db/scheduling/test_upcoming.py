@@ -151,9 +151,9 @@ def test_held_jobs_say_that_they_do_not_run() -> None:
     assert "these fail until it is saved without the problem (no such handler)" in upcoming("broken")
     assert "Disabled" in upcoming("disabled")
     definitions.resume_job("paused")
-    definitions.pause_all("ann")
+    definitions.pause_all("ann", note="the disk is changed")
     assert "The whole scheduler is paused since" in upcoming("paused")
-    assert "by ann: these do not run" in upcoming("paused")
+    assert "by ann: these do not run until it is resumed. Note: “the disk is changed”" in upcoming("paused")
 
 
 def test_date_that_is_over_fires_no_more() -> None:

@@ -197,6 +197,21 @@ def test_pausing_everything_says_in_numbers_what_will_stop(web: Client) -> None:
     assert not SchedulerState.objects.filter(paused_at__isnull=False).exists()
 
 
+def test_why_everything_is_paused_stands_beside_who_paused_it(web: Client) -> None:
+    assert 'maxlength="200"' in text_of(web, f"{LIST}pause-all/")
+    web.post(f"{LIST}pause-all/", {"note": f" The disk is changed {HOSTILE}\0" + "x" * 300})
+    page = text_of(web, LIST)
+    assert "The disk is changed &lt;script&gt;" in page
+    assert HOSTILE not in page
+    assert len(SchedulerState.objects.get().note) == 200
+    # Nothing is asked where nothing would be kept.
+    assert web.get(f"{LIST}pause-all/").headers["Location"] == LIST
+    web.post(f"{LIST}pause-all/", {"note": "another"})
+    assert SchedulerState.objects.get().note.startswith("The disk")
+    web.post(f"{LIST}resume-all/")
+    assert SchedulerState.objects.get().note == ""
+
+
 def test_the_pause_of_everything_is_told_wherever_it_matters(web: Client) -> None:
     job, spider = make_job(), make_spider()
     run = make_run(job)

@@ -218,10 +218,11 @@ def test_a_quarantined_schedule_is_told_with_its_problem(web: Client, scheduler:
 def test_a_pause_of_everything_is_told_with_who_and_the_way_back(web: Client, scheduler: Process) -> None:
     make_spider()
     make_job()
-    definitions.pause_all("mei")
+    definitions.pause_all("mei", note="the disk is <b>changed")
     page = text_of(web)
     assert "Everything is paused: no schedule fires" in page
     assert "· mei" in page
+    assert "the disk is &lt;b&gt;changed" in page
     assert "/resume-all/" in web.get("/admin/").content.decode()
 
 

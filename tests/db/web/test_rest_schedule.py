@@ -310,8 +310,18 @@ def test_everything_is_paused_and_resumed(api: APIClient) -> None:
     assert SchedulerState.objects.get().paused_by == "root"
     assert api.post("/api/schedule/resume/").status_code == 200
     assert SchedulerState.objects.get().paused_at is None
-    assert_problem(api.post("/api/schedule/pause", {"note": "x"}), 400, field="note")
     assert_problem(api.get("/api/schedule/pause"), 405)
+
+
+def test_the_status_tells_who_paused_everything_since_when_and_why(api: APIClient) -> None:
+    body = api.post("/api/schedule/pause", {"note": "the disk is changed"}).json()
+    assert (body["paused_by"], body["note"], body["paused_at"][-1]) == ("root", "the disk is changed", "Z")
+    assert api.get("/api/schedule/status").json()["note"] == "the disk is changed"
+    body = api.post("/api/schedule/resume").json()
+    assert (body["paused_at"], body["paused_by"], body["note"]) == (None, "", "")
+    for wrong, field in (({"note": 5}, "note"), ({"note": "x" * 201}, "note"), ({"reason": "x"}, "reason")):
+        assert_problem(api.post("/api/schedule/pause", wrong), 400, field=field)
+    assert SchedulerState.objects.get().paused_at is None
 
 
 def test_a_failing_view_gives_programs_a_document(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
