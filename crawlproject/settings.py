@@ -167,6 +167,7 @@ CRAWLER_CHECKPOINT_PAGES = env.int("CRAWLER_CHECKPOINT_PAGES", 500)
 CRAWLER_CHECKPOINT_SECONDS = env.float("CRAWLER_CHECKPOINT_SECONDS", 2.0)
 
 # --- people -----------------------------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = ["crawlproject.web.rights.RightsBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},

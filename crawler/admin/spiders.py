@@ -71,7 +71,7 @@ class SpiderAdmin(LampAdmin[Spider]):
         may_see = request.user.has_perm("scheduling.view_scheduledjob")
         schedules = schedules_of(spiders) if may_see else {}
         first = {key: jobs[0] for key, jobs in schedules.items() if jobs}
-        next_firing = {one.job.pk: one for one in planned(first.values())} if first else {}
+        next_firing = {one.job.pk: one for one in planned(first.values())}
         for spider in spiders:
             spider.latest = tasks.get(getattr(spider, "last_id", None))  # type: ignore[attr-defined]
             spider.letters = letters.get(spider.pk, "")  # type: ignore[attr-defined]

@@ -6,11 +6,11 @@ one moment; `timeline` for a job.
 
 from __future__ import annotations
 
-from .downtime import downtimes
+from .downtime import Schedulers
 from .explaining import explain
 from .latest import explain_last, nothing_found
 from .moments import did_not_run
-from .telling import Teller
+from .telling import Teller, with_beginnings
 from .timelines import timeline
 from .values import Entry, Explanation, Planned, Timeline, Verdict
 from .words import reason_in_words
@@ -19,14 +19,15 @@ __all__ = [
     "Entry",
     "Explanation",
     "Planned",
+    "Schedulers",
     "Teller",
     "Timeline",
     "Verdict",
     "did_not_run",
-    "downtimes",
     "explain",
     "explain_last",
     "nothing_found",
     "reason_in_words",
     "timeline",
+    "with_beginnings",
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
-from django.db.models import Max, Min, Q
+from django.db.models import DurationField, ExpressionWrapper, F, Min, Q, Subquery
+from django.db.models.functions import Now
 
-from scheduling.liveness import BEAT_SECONDS, LOST_SECONDS
+from scheduling.liveness import BEAT_SECONDS, LOST_SECONDS, beat_age
 from scheduling.models import Process
 
 _SCHEDULERS = Process.objects.filter(kind=Process.Kind.SCHEDULER)
@@ -19,25 +20,74 @@ _FIRST_LOOK = timedelta(minutes=5)
 Span = tuple[datetime, datetime]
 
 
-def downtimes(since: datetime, until: datetime, *, now: datetime | None = None) -> list[Span]:
-    """The stretches of ``since … until``, up to now, in which no scheduler was alive, in order. One query.
+class Schedulers:
+    """Which schedulers lived in a while, and which are alive: one question for both, asked when either is needed.
 
-    A process is taken to have lived until one beat (3 s) after the last that it wrote; of processes older than the
-    retention nothing is known, so that they count as not alive.
+    `since … until`: the while; without it only the present is looked at. `clock`: the moment as of which they count as
+    alive; None: by the database's clock. A process is taken to have lived until one beat (3 s) after the last that it
+    wrote; of processes older than the retention nothing is known, so that they count as not alive.
     """
-    now = now or datetime.now(UTC)
-    until = min(until, now)
-    lives = _SCHEDULERS.filter(started_at__lte=until, beat_at__gte=since - _LOST)
-    rows = lives.order_by("started_at").values_list("started_at", "beat_at", "state")
-    found: list[Span] = []
-    reached = since
-    for started, ended in _spans(rows, now):
-        if started > reached:
-            found.append((reached, min(started, until)))
-        reached = max(reached, ended)
-    if reached < until:
-        found.append((reached, until))
-    return found
+
+    def __init__(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        now: datetime | None = None,
+        clock: datetime | None = None,
+    ) -> None:
+        self._now = now or datetime.now(UTC)
+        self._since = since
+        self._until = min(until or self._now, self._now)
+        self._clock = clock
+
+    @cached_property
+    def alive(self) -> list[Process]:
+        """Those that beat lately."""
+        return [process for process in self._rows if process.state == Process.State.ALIVE and self._beats(process)]
+
+    @property
+    def downtimes(self) -> list[Span]:
+        """The stretches of the while, up to now, in which none was alive, in order."""
+        if self._since is None:
+            raise ValueError("downtimes are those of a while: say since when")
+        found: list[Span] = []
+        reached = self._since
+        for started, ended in sorted(map(self._span, self._rows)):
+            if started > self._until or ended < self._since:
+                continue
+            if started > reached:
+                found.append((reached, started))
+            reached = max(reached, ended)
+        if reached < self._until:
+            found.append((reached, self._until))
+        return found
+
+    @property
+    def last_before(self) -> datetime | None:
+        """Until when one lived before the while; None: there was none before."""
+        since = self._since
+        beats = [process.beat_at for process in self._rows if since is not None and process.beat_at <= since]
+        return min(since, max(beats) + _BEAT) if beats and since is not None else None
+
+    @cached_property
+    def _rows(self) -> list[Process]:
+        asked = Q(state=Process.State.ALIVE)
+        if self._since is not None:
+            before = _SCHEDULERS.filter(beat_at__lte=self._since).order_by("-beat_at").values("pk")
+            asked |= Q(started_at__lte=self._until, beat_at__gte=self._since - _LOST) | Q(pk=Subquery(before[:1]))
+        age = ExpressionWrapper(Now() - F("beat_at"), output_field=DurationField())
+        rows = _SCHEDULERS.filter(asked).annotate(age=age)
+        return list(rows.only("state", "started_at", "beat_at", "max_workers"))
+
+    def _beats(self, process: Process) -> bool:
+        if self._clock is None:
+            return beat_age(process) <= LOST_SECONDS
+        return process.started_at <= self._clock and process.beat_at >= self._clock - _LOST
+
+    def _span(self, process: Process) -> Span:
+        lives = process.state == Process.State.ALIVE and self._now - process.beat_at <= _LOST
+        return process.started_at, max(self._now, process.beat_at) if lives else process.beat_at + _BEAT
 
 
 def may_have_made_late(end: datetime | None, seen: datetime) -> bool:
@@ -55,39 +105,14 @@ def outage_at(
     within its grace.
 
     None: one was alive all along, or long before `seen`. The end is None where none is alive up to now. Without any
-    scheduler before, it begins with the moment. At most three queries.
+    scheduler before, it begins with the moment. At most two queries.
     """
-    within = [
-        (start, end)
-        for start, end in downtimes(moment, min(now, moment + (grace or timedelta(0)) + _BEAT), now=now)
-        if end - start >= _BEAT
-    ]
+    schedulers = Schedulers(since=moment, until=moment + (grace or timedelta(0)) + _BEAT, now=now)
+    within = [(start, end) for start, end in schedulers.downtimes if end - start >= _BEAT]
     if not within:
         return None
     start = within[0][0]
     if start == moment:
-        start = last_alive(moment) or moment
+        start = schedulers.last_before or moment
     following = _SCHEDULERS.filter(started_at__gt=start).aggregate(first=Min("started_at"))["first"]
     return (start, following) if may_have_made_late(following, seen) else None
-
-
-def last_alive(moment: datetime) -> datetime | None:
-    """Until when a scheduler lived before a moment at which none is alive; None: there was none before."""
-    last: datetime | None = _SCHEDULERS.filter(beat_at__lte=moment).aggregate(last=Max("beat_at"))["last"]
-    return None if last is None else min(moment, last + _BEAT)
-
-
-def alive(kind: str, *, now: datetime | None) -> list[Process]:
-    """The processes of a kind that beat lately: by the database's clock, or as seen at `now`."""
-    from scheduling.liveness import live_processes
-
-    if now is None:
-        return [process for process in live_processes() if process.kind == kind]
-    rows = Process.objects.filter(kind=kind, state=Process.State.ALIVE, started_at__lte=now)
-    return list(rows.filter(Q(beat_at__gte=now - _LOST)))
-
-
-def _spans(rows: Iterable[tuple[datetime, datetime, str]], now: datetime) -> Iterable[Span]:
-    for started, beat, state in rows:
-        lives = state == Process.State.ALIVE and now - beat <= _LOST
-        yield started, max(now, beat) if lives else beat + _BEAT

@@ -9,9 +9,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from scheduling.durations import duration
-from scheduling.models import JobRun, Process
+from scheduling.models import JobRun
 
-from .downtime import alive, outage_at
+from .downtime import Schedulers, outage_at
 from .recorded import Recorded, around, filled_in
 from .remedies import remedy
 from .rules import MICROSECOND, Rule, at_or_after
@@ -259,14 +259,14 @@ class _Question:
 
     def _planned(self) -> Explanation:
         sentence = _("It is planned for %(at)s.") % {"at": local(self.moment)}
-        if alive(Process.Kind.SCHEDULER, now=self.clock):
+        if Schedulers(now=self.now, clock=self.clock).alive:
             return self._explained(Verdict.PLANNED, sentence)
         # In a call of its own: within an f-string it would not be found for translation.
         nobody = _("No scheduler is alive now.")
         return self._explained(Verdict.PLANNED, f"{sentence} {nobody}", remedy(Verdict.DUE_NO_SCHEDULER))
 
     def _due(self) -> Explanation:
-        if not alive(Process.Kind.SCHEDULER, now=self.clock):
+        if not Schedulers(now=self.now, clock=self.clock).alive:
             sentence = _("It is due since %(at)s, and no scheduler is alive.") % {"at": local(self.moment)}
             return self._explained(Verdict.DUE_NO_SCHEDULER, sentence, remedy(Verdict.DUE_NO_SCHEDULER))
         seconds = (self.now - self.moment).total_seconds()

@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from django.db.models import Case, CharField, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Left
 
 from scheduling.models import JobRun, RunLog, ScheduledJob
 
-from .downtime import Span, downtimes, last_alive, may_have_made_late
+from .downtime import Schedulers, Span, may_have_made_late
 from .waiting import Queue, jobs_of
 from .words import Known, Outage, reason_in_words, reason_of, waits_since
 
 State = JobRun.State
 _LEAST_OUTAGE = timedelta(seconds=3)
-_STAMP = len("2026-01-01T00:00:00.000000Z")
+_FIRST_STAMP = Left("text", len("2026-01-01T00:00:00.000000Z"))
 """What a line of a log begins with."""
+_WENT_ON = Q(claim__gt=1, started_at__isnull=False)
 _LOOK_BACK = timedelta(days=1)
 """How long before a late moment an outage's begin is looked for."""
 
@@ -30,9 +32,9 @@ class Teller:
     ) -> None:
         """Who has the `job` of them all gives it. Processes are judged as of `clock`; None: by the database's."""
         _fetch_what_is_told(runs)
-        self._outages = _outages(runs, now)
+        schedulers, self._outages = _outages(runs, now, clock)
         self._begun = _begun(runs)
-        self._queue = Queue(runs, now=now, clock=clock)
+        self._queue = Queue(runs, now=now, schedulers=schedulers)
         self._made = _made(runs) if job is None else {job.pk: job.created_at}
 
     def sentence(self, run: JobRun) -> str:
@@ -59,14 +61,22 @@ def _is_late(run: JobRun) -> bool:
     return run.state == State.MISSED and reason_of(run) == JobRun.Reason.LATE
 
 
+def with_beginnings(runs: QuerySet[JobRun]) -> QuerySet[JobRun]:
+    """Rows that bring with them when they began, if they were interrupted and went on: lists ask so once for all."""
+    lines = RunLog.objects.filter(run=OuterRef("pk"), seq=1).annotate(at=_FIRST_STAMP)
+    stamp = Case(When(_WENT_ON, then=Subquery(lines.values("at")[:1])), default=Value(""), output_field=CharField())
+    return runs.annotate(first_stamp=stamp)
+
+
 def _begun(runs: Sequence[JobRun]) -> dict[int, datetime]:
     """When those began that were interrupted and went on: their log tells."""
-    again = [run.pk for run in runs if run.claim > 1 and run.started_at is not None]
-    if not again:
-        return {}
-    first = RunLog.objects.filter(run__in=again, seq=1).annotate(at=Left("text", _STAMP)).values_list("run", "at")
+    stamps = {run.pk: str(run.first_stamp or "") for run in runs if hasattr(run, "first_stamp")}
+    again = [run.pk for run in runs if run.claim > 1 and run.started_at is not None and run.pk not in stamps]
+    if again:
+        lines = RunLog.objects.filter(run__in=again, seq=1).annotate(at=_FIRST_STAMP)
+        stamps |= dict(lines.values_list("run", "at"))
     found: dict[int, datetime] = {}
-    for run, at in first:
+    for run, at in stamps.items():
         # A line may be any text: one that a hand wrote.
         with suppress(ValueError):
             moment = datetime.fromisoformat(at)
@@ -90,15 +100,17 @@ def _is_told_by_a_body(run: JobRun) -> bool:
     return run.state == State.MISSED or run.reason == JobRun.Reason.BROKEN
 
 
-def _outages(runs: Sequence[JobRun], now: datetime) -> list[Span]:
+def _outages(runs: Sequence[JobRun], now: datetime, clock: datetime | None) -> tuple[Schedulers, list[Span]]:
+    """What made rows late; and who was asked, for what else is told of schedulers."""
     late = [run for run in runs if _is_late(run)]
     if not late:
-        return []
+        return Schedulers(now=now, clock=clock), []
     first = min(run.scheduled_time for run in late)
     since = first - _LOOK_BACK
     until = max(run.finished_at or run.queued_at for run in late)
-    spans = [(start, end) for start, end in downtimes(since, until, now=now) if end - start >= _LEAST_OUTAGE]
+    schedulers = Schedulers(since=since, until=until, now=now, clock=clock)
+    spans = [(start, end) for start, end in schedulers.downtimes if end - start >= _LEAST_OUTAGE]
     if spans and spans[0][0] == since:
         # It began before we looked; where no scheduler was ever alive, with what it made late.
-        spans[0] = (last_alive(since) or first, spans[0][1])
-    return spans
+        spans[0] = (schedulers.last_before or first, spans[0][1])
+    return schedulers, spans

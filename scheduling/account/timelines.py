@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from scheduling import upcoming
-from scheduling.models import JobRun, Process, ScheduledJob
+from scheduling.models import JobRun, ScheduledJob
 
-from .downtime import alive
+from .downtime import Schedulers
 from .recorded import BODIES, filled_in
 from .subject import Subject, load
 from .telling import Teller
@@ -99,7 +99,7 @@ def _future(subject: Subject, now: datetime) -> list[Planned]:
     found: list[Planned] = []
     if due is not None and due <= now:
         words = _("Due since %(at)s: a scheduler is about to look at it.")
-        if not alive(Process.Kind.SCHEDULER, now=now):
+        if not Schedulers(now=now, clock=now).alive:
             words = _("Due since %(at)s, and no scheduler is alive.")
         note = told.held or words % {"at": local(due)}
         found.append(Planned(moment=due, note=note))

@@ -11,17 +11,18 @@ from typing import NamedTuple
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from scheduling.models import JobRun, Process, ScheduledJob
+from scheduling.models import JobRun, ScheduledJob
+from scheduling.recent import IsRunning
 
-from .downtime import alive
+from .downtime import Schedulers
 from .values import Verdict
 from .words import local
 
 State = JobRun.State
 _A_MOMENT = timedelta(seconds=2)
 """A run that waits no longer than this waits for nothing in particular."""
-MOST_AHEAD = 1_000
-"""Runs that are looked through for who is next."""
+MOST_ACTIVE = 1_000
+"""Runs that are looked through for who is in the way: those that run, then those that are next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,30 +61,32 @@ def waiting_for(run: JobRun, *, now: datetime, clock: datetime | None) -> Waitin
 
     `clock`: the moment as of which processes are judged; None: by the database's clock.
     """
-    return Queue([run], now=now, clock=clock).waits(run) or _by_nothing(run, now)
+    return Queue([run], now=now, schedulers=Schedulers(now=now, clock=clock)).waits(run) or _by_nothing(run, now)
 
 
-class _Running(NamedTuple):
+class _Active(NamedTuple):
     pk: int
+    state: str
     name: str
     exclusive_key: str
     job: int | None
     owner: int | None
+    available_at: datetime
 
 
 class Queue:
     """What queued runs wait for: each look-up is made at most once for all of them, and only where one needs it."""
 
-    def __init__(self, runs: Iterable[JobRun], *, now: datetime, clock: datetime | None) -> None:
+    def __init__(self, runs: Iterable[JobRun], *, now: datetime, schedulers: Schedulers) -> None:
         self._runs = [run for run in runs if run.state == State.QUEUED]
         self._now = now
-        self._clock = clock
+        self._schedulers = schedulers
 
     def waits(self, run: JobRun) -> Waiting | None:
         """None: for nothing in particular."""
         if run.available_at > self._now:
             return _later(run)
-        if not self._schedulers:
+        if not self._schedulers.alive:
             return Waiting(
                 verdict=Verdict.QUEUED_NO_SCHEDULER,
                 sentence=_("It has waited since %(since)s: no scheduler is alive.") % {"since": local(run.queued_at)},
@@ -123,8 +126,8 @@ class Queue:
         )
 
     def _by_place(self) -> Waiting | None:
-        places = sum(process.max_workers for process in self._schedulers)
-        owners = {process.pk for process in self._schedulers}
+        places = sum(process.max_workers for process in self._schedulers.alive)
+        owners = {process.pk for process in self._schedulers.alive}
         if sum(run.owner in owners for run in self._running) < places:
             return None
         return Waiting(
@@ -134,20 +137,9 @@ class Queue:
         )
 
     @cached_property
-    def _schedulers(self) -> list[Process]:
-        return alive(Process.Kind.SCHEDULER, now=self._clock)
-
-    @cached_property
-    def _keys(self) -> set[str]:
-        return {run.exclusive_key for run in self._runs if run.exclusive_key}
-
-    @cached_property
-    def _running(self) -> list[_Running]:
+    def _running(self) -> list[_Active]:
         """All that run, in the order of their numbers: no more than there are places."""
-        # Without an order of its own: for one, SQLite would walk down a whole history.
-        rows = JobRun.objects.filter(state=State.RUNNING).order_by()
-        found = rows.values_list("pk", "job_name", "exclusive_key", "job_id", "owner_id")
-        return sorted(_Running(*row) for row in found)
+        return sorted(run for run in self._active if run.state == State.RUNNING)
 
     @cached_property
     def _holders(self) -> dict[str, tuple[int, str]]:
@@ -157,17 +149,26 @@ class Queue:
     @cached_property
     def _first(self) -> dict[str, tuple[int, str]]:
         """Which of those that wait will hold each key next."""
+        first: dict[str, tuple[int, str]] = {}
+        for run in self._active:
+            if run.state == State.QUEUED:
+                first.setdefault(run.exclusive_key, (run.pk, run.name))
+        return first
+
+    @cached_property
+    def _active(self) -> list[_Active]:
+        """All that run, and of those that wait for the same keys the first."""
+        # In two parts, so that each is answered by its own partial index.
+        columns = ("pk", "state", "job_name", "exclusive_key", "job_id", "owner_id", "available_at")
+        running = JobRun.objects.filter(IsRunning("state")).order_by().values_list(*columns)
         last = max(self._runs, key=lambda run: (run.available_at, run.pk))
         waiting = JobRun.objects.filter(
             Q(available_at__lt=last.available_at) | Q(available_at=last.available_at, pk__lte=last.pk),
             state=State.QUEUED,
-            exclusive_key__in=self._keys - self._holders.keys(),
+            exclusive_key__in={run.exclusive_key for run in self._runs if run.exclusive_key},
         )
-        first: dict[str, tuple[int, str]] = {}
-        rows = waiting.order_by("available_at", "pk").values_list("exclusive_key", "pk", "job_name")
-        for key, pk, name in rows[:MOST_AHEAD]:
-            first.setdefault(key, (pk, name))
-        return first
+        rows = running.union(waiting.order_by().values_list(*columns), all=True)
+        return [_Active(*row) for row in rows.order_by("-state", "available_at", "pk")[:MOST_ACTIVE]]
 
     @cached_property
     def _most(self) -> dict[int, int]:

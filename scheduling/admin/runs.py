@@ -8,7 +8,8 @@ from functools import partial
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import BooleanField, Case, Func, Model, Q, QuerySet, TextField, Value, When
+from django.db.models import BooleanField, Case, Func, Model, Q, QuerySet, Subquery, TextField, Value, When
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -22,7 +23,7 @@ from crawlproject.templatetags.lamplighter import STATES, badge, took
 from crawlproject.web.admin import ChosenFilter, ReadOnlyAdmin, two_lines, when
 from crawlproject.web.bounded import BoundedAdmin, BoundedChangeList
 from scheduling import definitions, wording
-from scheduling.account import Teller, did_not_run
+from scheduling.account import Teller, did_not_run, with_beginnings
 from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, ScheduledJob
 from scheduling.models.runs import UNWELL
@@ -120,10 +121,8 @@ class DueFilter(ChosenFilter):
         if since is None:
             return queryset
         ended = JobRun.objects.filter(HasEnded("state"), finished_at__lt=since)
-        before = ended.order_by("-finished_at").values_list("pk", flat=True).first()
-        if before is not None:
-            queryset = queryset.filter(pk__gt=before)
-        return queryset.filter(scheduled_time__gte=since)
+        before = Subquery(ended.order_by("-finished_at").values("pk")[:1])
+        return queryset.filter(pk__gt=Coalesce(before, 0), scheduled_time__gte=since)
 
 
 def _since(word: str | None) -> datetime | None:
@@ -147,7 +146,7 @@ class ToldRuns(BoundedChangeList):
         super().get_results(request)
         # But for what tells why a run was missed, or broke. Here, so that it is not read to be counted.
         missed, broken = Q(state=State.MISSED), Q(reason=JobRun.Reason.BROKEN)
-        self.result_list = self.result_list.annotate(
+        self.result_list = with_beginnings(self.result_list).annotate(
             why_missed=Case(When(missed, then="data"), output_field=JobRun._meta.get_field("data")),
             why_broken=Case(When(broken, then="error"), default=Value(""), output_field=TextField()),
         )

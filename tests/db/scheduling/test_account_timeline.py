@@ -146,22 +146,23 @@ class TestDowntimes:
         make_scheduler(since=at(0), until=at(10))
         make_scheduler(since=at(8), until=at(20))
         make_scheduler(since=at(40), until=at(50))
-        found = account.downtimes(at(5), at(59), now=at(59))
+        found = account.Schedulers(since=at(5), until=at(59), now=at(59)).downtimes
         assert found == [(at(20, 3), at(40)), (at(50, 3), at(59))]
 
     def test_are_all_of_it_without_any_scheduler(self, clock: Clock) -> None:
-        assert account.downtimes(at(5), at(10)) == [(at(5), at(10))]
+        assert account.Schedulers(since=at(5), until=at(10)).downtimes == [(at(5), at(10))]
 
     def test_one_that_is_alive_is_not_down_up_to_now(self, clock: Clock) -> None:
         make_scheduler(since=at(10))
         now = clock.now + 10 * SECOND
-        assert account.downtimes(START - MINUTE, now + MINUTE, now=now) == [(START - MINUTE, now)]
+        since = START - MINUTE
+        assert account.Schedulers(since=since, until=now + MINUTE, now=now).downtimes == [(since, now)]
         make_scheduler(since=START)
-        assert account.downtimes(START, now + MINUTE, now=now) == []
+        assert account.Schedulers(since=START, until=now + MINUTE, now=now).downtimes == []
 
     def test_workers_and_commands_do_not_count(self, clock: Clock) -> None:
         make_scheduler(since=at(0), kind="command")
-        assert account.downtimes(at(0), at(10)) == [(at(0), at(10))]
+        assert account.Schedulers(since=at(0), until=at(10)).downtimes == [(at(0), at(10))]
 
 
 class TestLast:
