@@ -108,11 +108,12 @@ def _atom_entry(root: Xml.Element, entry: ItemChange, feed: Feed) -> None:
 
 
 def _address(entry: ItemChange, feed: Feed) -> str:
+    """No reader has seen it before: an item goes, and comes back, more than once with one and the same version."""
     part = f"v{entry.item.version}"
-    if entry.kind is Kind.GONE:
-        part = "gone"
-    elif entry.kind is Kind.RETURNED:  # perhaps with a version that was told before, and more than once
-        part = f"returned-{entry.at.astimezone(UTC):%Y%m%dT%H%M%S}"
+    if entry.kind is Kind.GONE and entry.item.returned_at is None:
+        part = "gone"  # for the first time: without the moment, as entries are known that were read long ago
+    elif entry.kind in (Kind.GONE, Kind.RETURNED):
+        part = f"{entry.kind.value}-{entry.at.astimezone(UTC):%Y%m%dT%H%M%S}"
     return f"{feed.address_of(entry)}#{part}"
 
 

@@ -192,6 +192,18 @@ def test_each_return_of_an_item_is_an_entry_of_its_own(api: APIClient, items: di
     }
 
 
+def test_each_going_of_an_item_is_an_entry_of_its_own(api: APIClient, items: dict[str, Item]) -> None:
+    item, found = items["gone"], []
+    for returned_at in (None, NOON, NOON + timedelta(days=2)):
+        gone_at = NOON if returned_at is None else returned_at + timedelta(days=1)
+        Item.objects.filter(pk=item.pk).update(returned_at=returned_at, gone_at=gone_at)
+        [entry] = api.get(f"{FEED}?kind=gone").json()["items"]
+        root = Xml.fromstring(api.get(f"{FEED}?kind=gone&format=atom").content)  # our own
+        assert root.findtext(f"{ATOM}entry/{ATOM}id") == entry["id"]
+        found.append(entry["id"].partition("#")[2])
+    assert found == ["gone", "gone-20270302T040000", "gone-20270304T040000"]
+
+
 @pytest.mark.parametrize("spider", ["", "books"], ids=["of all spiders", "of one"])
 def test_what_came_back_is_found_by_an_index(api: APIClient, items: dict[str, Item], spider: str) -> None:
     with connection.cursor() as cursor, CaptureQueriesContext(connection) as queries:
