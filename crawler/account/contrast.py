@@ -235,14 +235,21 @@ def _trouble(before: CrawlTask, after: CrawlTask) -> Likely | None:
 
 
 def _calm(before: CrawlTask, after: CrawlTask) -> Likely:
-    values = {"new": f"{after.items_new:,}", "changed": f"{after.items_changed:,}", "gone": f"{after.items_gone:,}"}
-    line = _("The later crawl found %(new)s new items, %(changed)s changed and %(gone)s gone.") % values
+    line = _found(after)
     more = pages_of(after) - pages_of(before)
     if _has_fallen(pages_of(after), pages_of(before)):
         return Likely(
             tone="ok", title=_("%(pages)s more than before") % {"pages": amount(Unit.PAGES, more)}, lines=(line,)
         )
     return Likely(tone="ok", title=_("Nothing of weight differs"), lines=(line,))
+
+
+def _found(task: CrawlTask) -> str:
+    values = {"new": f"{task.items_new:,}", "changed": f"{task.items_changed:,}", "gone": f"{task.items_gone:,}"}
+    if not task.items_returned:
+        return _("The later crawl found %(new)s new items, %(changed)s changed and %(gone)s gone.") % values
+    told = _("The later crawl found %(new)s new items, %(changed)s changed, %(gone)s gone and %(returned)s back again.")
+    return told % (values | {"returned": f"{task.items_returned:,}"})
 
 
 def _has_fallen(before: int, after: int) -> bool:

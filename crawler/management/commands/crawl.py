@@ -22,7 +22,9 @@ from scheduling.terminal import printable
 
 STATUS = {JobRun.State.SUCCEEDED: "completed"}
 """A run's state as a crawl's status; the others have the same name."""
-_COUNTS = ("pages", "items", "items_new", "items_changed")
+_COUNTS = ("pages", "items", "items_new", "items_changed", "items_gone", "items_returned")
+_SELDOM = (("items_gone", "gone"), ("items_returned", "came back"))
+"""Counts that are told where they are not 0."""
 _STEPS = 1_000
 """Of a bar whose end is known."""
 
@@ -97,9 +99,11 @@ def summary(run: JobRun, task: CrawlTask | None) -> dict[str, object]:
 
 def sentence(result: dict[str, object]) -> str:
     """The same for people; what was counted as missing follows in `closing`, by its causes."""
+    changes = [f"{result['items_new']:,} new", f"{result['items_changed']:,} changed"]
+    changes += [f"{result[name]:,} {words}" for name, words in _SELDOM if result[name]]
     counts = (
-        f"{_several(result, 'pages')}, {_several(result, 'items')} ({result['items_new']:,} new, "
-        f"{result['items_changed']:,} changed), {_several(result, 'errors')}, {_several(result, 'bytes')}"
+        f"{_several(result, 'pages')}, {_several(result, 'items')} ({', '.join(changes)}), "
+        f"{_several(result, 'errors')}, {_several(result, 'bytes')}"
     )
     why = result["notes"] if result["status"] == "completed" else result["message"]
     first = str(why).strip().partition("\n")[0]

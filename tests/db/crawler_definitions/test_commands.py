@@ -126,7 +126,8 @@ def test_a_crawl_prints_one_object_last(site: SiteServer) -> None:
     run_row = JobRun.objects.get()
     seconds, causes = found.pop("seconds"), found.pop("causes")
     assert found == {
-        "status": "completed", "pages": 3, "items": 2, "items_new": 2, "items_changed": 0, "errors": 0,
+        "status": "completed", "pages": 3, "items": 2, "items_new": 2, "items_changed": 0, "items_gone": 0,
+        "items_returned": 0, "errors": 0,
         "bytes": sum(len(page) for page in sent(site)), "reasons": CrawlTask.objects.get().reasons,
         "message": run_row.message, "notes": "", "run": run_row.pk, "task_id": CrawlTask.objects.get().task_id,
     }  # fmt: skip
@@ -149,6 +150,16 @@ def test_a_second_crawl_says_what_changed(site: SiteServer) -> None:
     site.replace("/book/1", b"<h1>One</h1><p class=price>9.99</p>")
     found = json.loads(run("crawl", "books", "--json")[0].splitlines()[-1])
     assert (found["pages"], found["items_new"], found["items_changed"]) == (3, 0, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_crawl_says_what_went_and_what_came_back(site: SiteServer) -> None:
+    save_spider(site_spider(site.url))
+    run("crawl", "books")
+    book = site._pages.pop("/book/1")
+    assert " (0 new, 0 changed, 1 gone), 1 error" in run("crawl", "books")[0]
+    site._pages["/book/1"] = book
+    assert " (0 new, 0 changed, 1 came back), 0 errors" in run("crawl", "books")[0]
 
 
 @pytest.mark.django_db(transaction=True)

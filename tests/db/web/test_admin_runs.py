@@ -169,8 +169,8 @@ def test_progress_is_polled_until_the_run_has_ended(web: Client) -> None:
     headway = {"at": now.isoformat(), "waiting": 812, "rate": 14.2}
     task = make_task(
         spider, run=run, status="running", pages=1_284, items=1_102, items_new=12, items_changed=48, pages_failed=3,
-        headway=headway, hosts={"https://shop.example": {"requests": 9, "in_use": 3, "at_once": 5, "answers": 2,
-        "answer_seconds": 0.168}},
+        items_returned=5, headway=headway, hosts={"https://shop.example": {"requests": 9, "in_use": 3, "at_once": 5,
+        "answers": 2, "answer_seconds": 0.168}},
     )  # fmt: skip
     progress = web.get(f"{RUNS}{run.pk}/live/progress/")
     text = text_of(progress.content.decode())
@@ -181,6 +181,7 @@ def test_progress_is_polled_until_the_run_has_ended(web: Client) -> None:
         "about 50 s left",
         "+12",
         "~48",
+        "Came back +5",
         "1,042",
         "Pages failed 3",
     ):

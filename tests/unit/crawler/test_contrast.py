@@ -94,6 +94,13 @@ CASES = {
     ),
     "a little goes wrong": (task(), task(reasons={"http_500": 3}), "ok", "Nothing of weight differs", ""),
     "nothing differs": (task(), task(items_new=12), "ok", "Nothing of weight differs", "12 new items"),
+    "some came back": (
+        task(),
+        task(items_gone=2, items_returned=1_300),
+        "ok",
+        "Nothing of weight differs",
+        "0 changed, 2 gone and 1,300 back again.",
+    ),
     "more": (task(pages=500), task(), "ok", "740 pages more than before", ""),
     "few items": (task(pages=5, items=4), task(pages=5, items=0), "ok", "Nothing of weight differs", ""),
 }
