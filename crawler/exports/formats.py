@@ -15,7 +15,7 @@ from crawler.engine.records import Json
 from crawler.engine.spider import FieldType
 from crawler.exceptions import CrawlerError
 
-COMING = ("xlsx", "parquet")
+COMING = ("parquet",)
 """Promised and not there yet: refused by name."""
 
 

@@ -20,19 +20,25 @@ class JsonLines:
 
     def encode(self, rows: Iterable[Mapping[str, Json]], columns: Sequence[Column]) -> Iterator[bytes]:
         """Each row as it is, whatever the columns."""
-        dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-        lines: list[str] = []
-        size = 0
-        for row in rows:
-            # U+2028 and U+2029 end a line for some readers.
-            line = dumps(row).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-            lines.append(line)
-            size += len(line)
-            if size > PIECE:
-                yield ("\n".join(lines) + "\n").encode()
-                lines, size = [], 0
-        if lines:
+        for lines in several_lines(rows):
             yield ("\n".join(lines) + "\n").encode()
+
+
+def several_lines(rows: Iterable[Mapping[str, Json]]) -> Iterator[list[str]]:
+    """Each row as a line of JSON without its end; about `PIECE` characters at once."""
+    dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+    lines: list[str] = []
+    size = 0
+    for row in rows:
+        # U+2028 and U+2029 end a line for some readers.
+        line = dumps(row).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+        lines.append(line)
+        size += len(line)
+        if size > PIECE:
+            yield lines
+            lines, size = [], 0
+    if lines:
+        yield lines
 
 
 FORMAT = JsonLines()

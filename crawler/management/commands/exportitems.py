@@ -1,4 +1,4 @@
-"""`manage.py exportitems SPIDER --format jsonl|csv`: what a spider has found."""
+"""`manage.py exportitems SPIDER --format csv|json|jsonl|xlsx`: what a spider has found."""
 
 from __future__ import annotations
 

@@ -63,7 +63,15 @@ def loaded(code: str, names: tuple[str, ...], tmp_path: Path) -> list[str]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="psutil is what asks other systems")
 def test_a_crawl_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
-    names = ("psutil", "tqdm", "yaml", "rest_framework.views", "crawler.admin", "scheduling.migrations.0001_initial")
+    names = (
+        "psutil",
+        "tqdm",
+        "yaml",
+        "rest_framework.views",
+        "crawler.admin",
+        "crawler.exports",
+        "scheduling.migrations.0001_initial",
+    )
 
     assert loaded(f'{CRAWL}\nfrom scheduling import registry\nregistry.get("crawl").load()', names, tmp_path) == []
 
@@ -79,6 +87,11 @@ call_command("migrate", verbosity=0)
 execute_from_command_line(["manage.py", "runscheduler", "--follow"])
 """
     assert loaded(code, ("crawler.crawling", *SITE), tmp_path) == ["crawler.crawling"]
+
+
+def test_what_writes_workbooks_is_loaded_by_those_who_ask_for_one(tmp_path: Path) -> None:
+    code = "from crawler.exports import formats\nassert 'xlsx' in formats()"
+    assert loaded(code, ("xlsxwriter",), tmp_path) == []
 
 
 def test_who_executes_runs_loads_all_that_they_need_before_the_first(tmp_path: Path) -> None:

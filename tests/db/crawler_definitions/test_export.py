@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from openpyxl import load_workbook
 
 from crawler.definitions import save_spider
 from crawler.engine.records import Json
@@ -64,6 +65,30 @@ def test_a_line_of_json_is_an_item_with_its_fields_in_order(spider: Spider) -> N
     assert run("books", "--format", "jsonl") == (
         '{"title":"é 1","price":"1.50","stock":null,"tags":["a","b"],"new":true}\n'
     )
+
+
+def test_an_array_of_json_holds_the_same_lines(spider: Spider, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("books", "--format", "json") == "[]\n"
+    for number in (1, 2, 3):
+        make_item(spider, number)
+    for piece in (1, 64_000):
+        monkeypatch.setattr("crawler.exports.jsonl.PIECE", piece)
+        array = run("books", "--format", "json")
+        assert len(json.loads(array)) == 3
+        lines = run("books", "--format", "jsonl").splitlines()
+        assert array == "[\n" + ",\n".join(lines) + "\n]\n"
+
+
+def test_a_row_of_a_workbook_is_an_item_with_the_rules_fields(spider: Spider, tmp_path: Path) -> None:
+    make_item(spider, 1)
+    path = tmp_path / "books.xlsx"
+    run("books", "--format", "xlsx", "--with-meta", "--output", str(path))
+    header, values = load_workbook(path)["items"].iter_rows(values_only=True)
+    assert header == (
+        "_type", "_url", "_version", "_first_seen_at", "_changed_at", "title", "price", "stock", "tags", "new",
+    )  # fmt: skip
+    then = THEN.replace(tzinfo=None)
+    assert values == ("book", None, 1, then, then, "é 1", 1.5, None, '["a", "b"]', True)
 
 
 def test_a_row_of_csv_is_an_item_with_the_rules_fields(spider: Spider) -> None:
@@ -168,8 +193,7 @@ def test_one_type_of_several_is_named_for_csv() -> None:
     ("arguments", "message"),
     [
         (["book", "--format", "csv"], 'There is no spider "book". Did you mean "books"?'),
-        (["books", "--format", "xlsx"], 'the format "xlsx" is not there yet; there are csv, jsonl'),
-        (["books", "--format", "parquet"], 'the format "parquet" is not there yet; there are csv, jsonl'),
+        (["books", "--format", "parquet"], 'the format "parquet" is not there yet; there are csv, json, jsonl, xlsx'),
         (["books", "--format", "jsnl"], 'the format "jsnl" is not known; did you mean "jsonl"?'),
         (["books", "--format", "csv", "--type", "x"], '"books" has no items of the type "x"; its types: "book"'),
         (["books", "--format", "csv", "--type", "old"], 'no rule gives items of the type "old" any more'),
@@ -241,6 +265,8 @@ def test_memory_does_not_grow_with_the_number_of_items(spider: Spider) -> None:
             for number in range(first, last)
         )
 
+    for name in formats():
+        peak(name)  # loads what it needs
     fill(0, 4_000)
     small = {name: peak(name) for name in formats()}
     fill(4_000, 10_000)

@@ -19,6 +19,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
+from openpyxl import load_workbook
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
@@ -58,6 +59,10 @@ def rows(content: bytes) -> list[list[str]]:
     return list(csv.reader(io.StringIO(content.decode(), newline="")))
 
 
+def rows_of(workbook: bytes) -> list[tuple[object, ...]]:
+    return list(load_workbook(io.BytesIO(workbook))["items"].iter_rows(values_only=True))
+
+
 def sent(answer: object) -> bytes:
     content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
     answer.close()  # type: ignore[attr-defined]
@@ -77,6 +82,24 @@ def test_a_small_export_is_whole_when_the_page_opens(root: User, client: Client,
     assert rows(sent(file)) == [["title", "price"], ["'=1+1", "1.50"], ["b", "2.50"], ["c", ""]]
     assert made.name in client.get(FORM).content.decode()
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_workbook_is_made_and_says_what_does_not_fit(root: User, client: Client, books: Spider) -> None:
+    client.force_login(root)
+    assert 'value="xlsx"' in client.get(f"{FORM}?spider=books").content.decode()
+    client.post(FORM, {"spider": "books", "format": "xlsx"})
+    [made] = files.exports()
+    assert (made.state, made.rows, made.total) == ("completed", 3, 3)
+    assert rows_of(made.path.read_bytes())[1] == ("=1+1", "1.50")
+    make_item(books, "e", data={"title": "x" * 32_768})
+    client.post(FORM, {"spider": "books", "format": "xlsx"})
+    failed = ended(next(one for one in files.exports() if one.id != made.id))
+    assert (failed.state, failed.message) == (
+        "failed",
+        "A cell holds 32,767 characters, and “title” has 32,768 in row 5: leave that field out, or take another "
+        "format.",
+    )
+    assert client.get(f"{FORM}?spider=books&format=xlsx").context["format"] == "xlsx"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +135,7 @@ def test_columns_and_what_is_known_beside_them_are_chosen(root: User, client: Cl
     ("given", "says"),
     [
         ({"spider": "nobody", "format": "csv"}, "Choose a spider first."),
-        ({"spider": "books", "format": "xlsx"}, "is not there yet"),
+        ({"spider": "books", "format": "parquet"}, "is not there yet"),
         ({"spider": "books"}, "is not known"),
         (
             {"spider": "books", "format": "csv", "type": "cd"},
@@ -312,6 +335,11 @@ def test_rest_sends_the_whole_file_and_keeps_none(api: APIClient, books: Spider,
     assert list(folder.iterdir()) == []
     lines = sent(api.get(f"{REST}/?spider=books&format=jsonl&with_meta=true&state=gone")).splitlines()
     assert [json.loads(line)["_type"] for line in lines] == ["book"]
+    book = api.get(f"{REST}?spider=books&format=xlsx")
+    assert book["Content-Type"] == "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    assert book["Content-Disposition"].endswith('.xlsx"')
+    assert rows_of(sent(book)) == [("title", "price"), ("=1+1", "1.50"), ("b", "2.50"), ("c", None)]
+    assert [row["title"] for row in json.loads(sent(api.get(f"{REST}?spider=books&format=json")))] == ["=1+1", "b", "c"]
     Item.objects.all().delete()
     assert sent(api.get(f"{REST}?spider=books&format=jsonl")) == b""
 
