@@ -16,6 +16,7 @@ from math import inf
 from turbohtml import Element, Node
 
 from crawler.engine.pages.bounds import Outgrown
+from crawler.engine.pages.counting import counted_once
 from crawler.engine.pages.page import PageTree, ReadingFailed
 from crawler.engine.pages.selectors import Found, compile_css, compile_xpath
 from crawler.engine.records import Json
@@ -25,7 +26,7 @@ from .goals import MAX_SHOWN_MATCHES, Candidate, Goal
 from .labels import labelled
 from .readings import TEXT
 from .scopes import alike, ancestors, contexts_of, home_of
-from .trying import GAP, MAX_CONTEXTS, Trial, first_values, rank, tried
+from .trying import GAP, MAX_CONTEXTS, Coming, Trial, cheapest_first, first_values
 
 MOST = 6
 """Candidates that are proposed."""
@@ -56,10 +57,8 @@ def candidates(
 
     Raises `OutsideScope`, and `ReadingFailed` or `Outgrown` where the page asks for more than any real page does.
     """
-    found: Iterable[Candidate] = sorted(_Search(page, goal, seconds).run(), key=rank)
-    if others:
-        found = tried(found, Trial(others, goal.each))
-    return _diverse(found, most)
+    found = _Search(page, goal, seconds).run()
+    return _diverse(cheapest_first(found, Trial(others, goal.each) if others else None), most)
 
 
 class _Search:
@@ -77,26 +76,29 @@ class _Search:
         self._known_holds: dict[Element, list[Hold]] = {}
         self._suffix = f"::attr({goal.attribute})" if goal.attribute else ""
 
-    def run(self) -> list[Candidate]:
+    def run(self) -> Iterator[Coming]:
+        """Each with what those after it cost at least: whoever has enough that are cheaper asks for no more."""
         target = self._goal.targets[0]
-        found: list[Candidate] = []
         if target == self._home:
-            return list(self._of_the_item_itself())
+            yield from ((0.0, one) for one in self._of_the_item_itself())
+            return
+        others = list(self._counted())
+        if self._goal.by_labels and not self._is_over():
+            others += self._labelled(target)
+        yield from ((0.0, one) for one in others)
+        costs: list[float] = []
         tried: set[str] = set()
         for tries, hold in enumerate(self._ideas(target)):
-            enough = len(found) >= 4 * MOST and hold.cost > sorted(one.cost for one in found)[MOST] + 4
+            enough = len(costs) >= 4 * MOST and hold.cost > sorted(costs)[MOST] + 4
             if enough or tries > _MAX_TRIED or self._is_over():
                 break
             if hold.css not in tried:
                 tried.add(hold.css)
                 candidate = self._verified("css", hold)
-                found += [] if candidate is None else [candidate]
-        if self._goal.by_labels and not self._is_over():
-            found += self._labelled(target)
-        found += self._counted()
-        if not found:
-            found += self._by_position(target)
-        return found
+                costs += [] if candidate is None else [candidate.cost]
+                yield hold.cost, candidate
+        if not costs and not others:
+            yield from ((inf, one) for one in self._by_position(target))
 
     def _labelled(self, target: Element) -> Iterator[Candidate]:
         for hold in labelled(target, self._home, attribute=self._goal.attribute, is_relative=bool(self._goal.each)):
@@ -218,28 +220,33 @@ class _Search:
     def _verified(self, kind: str, hold: Hold) -> Candidate | None:
         """The selector with what it gives; None where it does not find what was pointed at."""
         selector = hold.css + self._suffix if kind == "css" else hold.css
-        if kind == "css" and hold.css and not self._is_meant(self._home.select(hold.css)):
-            return None
+        at_home: Sequence[Found] | None = None
+        if kind == "css" and hold.css:
+            # Most ideas end here: they are not even compiled.
+            at_home = elements = self._home.select(counted_once(hold.css))
+            if not self._is_meant(elements):
+                return None
         try:
             engine = compile_css(selector) if kind == "css" else compile_xpath(selector)
-            at_home = engine.find(self._home, self._page)
-            elements = _elements(at_home, self._home)
+            if at_home is None:
+                at_home = engine.find(self._home, self._page)
+                elements = _elements(at_home, self._home)
             cost = hold.cost + self._price_of_matches(elements)
             if cost > self._best + _FAR_WORSE:
                 return None
             value, matches = self._read(kind, selector, elements)
         except (ValueError, Outgrown, ReadingFailed):
             return None
-        if value is None or value == [] or not self._is_meant_by(at_home, value):
+        if value is None or value == [] or not (at_home is elements or self._is_meant_by(at_home, value)):
             return None
-        self._best = min(self._best, cost)
+        if kind == "css":
+            self._best = min(self._best, cost)
         filled, matched = 0, list[Element]()
         for context in self._contexts:
-            there = engine.find(context, self._page)
-            elements = _elements(there, context)
+            there = at_home if context == self._home else engine.find(context, self._page)
             filled += bool(there)
-            matched += elements[: max(MAX_SHOWN_MATCHES - len(matched), 0)]
-            if not self._goal.many and len(elements) > 1 and context != self._home:
+            matched += _elements(there[: max(MAX_SHOWN_MATCHES - len(matched), 0)], context)
+            if not self._goal.many and len(there) > 1 and context != self._home:
                 cost += _FIRST_OF_MANY / len(self._contexts)
         return Candidate(
             kind=kind, selector=selector, cost=cost + GAP * (1 - filled / len(self._contexts)), value=value,
@@ -278,8 +285,8 @@ class _Search:
     def _price_of_matches(self, found: Sequence[Element]) -> float:
         if not self._goal.many:
             return _FIRST_OF_MANY if len(found) > 1 and not self._goal.alone else 0.0
-        strangers = sum(1 for one in found if one not in self._group)
-        missing = len(self._group.difference(found))
+        both = len(self._group.intersection(found))
+        strangers, missing = len(found) - both, len(self._group) - both
         return _STRANGERS * (strangers / max(len(found), 1) + missing / max(len(self._group), 1))
 
 

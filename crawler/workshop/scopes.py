@@ -15,8 +15,6 @@ LEVELS = 10
 """Ancestors that are looked at."""
 _DEEPEST = 64
 """Ancestors that are compared."""
-_SHARED = 3
-"""Ancestors of which it is remembered how they compare: further up there is little left to share."""
 
 
 class OutsideScope(Exception):
@@ -71,6 +69,7 @@ class _Standing:
         self._names = set(classes(target))
         self._is_called: dict[str, bool] = {}
         self._is_there: dict[tuple[Node | None, int], bool] = {}
+        """Whether what is so many steps above an element of this kind stands where the path has it."""
 
     def like(self, element: Element) -> bool:
         given = attribute(element, "class") or ""
@@ -81,14 +80,16 @@ class _Standing:
 
     def _is_at(self, node: Node | None, level: int) -> bool:
         """Whether the tags from the node upwards are those of the path from `level` on."""
-        if level == len(self._path):
-            return len(self._path) > _DEEPEST or node == self._within or not isinstance(node, Element)
-        if not isinstance(node, Element) or node == self._within or node.tag != self._path[level]:
-            return False
-        above = (node.parent, level + 1)
-        if level >= _SHARED:
-            return self._is_at(*above)
-        known = self._is_there.get(above)
-        if known is None:
-            known = self._is_there[above] = self._is_at(*above)
-        return known
+        passed: list[tuple[Node | None, int]] = []
+        is_there = None
+        while is_there is None:
+            if level == len(self._path):
+                is_there = level > _DEEPEST or node == self._within or not isinstance(node, Element)
+            elif not isinstance(node, Element) or node == self._within or node.tag != self._path[level]:
+                is_there = False
+            else:
+                node, level = node.parent, level + 1
+                is_there = self._is_there.get((node, level))
+                passed.append((node, level))
+        self._is_there.update(dict.fromkeys(passed, is_there))
+        return is_there

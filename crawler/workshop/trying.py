@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
+from math import inf
+from typing import TypeAlias
 
 from turbohtml import Node
 
@@ -48,36 +50,56 @@ class _FirstValues(FieldReader):
         return FieldReading(values, len(matches), unreadable)
 
 
+Coming: TypeAlias = "tuple[float, Candidate | None]"
+"""What a search has found, if it has, and what all that it finds from then on costs at least."""
+
+
 class Trial:
     """Further pages, on which candidates have to give a value too."""
 
     def __init__(self, pages: Sequence[PageTree], each: str) -> None:
         self._pages = [(page, _contexts(page, each)) for page in pages]
+        self._spent = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has taken its time."""
+        return self._spent > SECONDS
 
     def of(self, candidate: Candidate) -> Candidate:
         """The candidate with how many of the pages it gives a value on, and what that costs."""
+        begin = time.thread_time()
         # The first value is enough, also where all are wanted.
         read = first_values(TEXT.rule(candidate.kind, candidate.selector, many=False))
         passed = sum(_gives(read, page, contexts) for page, contexts in self._pages)
         # A label that is not on a page may say that there is no such value.
         gap = GAP if candidate.kind == "xpath" else 2 * GAP
         cost = candidate.cost + gap * (1 - passed / len(self._pages))
+        self._spent += time.thread_time() - begin
         return replace(candidate, passed=passed, pages=len(self._pages), cost=cost)
 
 
-def tried(found: Iterable[Candidate], trial: Trial) -> Iterator[Candidate]:
-    """The candidates by what they cost once they are tried. Each is tried when its turn comes, since that makes none of
-    them cheaper; whose turn comes after `SECONDS` is left out, but for the first."""
-    end = time.thread_time() + SECONDS
-    waiting = [(rank(candidate), number, candidate) for number, candidate in enumerate(found)]
-    heapq.heapify(waiting)
-    is_first = True
-    while waiting:
+def cheapest_first(found: Iterable[Coming], trial: Trial | None) -> Iterator[Candidate]:
+    """The candidates by what they cost once they are tried, where there is a `trial`; no more of them are looked for
+    than somebody takes. Each is tried when its turn comes, since that makes none of them cheaper; whose turn comes
+    after `SECONDS` is left out, but for the first."""
+    waiting: list[tuple[tuple[float, int], int, Candidate]] = []
+    for number, (least, candidate) in enumerate(found):
+        if candidate is not None:
+            heapq.heappush(waiting, (rank(candidate), number, candidate))
+        yield from _cheaper(waiting, least, trial)
+    yield from _cheaper(waiting, inf, trial)
+
+
+def _cheaper(
+    waiting: list[tuple[tuple[float, int], int, Candidate]], least: float, trial: Trial | None
+) -> Iterator[Candidate]:
+    """Takes those out that cost less than all that may still come."""
+    while waiting and waiting[0][0][0] < least:
         _rank, number, candidate = heapq.heappop(waiting)
-        if candidate.pages:
+        if trial is None or candidate.pages:
             yield candidate
-        elif is_first or time.thread_time() <= end:
-            is_first = False
+        elif not trial.is_over:
             candidate = trial.of(candidate)
             heapq.heappush(waiting, (rank(candidate), number, candidate))
 

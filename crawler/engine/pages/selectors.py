@@ -17,6 +17,7 @@ from turbohtml import Comment, Document, Element, Node, ProcessingInstruction, X
 
 from crawler.engine.messages import said
 
+from .counting import counted_once
 from .page import PageTree, ReadingFailed
 from .plainpaths import HTML_TAGS, plain_path
 from .textpaths import text_path
@@ -177,7 +178,7 @@ def _split_pseudo_element(text: str) -> CssSelector:
     if not places:
         whole = text.strip()
         if not _TAGS.fullmatch(whole):
-            return CssSelector(base=whole)
+            return CssSelector(base=counted_once(whole))
         tags = tuple(tag.strip() for tag in whole.lower().split(","))
         # The tree walks through all of itself for a list; this form means the same, and is found three times as fast.
         return CssSelector(base=f":is({whole})", tags=tags if HTML_TAGS.issuperset(tags) else ())
@@ -195,7 +196,7 @@ def _split_pseudo_element(text: str) -> CssSelector:
     # As in CSS, a combinator without a compound after it means any element: `div ::text` is `div *::text`.
     if base is not None and (text[position - 1].isspace() or base[-1] in ">+~"):
         base += " *"
-    return CssSelector(base=base, own_text=bool(known["text"]), attribute=known["attribute"])
+    return CssSelector(base=base and counted_once(base), own_text=bool(known["text"]), attribute=known["attribute"])
 
 
 def _scan(text: str) -> tuple[list[tuple[int, bool]], bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import pytest
@@ -25,7 +25,7 @@ from crawler.workshop.picking import Asked, propose
 from crawler.workshop.picks import BadChoice, Choice, field_at, used
 from crawler.workshop.readings import ways
 from crawler.workshop.scopes import OutsideScope
-from crawler.workshop.trying import Trial, first_values, rank, tried
+from crawler.workshop.trying import Coming, Trial, cheapest_first, first_values, rank
 
 LIST = """<main><h1>Lamps</h1><div class=grid>
 <div class="cell"><article class="card"><h3><a href="/oil" title="Oil lamp">Oil…</a></h3>
@@ -333,14 +333,20 @@ def test_no_name_is_offered_that_no_button_can_carry() -> None:
 
 
 # --- on further pages -------------------------------------------------------------------------------------------------
+def costing(cost: float, css: str = "p") -> Candidate:
+    return Candidate(kind="css", selector=css, cost=cost, value="", matches=1, matched=(), filled=1, items=1)
+
+
+def coming(found: Iterable[Candidate]) -> Iterator[Coming]:
+    """All that a search has found, before anything is taken."""
+    return ((0.0, one) for one in found)
+
+
 def test_candidates_are_tried_on_further_pages_only_when_their_turn_comes() -> None:
     """And come in the very order in which they would if all had been tried."""
     pages = [make_page("<p class=a>1</p><i>2</i>"), make_page("<i>3</i><b></b>")]
     costs = {"p": 1.0, "b": 2.0, "i": 3.0, ".a": 4.0, "u": 30.0} | {f"s{number}": 40.0 for number in range(50)}
-    found = [
-        Candidate(kind="css", selector=css, cost=cost, value="", matches=1, matched=(), filled=1, items=1)
-        for css, cost in costs.items()
-    ]
+    found = [costing(cost, css) for css, cost in costs.items()]
     asked: list[str] = []
 
     class Noted(Trial):
@@ -348,11 +354,25 @@ def test_candidates_are_tried_on_further_pages_only_when_their_turn_comes() -> N
             asked.append(candidate.selector)
             return super().of(candidate)
 
-    first = [(one.selector, one.passed) for one in islice(tried(found, Noted(pages, "")), 4)]
+    first = [(one.selector, one.passed) for one in islice(cheapest_first(coming(found), Noted(pages, "")), 4)]
     assert first == [("i", 2), ("p", 1), (".a", 1), ("b", 0)]
     assert asked == ["p", "b", "i", ".a"]
     trial = Trial(pages, "")
-    assert list(tried(found, trial)) == sorted(map(trial.of, found), key=rank)
+    assert list(cheapest_first(coming(found), trial)) == sorted(map(trial.of, found), key=rank)
+
+
+def test_no_more_candidates_are_looked_for_than_are_cheaper_than_all_that_may_come() -> None:
+    """And what costs less than it seemed at first comes in its place."""
+    costs = {1.0: 7.0, 2.0: 2.0, 3.0: None, 4.0: 4.0, 8.0: 8.0, 9.0: 9.0}
+    looked_for: list[float] = []
+
+    def looking() -> Iterator[Coming]:
+        for least, cost in costs.items():
+            looked_for.append(least)
+            yield least, None if cost is None else costing(cost)
+
+    taken = [one.cost for one in islice(cheapest_first(looking(), None), 3)]
+    assert (taken, looked_for) == ([2.0, 4.0, 7.0], [1.0, 2.0, 3.0, 4.0, 8.0])
 
 
 def test_of_many_values_those_that_are_shown_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
