@@ -106,7 +106,8 @@ class UpcomingReport:
     """The next two changes of the trigger's own clock."""
     clock: tuple[str, ...] = ()
     """The same as sentences; one that says so where the clock is not changed."""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
+    """What is right but may be meant otherwise: each with its place in the document."""
     hold: Hold | None = None
     held: str = ""
     """Why nothing of it runs as things stand, in words; empty: it runs."""
@@ -127,8 +128,12 @@ class UpcomingReport:
             "how_often": self.how_often,
             "clock": list(self.clock),
             "clock_changes": [effect.as_json() for effect in self.clock_changes],
-            "warnings": list(self.warnings),
+            "warnings": self.placed_warnings(),
         }
+
+    def placed_warnings(self) -> list[str]:
+        """“trigger.cron: …”, for those who write documents."""
+        return [f"{place}: {message}" for place, message in self.warnings]
 
 
 def report(
@@ -166,7 +171,7 @@ def report(
         how_often=often % dict(zip(("day", "month", "year"), (f"{count:,}" for count in counts.values()), strict=True)),
         clock_changes=effects,
         clock=tuple(effect.sentence() for effect in effects) or (unchanged,),
-        warnings=tuple(f"{place}: {message}" for place, message in triggers.warnings(document)),
+        warnings=tuple(triggers.warnings(document)),
     )
 
 

@@ -89,15 +89,29 @@ def _moving_button(form: Form, rows: str, index: str, by: int) -> str:
 
 
 # --- problems ---------------------------------------------------------------------------------------------------------
-def shown_problems(draft: Draft, problems: Iterable[DefinitionProblem], form: Form | None) -> list[ShownProblem]:
-    text = _reading_of(draft) if form is None else None
+def shown_problems(draft: Draft, problems: Iterable[DefinitionProblem], tab: str) -> list[ShownProblem]:
+    """By the keys and lines of the text where it is shown, else by the labels of the form; where neither is on the
+    page, there is nothing to lead to."""
+    if tab == "yaml" or not draft.is_readable:
+        text = _reading_of(draft)
+        return [
+            ShownProblem(
+                message=told(problem.message),
+                short=told_at_input(problem.message),
+                place=problem.place,
+                control="id_text" if tab == "yaml" else "",
+                line=text.line_of(problem.place) if text and problem.place else None,
+            )
+            for problem in problems
+        ]
+    form = draft.as_form()
     return [
         ShownProblem(
-            message=told(problem.message) if form is None else by_label(told(problem.message)),
-            short=told_at_input(problem.message) if form is None else by_label(told_at_input(problem.message)),
-            place=problem.place if form is None else label_at(problem, form, draft.document),
-            control="id_text" if form is None else form.control_of(problem, draft.document),
-            line=text.line_of(problem.place) if text and problem.place else None,
+            message=by_label(told(problem.message)),
+            short=by_label(told_at_input(problem.message)),
+            place=label_at(problem, form, draft.document),
+            control=form.control_of(problem, draft.document) if tab == "form" else "",
+            line=None,
         )
         for problem in problems
     ]

@@ -19,12 +19,13 @@ from django.utils.translation import gettext as _
 from crawler.account import politeness
 from crawler.account.comparison import earlier_of
 from crawler.account.explaining import explain
-from crawler.account.explanation import Explanation, amount, readings
+from crawler.account.explanation import Explanation, Found, amount, readings
 from crawler.account.politeness import HostReport
 from crawler.causes import Unit
 from crawler.fan_out import ACTIVE
 from crawler.models import CrawlTask, Page
 from crawler.storing import headway
+from crawler.workshop.form_labels import by_label, cause_by_label
 from crawlproject.templatetags.lamplighter import STATES, is_address
 from crawlproject.web.admin import breakable, linked
 from scheduling.durations import duration
@@ -110,6 +111,15 @@ def _left(coming: int, rate: float | None) -> str:
     return _("about %(time)s left") % {"time": duration(rounded)}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CauseRow:
+    """A cause as a page tells it: by the labels of the spider's form, where programs read the document's keys."""
+
+    found: Found
+    what: str
+    remedy: str
+
+
 # --- an account for the page of a run ---------------------------------------------------------------------------------
 
 
@@ -129,7 +139,7 @@ def account_of(task: CrawlTask, user: User, part: str) -> RunAccount:
     is_over = task.status in CrawlTask.TERMINAL
     panels = [] if is_over else [progress_panel(task)]
     return RunAccount(
-        sentence=explanation.sentence,
+        sentence=by_label(explanation.sentence),
         url=url,
         tone=STATES[explanation.verdict][2],
         remedy=remedy_of(task, explanation),
@@ -165,7 +175,11 @@ def progress_panel(task: CrawlTask) -> RunPanel:
 
 
 def causes_panel(task: CrawlTask, explanation: Explanation, user: User) -> RunPanel:
-    values = {"explanation": explanation, "workshop": workshop_of(task, user)}
+    causes = [
+        CauseRow(found=found, what=cause_by_label(found.cause.what), remedy=cause_by_label(found.cause.remedy))
+        for found in explanation.causes
+    ]
+    values = {"explanation": explanation, "causes": causes, "workshop": workshop_of(task, user)}
     return RunPanel(name="causes", html=mark_safe(render_to_string(f"{TEMPLATES}/causes.html", values)))  # noqa: S308
 
 
@@ -190,7 +204,7 @@ def remedy_of(task: CrawlTask, explanation: Explanation) -> str:
     """Of a crawl that failed: what to do about the first of its causes."""
     if task.status != Status.FAILED or not explanation.troubles:
         return ""
-    return str(explanation.troubles[0].cause.remedy)
+    return cause_by_label(explanation.troubles[0].cause.remedy)
 
 
 def links_of(task: CrawlTask, explanation: Explanation, user: User) -> tuple[RunLink, ...]:

@@ -18,7 +18,7 @@ from crawler.engine.urls import hash_url
 from crawler.models import Page, Spider
 from crawler.preview import address
 from crawler.workshop.draft import Draft
-from crawler.workshop.form_labels import by_label, told_by_label
+from crawler.workshop.form_labels import cause_by_label, told_by_label
 from crawler.workshop.previewing import Preview, default_address, last_address, look
 from crawler.workshop.refusals import Notice
 from crawler.workshop.summaries import summaries
@@ -45,7 +45,7 @@ def preview_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     draft = Draft.of_post(request.POST)
-    context = panel(request, spider, draft, is_form=request.POST.get("_view") == "form") | {
+    context = panel(request, spider, draft, by_keys=request.POST.get("_view") == "yaml") | {
         "summary": summaries(draft.document)
     }
     return TemplateResponse(request, "admin/crawler/spider/preview.html", context)
@@ -66,10 +66,10 @@ def edited_spider(model_admin: Model, request: HttpRequest) -> Spider | None:
     return spider
 
 
-def panel(request: HttpRequest, spider: Spider | None, draft: Draft, *, is_form: bool) -> dict[str, object]:
+def panel(request: HttpRequest, spider: Spider | None, draft: Draft, *, by_keys: bool) -> dict[str, object]:
     """What `preview_panel.html` needs. The site is asked where the request came by the button `_preview` alone.
 
-    `is_form`: the draft stands beside it as a form, by whose labels what is wrong is told.
+    `by_keys`: the draft stands beside it as a text, by whose keys what is wrong is told, else by the form's labels.
     """
     user_id = request.user.pk or 0
     url, is_assumed = _address(request, spider, draft, user_id)
@@ -77,8 +77,8 @@ def panel(request: HttpRequest, spider: Spider | None, draft: Draft, *, is_form:
     path = reverse("admin:crawler_spider_preview")
     return {
         "preview": found,
-        "preview_told": _told(found, draft, is_form=is_form),
-        "preview_notice": _notice(found.notice, is_form=is_form),
+        "preview_told": _told(found, draft, by_keys=by_keys),
+        "preview_notice": _notice(found.notice, by_keys=by_keys),
         "preview_assumed": url if is_assumed else "",
         "preview_pins": spider is not None and found.sample is not None and not found.sample.reason,
         "preview_path": path if spider is None else f"{path}?spider={spider.pk}",
@@ -92,19 +92,19 @@ def panel(request: HttpRequest, spider: Spider | None, draft: Draft, *, is_form:
     }
 
 
-def _told(found: Preview, draft: Draft, *, is_form: bool) -> list[str]:
+def _told(found: Preview, draft: Draft, *, by_keys: bool) -> list[str]:
     """The first problems, in the reader's language."""
     problems = found.problems[:PROBLEMS_SHOWN]
-    if not is_form or not problems:
+    if by_keys or not problems or not draft.is_readable:
         return [*map(told_with_place, problems)]
     form = draft.as_form()
     return [told_by_label(problem, form, draft.document) for problem in problems]
 
 
-def _notice(notice: Notice | None, *, is_form: bool) -> Notice | None:
-    if notice is None or not is_form:
+def _notice(notice: Notice | None, *, by_keys: bool) -> Notice | None:
+    if notice is None or by_keys:
         return notice
-    return replace(notice, what=by_label(str(notice.what)), remedy=by_label(str(notice.remedy)))
+    return replace(notice, what=cause_by_label(notice.what), remedy=cause_by_label(notice.remedy))
 
 
 def shown_address(context: Mapping[str, object]) -> str:

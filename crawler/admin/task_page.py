@@ -25,6 +25,7 @@ from crawler.fan_out import COUNTS
 from crawler.models import CrawlTask
 from crawler.rounds import LETTERS
 from crawler.tasks import cancel_task, request_again
+from crawler.workshop.form_labels import by_label
 from crawlproject.templatetags.lamplighter import STATES
 from crawlproject.web.admin import when
 from crawlproject.web.requests import MOST_DIGITS
@@ -89,6 +90,7 @@ def page_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpR
         task=task,
         title=task.spider.name if task.spider else capfirst(task.get_task_type_display()),
         explanation=explanation,
+        sentence=by_label(explanation.sentence),
         picture=picture,
         tone=tone,
         remedy=remedy_of(task, explanation),

@@ -158,15 +158,15 @@ class _Workshop:
         except definitions.SpiderExists as error:
             message = _("there is already a spider “%(name)s”; choose another name") % {"name": error.name}
             return self._show(draft, tab=tab, problems=[DefinitionProblem("name", message)], is_refused=True)
-        self._tell_saved(saved, draft, is_form=tab == "form")
+        self._tell_saved(saved, draft, by_keys=tab == "yaml")
         address = reverse("admin:crawler_spider_change", args=[saved.pk])
         return redirect(address if tab == "form" else f"{address}?tab={_known(tab)}")
 
-    def _tell_saved(self, saved: Spider, draft: Draft, *, is_form: bool) -> None:
+    def _tell_saved(self, saved: Spider, draft: Draft, *, by_keys: bool) -> None:
         done = _("Saved: version %(number)d of “%(name)s”.") % {"number": saved.version, "name": saved.name}
         self.model_admin.message_user(self.request, done, messages.SUCCESS)
         for warning in definitions.warnings(draft.document):
-            text = told_by_label(warning, draft.as_form(), draft.document) if is_form else told_with_place(warning)
+            text = told_with_place(warning) if by_keys else told_by_label(warning, draft.as_form(), draft.document)
             self.model_admin.message_user(self.request, text, messages.WARNING)
 
     def _newer(self, draft: Draft) -> Newer | None:
@@ -223,7 +223,7 @@ class _Workshop:
         form = draft.as_form() if tab == "form" else None
         if form is not None and form.is_too_large:
             tab, form, notice = "yaml", None, too_large()
-        shown = shown_problems(draft, draft.problems if problems is None else problems, form)
+        shown = shown_problems(draft, draft.problems if problems is None else problems, tab)
         context: dict[str, object] = {
             **self.model_admin.admin_site.each_context(self.request),
             **CHOICES,
@@ -244,7 +244,7 @@ class _Workshop:
             context |= form_context(form, draft, shown, focus)
         is_part = self.request.headers.get("X-Requested-With") == "fetch" and tab == "form"
         if self.may_save and not is_part:
-            context |= panel(self.request, self.spider, draft, is_form=tab == "form")
+            context |= panel(self.request, self.spider, draft, by_keys=tab == "yaml")
         if self.may_save and tab == "pick":
             context |= picking.panel(self.request, self.spider, draft, picked, url=shown_address(context))
         if self.may_save and tab == "pinned":

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
 from crawler.engine.errors import DefinitionProblem
@@ -76,9 +76,31 @@ _OTHERS = {
 }
 _KEY = re.compile(
     r"(?<![A-Za-z_.-])(?P<key>(?:manners|limits|session)(?:\.[a-z_]+)+|start_urls|allowed_domains|adaptive_throttle)"
-    r"(?:: (?P<value>true|false)\b)?",
+    r"(?:: (?P<value>true|false|ignore)\b)?",
     re.ASCII,
 )
+_WORDS: Mapping[str, str] = {
+    "follow": "follow",
+    "deny": "follow-deny",
+    "sitemaps": "sitemaps",
+    "each": "items-each",
+    "each_json": "items-each",
+    "match": "items-match",
+    "regex": "items-fields-regex",
+    "type": "items-fields-type",
+    "format": "items-fields-format",
+    "decimal_mark": "items-fields-decimal_mark",
+}
+"""Keys that are English words, too, and their inputs."""
+_WORD = re.compile(
+    r"(?:(?<= in )|(?<= of )|(?<= that )|(?<= or ))follow\b(?! fewer)|(?<=correct )(?:each|sitemaps)\b"
+    r"|(?:(?<=narrow )|(?<=its )|(?<=Compare ))match\b|(?<=with )regex\b|(?<=change )type\b|(?<=, )format\b"
+    r"|\b(?:each_json|decimal_mark)\b",
+    re.ASCII,
+)
+"""Those where an English sentence about a crawl means the key."""
+_WORD_ABROAD = re.compile(rf"(?<![A-Za-z_.-])(?:{'|'.join(_WORDS)})(?![A-Za-z_.-])")
+"""In another language each is one."""
 _NUMBER = re.compile(r"-\d+")
 _LINE = re.compile(r"\[(\d{1,6})\]\Z", re.ASCII)
 _LINES = frozenset({"start_urls", "allowed_domains", "sitemaps", "follow-allow", "follow-deny", "manners-quiet_hours"})
@@ -88,6 +110,12 @@ _LINES = frozenset({"start_urls", "allowed_domains", "sitemaps", "follow-allow",
 def by_label(text: str) -> str:
     """A sentence in any language with the labels of inputs in the place of keys: ``set “Delay”``."""
     return _KEY.sub(_labelled, text)
+
+
+def cause_by_label(text: StrOrPromise) -> str:
+    """`by_label` of a sentence of a cause, which names the rules of a spider by words that mean something else, too."""
+    words = _WORD if (get_language() or "en").startswith("en") else _WORD_ABROAD
+    return by_label(words.sub(lambda found: f"“{LABELS[_WORDS[found[0]]]}”", str(text)))
 
 
 def label_at(problem: DefinitionProblem, form: Form, document: dict[str, Json]) -> str:
@@ -117,8 +145,8 @@ def _labelled(found: re.Match[str]) -> str:
     label = LABELS.get(_OTHERS.get(key, key.replace(".", "-")))
     if label is None:
         return found[0]
-    forms = {"true": _("“%(label)s”: on"), "false": _("“%(label)s”: off")}
-    return forms.get(found["value"], "“%(label)s”") % {"label": label}
+    forms = {"true": _("“%(label)s”: on"), "false": _("“%(label)s”: off"), "ignore": "“%(label)s”: “%(choice)s”"}
+    return forms.get(found["value"], "“%(label)s”") % {"label": label, "choice": _("are read like others")}
 
 
 def _row_of(control: str, inputs: Inputs) -> list[str]:

@@ -15,6 +15,7 @@ from django_stubs_ext import StrOrPromise
 from crawler import rawsql
 from crawler.account.explanation import amount
 from crawler.causes import BY_KEY, Severity, cause_of
+from crawler.workshop.form_labels import cause_by_label
 from scheduling.hours import DAY
 
 MOST_CRAWLS = 2_000
@@ -48,7 +49,8 @@ class Failing:
     """A cause, over all crawls of the day."""
 
     title: StrOrPromise
-    remedy: StrOrPromise
+    remedy: str
+    """By the labels of the spider's form."""
     count: str
     """“214 pages”."""
     spider: str
@@ -92,7 +94,7 @@ def _folded(rows: Iterable[_Row]) -> list[Failing]:
         found.append(
             Failing(
                 title=cause.title,
-                remedy=cause.remedy,
+                remedy=cause_by_label(cause.remedy),
                 count=amount(cause.unit, count),
                 spider=spider,
                 example=example,

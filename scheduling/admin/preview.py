@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -39,6 +40,8 @@ class Preview:
     report: UpcomingReport | None
     errors: list[tuple[str, str]]
     """Of the rule and the policies: the id of the field's element, and what is wrong."""
+    warnings: list[tuple[str, str, str]]
+    """Of the rule: the id of the field's element, its label, and what may be meant otherwise."""
     now: datetime
     offset: str
     """Of the rule's zone, as things stand: “UTC+08:00”."""
@@ -63,14 +66,21 @@ def preview_of(form: ScheduledJobForm, user: User | AnonymousUser) -> Preview:
     errors = {name: str(form.errors[name][0]) for name in names if name in form.errors}
     trigger = form.trigger()
     if trigger is None:
-        return Preview(report=None, errors=_placed(form, errors), now=now, offset="")
+        return Preview(report=None, errors=_placed(form, errors), warnings=[], now=now, offset="")
     job = _unsaved(form, trigger, now)
     report = upcoming.of_job(job, after=now, count=FIRINGS, state=upcoming.paused_state())
     if report.problem:
         errors.setdefault(rules.field_of(report.place, form.kind_of_rule()), report.problem)
     offset = now.astimezone(zone(report.timezone)).isoformat()[-6:] if report.timezone else ""
     crowd = None if report.problem or report.hold else _crowd(job, user, now, report.timezone, pk=form.instance.pk)
-    return Preview(report=report, errors=_placed(form, errors), now=now, offset=f"UTC{offset}", crowd=crowd)
+    return Preview(
+        report=report,
+        errors=_placed(form, errors),
+        warnings=_labelled(form, report.warnings),
+        now=now,
+        offset=f"UTC{offset}",
+        crowd=crowd,
+    )
 
 
 def take_free_moment(request: HttpRequest) -> None:
@@ -166,6 +176,16 @@ def _sentences(found: Crowd) -> list[str]:
 
 def _placed(form: ScheduledJobForm, errors: dict[str, str]) -> list[tuple[str, str]]:
     return [(form[name].auto_id, message) for name, message in errors.items() if name in form.fields]
+
+
+def _labelled(form: ScheduledJobForm, warnings: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """By the fields that say the rule; whoever writes a document finds its keys there."""
+    kind, found = form.kind_of_rule(), []
+    for place, message in warnings:
+        field = form[rules.field_of(place, kind)]
+        text = f"{place}: {message}" if kind == "document" else message
+        found.append((field.auto_id, str(field.label), text))
+    return found
 
 
 @cache

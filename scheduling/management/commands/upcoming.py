@@ -83,7 +83,7 @@ class Command(BaseCommand):
             self.stdout.write("  " + _("It does not fire any more."))
         elif told.how_often:
             self.stdout.write(f"  {told.how_often}")
-        for line in (*told.clock, *told.warnings):
+        for line in (*told.clock, *told.placed_warnings()):
             self.stdout.write(f"  {line}")
 
 

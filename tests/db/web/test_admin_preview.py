@@ -65,6 +65,20 @@ def test_a_preview_names_the_field_that_is_wrong(
     assert says in text
 
 
+@pytest.mark.parametrize(
+    ("fields", "begin"),
+    [
+        ({"kind": "cron", "cron": "* 3 * * *"}, '<a href="#id_cron">Cron line</a>: It fires in every minute'),
+        (
+            {"kind": "document", "trigger_document": '{"type": "cron", "hour": 3, "day_of_week": 1}'},
+            '<a href="#id_trigger_document">Trigger document</a>: trigger.day_of_week: Numbers of weekdays',
+        ),
+    ],
+)
+def test_a_warning_begins_with_the_label_of_its_field(web: Client, fields: dict[str, str], begin: str) -> None:
+    assert begin in fragment(web, **fields)
+
+
 def test_what_is_empty_elsewhere_is_no_error_of_the_preview(web: Client) -> None:
     """Nobody who is still typing is scolded for the id that comes later."""
     text = fragment(web, job_id="", handler="", kind="daily", at="02:00")

@@ -19,6 +19,7 @@ from crawler.account.reporting import crawls_of
 from crawler.causes import BY_KEY, cause_of
 from crawler.engine.errors import Reason, http_reason
 from crawler.models import CrawlTask
+from crawler.workshop.form_labels import cause_by_label
 
 from .making import make_spider, make_task
 
@@ -30,6 +31,12 @@ REASONS = {
 }
 """Each with a count of its own."""
 KEYS = {cause_of(reason).key for reason in REASONS}
+
+
+KEY = re.compile(
+    r"(?:manners|limits|session)\.\w+|(?:start_urls|allowed_domains|adaptive_throttle|each_json|decimal_mark)\b"
+    r"|(?:in|correct|narrow|请在|修正) (?:follow|each|match)\b"
+)
 
 
 def counted(key: str) -> int:
@@ -71,8 +78,9 @@ def test_the_admin_tells_each_with_its_remedy(task: CrawlTask, root: User, clien
     with translation.override(language):
         for key in KEYS:
             assert str(BY_KEY[key].title) in text
-            assert text.count(str(BY_KEY[key].remedy)) == 1, key
+            assert text.count(cause_by_label(BY_KEY[key].remedy)) == 1, key
             assert times_said(counted(key), text) == 1, key
+    assert KEY.findall(text) == [], "pages have the labels of the form, where programs read keys"
 
 
 def test_the_command_tells_each_with_its_remedy_and_each_count_once(task: CrawlTask) -> None:

@@ -349,6 +349,31 @@ def test_a_remedy_names_inputs_where_keys_stand() -> None:
     )
     assert by_label("the secret of session.auth.basic.username.") == "the secret of “User name”."
     assert by_label("manners.nothing stays") == "manners.nothing stays"
+    assert by_label("set manners.canonical: ignore.") == (
+        "set “Pages that name another as canonical”: “are read like others”."
+    )
+
+
+@pytest.mark.parametrize(
+    ("tab", "wrong", "warned"),
+    [
+        ("form", '<a href="#w-limits-max_pages">Pages of a crawl</a>', "Check certificates"),
+        ("pick", "<b>Pages of a crawl</b>", "Check certificates"),
+        ("yaml", '<a href="#id_text">limits.max_pages</a>', "session.verify_tls"),
+    ],
+)
+def test_what_is_told_begins_with_what_the_view_calls_its_place(
+    web: Client, spider: Spider, tab: str, wrong: str, warned: str
+) -> None:
+    def saved(most: int) -> Answer:
+        document = spider_document() | {"session": {"verify_tls": False}, "limits": {"max_pages": most}}
+        data = {"_view": tab, "text": definitions.to_yaml(document)}
+        if tab == "form":
+            data = inputs_of(web.post(path_of(spider), data | {"_view": "yaml", "_tab": "form"}))
+        return web.post(path_of(spider), data | {"_save": "1"})
+
+    assert wrong in saved(-1).content.decode()
+    assert messages_of(saved(1))[1].startswith(f"{warned}: false: certificates are not checked")
 
 
 @pytest.mark.parametrize(
