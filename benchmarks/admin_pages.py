@@ -3,8 +3,8 @@
     python -m benchmarks.admin_pages [--rows 1000000] [--rounds 3] [--postgres]
 
 A scratch database is filled by plain SQL: runs, crawl tasks, pages and items over 90 days, of 50 schedules and spiders.
-Each page is asked for by Django's client, as somebody who may see everything and is no superuser (whose permissions are
-two queries more). Timed is what the driver takes for each statement and for fetching its rows (SQLite works as they are
+Each page is asked for by Django's client, as somebody who may see everything and is no superuser (whose rights are one
+query more). Timed is what the driver takes for each statement and for fetching its rows (SQLite works as they are
 fetched); the median of the rounds is told. The peer is the stock admin's list of the same table: `ModelAdmin` with the
 same columns, filters and search, whose paginator counts the table.
 """

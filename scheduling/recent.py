@@ -27,11 +27,14 @@ class HasEnded(Func):
     output_field = BooleanField()
 
 
-class IsRunning(Func):
-    """`IsRunning("state")`: the condition of the indexes of what runs, word for word, for the same reason."""
+class Equals(Func):
+    """`Equals("state", "running")`: the condition of the indexes of what runs, or waits, word for word likewise."""
 
-    template = "%(expressions)s = 'running'"
+    template = "%(expressions)s = '%(word)s'"
     output_field = BooleanField()
+
+    def __init__(self, column: str, word: str) -> None:
+        super().__init__(column, word=word)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from crawler.models import CrawlTask
 from crawler.storing import headway
 from scheduling.models import JobRun
-from scheduling.recent import IsRunning
+from scheduling.recent import Equals
 
 SHOWN = 12
 LEAST_SECONDS = 3
@@ -51,7 +51,7 @@ def running(now: datetime) -> list[Progress]:
     own = CrawlTask.objects.filter(spider__gte=spider, spider__lte=spider, status=CrawlTask.Status.COMPLETED)
     before = own.exclude(task_type=CrawlTask.Type.URLS).order_by("spider_id", "-id")
     through = F("pages") + F("pages_redirected") + F("pages_refused")
-    rows = JobRun.objects.filter(IsRunning("state")).order_by("started_at", "id")
+    rows = JobRun.objects.filter(Equals("state", "running")).order_by("started_at", "id")
     values = rows.annotate(
         before=Subquery(before.values(through=through)[:1], output_field=IntegerField()),
     ).values(

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from scheduling.models import JobRun, ScheduledJob
-from scheduling.recent import IsRunning
+from scheduling.recent import Equals
 
 from .downtime import Schedulers
 from .values import Verdict
@@ -160,11 +160,11 @@ class Queue:
         """All that run, and of those that wait for the same keys the first."""
         # In two parts, so that each is answered by its own partial index.
         columns = ("pk", "state", "job_name", "exclusive_key", "job_id", "owner_id", "available_at")
-        running = JobRun.objects.filter(IsRunning("state")).order_by().values_list(*columns)
+        running = JobRun.objects.filter(Equals("state", "running")).order_by().values_list(*columns)
         last = max(self._runs, key=lambda run: (run.available_at, run.pk))
         waiting = JobRun.objects.filter(
             Q(available_at__lt=last.available_at) | Q(available_at=last.available_at, pk__lte=last.pk),
-            state=State.QUEUED,
+            Equals("state", "queued"),
             exclusive_key__in={run.exclusive_key for run in self._runs if run.exclusive_key},
         )
         rows = running.union(waiting.order_by().values_list(*columns), all=True)

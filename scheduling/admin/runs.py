@@ -27,7 +27,7 @@ from scheduling.account import Teller, did_not_run, with_beginnings
 from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, ScheduledJob
 from scheduling.models.runs import UNWELL
-from scheduling.recent import HasEnded
+from scheduling.recent import Equals, HasEnded
 from scheduling.triggers.base import default_timezone
 from scheduling.triggers.zones import zone
 
@@ -52,16 +52,6 @@ class IsOneOf(Func):
 
     def __init__(self, column: str, *words: str) -> None:
         super().__init__(column, words=", ".join(f"'{word}'" for word in words))
-
-
-class Equals(Func):
-    """`IsOneOf` of one word, as the conditions of indexes write that."""
-
-    template = "%(expressions)s = '%(word)s'"
-    output_field = BooleanField()
-
-    def __init__(self, column: str, word: str) -> None:
-        super().__init__(column, word=word)
 
 
 class StateFilter(ChosenFilter):
