@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 
 from crawler import definitions
 from crawler.account.explaining import at_a_glance
+from crawler.engine.errors import DefinitionError
 from crawler.exceptions import CrawlerError
 from crawler.models import CrawlTask, Item, Page, Spider
 from crawler.reach import hosts_of
@@ -27,7 +28,7 @@ from crawler.rounds import CRAWLS
 from crawler.schedules import schedules_of
 from crawler.tasks import request_crawl
 from crawlproject.templatetags.lamplighter import badge, num, rounds
-from crawlproject.web.admin import LampAdmin, linked, two_lines, when
+from crawlproject.web.admin import LampAdmin, linked, tell_switched, two_lines, when
 from scheduling.exceptions import SchedulingError
 from scheduling.planned import Planned, planned
 
@@ -47,7 +48,7 @@ class SpiderAdmin(LampAdmin[Spider]):
     search_fields = ("name", "category")
     search_help_text = gettext_lazy("Name or category")
     ordering = ("name",)
-    actions = ("crawl_now",)
+    actions = ("crawl_now", "enable", "disable")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Spider]:
         # By the index (spider, -id): PostgreSQL would else walk down all tasks to find one of a spider that has few.
@@ -194,6 +195,24 @@ class SpiderAdmin(LampAdmin[Spider]):
             else:
                 text = asked_for(task, request.user, sentence=f"{spider.name}:")
                 self.message_user(request, text, messages.SUCCESS)
+
+    @admin.action(description=gettext_lazy("Enable"), permissions=["change"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[Spider]) -> None:
+        self._switch(request, queryset, enabled=True)
+
+    @admin.action(description=gettext_lazy("Disable"), permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[Spider]) -> None:
+        self._switch(request, queryset, enabled=False)
+
+    def _switch(self, request: HttpRequest, spiders: Iterable[Spider], *, enabled: bool) -> None:
+        """What cannot be changed is told by itself, and holds up no other."""
+        user, done = request.user if isinstance(request.user, User) else None, {True: 0, False: 0}
+        for spider in spiders:
+            try:
+                done[definitions.set_enabled(spider.name, enabled=enabled, user=user)] += 1
+            except (CrawlerError, DefinitionError) as error:
+                self.message_user(request, f"{spider.name}: {error}", messages.WARNING)
+        tell_switched(request, enabled=enabled, changed=done[True], same=done[False])
 
     def has_crawl_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("crawler.add_crawltask")

@@ -20,6 +20,7 @@ from .spiders import (
     dump_spider,
     restore_spider_version,
     save_spider,
+    set_enabled,
     users_of,
     warnings,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "plan",
     "restore_spider_version",
     "save_spider",
+    "set_enabled",
     "to_yaml",
     "users_of",
     "warnings",

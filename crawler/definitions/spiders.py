@@ -88,6 +88,25 @@ def save_spider(
         return _save(definition, user=user, comment=comment, is_new=is_new)
 
 
+def set_enabled(name: str, *, enabled: bool, user: AbstractBaseUser | None = None) -> bool:
+    """Let crawls of all spiders and of its category take a spider along, or leave it out: a new version of its
+    document. Says whether that changed anything.
+
+    Raises:
+        SpiderNotFound
+        DefinitionError: this release does not take its document any more.
+    """
+    with transaction.atomic():
+        # Held until the save: what somebody else saves in this moment is not undone.
+        spider = _locked(name)
+        if spider is None:
+            raise SpiderNotFound(name)
+        if spider.enabled is enabled:
+            return False
+        save_spider({**spider.definition, "enabled": enabled}, user=user, name=name)
+    return True
+
+
 def users_of(name: str) -> tuple[list[ScheduledJob], JobRun | None]:
     """What keeps a spider from being deleted: the schedules that crawl it alone, and the run that does or will."""
     run = JobRun.objects.filter(exclusive_key=f"spider:{name}", state__in=JobRun.ACTIVE).order_by("pk").first()

@@ -63,6 +63,18 @@ def tell_left_out(request: HttpRequest, title: StrOrPromise | None, given: str) 
     messages.warning(request, text % {"given": given[:SAID_AGAIN], "filter": title}, fail_silently=True)
 
 
+def tell_switched(request: HttpRequest, *, enabled: bool, changed: int, same: int) -> None:
+    """How many of the chosen rows were enabled or disabled, and how many were so already."""
+    text = (
+        _("Enabled: %(changed)d. Enabled already: %(same)d.")
+        if enabled
+        else _("Disabled: %(changed)d. Disabled already: %(same)d.")
+    )
+    messages.add_message(
+        request, messages.SUCCESS if changed else messages.INFO, text % {"changed": changed, "same": same}
+    )
+
+
 def page_number(request: HttpRequest) -> int:
     """Of a list that is paged by `?page=`; the first where that says nothing sensible."""
     text = request.GET.get("page", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,13 +16,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django_apscheduler.models import DjangoJob
 
+from crawlproject.web.admin import tell_switched
 from scheduling import definitions, upcoming
 from scheduling.asked import asked_for, refused
 from scheduling.definitions.jobs import MOST_NOTE
 from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, ScheduledJob, SchedulerState
 
-from .head import address, back, job_to_operate, show
+from .head import address, back, job_to_operate, person, show
 
 DAY = timedelta(days=1)
 
@@ -66,6 +68,17 @@ def ask_to_pause(model_admin: Model, request: HttpRequest, jobs: list[ScheduledJ
     """The page between the list's action and its doing."""
     title = ngettext("Pause %(count)d schedule", "Pause %(count)d schedules", len(jobs)) % {"count": len(jobs)}
     return show(model_admin, request, "pause_some.html", title=title, jobs=jobs, most=MOST_NOTE)
+
+
+def switch(model_admin: Model, request: HttpRequest, jobs: Iterable[ScheduledJob], *, enabled: bool) -> None:
+    """Enable or disable each; what cannot be is told by itself, and holds up no other."""
+    done = {True: 0, False: 0}
+    for job in jobs:
+        try:
+            done[definitions.set_enabled(job.job_id, enabled=enabled, user=person(request))] += 1
+        except SchedulingError as error:
+            model_admin.message_user(request, f"{job.job_id}: {error}", messages.WARNING)
+    tell_switched(request, enabled=enabled, changed=done[True], same=done[False])
 
 
 def resume_view(model_admin: Model, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -80,7 +80,7 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     search_fields = ("job_id", "name", "note")
     search_help_text = gettext_lazy("Id, name or note")
     ordering = ("job_id",)
-    actions = ("run_now", "pause", "resume")
+    actions = ("run_now", "pause", "resume", "enable", "disable")
     readonly_fields = ("in_words", "not_before", "not_after")
     fieldsets = (
         (gettext_lazy("What runs"), {"fields": ("job_id", "name", "handler", "job_data", "enabled")}),
@@ -293,6 +293,14 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     @admin.action(description=gettext_lazy("Resume"), permissions=["operate"])
     def resume(self, request: HttpRequest, queryset: QuerySet[ScheduledJob]) -> None:
         self._each(request, queryset, lambda job, by: definitions.resume_job(job.job_id, by=by), _("resumed"))
+
+    @admin.action(description=gettext_lazy("Enable"), permissions=["change"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[ScheduledJob]) -> None:
+        acting.switch(self, request, queryset, enabled=True)
+
+    @admin.action(description=gettext_lazy("Disable"), permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[ScheduledJob]) -> None:
+        acting.switch(self, request, queryset, enabled=False)
 
     def _each(
         self,

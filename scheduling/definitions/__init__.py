@@ -9,7 +9,17 @@ from .ahead import check_ahead
 from .backfilling import Offer, Which, backfill, backfill_offers, backfill_range
 from .documents import JobValues, dump_job, dump_values, parse_job, values_of
 from .everything import pause_all, resume_all
-from .jobs import create_job, delete_job, pause_job, predefine, restore_rows, restore_version, resume_job, save_job
+from .jobs import (
+    create_job,
+    delete_job,
+    pause_job,
+    predefine,
+    restore_rows,
+    restore_version,
+    resume_job,
+    save_job,
+    set_enabled,
+)
 from .runs import (
     can_run_again,
     cancel_one_off,
@@ -53,5 +63,6 @@ __all__ = [
     "run_now",
     "run_once",
     "save_job",
+    "set_enabled",
     "values_of",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -19,7 +20,7 @@ from scheduling.models import DefinitionVersion, JobRun, ScheduledJob
 from scheduling.triggers import DocumentTrigger
 
 from . import rows
-from .documents import JobValues, dump_job, dump_values, parse_job
+from .documents import JobValues, dump_job, dump_values, parse_job, values_of
 from .reasons import Why, why
 from .settling import forget_ahead, settle
 from .versions import record_removal, record_version
@@ -62,6 +63,23 @@ def save_job(values: JobValues, *, user: AbstractBaseUser | None = None, comment
     except JobExists:
         # Somebody created it between our look and our insert.
         return _save(values, user=user, comment=comment)
+
+
+def set_enabled(job_id: str, *, enabled: bool, user: AbstractBaseUser | None = None) -> bool:
+    """Let a job fire by its rule, or not: a new version of its document. Says whether that changed anything.
+
+    Raises:
+        JobNotFound
+        InvalidJob: it cannot be saved as it stands (a handler that is gone).
+        RunConflict: the job is a one-off.
+    """
+    with transaction.atomic():
+        # Held until the save: what somebody else saves in this moment is not undone.
+        _stored, job = rows.lock(job_id)
+        if job.enabled is enabled and not job.one_time:
+            return False
+        save_job(replace(values_of(job), enabled=enabled), user=user)
+    return True
 
 
 def restore_version(job_id: str, number: int, *, user: AbstractBaseUser | None = None) -> ScheduledJob:
