@@ -8,7 +8,7 @@ Every command listens; what a receiver works with is loaded when it is called fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -18,11 +18,14 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from scheduling.models import JobRun, ScheduledJob
+from scheduling.models import DefinitionVersion, JobRun, ScheduledJob
 from scheduling.signals import (
+    Defined,
     Reach,
     ReportSection,
     RunAccount,
+    Work,
+    definitions_shown,
     reach_asked,
     report_made,
     retention,
@@ -31,9 +34,10 @@ from scheduling.signals import (
     run_shown,
     run_started,
     sums_checked,
+    work_shown,
 )
 
-from .models import CrawlTask
+from .models import CrawlTask, Spider
 
 Status = CrawlTask.Status
 
@@ -57,6 +61,8 @@ def connect() -> None:
     retention.connect(retain, dispatch_uid="crawler.retain")
     sums_checked.connect(check_sums, dispatch_uid="crawler.check_sums")
     reach_asked.connect(reach, dispatch_uid="crawler.reach")
+    work_shown.connect(name_work, dispatch_uid="crawler.name_work")
+    definitions_shown.connect(locate, dispatch_uid="crawler.locate")
 
 
 def start(*, run: JobRun, **kwargs: object) -> None:
@@ -122,6 +128,29 @@ def reach(
     from .reach import reach_of
 
     return reach_of(job for job in jobs if job.handler in HANDLER_NAMES)
+
+
+def name_work(
+    *, jobs: Sequence[ScheduledJob], user: User | AnonymousUser | None = None, **kwargs: object
+) -> dict[int, Work] | None:
+    """A list shows schedules: which spiders they crawl."""
+    if user is None:
+        return None
+    from .schedules import work_of
+
+    return work_of([job for job in jobs if job.handler in HANDLER_NAMES], user)
+
+
+def locate(
+    *, kind: str, keys: Collection[str], user: User | AnonymousUser | None = None, **kwargs: object
+) -> dict[str, Defined] | None:
+    """A page shows versions of definitions: where the spiders are."""
+    if kind != DefinitionVersion.Kind.SPIDER or user is None or not user.has_perm("crawler.view_spider"):
+        return None
+    from .schedules import spider_address
+
+    found = Spider.objects.filter(name__in=keys).values_list("name", "pk")
+    return {name: Defined(page=spider_address(pk), versions=spider_address(pk, page="history")) for name, pk in found}
 
 
 def retain(*, before: datetime, limit: int, **kwargs: object) -> int:

@@ -114,6 +114,34 @@ reach_asked = Signal()
 """Sent with `jobs` (schedules) and `user` (who looks) while a page shows who gets into whose way: a receiver returns a
 mapping from the keys of those whose work it knows, and may tell of, to their `Reach`."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a schedule is about, as a list names it."""
+
+    text: str
+    url: str = ""
+    """Its page, for those who may see it."""
+
+
+work_shown = Signal()
+"""Sent with `jobs` (schedules) and `user` (who looks) while a list shows schedules: a receiver returns a mapping from
+the keys of those whose work it knows to their `Work`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defined:
+    """The addresses of something that is defined."""
+
+    page: str
+    versions: str
+
+
+definitions_shown = Signal()
+"""Sent with `kind` and `keys` (of versions of definitions) and `user` (who looks) while a page shows versions: a
+receiver that keeps definitions of that kind returns a mapping from those keys that there are, and that the user may
+see, to their `Defined`."""
+
 report_made = Signal()
 """Sent outside of transactions with `since` and `until` (times) while a report is made: a receiver that has something
 to say of that period returns a `ReportSection`, others None."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
@@ -22,7 +22,7 @@ from django_stubs_ext import StrOrPromise
 from rest_framework.exceptions import ParseError
 
 from crawlproject.templatetags.lamplighter import badge, rounds
-from crawlproject.web.admin import LampAdmin, two_lines, when
+from crawlproject.web.admin import LampAdmin, linked, two_lines, when
 from crawlproject.web.parsers import loads_strict
 from scheduling import definitions
 from scheduling.asked import asked_for, refused
@@ -30,6 +30,7 @@ from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, ScheduledJob
 from scheduling.planned import rule_in_words, state_of
 from scheduling.rounds import FIRINGS
+from scheduling.signals import Work
 
 from . import acting, rules
 from .backfills import backfill_view
@@ -38,6 +39,7 @@ from .forms import POLICIES, ScheduledJobForm
 from .head import OPERATE, head_of, person
 from .preview import preview_of, preview_view, take_free_moment, zones_to_choose
 from .restoring import restore_view, versions_view
+from .shown import works_of
 from .timelines import timeline_view
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ class KindFilter(admin.SimpleListFilter):
 @admin.register(ScheduledJob)
 class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     form = ScheduledJobForm
-    list_display = ("named", "b_state", "in_words", "rounds", "next_time", "handled_by")
+    list_display = ("named", "work", "b_state", "in_words", "rounds", "next_time")
     list_filter = ("handler", "enabled", ("paused_at", admin.EmptyFieldListFilter), KindFilter)
     search_fields = ("job_id", "name", "note")
     search_help_text = gettext_lazy("Id, name or note")
@@ -90,17 +92,19 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     change_form_template = "admin/scheduling/scheduledjob/change_form.html"
 
     # --- list -----------------------------------------------------------------------------------------------------
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ScheduledJob]:
+        planned = DjangoJob.objects.filter(pk=OuterRef("job_id"))
+        return super().get_queryset(request).annotate(next_run_time=Subquery(planned.values("next_run_time")))
+
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """Adds what stands in other tables with one query each, not one a row."""
         changelist = super().get_changelist_instance(request)
         jobs: list[ScheduledJob] = list(changelist.result_list)
-        next_times = dict(
-            DjangoJob.objects.filter(id__in=[job.job_id for job in jobs]).values_list("id", "next_run_time")
-        )
         letters = FIRINGS.last([job.pk for job in jobs])
+        works = works_of(jobs, request.user)
         for job in jobs:
-            job.next_run_time = next_times.get(job.job_id)  # type: ignore[attr-defined]
             job.letters = letters.get(job.pk, "")  # type: ignore[attr-defined]
+            job.work = works.get(job.pk)  # type: ignore[attr-defined]
         changelist.result_list = jobs
         return changelist
 
@@ -133,13 +137,16 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     def rounds(self, job: ScheduledJob) -> SafeString:
         return rounds(getattr(job, "letters", ""))
 
-    @admin.display(description=gettext_lazy("next"))
+    @admin.display(description=gettext_lazy("next"), ordering="next_run_time")
     def next_time(self, job: ScheduledJob) -> SafeString | str:
         return when(getattr(job, "next_run_time", None))
 
-    @admin.display(description=ScheduledJob._meta.get_field("handler").verbose_name, ordering="handler")
-    def handled_by(self, job: ScheduledJob) -> SafeString:
-        return format_html('<span class="ll-mono">{}</span>', job.handler)
+    @admin.display(description=gettext_lazy("What it does"), ordering="handler")
+    def work(self, job: ScheduledJob) -> SafeString:
+        """What it is about, such as the spider that it crawls, and its handler."""
+        handler = format_html('<span class="ll-mono">{}</span>', job.handler)
+        about: Work | None = getattr(job, "work", None)
+        return handler if about is None else two_lines(linked(about.text, about.url), handler)
 
     # --- form -----------------------------------------------------------------------------------------------------
     def get_fieldsets(self, request: HttpRequest, obj: ScheduledJob | None = None) -> FieldsetSpec:

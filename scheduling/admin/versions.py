@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from crawlproject.web.admin import ReadOnlyAdmin, document, two_lines, when
+from crawlproject.web.admin import ReadOnlyAdmin, document, linked, two_lines, when
 from crawlproject.web.bounded import BoundedAdmin
 from scheduling.definitions.difflines import diff_lines
 from scheduling.definitions.versions import version
-from scheduling.models import DefinitionVersion, ScheduledJob
+from scheduling.models import DefinitionVersion
+from scheduling.signals import Defined
 from scheduling.wording import told
 
-from .head import address
+from .shown import defined
 
 
 @admin.register(DefinitionVersion)
 class DefinitionVersionAdmin(BoundedAdmin[DefinitionVersion], ReadOnlyAdmin[DefinitionVersion]):
-    list_display = ("named", "saved", "user", "remark", "whole_story")
+    list_display = ("named", "saved", "user", "remark", "defines", "whole_story")
     list_filter = ("kind",)
     search_fields = ("=key",)
     search_help_text = gettext_lazy("The whole id or name")
     ordering = ("-id",)
     list_select_related = ("user",)
-    fields = ("kind", "key", "number", "user", "at", "remark", "whole_story", "changes", "text")
-    readonly_fields = ("text", "remark", "whole_story", "changes")
+    fields = ("kind", "name", "number", "user", "at", "remark", "whole_story", "changes", "text")
+    readonly_fields = ("name", "text", "remark", "whole_story", "changes")
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """Adds the schedules that the rows belong to, with one query."""
+        """Adds where that is which the rows are versions of, with one query a kind."""
         changelist = super().get_changelist_instance(request)
         rows: list[DefinitionVersion] = list(changelist.result_list)
-        keys = {row.key for row in rows if row.kind == DefinitionVersion.Kind.JOB}
-        jobs = {job.job_id: job for job in ScheduledJob.objects.filter(job_id__in=keys).only("pk", "job_id")}
-        for row in rows:
-            row.job = jobs.get(row.key) if row.kind == DefinitionVersion.Kind.JOB else None  # type: ignore[attr-defined]
+        _locate(rows, request)
         changelist.result_list = rows
         return changelist
 
@@ -47,17 +47,27 @@ class DefinitionVersionAdmin(BoundedAdmin[DefinitionVersion], ReadOnlyAdmin[Defi
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> DefinitionVersion | None:
         row: DefinitionVersion | None = super().get_object(request, object_id, from_field)
-        if row is not None and row.kind == DefinitionVersion.Kind.JOB:
-            row.job = ScheduledJob.objects.filter(job_id=row.key).first()  # type: ignore[attr-defined]
+        if row is not None:
+            _locate([row], request)
         return row
+
+    @admin.display(description=gettext_lazy("definition"))
+    def defines(self, version: DefinitionVersion) -> SafeString | str:
+        """To the schedule or the spider, while there is one."""
+        place = _place(version)
+        return "–" if place is None else linked(capfirst(version.get_kind_display()), place.page)
+
+    @admin.display(description=gettext_lazy("key"))
+    def name(self, version: DefinitionVersion) -> SafeString | str:
+        """The same on the page of a version."""
+        place = _place(version)
+        return linked(version.key, "" if place is None else place.page)
 
     @admin.display(description=gettext_lazy("all versions"))
     def whole_story(self, version: DefinitionVersion) -> SafeString | str:
-        """To the schedule's page of versions, while there is one."""
-        job: ScheduledJob | None = getattr(version, "job", None)
-        if job is None:
-            return "–"
-        return format_html('<a href="{}#v{}">{}</a>', address("history", job), version.number, _("Look"))
+        """To the schedule's or the spider's page of versions, while there is one."""
+        place = _place(version)
+        return "–" if place is None else linked(_("Look"), f"{place.versions}#v{version.number}")
 
     @admin.display(description=gettext_lazy("version"), ordering="id")
     def named(self, version: DefinitionVersion) -> SafeString:
@@ -81,3 +91,16 @@ class DefinitionVersionAdmin(BoundedAdmin[DefinitionVersion], ReadOnlyAdmin[Defi
     @admin.display(description=gettext_lazy("document"))
     def text(self, version: DefinitionVersion) -> SafeString:
         return document(version.document)
+
+
+def _locate(rows: Sequence[DefinitionVersion], request: HttpRequest) -> None:
+    """Give each row where that is which it is a version of; see `_place`."""
+    places = defined(rows, request.user)
+    for row in rows:
+        row.place = places.get((row.kind, row.key))  # type: ignore[attr-defined]
+
+
+def _place(version: DefinitionVersion) -> Defined | None:
+    """None where it is gone, or the reader may not see it."""
+    place: Defined | None = getattr(version, "place", None)
+    return place

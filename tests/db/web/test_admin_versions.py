@@ -95,7 +95,40 @@ def test_the_list_of_all_versions_leads_to_the_schedules_page(web: Client, job: 
     version = DefinitionVersion.objects.get(kind="job", number=2)
     assert f"{LIST}{job.pk}/history/#v2" in text_of(web, f"{VERSIONS}{version.pk}/change/")
     definitions.delete_job(job.job_id)
-    assert "/history/#v" not in text_of(web, VERSIONS)
+    assert f"{LIST}{job.pk}/" not in text_of(web, VERSIONS)
+
+
+def test_versions_lead_to_what_they_are_versions_of_while_it_is_there_and_may_be_seen(
+    client: Client, job: ScheduledJob, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    spider = make_spider()
+    places = {"job": f"{LIST}{job.pk}/", "spider": f"/admin/crawler/spider/{spider.pk}/"}
+    rights = {"job": "scheduling.view_scheduledjob", "spider": "crawler.view_spider"}
+    pages = {kind: DefinitionVersion.objects.filter(kind=kind).latest("number") for kind in places}
+
+    def seen(*permissions: str) -> set[str]:
+        """The kinds of which list and page lead to the definition and to its versions."""
+        client.force_login(
+            make_user(f"user-{len(User.objects.all())}", "scheduling.view_definitionversion", *permissions)
+        )
+        with django_assert_max_num_queries(10):
+            listed = text_of(client, VERSIONS)
+        found = set()
+        for kind, place in places.items():
+            one, number = text_of(client, f"{VERSIONS}{pages[kind].pk}/change/"), pages[kind].number
+            links = (f'href="{place}change/"', f'href="{place}history/#v{number}"')
+            shown = {link in page for link in links for page in (listed, one)}
+            assert len(shown) == 1, (kind, permissions)
+            found |= {kind} if shown == {True} else set()
+        return found
+
+    assert seen(*rights.values()) == {"job", "spider"}
+    assert seen(rights["job"]) == {"job"}
+    assert seen(rights["spider"]) == {"spider"}
+    assert seen() == set()
+    definitions.delete_job(job.job_id)
+    spiders.delete_spider(spider.name)
+    assert seen(*rights.values()) == set()
 
 
 def test_the_page_of_a_version_shows_what_it_changed(web: Client, job: ScheduledJob) -> None:
