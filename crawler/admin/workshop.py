@@ -29,6 +29,7 @@ from crawler.workshop.form import too_large
 from crawler.workshop.form_labels import told_by_label
 from crawler.workshop.picks import Pending
 from crawler.workshop.wording import told_with_place
+from scheduling.definitions import name_of_copy
 from scheduling.definitions.differences import same
 from scheduling.exceptions import SchedulingError
 from scheduling.models import DefinitionVersion
@@ -46,6 +47,8 @@ TABS: tuple[tuple[str, StrOrPromise, str], ...] = (
     ("pinned", gettext_lazy("Pinned pages"), "pin"),
 )
 """Name, words, picture."""
+MOST_NAME = 100
+"""Characters of a spider's name."""
 TEMPLATES = "admin/crawler/spider"
 _GONE = gettext_lazy("There is no such spider (any more).")
 Model = admin.ModelAdmin[Spider]
@@ -85,7 +88,10 @@ class _Workshop:
 
     def answer(self) -> HttpResponse:
         if self.request.method != "POST":
-            return self._show(draft_of(self.request, self.spider), tab=self.request.GET.get("tab", "form"))
+            tab = self.request.GET.get("tab", "form")
+            if self.spider is None and (copied := self.request.GET.get("copy")):
+                return self._show_copy(_spider(self.model_admin, self.request, copied), tab=tab)
+            return self._show(draft_of(self.request, self.spider), tab=tab)
         data = self.request.POST
         if "_run" in data:
             return self._run()
@@ -251,6 +257,16 @@ class _Workshop:
             context |= pinned.tab(self.spider, draft)
         return TemplateResponse(self.request, f"{TEMPLATES}/{'form' if is_part else 'change_form'}.html", context)
 
+    def _show_copy(self, source: Spider, *, tab: str) -> HttpResponse:
+        """What a spider says, as the draft of a new one of another name."""
+        name = name_of_copy(DefinitionVersion.Kind.SPIDER, source.name, most=MOST_NAME)
+        document = definitions.dump_spider(source) | {"name": name}
+        notice = _(
+            "A copy of “%(name)s”, stored when you save it. Choose its name now: it stays. "
+            "Schedules, pinned pages and history are not copied."
+        )
+        return self._show(Draft.of_document(document), tab=tab, notice=notice % {"name": source.name})  # type: ignore[arg-type]  # dumped as JSON
+
     def _head(self) -> dict[str, object]:
         spider = self.spider
         may_delete = spider is not None and self.model_admin.has_delete_permission(self.request, spider)
@@ -261,6 +277,7 @@ class _Workshop:
             "may_save": self.may_save,
             "may_crawl": self.may_crawl,
             "may_delete": may_delete,
+            "may_copy": spider is not None and self.model_admin.has_add_permission(self.request),
             "latest": spider and latest_of(spider, self.request.user),
             "schedules": spider and schedules_for(spider, self.request.user),
             "saved_by": spider and _who_saved(spider),

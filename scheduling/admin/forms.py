@@ -19,9 +19,9 @@ from crawlproject.web.forms import DocumentField
 from scheduling import definitions, registry
 from scheduling.conf import SchedulerSettings
 from scheduling.definitions import JobValues
-from scheduling.definitions.documents import CHECKS
+from scheduling.definitions.documents import CHECKS, NAME_LENGTH
 from scheduling.exceptions import InvalidJob
-from scheduling.models import ScheduledJob
+from scheduling.models import DefinitionVersion, ScheduledJob
 
 from . import rules, work
 
@@ -31,6 +31,8 @@ BASED_ON = "_based_on"
 PREVIEW = "_preview"
 """The button that shows the next firings instead of saving, for browsers without script."""
 _IN_LIST = re.compile(r"\[(\d{1,6})\]\Z")
+_ROOM = 20
+"""Characters for what a copy's name has more than its original's."""
 MONO = {"class": "vLargeTextField ll-mono", "spellcheck": "false"}
 
 
@@ -141,15 +143,14 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
         for name, value in _EXAMPLES.items():
             self.initial.setdefault(name, value)
         if self.instance.pk:
-            self.initial.update({"handler": handler, "job_data": self.instance.job_data})
-            self.initial.update(rules.fields_of(self.instance.trigger))
-            timeout = self.instance.timeout
-            self.initial["timeout"] = int(timeout) if timeout is not None and timeout.is_integer() else timeout
+            self.initial.update(_shown(self.instance))
         else:
             self.initial.update(SchedulerSettings().job_defaults)
             self.initial.setdefault("handler", "crawl")
             self.initial.setdefault("kind", "daily")
             self.initial.update(default)
+            given = kwargs.get("initial")
+            self.initial.update(given if isinstance(given, Mapping) else {})
         self._begin_work()
         based_on = str(self.data.get(BASED_ON, ""))
         self.based_on = int(based_on) if based_on.isdecimal() and len(based_on) < 10 else self.instance.version
@@ -290,6 +291,25 @@ class ScheduledJobForm(forms.ModelForm[ScheduledJob]):
         if line is not None:
             message = _("Line %(number)d: %(what)s") % {"number": int(line[1]) + 1, "what": message}
         self.add_error(name, capfirst(message))
+
+
+def copy_of(job: ScheduledJob) -> dict[str, object]:
+    """What stands in the form of a new schedule that says the same. One query."""
+    job_id = definitions.name_of_copy(DefinitionVersion.Kind.JOB, job.job_id, most=NAME_LENGTH)
+    name = _("%(name)s (copy)") % {"name": job.name[: NAME_LENGTH - _ROOM]}
+    kept = {field: getattr(job, field) for field in ("enabled", *POLICIES)}
+    return kept | _shown(job) | {"job_id": job_id, "name": job_id if job.name == job.job_id else name}
+
+
+def _shown(job: ScheduledJob) -> dict[str, object]:
+    """What the form shows otherwise than the row has it."""
+    timeout = job.timeout
+    return {
+        "handler": job.handler,
+        "job_data": job.job_data,
+        "timeout": int(timeout) if timeout is not None and timeout.is_integer() else timeout,
+        **rules.fields_of(job.trigger),
+    }
 
 
 # what stands in the fields of the kinds that are not chosen

@@ -50,6 +50,8 @@ class Head:
     tabs: list[Tab]
     can_act: bool
     """Run now, pause, resume, back-fill."""
+    copy: str
+    """Address of a new one that says the same; empty for those who may not make one."""
     here: str
     """Where an action of the head comes back to."""
 
@@ -66,6 +68,7 @@ def head_of(request: HttpRequest, job: ScheduledJob, tab: str) -> Head:
         for name, text, picture, of_one_off in TABS
         if of_one_off or not job.one_time
     ]
+    may_add = request.user.has_perm("scheduling.add_scheduledjob")
     return Head(
         job=job,
         state=state_of(job),
@@ -73,6 +76,7 @@ def head_of(request: HttpRequest, job: ScheduledJob, tab: str) -> Head:
         in_words=rule_in_words(job),
         tabs=tabs,
         can_act=may_operate(request, job),
+        copy="" if job.one_time or not may_add else f"{reverse('admin:scheduling_scheduledjob_add')}?copy={job.pk}",
         here=address(tab, job) if tab else "",
     )
 

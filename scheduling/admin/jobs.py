@@ -35,8 +35,8 @@ from scheduling.signals import Work
 from . import acting, rules
 from .backfills import backfill_view
 from .calendar import calendar_view
-from .forms import POLICIES, ScheduledJobForm
-from .head import OPERATE, head_of, person
+from .forms import POLICIES, ScheduledJobForm, copy_of
+from .head import OPERATE, head_of, job_for, person
 from .preview import preview_of, preview_view, take_free_moment, zones_to_choose
 from .restoring import restore_view, versions_view
 from .shown import works_of
@@ -170,7 +170,10 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         return form
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """What an address of a new schedule says already: `job_data` is JSON there."""
+        """What an address of a new schedule says already: `job_data` is JSON there. Or all that another one says."""
+        source = self._copied(request)
+        if source is not None:
+            return copy_of(source)
         given: dict[str, Any] = super().get_changeform_initial_data(request)
         if "job_data" in given:
             try:
@@ -178,6 +181,10 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
             except ParseError:
                 del given["job_data"]
         return given
+
+    def _copied(self, request: HttpRequest) -> ScheduledJob | None:
+        """The schedule that a new one is to be a copy of."""
+        return job_for(self, request, request.GET["copy"]) if "copy" in request.GET else None
 
     def get_readonly_fields(self, request: HttpRequest, obj: ScheduledJob | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "job_id") if obj else self.readonly_fields
@@ -195,6 +202,8 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         context["show_save_and_add_another"] = False
         if obj is not None and obj.pk:
             context["head"] = head_of(request, obj, "change")
+        if add:
+            context["copied"] = self._copied(request)
         form = context["adminform"].form
         if isinstance(form, ScheduledJobForm) and form.is_edited:
             # Without Django's own summary of errors: the form has one that leads to the fields.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .ahead import check_ahead
 from .backfilling import Offer, Which, backfill, backfill_offers, backfill_range
+from .copying import name_of_copy
 from .documents import JobValues, dump_job, dump_values, parse_job, values_of
 from .everything import pause_all, resume_all
 from .jobs import (
@@ -49,6 +50,7 @@ __all__ = [
     "dump_job",
     "dump_values",
     "finish_one_off",
+    "name_of_copy",
     "parse_job",
     "pause_all",
     "pause_job",
