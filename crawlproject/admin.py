@@ -163,6 +163,7 @@ class TokenForm(forms.ModelForm[AuthToken]):
         label=gettext_lazy("Purpose"),
         max_length=TokenPurpose._meta.get_field("text").max_length,
         required=False,
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
         help_text=gettext_lazy("Which program uses it, and what for: who cleans up later reads it in the list."),
     )
     days = forms.IntegerField(

@@ -19,6 +19,7 @@ from .exceptions import InvalidTrigger
 from .models import ScheduledJob, SchedulerState
 from .storable import utc_text
 from .triggers.base import YEARS
+from .wording import in_a_row
 
 MOST = 1_000
 """Firings that one report tells at most."""
@@ -209,7 +210,7 @@ def _held(job: ScheduledJob, state: SchedulerState | None) -> tuple[Hold | None,
     if job.paused_at is not None:
         sentence = _("Paused since %(since)s%(who)s: these do not run until it is resumed.")
         held = sentence % {"since": _local(job.paused_at), "who": _by(job.paused_by)}
-        return Hold.PAUSED, job.paused_at, " ".join(part for part in (held, _note(job.note)) if part)
+        return Hold.PAUSED, job.paused_at, in_a_row((held, _note(job.note)))
     if job.problem:
         since = _local(job.problem_at) if job.problem_at else _("a while ago")
         sentence = _("Broken since %(since)s: these fail until it is saved without the problem (%(problem)s).")
@@ -217,7 +218,7 @@ def _held(job: ScheduledJob, state: SchedulerState | None) -> tuple[Hold | None,
     if state is not None and state.paused_at is not None:
         sentence = _("The whole scheduler is paused since %(since)s%(who)s: these do not run until it is resumed.")
         held = sentence % {"since": _local(state.paused_at), "who": _by(state.paused_by)}
-        return Hold.PAUSED_ALL, state.paused_at, " ".join(part for part in (held, _note(state.note)) if part)
+        return Hold.PAUSED_ALL, state.paused_at, in_a_row((held, _note(state.note)))
     return None, None, ""
 
 

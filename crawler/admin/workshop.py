@@ -90,7 +90,7 @@ class _Workshop:
         if self.request.method != "POST":
             tab = self.request.GET.get("tab", "form")
             if self.spider is None and (copied := self.request.GET.get("copy")):
-                return self._show_copy(_spider(self.model_admin, self.request, copied), tab=tab)
+                return self._show_copy(_stored(self.model_admin, self.request, copied), tab=tab)
             return self._show(draft_of(self.request, self.spider), tab=tab)
         data = self.request.POST
         if "_run" in data:
@@ -290,6 +290,11 @@ def _spider(model_admin: Model, request: HttpRequest, object_id: str | None) -> 
         if not model_admin.has_add_permission(request):
             raise PermissionDenied
         return None
+    return _stored(model_admin, request, object_id)
+
+
+def _stored(model_admin: Model, request: HttpRequest, object_id: str) -> Spider:
+    """The spider of an address, for those who may see it. Raises Http404, PermissionDenied."""
     spider = model_admin.get_object(request, object_id)
     if not model_admin.has_view_permission(request, spider):
         raise PermissionDenied

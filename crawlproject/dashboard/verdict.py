@@ -34,7 +34,7 @@ class VerdictShown:
     is_first_run: bool = False
     """There is no spider yet."""
     pause: str = ""
-    """What is to be said of a pause of everything, beside since when and by whom."""
+    """That everything is paused, where the title says something else."""
     paused_at: datetime | None = None
     paused_by: str = ""
     note: str = ""
@@ -73,10 +73,9 @@ def verdict_of(sight: Sight, needs: Sequence[Need], numbers: Numbers) -> Verdict
             tone="warn",
             picture="paused",
             title=_("Everything is paused: no schedule fires"),
-            text="",
+            text=_("What is due meanwhile is recorded as missed."),
             needs=needs,
             is_first_run=is_first_run,
-            pause=_("What is due meanwhile is recorded as missed."),
             paused_at=sight.pulse.paused_at,
             paused_by=sight.pulse.paused_by,
             note=sight.pulse.note,

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from scheduling.durations import duration
 from scheduling.models import JobRun
+from scheduling.wording import in_a_row
 
 from .downtime import Schedulers, outage_at
 from .recorded import Recorded, around, filled_in
@@ -234,7 +235,7 @@ class _Question:
             else _("The schedule is paused since %(since)s: it does not run until it is resumed.")
         ) % values
         if job.note:
-            sentence += " " + _("Note: “%(note)s”.") % {"note": job.note}
+            sentence = in_a_row((sentence, _("Note: “%(note)s”.") % {"note": job.note}))
         return self._explained(Verdict.PAUSED, sentence, _("Resume the schedule."), since=job.paused_at)
 
     def _paused_all(self, since: datetime) -> Explanation:
@@ -247,7 +248,7 @@ class _Question:
         )
         sentence %= {"since": local(since), "who": who}
         if note:
-            sentence += " " + _("Note: “%(note)s”.") % {"note": note}
+            sentence = in_a_row((sentence, _("Note: “%(note)s”.") % {"note": note}))
         return self._explained(Verdict.PAUSED_ALL, sentence, _("Resume everything."), since=since)
 
     def _disabled(self, rule: Rule) -> Explanation:

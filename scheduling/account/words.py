@@ -206,7 +206,7 @@ def _held(run: JobRun, text: str, late: str) -> str:
     values = {"since": local(since or run.scheduled_time), "until": local(until), "who": _by(told(run).get("by", ""))}
     sentence = (late if since is not None and run.scheduled_time <= since and since == until else text) % values
     note = told(run).get("note", "")
-    return f"{sentence} {_('Note: “%(note)s”.') % {'note': note}}" if note else sentence
+    return wording.in_a_row((sentence, _("Note: “%(note)s”.") % {"note": note})) if note else sentence
 
 
 def _changed(run: JobRun) -> str:

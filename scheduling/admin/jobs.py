@@ -143,10 +143,10 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
 
     @admin.display(description=gettext_lazy("What it does"), ordering="handler")
     def work(self, job: ScheduledJob) -> SafeString:
-        """What it is about, such as the spider that it crawls, and its handler."""
+        """Its handler, and what that is about, such as the spider that it crawls: “crawl books”."""
         handler = format_html('<span class="ll-mono">{}</span>', job.handler)
         about: Work | None = getattr(job, "work", None)
-        return handler if about is None else two_lines(linked(about.text, about.url), handler)
+        return handler if about is None else format_html("{} {}", handler, linked(about.text, about.url))
 
     # --- form -----------------------------------------------------------------------------------------------------
     def get_fieldsets(self, request: HttpRequest, obj: ScheduledJob | None = None) -> FieldsetSpec:

@@ -47,6 +47,5 @@ def _schedules(keys: Collection[str]) -> Iterator[tuple[str, Defined]]:
 
 
 def _answers(signal: Signal, sender: type[Model], **asked: object) -> Iterator[Mapping[object, object]]:
-    for _to, answer in signal.send(sender, **asked):
-        if isinstance(answer, Mapping):
-            yield answer
+    answers: list[object] = [answer for _to, answer in signal.send(sender, **asked)]
+    return (answer for answer in answers if isinstance(answer, Mapping))
