@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
@@ -17,7 +17,6 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django_apscheduler.models import DjangoJob
 from django_stubs_ext import StrOrPromise
 from rest_framework.exceptions import ParseError
 
@@ -28,7 +27,7 @@ from scheduling import definitions
 from scheduling.asked import asked_for, refused
 from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, ScheduledJob
-from scheduling.planned import rule_in_words, state_of
+from scheduling.planned import rule_in_words, state_of, with_following
 from scheduling.rounds import FIRINGS
 from scheduling.signals import Work
 
@@ -93,8 +92,7 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
 
     # --- list -----------------------------------------------------------------------------------------------------
     def get_queryset(self, request: HttpRequest) -> QuerySet[ScheduledJob]:
-        planned = DjangoJob.objects.filter(pk=OuterRef("job_id"))
-        return super().get_queryset(request).annotate(next_run_time=Subquery(planned.values("next_run_time")))
+        return with_following(super().get_queryset(request))
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """Adds what stands in other tables with one query each, not one a row."""
@@ -137,9 +135,9 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     def rounds(self, job: ScheduledJob) -> SafeString:
         return rounds(getattr(job, "letters", ""))
 
-    @admin.display(description=gettext_lazy("next"), ordering="next_run_time")
+    @admin.display(description=gettext_lazy("next"), ordering="following")
     def next_time(self, job: ScheduledJob) -> SafeString | str:
-        return when(getattr(job, "next_run_time", None))
+        return when(getattr(job, "following", None))
 
     @admin.display(description=gettext_lazy("What it does"), ordering="handler")
     def work(self, job: ScheduledJob) -> SafeString:
