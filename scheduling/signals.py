@@ -15,7 +15,7 @@ signal          sent when                                                 the ru
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,8 @@ from .exceptions import ReceiverFailed
 from .lanes import is_passing
 
 if TYPE_CHECKING:
+    from django.db.models import Model
+
     from .models import JobRun
 
 run_started = Signal()
@@ -153,6 +155,12 @@ are older and returns how many went. It is asked again until all say 0."""
 sums_checked = Signal()
 """Sent outside of transactions by the nightly maintenance: a receiver that keeps sums compares them with what is there
 and returns functions, each of which counts one anew in a transaction that it is called in."""
+
+
+def mappings(signal: Signal, sender: type[Model], **asked: object) -> Iterator[Mapping[object, object]]:
+    """Send one of the signals that are questions: the answers of those who know something."""
+    answers: list[object] = [answer for _to, answer in signal.send(sender, **asked)]
+    return (answer for answer in answers if isinstance(answer, Mapping))
 
 
 def tell(signal: Signal, run: JobRun) -> None:

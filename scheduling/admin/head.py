@@ -19,6 +19,9 @@ from django_stubs_ext import StrOrPromise
 from scheduling.models import ScheduledJob
 from scheduling.planned import rule_in_words, state_of
 from scheduling.rounds import FIRINGS
+from scheduling.signals import Work
+
+from .works import works_of
 
 TEMPLATES = "admin/scheduling/scheduledjob"
 OPERATE = "scheduling.operate_scheduledjob"
@@ -47,6 +50,8 @@ class Head:
     letters: str
     """Of its last rounds."""
     in_words: str
+    work: Work | None
+    """What it is about, as far as somebody says."""
     tabs: list[Tab]
     can_act: bool
     """Run now, pause, resume, back-fill."""
@@ -62,7 +67,7 @@ def address(page: str, job: ScheduledJob, *arguments: object) -> str:
 
 
 def head_of(request: HttpRequest, job: ScheduledJob, tab: str) -> Head:
-    """One query."""
+    """Two queries at most."""
     tabs = [
         Tab(text=text, picture=picture, url=address(name, job), is_current=name == tab)
         for name, text, picture, of_one_off in TABS
@@ -74,6 +79,7 @@ def head_of(request: HttpRequest, job: ScheduledJob, tab: str) -> Head:
         state=state_of(job),
         letters=FIRINGS.last([job.pk]).get(job.pk, ""),
         in_words=rule_in_words(job),
+        work=works_of([job], request.user).get(job.pk),
         tabs=tabs,
         can_act=may_operate(request, job),
         copy="" if job.one_time or not may_add else f"{reverse('admin:scheduling_scheduledjob_add')}?copy={job.pk}",

@@ -38,8 +38,8 @@ from .forms import POLICIES, ScheduledJobForm, copy_of
 from .head import OPERATE, head_of, job_for, person
 from .preview import preview_of, preview_view, take_free_moment, zones_to_choose
 from .restoring import restore_view, versions_view
-from .shown import works_of
 from .timelines import timeline_view
+from .works import works_of
 
 if TYPE_CHECKING:
     from django.contrib.admin.filters import _ListFilterChoices
@@ -78,8 +78,8 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     form = ScheduledJobForm
     list_display = ("named", "work", "b_state", "in_words", "rounds", "next_time")
     list_filter = ("handler", "enabled", ("paused_at", admin.EmptyFieldListFilter), KindFilter)
-    search_fields = ("job_id", "name", "note")
-    search_help_text = gettext_lazy("Id, name or note")
+    search_fields = ("job_id", "name", "note", "job_data__target", "job_data__spider")
+    search_help_text = gettext_lazy("Id, name, spider or note")
     ordering = ("job_id",)
     actions = ("run_now", "pause", "resume", "enable", "disable")
     readonly_fields = ("in_words", "not_before", "not_after")

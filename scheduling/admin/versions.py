@@ -21,7 +21,7 @@ from scheduling.models import DefinitionVersion
 from scheduling.signals import Defined
 from scheduling.wording import told
 
-from .shown import defined
+from .defined import defined
 
 
 @admin.register(DefinitionVersion)

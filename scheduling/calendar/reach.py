@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from django.contrib.auth.models import AnonymousUser, User
 
 from scheduling.models import ScheduledJob
-from scheduling.signals import Reach, reach_asked
+from scheduling.signals import Reach, mappings, reach_asked
 
 NOWHERE = Reach()
 
@@ -15,8 +15,6 @@ NOWHERE = Reach()
 def reach_of(jobs: Iterable[ScheduledJob], user: User | AnonymousUser) -> Mapping[int | None, Reach]:
     """By the keys of the schedules, as far as somebody knows it and the user may; see `reach_asked`."""
     found: dict[int | None, Reach] = {}
-    answers: list[object] = [answer for _to, answer in reach_asked.send(ScheduledJob, jobs=list(jobs), user=user)]
-    for answer in answers:
-        if isinstance(answer, Mapping):
-            found |= answer
+    for answer in mappings(reach_asked, ScheduledJob, jobs=list(jobs), user=user):
+        found |= {pk: reach for pk, reach in answer.items() if isinstance(pk, int) and isinstance(reach, Reach)}
     return found

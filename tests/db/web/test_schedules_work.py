@@ -93,3 +93,26 @@ def test_the_list_costs_the_same_for_many_schedules_and_for_who_is_no_superuser(
     assert next(iter(work(client, f"{LIST}?o=6"))) == "job-7", "the list can begin with what fires next"
     with django_assert_max_num_queries(10):
         assert len(work(client)) == 20
+
+
+def test_the_head_of_a_schedule_leads_to_its_spider(root: User, client: Client, spider: Spider) -> None:
+    job = crawl("a", type="spider", target="books")
+    page = f"{SPIDERS}{spider.pk}/change/"
+    client.force_login(root)
+    for tab in ("change", "timeline", "backfill", "history"):
+        assert f'<a href="{page}">books</a> · ' in client.get(f"{LIST}{job.pk}/{tab}/").content.decode(), tab
+    client.force_login(make_user("ada", "scheduling.view_scheduledjob"))
+    shown = client.get(f"{LIST}{job.pk}/timeline/").content.decode()
+    assert page not in shown
+    assert ">books · At " in shown
+
+
+def test_schedules_are_found_by_the_spider_that_they_crawl(root: User, client: Client, spider: Spider) -> None:
+    make_spider("weather")
+    crawl("a", type="spider", target="books")
+    crawl("b", type="urls", target=URLS, spider="books")
+    crawl("c", type="spider", target="weather")
+    ScheduledJob.objects.filter(pk=make_job("d").pk).update(job_data=["books"])
+    client.force_login(root)
+    assert set(work(client, f"{LIST}?q=BOOK")) == {"a", "b"}
+    assert set(work(client, f"{LIST}?q=shop.example/2")) == {"b"}
