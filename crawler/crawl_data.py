@@ -18,6 +18,7 @@ from .models import CrawlTask, Spider
 
 Type = CrawlTask.Type
 
+_TYPES = frozenset(Type.values)
 KEYS = ("type", "target", "spider")
 MAX_URLS = 10_000
 """Of one crawl of given URLs."""
@@ -66,7 +67,7 @@ def read_request(job_data: Mapping[str, object]) -> CrawlRequest:
         if key not in KEYS:
             raise InvalidJobData(str(key), _("is not known here; known: %(keys)s.") % _hint(str(key), KEYS))
     kind = job_data.get("type")
-    if not isinstance(kind, str) or kind not in Type.values:
+    if not isinstance(kind, str) or kind not in _TYPES:
         raise InvalidJobData("type", _("must be one of %(keys)s.") % _hint(str(kind), Type.values))
     target, spider = job_data.get("target"), job_data.get("spider")
     if kind != Type.URLS and spider is not None:

@@ -31,7 +31,8 @@ def reach_of(jobs: Iterable[ScheduledJob]) -> dict[int, Reach]:
     if not requests:
         return {}
     spiders = _spiders(requests.values())
-    reaches = {name: _of_spider(name, document) for name, (_category, document) in spiders.items()}
+    named = _("spider “%(name)s”")
+    reaches = {name: _of_spider(named % {"name": name}, document) for name, (_category, document) in spiders.items()}
     return {key: _of_request(request, spiders, reaches) for key, request in requests.items()}
 
 
@@ -55,12 +56,13 @@ def _spiders(requests: Iterable[CrawlRequest]) -> dict[str, tuple[str, Mapping[s
     }
 
 
-def _of_spider(name: str, document: Mapping[str, object]) -> Reach:
+def _of_spider(alone: str, document: Mapping[str, object]) -> Reach:
+    """`alone`: what one of its crawls alone may hold."""
     manners = document.get("manners")
     given = manners.get("concurrency_per_host") if isinstance(manners, Mapping) else None
     connections = given if isinstance(given, int) else Manners().concurrency_per_host
     hosts = hosts_of(document)[:MOST_HOSTS]
-    return Reach(hosts=dict.fromkeys(hosts, connections), alone=frozenset({_("spider “%(name)s”") % {"name": name}}))
+    return Reach(hosts=dict.fromkeys(hosts, connections), alone=frozenset({alone}))
 
 
 def hosts_of(document: object) -> list[str]:

@@ -27,7 +27,7 @@ from scheduling.calendar.load import Work, hours_of
 from scheduling.calendar.overrun import overruns
 from scheduling.calendar.past import Past, past
 from scheduling.calendar.places import Workers, workers
-from scheduling.calendar.reach import NOWHERE, reach_of
+from scheduling.calendar.reach import reach_of
 from scheduling.calendar.schedules import UNKNOWN, Schedules, schedules
 from scheduling.calendar.spans import (
     Span,
@@ -231,10 +231,9 @@ def _entries(read: _Read, found: Sequence[Collision]) -> list[Entry]:
 
 def _works(read: _Read) -> list[Work]:
     works = [Work(row.at, row.end) for row in read.past.rows if row.state not in ("missed", "skipped", "queued")]
-    for firing in read.drawn:
-        if firing.schedule.is_live:
-            works.append(Work(firing.at, firing.end, read.reaches.get(firing.schedule.job.id, NOWHERE).runs))
-    return works
+    runs = {key: reach.runs for key, reach in read.reaches.items()}
+    live = (firing for firing in read.drawn if firing.schedule.is_live)
+    return [*works, *(Work(firing.at, firing.end, runs.get(firing.schedule.job.id, 1)) for firing in live)]
 
 
 # --- each by itself ---------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -17,7 +17,7 @@ from scheduling.signals import Reach
 from .firings import Firing
 from .reach import NOWHERE
 from .schedules import UNKNOWN, Schedule
-from .spans import clock_at
+from .spans import clock_at, minute_of
 
 LEAST_WAIT = timedelta(seconds=60)
 """A shorter wait for a worker place is none to speak of."""
@@ -100,9 +100,10 @@ def _over(
     tz: ZoneInfo,
     names: Callable[[Reach], Iterable[str]],
 ) -> list[Collision]:
+    shared = _shared(firings, reaches, names)
     by_name: dict[str, list[Firing]] = defaultdict(list)
     for firing in firings:
-        for name in names(reaches.get(firing.schedule.job.id, NOWHERE)):
+        for name in shared.get(firing.schedule.job.id, ()):
             by_name[name].append(firing)
     found: dict[object, Collision] = {}
     for name, own in by_name.items():
@@ -121,6 +122,15 @@ def _over(
             *earlier, _last = sorted(crowd, key=lambda firing: firing.at)
             known.wait = max(known.wait, max(firing.end for firing in earlier) - latest)
     return list(found.values())
+
+
+def _shared(
+    firings: Sequence[Firing], reaches: Mapping[int | None, Reach], names: Callable[[Reach], Iterable[str]]
+) -> dict[int, list[str]]:
+    """By the keys of schedules those names that another one has too: nobody meets itself."""
+    own = {key: tuple(names(reaches.get(key, NOWHERE))) for key in {firing.schedule.job.id for firing in firings}}
+    counts = Counter(name for every in own.values() for name in every)
+    return {key: [name for name in every if counts[name] > 1] for key, every in own.items()}
 
 
 def _crowds(
@@ -157,17 +167,18 @@ def _together(firings: Sequence[Firing], found: Sequence[Collision], tz: ZoneInf
     """Those that begin in one minute, and of which nothing worse is said already."""
     moments: dict[datetime, dict[int, Schedule]] = defaultdict(dict)
     for firing in firings:
-        moments[_minute(firing.at)][firing.schedule.job.id] = firing.schedule
+        moments[minute_of(firing.at)][firing.schedule.job.id] = firing.schedule
     told: dict[datetime, list[set[int]]] = defaultdict(list)
     for one in found:
         keys = {schedule.job.id for schedule in one.who}
         for day in one.days:
-            told[_minute(datetime.combine(day, one.at))].append(keys)
+            told[minute_of(datetime.combine(day, one.at))].append(keys)
     crowds: dict[object, Collision] = {}
     for moment, who in moments.items():
+        if len(who) < 2:
+            continue
         wall = clock_at(tz, moment)
-        is_told = any(who.keys() <= keys for keys in told.get(wall, ()))
-        if len(who) < 2 or is_told:
+        if any(who.keys() <= keys for keys in told.get(wall, ())):
             continue
         known = crowds.setdefault(
             (wall.time(), frozenset(who)),
@@ -176,10 +187,6 @@ def _together(firings: Sequence[Firing], found: Sequence[Collision], tz: ZoneInf
         if wall.date() not in known.days:
             known.days.append(wall.date())
     return list(crowds.values())
-
-
-def _minute(moment: datetime) -> datetime:
-    return moment.replace(second=0, microsecond=0)
 
 
 # --- over worker places -----------------------------------------------------------------------------------------------

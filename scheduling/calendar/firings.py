@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
+from operator import itemgetter
 from typing import NamedTuple
 
 from scheduling.exceptions import InvalidTrigger
@@ -52,7 +53,7 @@ class Often:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     firings: tuple[Firing, ...]
-    """By their moment."""
+    """By their moment, of one moment those first that are live."""
     often: tuple[Often, ...]
     """The most frequent first."""
     left_out: int
@@ -70,7 +71,8 @@ def plan(schedules: Iterable[Schedule], since: datetime, until: datetime) -> Pla
     often: list[Often] = []
     unreadable: list[Schedule] = []
     left_out = 0
-    for schedule in sorted(schedules, key=lambda one: not one.is_live):
+    by_id = sorted(schedules, key=lambda one: one.job.job_id)
+    for schedule in sorted(by_id, key=lambda one: not one.is_live):
         job = schedule.job
         try:
             moments = _moments(schedule.rule, job.anchor_at, since, until, most)
@@ -85,7 +87,7 @@ def plan(schedules: Iterable[Schedule], since: datetime, until: datetime) -> Pla
             left_out += 1
             continue
         firings += [Firing(schedule, moment, moment + schedule.usual) for moment in moments]
-    firings.sort(key=lambda one: (one.at, one.schedule.job.job_id))
+    firings.sort(key=itemgetter(1))  # those of one moment stay as they are: what is live first, then by the id
     often.sort(key=lambda one: (-one.count, one.schedule.job.job_id))
     return Plan(firings=tuple(firings), often=tuple(often), left_out=left_out, unreadable=tuple(unreadable))
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
+from functools import cached_property
+from itertools import accumulate
 from zoneinfo import ZoneInfo
 
 from scheduling.signals import Reach
+from scheduling.triggers.zones import changes, instant_of
 
 from .firings import Firing
 from .reach import NOWHERE
@@ -15,6 +18,7 @@ from .spans import clock_at
 
 STEP = 10
 """Minutes between two moments that are looked at."""
+A_STEP = timedelta(minutes=STEP)
 A_DAY = 24 * 60 // STEP
 FARTHEST = A_DAY // 2
 """Steps that a proposal may lie away."""
@@ -23,7 +27,10 @@ LONGEST = 36
 
 
 class Occupancy:
-    """What is going on in each ten minutes of some days, by the clock of one zone."""
+    """What is going on in each ten minutes of some days, by the clock of one zone.
+
+    It is counted when somebody asks, and at those hosts alone that are asked for: most pages ask for few.
+    """
 
     def __init__(
         self,
@@ -35,38 +42,39 @@ class Occupancy:
         tz: ZoneInfo,
         places: float,
     ) -> None:
+        self._firings = firings
         self._reaches = reaches
         self._begin = datetime.combine(first, time())
         self._tz = tz
         self._places = places
         self._size = (days + 1) * A_DAY
-        self._busy = [0] * self._size
-        self._starts = [0] * self._size
-        self._hosts: dict[str, list[int]] = defaultdict(lambda: [0] * self._size)
-        for firing in firings:
-            self._add(firing, 1)
+        self._hosts: dict[str, list[int]] = {}
+        start, end = (instant_of(tz, self._begin + timedelta(days=day)) for day in (0, days + 1))
+        self._start = None if any(changes(tz, start, end)) else start
+        """None: a change of the clock lies within these days."""
 
     def free_near(
         self, wall: time, days: Collection[date], *, steps: int, reach: Reach = NOWHERE, own: Sequence[Firing] = ()
     ) -> time | None:
         """The nearest time of day, sooner a later one, at which on each of the days nothing else begins, a place is
         left, and none of its hosts is asked, for so many steps. `own`: firings that would be moved."""
+        hosts = [self._at(name) for name in (*reach.hosts, *reach.alone)]
         for firing in own:
             self._add(firing, -1)
         try:
-            return self._search(wall, days, min(max(steps, 1), LONGEST), reach)
+            return self._search(wall, days, min(max(steps, 1), LONGEST), runs=reach.runs, hosts=hosts)
         finally:
             for firing in own:
                 self._add(firing, 1)
 
-    def _search(self, wall: time, days: Collection[date], steps: int, reach: Reach) -> time | None:
+    def _search(
+        self, wall: time, days: Collection[date], steps: int, *, runs: int, hosts: Sequence[Sequence[int]]
+    ) -> time | None:
         here = (wall.hour * 60 + wall.minute) // STEP
         bases = [(day - self._begin.date()).days * A_DAY for day in days]
-        names = [*reach.hosts, *reach.alone]
-        busy_hosts = [self._hosts[name] for name in names if name in self._hosts]
         for away in sorted((*range(1, FARTHEST), *range(1 - FARTHEST, 0)), key=_strain):
             at = (here + away) % A_DAY
-            if all(self._is_free(base + at, steps, reach.runs, busy_hosts) for base in bases):
+            if all(self._is_free(base + at, steps, runs, hosts) for base in bases):
                 return time(at * STEP // 60, at * STEP % 60)
         return None
 
@@ -78,22 +86,62 @@ class Occupancy:
             self._busy[one] + runs <= max(self._places, runs) and not any(host[one] for host in hosts) for one in taken
         )
 
+    @cached_property
+    def _spans(self) -> dict[int, list[tuple[int, int]]]:
+        """The steps of each firing, by the keys of the schedules."""
+        spans: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for firing in self._firings:
+            spans[firing.schedule.job.id].append(self._span(firing))
+        return spans
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        starts = [0] * self._size
+        for own in self._spans.values():
+            for first, _last in own:
+                if 0 <= first < self._size:
+                    starts[first] += 1
+        return starts
+
+    @cached_property
+    def _busy(self) -> list[int]:
+        return self._count((own, self._reaches.get(key, NOWHERE).runs) for key, own in self._spans.items())
+
+    def _at(self, name: str) -> list[int]:
+        """Who is at a host, or holds what one run alone may hold."""
+        if name not in self._hosts:
+            asking = [key for key, reach in self._reaches.items() if name in reach.hosts or name in reach.alone]
+            self._hosts[name] = self._count((self._spans[key], 1) for key in asking if key in self._spans)
+        return self._hosts[name]
+
+    def _count(self, every: Iterable[tuple[Iterable[tuple[int, int]], int]]) -> list[int]:
+        """How many there are in each step, of spans with how many they are."""
+        changes = [0] * (self._size + 1)
+        for spans, many in every:
+            for first, last in spans:
+                changes[max(0, min(first, self._size))] += many
+                changes[max(0, min(last, self._size))] -= many
+        return list(accumulate(changes))[:-1]
+
     def _add(self, firing: Firing, sign: int) -> None:
-        reach = self._reaches.get(firing.schedule.job.id, NOWHERE)
-        first = self._index(firing.at)
-        last = max(first + 1, self._index(firing.end, is_end=True))
+        """Where it is counted already."""
+        reach, (first, last) = self._reaches.get(firing.schedule.job.id, NOWHERE), self._span(firing)
         if 0 <= first < self._size:
             self._starts[first] += sign
-        for index in range(max(0, first), min(last, self._size)):
+        taken = range(max(0, first), min(last, self._size))
+        hosts = [self._hosts[name] for name in (*reach.hosts, *reach.alone) if name in self._hosts]
+        for index in taken:
             self._busy[index] += sign * reach.runs
-        for name in (*reach.hosts, *reach.alone):
-            host = self._hosts[name]
-            for index in range(max(0, first), min(last, self._size)):
+            for host in hosts:
                 host[index] += sign
 
+    def _span(self, firing: Firing) -> tuple[int, int]:
+        first = self._index(firing.at)
+        return first, max(first + 1, self._index(firing.end, is_end=True))
+
     def _index(self, moment: datetime, *, is_end: bool = False) -> int:
-        minutes = (clock_at(self._tz, moment) - self._begin).total_seconds() / 60
-        return int(-(-minutes // STEP)) if is_end else int(minutes // STEP)
+        passed = clock_at(self._tz, moment) - self._begin if self._start is None else moment - self._start
+        return -(-passed // A_STEP) if is_end else passed // A_STEP
 
 
 def _strain(away: int) -> int:

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 from .firings import Often
@@ -70,17 +71,19 @@ def _spread(work: Work, starts: Sequence[datetime], cells: Sequence[Hour], end: 
 def _peaks(works: Sequence[Work], starts: Sequence[datetime], cells: Sequence[Hour], span: Span) -> None:
     # At one moment what ends comes before what begins.
     events = sorted([(work.at, work.runs) for work in works] + [(work.end, -work.runs) for work in works])
-    running = 0
-    for index, (moment, change) in enumerate(events):
+    running = hour = 0
+    for (moment, change), (following, _change) in pairwise([*events, (span.end, 0)]):
         running += change
-        following = events[index + 1][0] if index + 1 < len(events) else span.end
         if following == moment:
             continue
-        first = max(0, bisect_right(starts, moment) - 1)
-        for hour in range(first, len(starts)):
-            if starts[hour] >= following:
-                break
-            cells[hour].most = max(cells[hour].most, running)
+        while hour + 1 < len(starts) and starts[hour + 1] <= moment:
+            hour += 1
+        if running > cells[hour].most:
+            cells[hour].most = running
+        later = hour + 1
+        while later < len(starts) and starts[later] < following:
+            cells[later].most = max(cells[later].most, running)
+            later += 1
 
 
 def _add_often(

@@ -24,6 +24,11 @@ LOOKED_AT = 15
 UNKNOWN = timedelta(minutes=15)
 """How long one is taken to run that has never succeeded."""
 
+_FIELDS = (
+    "job_id", "name", "handler", "job_data", "trigger", "anchor_at", "enabled", "paused_at", "problem", "overlap",
+    "max_instances",
+)  # fmt: skip
+"""What the calendar, and who is asked for the reach of a schedule, look at."""
 _TOOK = "(SELECT {aggregate} FROM {runs} latest WHERE took IS NOT NULL AND state = 'succeeded')"
 _AGGREGATE = {"postgresql": "string_agg(CAST(took AS text), ',')", "sqlite": "group_concat(took, ',')"}
 
@@ -43,7 +48,7 @@ class Schedule:
         """Its trigger, of which intervals count from `job.anchor_at`; raises `InvalidTrigger`."""
         return triggers.build(self.job.trigger)
 
-    @property
+    @cached_property
     def is_live(self) -> bool:
         return self.hold is None
 
@@ -59,7 +64,7 @@ def schedules(*, is_paused: bool) -> Schedules:
     """`is_paused`: whether the whole scheduler is."""
     runs = latest_runs("r.execution_time AS took, r.state", count=LOOKED_AT)
     took = _TOOK.format(aggregate=_AGGREGATE[connection.vendor], runs=runs)
-    rows = ScheduledJob.objects.order_by("job_id").defer("note")
+    rows = ScheduledJob.objects.order_by("job_id").only(*_FIELDS)
     found = rows.annotate(
         took=RawSQL(took, [], output_field=CharField()),  # noqa: S611  # constants alone
     )[: MOST + 1]

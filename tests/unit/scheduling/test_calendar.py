@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,7 +14,7 @@ from scheduling.calendar.firings import Firing, plan
 from scheduling.calendar.free import Occupancy
 from scheduling.calendar.load import Work, hours_of
 from scheduling.calendar.schedules import Schedule, usual_length
-from scheduling.calendar.spans import Span, month_of, read_month, read_week, week_address, week_of
+from scheduling.calendar.spans import Span, clock_at, month_of, read_month, read_week, week_address, week_of
 from scheduling.models import ScheduledJob
 from scheduling.signals import Reach
 from scheduling.upcoming import Hold
@@ -50,6 +50,13 @@ def test_a_plan_is_what_the_rule_says_whichever_minutes_it_begins_and_ends_at() 
 def test_what_is_too_dense_for_whole_days_and_not_between_two_moments_is_drawn() -> None:
     found = plan([make_schedule(1, "* 0 * * *")], MONDAY + timedelta(minutes=55), MONDAY + timedelta(hours=24))
     assert (len(found.firings), found.often) == (5, ())
+
+
+@pytest.mark.parametrize("tz", [BERLIN, LORD_HOWE, SHANGHAI], ids=str)
+@pytest.mark.parametrize("moved", [UTC, ZoneInfo("Asia/Kathmandu")], ids=str)
+def test_the_clock_is_that_of_the_zone_in_each_half_hour_of_a_year(tz: ZoneInfo, moved: tzinfo) -> None:
+    moments = [(MONDAY + timedelta(minutes=30 * number)).astimezone(moved) for number in range(366 * 48)]
+    assert [clock_at(tz, at) for at in moments] == [at.astimezone(tz).replace(tzinfo=None, fold=0) for at in moments]
 
 
 # --- days -------------------------------------------------------------------------------------------------------------
