@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache, cached_property
 
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -16,9 +18,9 @@ from crawlproject.web.charts import mark
 from scheduling.calendar.firings import Firing
 from scheduling.calendar.past import Ran
 from scheduling.calendar.schedules import Schedule
-from scheduling.calendar.spans import Span
+from scheduling.calendar.spans import Span, clock_at, minute_of
 from scheduling.rounds import LETTERS
-from scheduling.triggers.zones import offset_at
+from scheduling.triggers.zones import changes, offset_at
 from scheduling.upcoming import Hold
 
 from .calendar_words import about, page_of
@@ -40,6 +42,8 @@ HELD: Mapping[Hold, StrOrPromise] = {
 WORST = ("failed", "missed", "running", "queued", "cancelled", "skipped", "succeeded")
 TONES = {"succeeded": "ok", "failed": "bad", "missed": "miss", "running": "lit"}
 MOST_LINES = 8
+NEAR = timedelta(hours=3)
+"""To a change of the clock, at most: a time alone would not say which of two it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,140 +56,175 @@ class Part:
     """How it is, or was; may be empty."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A block of the week, a line of the agenda."""
+    """A block of the week, a line of the agenda. A page has thousands and shows few of them: their words are made when
+    they are asked for."""
 
-    at: datetime
-    end: datetime
-    day: int
-    hour: float
-    """By the clock, since midnight."""
-    time: str
-    """“02:00”; with the offset where that time comes twice."""
-    title: str
-    lines: tuple[str, ...]
-    parts: tuple[Part, ...]
-    more: int
-    """Parts that are not named."""
+    is_crowd: bool
+    """Several schedules: its title tells how many and when."""
     tone: str
-    url: str
-    mark: str = ""
-    is_dashed: bool = False
-    collides: bool = False
+    mark = ""
+    is_dashed = False
+    collides = False
+
+    def __init__(self, at: datetime, end: datetime, count: int, telling: _Telling) -> None:
+        self.at = at
+        self.end = end
+        self.count = count
+        """Firings that it stands for."""
+        self.day, self.hour = telling.span.place(at)
+        """Which of the days, and hours by the clock since midnight."""
+        self._telling = telling
+
+    @property
+    def name(self) -> str:
+        """Of the first one."""
+        raise NotImplementedError
+
+    @property
+    def url(self) -> str:
+        return self.parts[0].url
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """Those that are named."""
+        raise NotImplementedError
+
+    @property
+    def more(self) -> int:
+        """Parts that are not named."""
+        return self.count - len(self.parts)
+
+    @cached_property
+    def time(self) -> str:
+        """“02:00”; with the offset where that time comes twice."""
+        return self._telling.clock(self.at)
+
+    @property
+    def title(self) -> str:
+        return self._telling.title % {"count": self.count, "time": self.time} if self.is_crowd else self.name
+
+    @property
+    def lines(self) -> list[str]:
+        """What else is said of it: how long, or who."""
+        if not self.is_crowd:
+            return [self.parts[0].words]
+        return [*map(self._line, self.parts), *([self._telling.more % {"count": self.more}] if self.more else [])]
 
     @property
     def shape(self) -> SafeString:
         """The mark, drawn."""
         return mark(self.mark, 0, 1)
 
+    def _line(self, part: Part) -> str:
+        return part.name
+
+
+class _Planned(Entry):
+    """What lies ahead."""
+
+    def __init__(
+        self, group: Sequence[Firing], telling: _Telling, *, is_live: bool, met: set[tuple[int, datetime]]
+    ) -> None:
+        super().__init__(group[0].at, max(firing.end for firing in group), len(group), telling)
+        self._group = group
+        self._first = first = group[0].schedule
+        self.is_crowd = len({firing.schedule.job.id for firing in group}) > 1
+        self.is_dashed = not is_live
+        self.collides = is_live and (self.is_crowd or any((one.schedule.job.id, one.at) in met for one in group))
+        tone = HANDLERS.get(first.job.handler, OTHER)[0]
+        self.tone = "bad" if self.collides else "mute" if not is_live else tone
+
+    @property
+    def name(self) -> str:
+        return self._first.job.name
+
+    @property
+    def url(self) -> str:
+        return "#collisions" if self.is_crowd and not self.is_dashed else super().url
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        return tuple(self._telling.part(firing.schedule) for firing in self._group[:MOST_LINES])
+
+    @property
+    def lines(self) -> list[str]:
+        held = [str(HELD[self._first.hold or Hold.PAUSED])] if self.is_dashed else []
+        return [*super().lines, *held]
+
+
+class _Over(Entry):
+    """What is over, or going on."""
+
+    def __init__(self, group: Sequence[Ran], telling: _Telling) -> None:
+        super().__init__(group[0].at, max(row.end for row in group), len(group), telling)
+        self._group = group
+        self.is_crowd = len(group) > 1
+        states = {row.state for row in group}
+        worst = min(states, key=lambda state: WORST.index(state) if state in WORST else len(WORST))
+        self.tone = TONES.get(worst, "mute")
+        self.mark = LETTERS.get(worst, "k")
+
+    @property
+    def name(self) -> str:
+        return self._group[0].name
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        return tuple(self._telling.part_of(row) for row in self._group[:MOST_LINES])
+
+    def _line(self, part: Part) -> str:
+        return f"{part.name}: {part.words}"
+
 
 def planned(firings: Iterable[Firing], span: Span, *, met: set[tuple[int, datetime]]) -> Iterator[Entry]:
     """Those that lie ahead. `met`: those that meet others elsewhere than at their begin."""
-    parts: dict[int, Part] = {}
-    groups: dict[tuple[datetime, bool], list[Firing]] = {}
+    telling = _Telling(span)
+    groups: dict[tuple[datetime, bool], list[Firing]] = defaultdict(list)
     for firing in firings:
-        minute = firing.at.replace(second=0, microsecond=0)
-        groups.setdefault((minute, firing.schedule.is_live), []).append(firing)
-        if firing.schedule.job.id not in parts:
-            parts[firing.schedule.job.id] = _part(firing.schedule)
+        groups[minute_of(firing.at), firing.schedule.is_live].append(firing)
     for (_minute, is_live), group in groups.items():
-        named = tuple(parts[firing.schedule.job.id] for firing in group[:MOST_LINES])
-        yield _planned(group, named, span, is_live=is_live, met=met)
-
-
-def _planned(
-    group: Sequence[Firing], parts: tuple[Part, ...], span: Span, *, is_live: bool, met: set[tuple[int, datetime]]
-) -> Entry:
-    first = group[0]
-    day, hour = span.place(first.at)
-    shown = _clock(first.at, span)
-    is_crowd = len({firing.schedule.job.id for firing in group}) > 1
-    collides = is_live and (is_crowd or any((firing.schedule.job.id, firing.at) in met for firing in group))
-    tone = HANDLERS.get(first.schedule.job.handler, OTHER)[0]
-    more = len(group) - len(parts)
-    if is_crowd:
-        title = _("%(count)d at %(time)s") % {"count": len(group), "time": shown}
-        lines = [part.name for part in parts] + ([_("+ %(count)d more") % {"count": more}] if more else [])
-    else:
-        title, lines = first.schedule.job.name, [f"{shown} · {parts[0].words}"]
-    if not is_live:
-        lines.append(str(HELD[first.schedule.hold or Hold.PAUSED]))
-    return Entry(
-        at=first.at,
-        end=max(firing.end for firing in group),
-        day=day,
-        hour=hour,
-        time=shown,
-        title=title,
-        lines=tuple(lines),
-        parts=parts,
-        more=more,
-        tone="bad" if collides else "mute" if not is_live else tone,
-        url="#collisions" if is_crowd and is_live else parts[0].url,
-        is_dashed=not is_live,
-        collides=collides,
-    )
-
-
-def _part(schedule: Schedule) -> Part:
-    usual = about(schedule.usual)
-    words = usual if schedule.is_known else _("length not known yet")
-    if schedule.hold is not None:
-        words = f"{words} · {HELD[schedule.hold]}"
-    url = page_of("scheduling_scheduledjob", schedule.job.id)
-    return Part(name=schedule.job.name, url=url, words=words)
+        yield _Planned(group, telling, is_live=is_live, met=met)
 
 
 def ran(rows: Iterable[Ran], span: Span) -> Iterator[Entry]:
     """What is over, or going on."""
-    groups: dict[datetime, list[Ran]] = {}
+    telling = _Telling(span)
+    groups: dict[datetime, list[Ran]] = defaultdict(list)
     for row in rows:
-        groups.setdefault(row.at.replace(second=0, microsecond=0), []).append(row)
+        groups[minute_of(row.at)].append(row)
     for group in groups.values():
-        yield _ran(group, span)
+        yield _Over(group, telling)
 
 
-def _ran(group: Sequence[Ran], span: Span) -> Entry:
-    first = group[0]
-    parts = tuple(_part_of(row) for row in group[:MOST_LINES])
-    more = len(group) - len(parts)
-    day, hour = span.place(first.at)
-    shown = _clock(first.at, span)
-    worst = min((row.state for row in group), key=lambda state: WORST.index(state) if state in WORST else len(WORST))
-    if len(group) > 1:
-        title = _("%(count)d at %(time)s") % {"count": len(group), "time": shown}
-        lines = [f"{part.name}: {part.words}" for part in parts]
-        lines += [_("+ %(count)d more") % {"count": more}] if more else []
-    else:
-        title, lines = first.name, [f"{shown} · {parts[0].words}"]
-    return Entry(
-        at=first.at,
-        end=max(row.end for row in group),
-        day=day,
-        hour=hour,
-        time=shown,
-        title=title,
-        lines=tuple(lines),
-        parts=parts,
-        more=more,
-        tone=TONES.get(worst, "mute"),
-        url=parts[0].url,
-        mark=LETTERS.get(worst, "k"),
-    )
+class _Telling:
+    """The words of one page: most are the same again and again."""
 
+    def __init__(self, span: Span) -> None:
+        self.span = span
+        self.title = _("%(count)d at %(time)s")
+        self.more = _("+ %(count)d more")
+        self._about = cache(about)
+        self._is_plain = not any(changes(span.tz, span.start - NEAR, span.end + NEAR))
 
-def _part_of(row: Ran) -> Part:
-    word = str(STATES[row.state][0]) if row.state in STATES else row.state
-    words = word if row.state in ("missed", "skipped", "queued") else f"{word} · {about(row.end - row.at)}"
-    if row.moments > 1:
-        words = _("%(state)s, %(count)d moments") % {"state": word, "count": row.moments}
-    return Part(name=row.name, url=page_of("scheduling_jobrun", row.run), words=words)
+    def clock(self, moment: datetime) -> str:
+        """With the offset on the day of a change."""
+        tz = self.span.tz
+        text = f"{clock_at(tz, moment):%H:%M}"
+        if self._is_plain or offset_at(tz, moment - NEAR) == offset_at(tz, moment + NEAR):
+            return text
+        return f"{text} {moment.astimezone(tz).isoformat()[-6:]}"
 
+    def part(self, schedule: Schedule) -> Part:
+        words = self._about(schedule.usual) if schedule.is_known else _("length not known yet")
+        if schedule.hold is not None:
+            words = f"{words} · {HELD[schedule.hold]}"
+        url = page_of("scheduling_scheduledjob", schedule.job.id)
+        return Part(name=schedule.job.name, url=url, words=words)
 
-def _clock(moment: datetime, span: Span) -> str:
-    """With the offset on the day of a change, when a time alone would not say which of two it is."""
-    local = moment.astimezone(span.tz)
-    near = timedelta(hours=3)
-    is_plain = offset_at(span.tz, moment - near) == offset_at(span.tz, moment + near)
-    return f"{local:%H:%M}" if is_plain else f"{local:%H:%M} {local.isoformat()[-6:]}"
+    def part_of(self, row: Ran) -> Part:
+        word = str(STATES[row.state][0]) if row.state in STATES else row.state
+        words = word if row.state in ("missed", "skipped", "queued") else f"{word} · {self._about(row.end - row.at)}"
+        if row.moments > 1:
+            words = _("%(state)s, %(count)d moments") % {"state": word, "count": row.moments}
+        return Part(name=row.name, url=page_of("scheduling_jobrun", row.run), words=words)

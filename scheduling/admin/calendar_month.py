@@ -57,7 +57,7 @@ def month_rows(entries: Sequence[Entry], span: Span, now: datetime) -> list[list
     today = wall_of(span.tz, now).date()
     cells: list[MonthDay | None] = [None] * span.days[0].date.weekday()
     for day, own in zip(span.days, by_day, strict=True):
-        own.sort(key=lambda entry: (entry.at, entry.title))
+        own.sort(key=lambda entry: (entry.at, entry.name))
         shown = own[:NAMED]
         cells.append(
             MonthDay(
@@ -67,7 +67,7 @@ def month_rows(entries: Sequence[Entry], span: Span, now: datetime) -> list[list
                 is_today=day.date == today,
                 is_past=day.date < today,
                 entries=tuple(shown),
-                more=sum(len(entry.parts) + entry.more for entry in own[NAMED:]),
+                more=sum(entry.count for entry in own[NAMED:]),
             )
         )
     cells += [None] * (-len(cells) % WEEK)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from unicodedata import east_asian_width
 
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from .svg import drawing, join, n
+
+HOUR = 24
+"""Pixels, as all that follows."""
+HEAD = 38
+LEAST_TALL = 17.0
+ROW = 13
+MOST_ROWS = 8
+COLUMN = 19
+"""Letters that a day's column holds on a desk, about."""
+MOST_GROWN = 4
+"""Rows for which a block grows beyond its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +36,15 @@ class Block:
     tone: str
     title: str
     lines: Sequence[str]
+    """What else is said of it, or the names that it holds."""
     url: str
+    time: str = ""
+    """Its moment, where its title does not say it."""
     lane: int = 0
     lanes: int = 1
     """Blocks beside each other, and which of them this is."""
+    room: float = 0
+    """Hours from `start` on in which nothing else is drawn: its words may need more than its time."""
     mark: str = ""
     """How it ended, as a lamp: s ok, f failed, m missed, k left out, r goes on; empty: it lies ahead."""
     is_dashed: bool = False
@@ -54,7 +72,7 @@ def week(
     bands: Iterable[Band] = (),
 ) -> SafeString:
     """Seven days of 24 hours. `days`: heading, and whether it is today; `now`: the day and the hours of a line."""
-    left, hour, head = 5.0, 24, 38
+    left, hour, head = 5.0, HOUR, HEAD
     height, width = head + 24 * hour + 6, (100 - left) / 7
     parts: list[SafeString] = []
     for index, (heading, is_today) in enumerate(days):
@@ -81,8 +99,7 @@ def week(
         )
         for band in bands
     )  # fmt: skip
-    parts += (_block(block, left, width, head, hour) for block in blocks)
-    if now is not None:
+    if now is not None:  # below the blocks: it would strike their names out
         today, hours = now
         line_start = left + width * today
         parts.append(
@@ -92,28 +109,37 @@ def week(
                 n(line_start), n(line_start + width), n(head + hours * hour),
             )
         )  # fmt: skip
+    parts += (_block(block, left, width) for block in blocks)
     return drawing("ll-week", height, title, description, parts, is_group=True)
 
 
-def _block(block: Block, left: float, width: float, head: int, hour: int) -> SafeString:
+def _block(block: Block, left: float, width: float) -> SafeString:
+    """Its edge is as high as it takes long; its words are HTML, which alone breaks and shortens them."""
     share = width * 0.94 / block.lanes
     x = left + width * (block.day + 0.03) + share * block.lane
-    tall = max(17.0, block.hours * hour - 2)
-    room = max(0, int((tall - 19) // 13))
-    lines = format_html_join(
-        "",
-        '<text class="s" x="8" y="{}">{}</text>',
-        ((26 + 13 * index, line) for index, line in enumerate(block.lines[:room])),
+    long = max(LEAST_TALL, block.hours * HOUR - 2)
+    tall = max(long, min(block.room * HOUR - 2, 4 + ROW * _rows(block)))
+    rows = min(MOST_ROWS, int((tall - 4) // ROW))
+    told = escape(" · ".join(filter(None, [block.title, block.time, *block.lines])))
+    time = f"<i>{escape(block.time)}</i> " if block.time else ""
+    words = f"<b>{escape(block.title)}</b> {time}<span>{escape(' · '.join(block.lines))}</span>"
+    dashed, marked = " dashed" if block.is_dashed else "", " marked" if block.mark else ""
+    # A page has hundreds of them: what are numbers and words of ours is not looked through for markup.
+    return mark_safe(  # noqa: S308
+        f'<a href="{escape(block.url)}" class="ev is-{block.tone}{dashed}" aria-label="{told}"><title>{told}</title>'
+        f'<svg x="{n(x)}%" y="{n(HEAD + block.start * HOUR + 1)}" width="{n(max(0.5, share - 0.15))}%" '
+        f'height="{n(tall)}"><rect class="bx" width="100%" height="100%" rx="3"/>'
+        f'<rect class="edge" width="3" height="{n(long)}"/>{mark(block.mark, 8, 2)}'
+        f'<foreignObject width="100%" height="100%"><div class="r{rows}{marked}">{words}</div></foreignObject>'
+        "</svg></a>"
     )
-    told = " · ".join([block.title, *block.lines])
-    return format_html(
-        '<a href="{}" class="ev is-{}{}" aria-label="{}"><title>{}</title>'
-        '<svg x="{}%" y="{}" width="{}%" height="{}"><rect class="bx" width="100%" height="100%" rx="3"/>'
-        '<rect class="edge" width="3" height="100%"/>{}<text x="{}" y="12.5">{}</text>{}</svg></a>',
-        block.url, block.tone, " dashed" if block.is_dashed else "", told, told,
-        n(x), n(head + block.start * hour + 1), n(max(0.5, share - 0.15)), n(tall),
-        mark(block.mark, 8, 2), 18 if block.mark else 8, block.title, lines,
-    )  # fmt: skip
+
+
+def _rows(block: Block) -> int:
+    """How many its name needs where a day is as wide as on a desk; with the names of those that it holds."""
+    words = " · ".join([block.title, *(() if block.time else block.lines)])[: MOST_GROWN * COLUMN]
+    letters = sum(2 if east_asian_width(letter) in "WF" else 1 for letter in words)
+    return min(MOST_GROWN, math.ceil(letters * block.lanes / COLUMN))
 
 
 def mark(letter: str, x: float, y: float) -> SafeString:

@@ -89,10 +89,10 @@ def test_a_crowd_is_one_lamp_with_its_number() -> None:
     assert high < low
 
 
-def test_a_week_has_its_blocks_side_by_side_and_only_the_lines_that_fit() -> None:
+def test_a_week_has_its_blocks_side_by_side_and_as_many_lines_as_fit() -> None:
     blocks = [
-        Block(day=0, start=2, hours=4, tone="info", title="a", lines=["02:00", "4 h"], url="/a", lane=0, lanes=2),
-        Block(day=0, start=2, hours=0.1, tone="bad", title="b", lines=["02:00"], url="/b", lane=1, lanes=2),
+        Block(day=0, start=2, hours=4, tone="info", title="a", time="02:00", lines=["4 h"], url="/a", lanes=2),
+        Block(day=0, start=2, hours=0.1, tone="bad", title="b", time="02:00", lines=[], url="/b", lane=1, lanes=2),
     ]
     days = [(f"day {index}", index == 2) for index in range(7)]
     root = parse(week("A week", "d", days, blocks, now=(2, 22.5)))
@@ -100,10 +100,36 @@ def test_a_week_has_its_blocks_side_by_side_and_only_the_lines_that_fit() -> Non
     boxes = [next(link.iter("svg")) for link in (first, second)]
     left, right = (float(box.attrib["x"].rstrip("%")) for box in boxes)
     assert left + float(boxes[0].attrib["width"].rstrip("%")) <= right
-    assert [text.text for text in first.iter("text")] == ["a", "02:00", "4 h"]
-    assert [text.text for text in second.iter("text")] == ["b"]
+    assert ["".join(words.itertext()) for words in root.iter("div")] == ["a 02:00 4 h", "b 02:00 "]
+    assert [words.attrib["class"] for words in root.iter("div")] == ["r6", "r1"]
     assert "02:00" in second.attrib["aria-label"]
     assert len(of_class(root, "nowline")) == 1
+
+
+@pytest.mark.parametrize(
+    ("title", "lines", "lanes", "room", "tall"),
+    [
+        ("weather", [], 1, 9, 17),
+        ("weather in the mountains", [], 1, 9, 30),
+        ("gov-tenders", [], 2, 9, 30),
+        ("山区的天气预报和雪况", [], 1, 9, 30),
+        ("3 at 02:00", ["books", "jobs-board", "recipes"], 1, 9, 43),
+        ("3 at 02:00", ["books", "jobs-board", "recipes"], 1, 1, 22),
+        ("3 at 02:00", ["books", "jobs-board", "recipes"], 1, 0, 17),
+    ],
+    ids=["short", "long", "half as wide", "Chinese", "several", "no room for all", "no room"],
+)
+def test_a_block_grows_for_its_name_and_its_edge_tells_how_long_it_takes(
+    title: str, lines: list[str], lanes: int, room: float, tall: float
+) -> None:
+    time = "" if lines else "02:00"
+    block = Block(
+        day=0, start=2, hours=0.1, tone="info", title=title, time=time, lines=lines, url="/a", lanes=lanes, room=room
+    )
+    root = parse(week("A week", "d", [("day", False)] * 7, [block]))
+    [box], [edge] = [list(link.iter("svg")) for link in root.iter("a")], of_class(root, "edge")
+    assert box[0].attrib["height"] == f"{tall}"
+    assert edge.attrib["height"] == "17"
 
 
 def test_heat_names_what_is_over_capacity() -> None:
