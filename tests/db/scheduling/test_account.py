@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 from django_apscheduler.models import DjangoJob
 from pytest_django import Settings
 
-from scheduling import account, definitions, signals
+from scheduling import account, definitions, signals, upcoming
 from scheduling.account import Verdict, rules
 from scheduling.account.recorded import scheduled
 from scheduling.account.words import local
@@ -292,6 +292,28 @@ def test_why_everything_is_paused_is_told_while_it_is_and_after_it_was(clock: Cl
     assert why(at(20)).sentence.endswith(" by ann. Note: “the disk is changed”.")
     definitions.pause_all()
     assert "disk" not in why(at(50)).sentence
+
+
+@pytest.mark.parametrize(
+    ("hold_it", "release_it"),
+    [
+        (lambda: definitions.pause_job("job", note="换盘"), lambda: definitions.resume_job("job")),
+        (lambda: definitions.pause_all(note="换盘"), lambda: definitions.resume_all()),
+    ],
+    ids=["paused", "everything paused"],
+)
+def test_no_blank_stands_before_a_note_in_chinese(
+    clock: Clock, hold_it: Callable[[], object], release_it: Callable[[], object]
+) -> None:
+    make_job()
+    clock.go(minutes=5)
+    hold_it()
+    clock.go(minutes=30)
+    with translation.override("zh-hans"):
+        told = [upcoming.hold_of(ScheduledJob.objects.get())[2], why(at(20)).sentence]
+        release_it()
+        told.append(why(at(20)).sentence)
+    assert ["。备注" in sentence for sentence in told] == [True] * 3, told
 
 
 def test_moments_while_disabled_are_one_missed_row_when_it_is_enabled(clock: Clock) -> None:
