@@ -187,7 +187,7 @@ def _count(choice: Choice) -> int | None:
     selection = Selection(
         spider=choice.spider, type=choice.type, state=choice.state, changed_since=wanted.changed_since
     )
-    return selection.items()[: COUNTED + 1].count()
+    return selection.count(COUNTED + 1)
 
 
 def _seen_by(request: HttpRequest, found: Sequence[Export]) -> list[Export]:

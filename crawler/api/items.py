@@ -14,6 +14,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from crawler.items.since import ItemsSince
 from crawler.models import Item, ItemVersion, Spider
 from crawlproject.web.filters import MomentFilter, NameFilter, StrictFilterSet, TruthFilter
 from crawlproject.web.pagination import BoundedPagination
@@ -73,21 +74,27 @@ class _Versions(Sequence[dict[str, object]]):
 class ItemFilter(StrictFilterSet):
     spider = NameFilter(field_name="spider__name", problem=spider_problem)
     type = django_filters.CharFilter()
-    changed_since = MomentFilter(field_name="changed_at", lookup_expr="gte")
+    changed_since = MomentFilter(method="leave")  # of the whole: see `filter_queryset`
     gone = TruthFilter(field_name="gone_at", lookup_expr="isnull", exclude=True)
 
     class Meta(StrictFilterSet.Meta):
         model = Item
         fields = ("complete",)
 
-    def filter_queryset(self, queryset: QuerySet[Item]) -> QuerySet[Item]:
+    def leave(self, queryset: QuerySet[Item], name: str, value: object) -> QuerySet[Item]:
+        return queryset
+
+    def filter_queryset(  # type: ignore[override]  # what pages are taken from
+        self, queryset: QuerySet[Item]
+    ) -> QuerySet[Item] | ItemsSince:
         given = self.form.cleaned_data
         if kind := given["type"]:
             spider = Spider.objects.filter(name=given["spider"]).first() if given["spider"] else None
             if problem := type_problem(kind, spider):
                 raise FieldErrors([("type", problem)])
         found: QuerySet[Item] = super().filter_queryset(queryset)
-        return found
+        moment = given["changed_since"]
+        return found if moment is None else ItemsSince(found, moment)
 
 
 class ItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Item]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
 
@@ -15,6 +15,7 @@ from crawler.engine.messages import all_quoted, said
 from crawler.engine.records import Json
 from crawler.engine.spider import FieldType, ItemRule
 from crawler.items.browsing import State, containing, in_state
+from crawler.items.since import ids_since, since
 from crawler.models import Item, Spider
 
 from .formats import Column, ExportFormat, ExportRefused
@@ -38,7 +39,7 @@ class Selection:
     type: str = ""
     """Empty: all types."""
     changed_since: datetime | None = None
-    """Items that are new or changed at this moment or later."""
+    """Items that are new, changed, gone or back again at this moment or later."""
     with_meta: bool = False
     state: State | None = None
     """None: complete and incomplete ones. Those that are gone are had by asking for them."""
@@ -54,8 +55,14 @@ class Selection:
         if self.type:
             items = items.filter(type=self.type)
         if self.changed_since is not None:
-            items = items.filter(changed_at__gte=self.changed_since)
+            items = items.filter(since(self.changed_since))
         return containing(items, self.text) if self.text else items
+
+    def count(self, most: int) -> int:
+        """How many they are, up to `most`: by indexes, where no text is looked for."""
+        if self.changed_since is None or self.text:
+            return self.items()[:most].count()
+        return ids_since(replace(self, changed_since=None).items(), self.changed_since)[:most].count()
 
 
 def export(selection: Selection, file_format: ExportFormat) -> Iterator[bytes]:

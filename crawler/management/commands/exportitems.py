@@ -9,13 +9,14 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from crawler.exports import Selection, export, formats, get_format
+from crawler.items.browsing import State
 from crawler.management.plain import find_spider, plain_errors, write_out
 
 
 class Command(BaseCommand):
     help = (
         "Write the items of a spider, one row each, as they are now. Items that are gone (a whole crawl found them on "
-        "no page) are left out; their history is in the admin and the API."
+        "no page) are left out, unless they are asked for by --state; their history is in the admin and the API."
     )
     # Pages (addresses, admin, API) are neither needed nor loaded, and so not checked.
     requires_system_checks = ["scheduling"]
@@ -27,9 +28,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--changed-since",
             metavar="WHEN",
-            help="only items that are new or changed since a date or a date with time (ISO 8601; without an offset in "
-            "the scheduler's time zone)",
+            help="only items that are new, changed or back again (with --state gone: that went) since a date or a date "
+            "with time (ISO 8601; without an offset in the scheduler's time zone)",
         )
+        parser.add_argument("--state", default="", metavar="STATE", help=f"only items that are {', '.join(State)}")
         parser.add_argument(
             "--with-meta", action="store_true", help="add _type, _url, _version, _first_seen_at and _changed_at"
         )
@@ -42,15 +44,19 @@ class Command(BaseCommand):
         format: str,  # noqa: A002  # the option's name
         type: str,  # noqa: A002  # the option's name
         changed_since: str | None,
+        state: str,
         with_meta: bool,
         output: str,
         **options: object,
     ) -> None:
+        if state and state not in set(State):
+            raise CommandError(f'--state: "{state}" is none; there are {", ".join(State)}', returncode=2)
         with plain_errors():
             selection = Selection(
                 spider=find_spider(spider),
                 type=type,
                 changed_since=None if changed_since is None else _moment(changed_since),
+                state=State(state) if state else None,
                 with_meta=with_meta,
             )
             write_out(export(selection, get_format(format)), output=output, stdout=self.stdout)
