@@ -169,6 +169,7 @@ def pages() -> Iterator[tuple[str, Callable[[], None]]]:
     item, page = Item.objects.order_by("-pk")[:1].get(), Page.objects.order_by("-pk")[:1].get()
     job = ScheduledJob.objects.filter(job_id="job-7").get()
     day = (run.finished_at or run.queued_at).date() - timedelta(days=3)
+    hour_ago, month_ago = item.changed_at - timedelta(hours=1), item.changed_at - timedelta(days=30)
     for name, path in {
         "dashboard": "/admin/",
         "live: now": "/admin/live/now/",
@@ -195,10 +196,19 @@ def pages() -> Iterator[tuple[str, Callable[[], None]]]:
         "pages": _list(Page),
         "pages that failed": f"{_list(Page)}?state__exact=failed",
         "pages found": f"{_list(Page)}?q={page.url}",
+        "pages found by a part that many have": f"{_list(Page)}?q=catalogue",
+        "pages found by a part that none has": f"{_list(Page)}?q=nothing",
+        "pages of a spider found by a part": f"{_list(Page)}?spider__id__exact={page.spider_id}&q=thing-77",
+        "pages of a spider that failed, found": f"{_list(Page)}?spider__id__exact=2&state__exact=failed&q=77",
         "page": f"{_list(Page)}{page.pk}/change/",
         "items": _list(Item),
         "items found": f"{_list(Item)}?q=key-77",
         "item": f"{_list(Item)}{item.pk}/change/",
+        "REST: items changed within an hour": f"/api/crawl/items?changed_since={hour_ago:%Y-%m-%dT%H:%M:%SZ}",
+        "REST: items of a spider changed within an hour": (
+            f"/api/crawl/items?spider=spider-7&changed_since={hour_ago:%Y-%m-%dT%H:%M:%SZ}"
+        ),
+        "REST: items changed within a month": f"/api/crawl/items?changed_since={month_ago:%Y-%m-%dT%H:%M:%SZ}",
         "spiders": "/admin/crawler/spider/",
         "spider": f"/admin/crawler/spider/{task.spider_id}/change/",
         "schedules": _list(ScheduledJob),
@@ -401,26 +411,28 @@ INSERT INTO crawler_crawltask (id, task_id, spider_id, task_type, targets, statu
 SELECT n, 'task-' || n, {job}, 'spider', '[]'{json_type}, {status}, '', n, 1, 100, 90, 1, 2, ({reasons}){json_type},
     '{{}}'{json_type}, '{{}}'{json_type}, {ago(age)}, {ago(age)}, {ago(age)}, {", ".join("0" for _name in counts)}
 FROM {numbers}"""
+    url = "'https://shop.example/catalogue/thing-' || n || '/index.html'"
     page_state = "CASE WHEN n % 40 = 1 THEN 'failed' ELSE 'done' END"
     yield f"""
 INSERT INTO crawler_page (id, spider_id, url, url_hash, task_id, state, depth, attempts, etag, last_modified,
     content_hash, links, redirected_to, hops, chain, checked_at, reason)
-SELECT n, {job}, 'https://shop.example/' || n, n, n, {page_state}, 1, 1, '', '', {blob}, {blob}, '', 0, {blob},
+SELECT n, {job}, {url}, n, n, {page_state}, 1, 1, '', '', {blob}, {blob}, '', 0, {blob},
     {ago(age)}, '' FROM {numbers}"""
     value = """'{"sku": "key-' || n || '", "price": "1.00"}'"""
-    gone = f"CASE WHEN n % 30 = 4 THEN {ago(age)} END"
+    # Some went, and some came back, when half of the time since was over.
+    gone, returned = (f"CASE WHEN n % 30 = {rest} THEN {ago(age + ' / 2')} END" for rest in (4, 5))
     yield f"""
 INSERT INTO crawler_item (id, spider_id, type, key, key_hash, data, data_hash, version, complete, problems, page_id,
-    task_id, first_seen_at, changed_at, gone_at)
+    task_id, first_seen_at, changed_at, gone_at, returned_at)
 SELECT n, {job}, 'thing', '["key-' || n || '"]', n, ({value}){json_type}, {blob}, 2,
-    CASE WHEN n % 25 = 5 THEN {false} ELSE {true} END, '[]'{json_type}, n, n, {ago(age)}, {ago(age)}, {gone}
+    CASE WHEN n % 25 = 5 THEN {false} ELSE {true} END, '[]'{json_type}, n, n, {ago(age)}, {ago(age)}, {gone}, {returned}
 FROM {numbers}"""
     yield f"""
 INSERT INTO crawler_itemversion (item_id, number, data, task_id, valid_from, valid_to)
 SELECT n, 1, '{{}}'{json_type}, n, {ago(age)}, {ago(age)} FROM {numbers} WHERE n % 10 = 0"""
     yield f"""
 INSERT INTO crawler_taskfailure (task_id, url, reason, detail, at)
-SELECT n, 'https://shop.example/' || n, 'http_403', '', {ago(age)} FROM {numbers} WHERE n % 5 = 0"""
+SELECT n, {url}, 'http_403', '', {ago(age)} FROM {numbers} WHERE n % 5 = 0"""
     yield """
 INSERT INTO crawler_itemstock (spider_id, present)
 SELECT spider_id, count(*) FROM crawler_item WHERE gone_at IS NULL GROUP BY spider_id"""

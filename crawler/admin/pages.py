@@ -12,31 +12,37 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
+from crawler import addresses
+from crawler.addresses import find_pages
 from crawler.causes import cause_of
-from crawler.engine.errors import UrlError
-from crawler.engine.urls import hash_url, normalise
-from crawler.models import Page, Spider
+from crawler.models import Page
 from crawlproject.templatetags.lamplighter import badge, is_address
 from crawlproject.web.admin import ReadOnlyAdmin, two_lines, when
 from crawlproject.web.bounded import LOOKED_AT, BoundedAdmin, BoundedChangeList
 
 from .itemlist import link
 
-SPIDER = "spider__id__exact"
-"""Name of the filter in addresses."""
+SPIDER, STATE = "spider__id__exact", "state__exact"
+"""Names of the filters in addresses."""
 MOST_DIGITS = 18
 """Of a number that every database takes."""
 
 
 class PageList(BoundedChangeList):
-    """Of a spider so many of its own pages are looked at, by the index of its addresses: all, for most."""
+    """Of a spider so many of its own pages are looked at, by the index of its addresses: all, for most. A search has
+    its own bounds."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Model]:
         found = super().get_queryset(request, exclude_parameters)
-        spider = self.params.get(SPIDER, "")
-        if not spider.isdecimal() or "q" in self.params or len(spider) > MOST_DIGITS:
+        given = self.params.get(SPIDER, "")
+        spider = int(given) if given.isdecimal() and len(given) <= MOST_DIGITS else None
+        if self.query.strip():
+            searched = find_pages(self.query, spider_id=spider, state=self.params.get(STATE, ""))
+            self.looked_at, self.is_bounded = addresses.LOOKED_AT, searched.is_cut
+            return found.filter(pk__in=searched.ids)
+        if spider is None:
             return found
-        own = Page.objects.filter(spider=int(spider)).order_by("url_hash").values("pk")
+        own = Page.objects.filter(spider=spider).order_by("url_hash").values("pk")
         return found.filter(pk__in=own[:LOOKED_AT])
 
 
@@ -45,7 +51,7 @@ class PageAdmin(BoundedAdmin[Page], ReadOnlyAdmin[Page]):
     list_display = ("named", "b_state", "n_status", "why_", "n_depth", "checked")
     list_filter = ("state", "spider")
     search_fields = ("url",)
-    search_help_text = gettext_lazy("The whole address")
+    search_help_text = gettext_lazy("An address, or a part of it")
     ordering = ("-id",)
     list_select_related = ("spider",)
     fields = (
@@ -57,7 +63,7 @@ class PageAdmin(BoundedAdmin[Page], ReadOnlyAdmin[Page]):
         return super().get_queryset(request).defer("links", "chain", "content_hash")
 
     def is_indexed(self, asked: Mapping[str, object]) -> bool:
-        """An address is found by its hash; the pages of one spider see to themselves."""
+        """A search, and the pages of one spider, see to themselves: `PageList`."""
         return "q" in asked or SPIDER in asked
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
@@ -66,14 +72,8 @@ class PageAdmin(BoundedAdmin[Page], ReadOnlyAdmin[Page]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Page], search_term: str
     ) -> tuple[QuerySet[Page], bool]:
-        """By the hash, which has an index with the spider."""
-        if not search_term:
-            return queryset, False
-        try:
-            url_hash = hash_url(normalise(search_term.strip()))
-        except UrlError:
-            return queryset.none(), False
-        return queryset.filter(spider__in=Spider.objects.values("pk"), url_hash=url_hash), False
+        """All of them: `PageList` searches."""
+        return queryset, False
 
     @admin.display(description=gettext_lazy("page"), ordering="id")
     def named(self, page: Page) -> SafeString:

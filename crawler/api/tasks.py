@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from crawler.account import politeness
 from crawler.account.explaining import explain
+from crawler.addresses import find_pages
 from crawler.engine.records import PageState
 from crawler.models import CrawlTask, Page
 from crawler.tasks import TaskEnded, TaskNotFound, cancel_task, describe_task, with_progress
@@ -84,15 +85,21 @@ class CrawlTaskViewSet(viewsets.GenericViewSet[CrawlTask]):
 
     @action(detail=True, methods=["get"])
     def pages(self, request: Request, task_id: str) -> Response:
-        """The pages of a crawl; `?state=failed` for one state. A page shows the newest crawl that came by it."""
-        refuse_unknown(request.query_params, {"state", "page", "page_size"})
-        pages = Page.objects.filter(task=self.get_object()).defer("links", "chain", "content_hash").order_by("id")
+        """The pages of a crawl; `?state=failed` for one state, `?q=` for an address or a part of it. A page shows the
+        newest crawl that came by it."""
+        refuse_unknown(request.query_params, {"state", "q", "page", "page_size"})
+        task, text = self.get_object(), request.query_params.get("q", "").strip()
+        pages = Page.objects.filter(task=task).defer("links", "chain", "content_hash").order_by("id")
         if (state := request.query_params.get("state")) is not None:
             known = [page_state.value for page_state in PageState]
             if state not in known:
                 message = _("Give one of %(known)s, not “%(given)s”.")
                 raise FieldErrors([("state", message % {"known": ", ".join(known), "given": state[:50]})])
             pages = pages.filter(state=state)
+        found = find_pages(text, task_id=task.pk, state=state or "") if text else None
         pagination = BoundedPagination()
-        page = pagination.paginate_queryset(pages, request)
-        return pagination.get_paginated_response(PageSerializer(page or [], many=True).data)
+        page = pagination.paginate_queryset(pages if found is None else pages.filter(pk__in=found.ids), request)
+        answer = pagination.get_paginated_response(PageSerializer(page or [], many=True).data)
+        if found is not None:
+            answer.data["is_cut"] = found.is_cut
+        return answer
