@@ -66,7 +66,7 @@ def setup_view(request: HttpRequest, token: str) -> HttpResponse:
         user = _create_once(form)
         if user is None:
             return _dead(request, _("An administrator exists already: log in instead."))
-        login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+        login(request, user)
         return redirect("admin:index")
     return render(request, "crawlproject/setup.html", {"form": form})
 

@@ -25,6 +25,7 @@ def test_the_link_makes_the_first_administrator_and_logs_them_in(client: Client)
     user = User.objects.get()
     assert (user.username, user.is_superuser, user.is_staff) == ("ada", True, True)
     assert client.session["_auth_user_id"] == str(user.pk)
+    assert client.get("/admin/").status_code == 200, "and the site knows them by it"
 
 
 def test_the_link_is_dead_once_a_superuser_exists(client: Client) -> None:
