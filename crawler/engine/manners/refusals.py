@@ -4,7 +4,8 @@ A refusal that has nothing to do with our pace says nothing of it: who slows dow
 So refusals are weighed against the share that comes by chance. That share is learnt where the pace cannot be the cause:
 at half of the pace at which the host seemed to have too much. For where half is still too much, more than half of what
 came at the whole pace must have been refused; where that was not so, what half the pace meets is chance. A verdict that
-the next refusals contradict is taken back.
+the next refusals contradict is taken back. A refusal is quicker than a page: of requests that begin together the
+refused ones are heard of first. So those that are still under way are counted before few answers take a verdict back.
 
 Sources: a running sum of log-likelihood ratios that raises an alarm (CUSUM: Page, 1954), quicker after each change
 (Lucas and Crosier, 1982). That loss is weighed against what a path loses anyway: BBR version 2's loss threshold. That
@@ -30,6 +31,10 @@ TRIAL, ENOUGH = 32, 2
 """Answers at half the pace by which chance is told from load, and refusals that are enough for it."""
 MANY, MANY_IN_PAUSES = 1 / 3, 0.3
 """A greater share, one refusal left out, is no chance; the less so where one request at a time was too much."""
+CLEAR = 4
+"""By so many more good answers than refusals a pace has clearly less than half of its requests refused."""
+ALIKE = 3.0
+"""A pace refuses like a slower one if its share, a refusal left out of both, is at most so many times the other's."""
 LONG = 64
 """Answers at one pace after which it is looked whether chance is overrated."""
 REMEMBERED = 1_000
@@ -49,6 +54,7 @@ class Refusals:
     __slots__ = (
         "_asked",
         "_good",
+        "_is_contradicted",
         "_is_pair",
         "_known",
         "_many",
@@ -58,6 +64,7 @@ class Refusals:
         "_whole",
         "_worse",
         "chance",
+        "is_certain",
     )
 
     def __init__(self) -> None:
@@ -67,6 +74,10 @@ class Refusals:
         """Answers where the pace was no cause, and how many of them were refusals."""
         self._unproven: tuple[float, float] | None = None
         """The same before a verdict that has not held for long."""
+        self._is_contradicted = False
+        """Whether the refusals since that verdict are too many for it."""
+        self.is_certain = False
+        """Whether the last verdict was chance after a long account of the whole pace, which refused like half of it."""
         self._many = MANY
         self._weigh()
         self.begin()
@@ -80,11 +91,12 @@ class Refusals:
 
     def begin_trial(self) -> None:
         """Half the pace at which the host seemed to have too much holds from now on."""
-        if self._unproven is not None and self._asked <= TRIAL and self.are_many:
+        if self._unproven is not None and self._asked <= TRIAL and self._is_contradicted:
             self._known = self._unproven
             self._weigh()
         whole = (self._asked, self._refused)
         self._unproven = None
+        self._is_contradicted = False
         self.begin()
         self._whole = whole
 
@@ -120,18 +132,20 @@ class Refusals:
             self._asked //= 2
             self._refused //= 2
 
-    def refused(self, *, is_pausing: bool) -> Cause:
-        """The host refused, at its present pace, which has pauses or not."""
+    def refused(self, *, is_pausing: bool, under_way: int = 0) -> Cause:
+        """The host refused, at its present pace, which has pauses or not; so many other requests are under way."""
         self._asked += 1
         self._refused += 1
         self._many = MANY_IN_PAUSES if is_pausing else MANY
         if self.is_trial:
             is_pair, self._is_pair = self._is_pair, True
-            return Cause.LOAD if is_pair or self.are_many else Cause.CHANCE
+            # Where load cannot have been the cause before, the host would have got worse: that takes more to believe.
+            is_load = self._share(3) > self._many if self._was_clear else is_pair or self.are_many
+            return Cause.LOAD if is_load else Cause.CHANCE
         self._sum += self._worse
         is_at_once = self._asked <= (TRIAL if is_pausing else FRESH) and not self._known[1]
-        is_refuted = self._unproven is not None and self._share(1 if is_pausing else 2) > self._many
-        return Cause.LOAD if is_at_once or is_refuted or self._sum > ALARM else Cause.CHANCE
+        self._is_contradicted = self._unproven is not None and self._contradicts(is_pausing, under_way)
+        return Cause.LOAD if is_at_once or self._is_contradicted or self._sum > ALARM else Cause.CHANCE
 
     def verdict(self) -> Cause | None:
         """Of a trial: where the refusals before it came from; None while it lasts, and without one."""
@@ -142,6 +156,7 @@ class Refusals:
         if not is_load and self._asked < TRIAL and self._refused < ENOUGH:
             return None
         is_chance = self._refused > 0 and not is_load
+        self.is_certain = is_chance and asked >= TRIAL and refused - 1 <= ALIKE * self._share(1) * asked
         before = self._known
         if is_chance or not self._refused:
             self._learn()
@@ -152,6 +167,17 @@ class Refusals:
     def take_for_chance(self) -> None:
         """The host took more than twice this pace: what it refused at this one was chance."""
         self._learn()
+
+    @property
+    def _was_clear(self) -> bool:
+        """Of a trial: whether the whole pace had clearly less than half of its requests refused."""
+        asked, refused = self._whole or (0, 0)
+        return asked - refused >= refused + CLEAR
+
+    def _contradicts(self, is_pausing: bool, under_way: int) -> bool:
+        """Whether what is refused at this pace is too much for chance."""
+        refused = self._refused - (1 if is_pausing else 2)
+        return refused > 1 and refused > self._many * (self._asked + under_way)
 
     def _share(self, but: int) -> float:
         """The share that is refused at this pace, `but` so many left out."""

@@ -4,7 +4,8 @@ The limit begins at one request at a time and grows while the host answers as qu
 
 * the host says so (429, 503) more often than it does by chance (`refusals.py`): to a half, and where it is one already,
   to pauses between requests that double. Where it refuses as much at half the pace, the load was not the cause: what
-  was taken back is given back;
+  was taken back is given back. Where that is certain, and the host is asked with pauses, one request at a time without
+  any is tried, now and then: bad luck at the beginning would else cost a crawl many minutes;
 * answers get slow: two windows of answers in a row whose median is longer than `TOLERANCE` times the host's time
   without load (and `SLACK` longer: less is our own loop). The limit then goes to what the latency says that the host
   works on at once (Little's law: the part of the limit that is not queue). Where they are no quicker with less load,
@@ -40,6 +41,8 @@ REMEASURE = 20
 FIRST_PATIENCE = 50
 """Good answers at a settled limit before more is tried; doubled each time that this was too much."""
 MAX_PATIENCE = 6_400
+HASTE = 300
+"""Good answers between two trials to do without pauses."""
 FIRST_PAUSE = 0.1
 """Seconds between the starts of two requests, where one at a time was too much."""
 MAX_PAUSE = 60.0
@@ -78,6 +81,7 @@ class Throttle:
         "_ceiling",
         "_doubt",
         "_floor",
+        "_hasty_in",
         "_is_cut",
         "_is_slow",
         "_is_trial",
@@ -136,6 +140,8 @@ class Throttle:
         self._refusals = Refusals()
         self._before: _Pace | None = None
         """While more is tried: what was well. After a cut for refusals: what that took."""
+        self._hasty_in = 0
+        """Good answers before it may be tried again to do without pauses."""
         self._carried = 0
         """The most requests at once that the host took for long."""
 
@@ -147,6 +153,7 @@ class Throttle:
             refusals.late(is_refused=False)
             return False
         refusals.answered()
+        self._hasty_in -= 1
         if refusals.is_trial and self._gives_back(active):
             return True
         if active > self._carried and refusals.has_held:
@@ -170,7 +177,7 @@ class Throttle:
             self._skip -= 1
             refusals.late(is_refused=True)
             return Verdict.BURST
-        if refusals.refused(is_pausing=self.pause > 0) is Cause.CHANCE:
+        if refusals.refused(is_pausing=self.pause > 0, under_way=active - 1) is Cause.CHANCE:
             self._gives_back(active)
             return Verdict.CHANCE
         if 2 * self.limit <= self._carried and not refusals.are_many:
@@ -217,6 +224,10 @@ class Throttle:
         if self._refusals.verdict() is not Cause.CHANCE or self._before is None:
             return False
         self._give_back(self._before, active)
+        if self.pause and self._refusals.is_certain and self._hasty_in <= 0:
+            self._hasty_in = HASTE
+            self._try_more()
+            self.pause = self._floor = 0.0
         return True
 
     def _give_back(self, pace: _Pace, active: int) -> None:
@@ -327,7 +338,7 @@ class Throttle:
     def _is_trial_well(self, count: int) -> bool:
         """Whether what was tried has held for long enough: for a moment, a host may take more than it does for long."""
         self._settled += count
-        if self._settled < TRIAL:
+        if self._settled < TRIAL / self._slowness:
             return False
         self._is_trial = False
         self._before = None
@@ -339,9 +350,18 @@ class Throttle:
     def _is_patience_over(self, count: int) -> bool:
         """Whether what is settled has held for long enough to try more."""
         self._settled += count
-        if self._settled < self._patience:
+        if self._settled < self._patience / self._slowness:
             return False
+        self._try_more()
+        return True
+
+    def _try_more(self) -> None:
+        """What holds now is what is gone back to if more is too much."""
         self._settled = 0
         self._is_trial = True
         self._before = _Pace(self.limit, self.pause, self._ceiling, self._floor)
-        return True
+
+    @property
+    def _slowness(self) -> float:
+        """Seconds of the pause, where that is more than one: of few answers in much time fewer are waited for."""
+        return max(1.0, self.pause)
