@@ -198,13 +198,18 @@ def test_an_export_that_has_ended_is_asked_for_no_more(root: User, client: Clien
     assert client.get(f"{FORM}{make_export(state='failed').id}/progress/")["X-Poll"] == "over"
 
 
+@pytest.mark.parametrize("name", ["jsonl", "xlsx"])
 def test_an_export_is_cancelled(
-    root: User, client: Client, books: Spider, folder: Path, monkeypatch: pytest.MonkeyPatch
+    root: User, client: Client, books: Spider, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     """Each query gives one row, and waits until the page has been looked at."""
     looked_at = threading.Event()
     monkeypatch.setattr("crawler.exports.selection.CHUNK", 1)
     monkeypatch.setattr("crawler.exports.jsonl.PIECE", 1)
+    monkeypatch.setattr("crawler.exports.xlsx.STEP", 1)
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(beside))
     monkeypatch.setattr(files, "BEAT", 0.0)
     items = Selection.items
 
@@ -215,7 +220,7 @@ def test_an_export_is_cancelled(
     monkeypatch.setattr(Selection, "items", slow)
     monkeypatch.setattr("crawler.admin.exporting.AT_ONCE", 0.01)
     client.force_login(root)
-    answer = client.post(FORM, {"spider": "books", "format": "jsonl"}, follow=True)
+    answer = client.post(FORM, {"spider": "books", "format": name}, follow=True)
     [made] = files.exports()
     assert made.is_running
     assert f"{FORM}{made.id}/progress/" in answer.content.decode()
@@ -226,6 +231,7 @@ def test_an_export_is_cancelled(
     looked_at.set()
     assert ended(made).state == "cancelled"
     assert sorted(path.suffix for path in folder.iterdir()) == [".cancel", ".json"]
+    assert list(beside.iterdir()) == []
 
 
 def ended(export: Export) -> Export:
