@@ -25,6 +25,7 @@ _NUMBERS = frozenset({FieldType.INTEGER, FieldType.FLOAT, FieldType.DECIMAL})
 class CommaSeparated:
     name = "csv"
     content_type = "text/csv; charset=utf-8; header=present"
+    is_text = True
     one_type = True
 
     def encode(self, rows: Iterable[Mapping[str, Json]], columns: Sequence[Column]) -> Iterator[bytes]:

@@ -237,7 +237,7 @@ def _outcome(
 ) -> tuple[str, str]:
     """Write the file; how that ended, and what is said of it."""
     try:
-        progress.now = replace(progress.now, total=None if selection.text else selection.items().count())
+        progress.now = replace(progress.now, total=None if selection.text else selection.count())
         with part.open("xb") as file:
             for piece in file_format.encode(progress, columns):
                 file.write(piece)

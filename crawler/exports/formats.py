@@ -42,6 +42,8 @@ class ExportFormat(Protocol):
     name: str
     """As it stands behind ``--format``."""
     content_type: str
+    is_text: bool
+    """Whether people can read it."""
     one_type: bool
     """Whether the file has one set of columns, so that items of several types do not fit in."""
 

@@ -13,6 +13,7 @@ from .jsonl import several_lines
 class JsonArray:
     name = "json"
     content_type = "application/json"
+    is_text = True
     one_type = False
 
     def encode(self, rows: Iterable[Mapping[str, Json]], columns: Sequence[Column]) -> Iterator[bytes]:

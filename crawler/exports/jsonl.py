@@ -16,6 +16,7 @@ PIECE = 64_000
 class JsonLines:
     name = "jsonl"
     content_type = "application/jsonl; charset=utf-8"
+    is_text = True
     one_type = False
 
     def encode(self, rows: Iterable[Mapping[str, Json]], columns: Sequence[Column]) -> Iterator[bytes]:

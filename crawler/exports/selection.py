@@ -58,8 +58,8 @@ class Selection:
             items = items.filter(since(self.changed_since))
         return containing(items, self.text) if self.text else items
 
-    def count(self, most: int) -> int:
-        """How many they are, up to `most`: by indexes, where no text is looked for."""
+    def count(self, most: int | None = None) -> int:
+        """How many they are, up to `most` where that is given: by indexes, where no text is looked for."""
         if self.changed_since is None or self.text:
             return self.items()[:most].count()
         return ids_since(replace(self, changed_since=None).items(), self.changed_since)[:most].count()

@@ -57,6 +57,7 @@ _WIDTH = 18
 class Spreadsheet:
     name = "xlsx"
     content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    is_text = False
     one_type = True
 
     def encode(self, rows: Iterable[Mapping[str, Json]], columns: Sequence[Column]) -> Iterator[bytes]:

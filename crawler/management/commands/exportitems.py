@@ -59,7 +59,12 @@ class Command(BaseCommand):
                 state=State(state) if state else None,
                 with_meta=with_meta,
             )
-            write_out(export(selection, get_format(format)), output=output, stdout=self.stdout)
+            file_format = get_format(format)
+            if not output and not file_format.is_text and self.stdout.isatty():
+                raise CommandError(
+                    f"{format} is nothing to be read on a terminal: name a file by --output", returncode=2
+                )
+            write_out(export(selection, file_format), output=output, stdout=self.stdout)
 
 
 def _moment(text: str) -> datetime:

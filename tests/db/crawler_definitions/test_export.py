@@ -91,6 +91,13 @@ def test_a_row_of_a_workbook_is_an_item_with_the_rules_fields(spider: Spider, tm
     assert values == ("book", None, 1, then, then, "é 1", 1.5, None, '["a", "b"]', True)
 
 
+def test_a_workbook_is_not_written_to_a_terminal(spider: Spider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django.core.management.base.OutputWrapper.isatty", lambda _self: True)
+    with pytest.raises(CommandError, match="name a file by --output"):
+        run("books", "--format", "xlsx")
+    assert run("books", "--format", "json") == "[]\n"
+
+
 def test_a_row_of_csv_is_an_item_with_the_rules_fields(spider: Spider) -> None:
     make_item(spider, 1)
     assert run("books", "--format", "csv") == (
