@@ -27,7 +27,8 @@ from crawler.workshop.wording import told_with_place
 ASK = "_preview"
 """The button that asks the site anew; its value is ``fetch``."""
 FETCHING = "_fetching"
-"""Sent by a page that is left, for another view, while it waits for what it had the site asked for."""
+"""Sent by a page that is left, for another view, while it waits for what it had the site asked for; its value is the
+key of the sample that the page had until then."""
 ASSUMED = "_assumed"
 """The address that we put into the field ourselves."""
 MAX_ADDRESS = 10_000
@@ -82,14 +83,20 @@ def panel(request: HttpRequest, spider: Spider | None, draft: Draft, *, by_keys:
         "preview_assumed": url if is_assumed else "",
         "preview_pins": spider is not None and found.sample is not None and not found.sample.reason,
         "preview_path": path if spider is None else f"{path}?spider={spider.pk}",
-        "preview_at_once": FETCHING in request.POST
-        or (
-            spider is not None
-            and found.sample is None
-            and _may_be_asked(draft, found)
-            and not _is_strange(request, spider, found)
-        ),
+        "preview_at_once": not found.is_coming and _is_wanted_at_once(request, spider, draft, found),
     }
+
+
+def _is_wanted_at_once(request: HttpRequest, spider: Spider | None, draft: Draft, found: Preview) -> bool:
+    if FETCHING in request.POST:
+        # What came while somebody went from one view to the other is not asked for again.
+        return found.sample is None or found.sample.key == request.POST[FETCHING]
+    return (
+        spider is not None
+        and found.sample is None
+        and _may_be_asked(draft, found)
+        and not _is_strange(request, spider, found)
+    )
 
 
 def _told(found: Preview, draft: Draft, *, by_keys: bool) -> list[str]:

@@ -27,7 +27,7 @@ from .draft import Draft
 from .itemviews import TypeView, type_views
 from .linkverdicts import LinksView, first_hashes, links_view
 from .refusals import Notice, notice_of, refusal_of
-from .samples import SAMPLES, Sample, manner_of
+from .samples import SAMPLES, FetchGoesOn, Sample, manner_of
 
 SECONDS = 5.0
 """For the reading of a page, which takes some milliseconds: a crawl would give a big one more."""
@@ -51,6 +51,8 @@ class Preview:
     """None: the page has not been fetched yet."""
     seen_at: datetime | None = None
     """When what is shown was true of the draft; None where nothing is shown."""
+    is_coming: bool = False
+    """Whether the site is being asked for the page just now: whoever looks again finds it."""
     is_stale: bool = False
     """Whether it is what an earlier state of the draft gave."""
     is_other_manner: bool = False
@@ -67,7 +69,7 @@ class Preview:
     @property
     def is_fresh(self) -> bool:
         """Whether what is shown is what the draft gives now: nothing kept the page from being asked for as it would."""
-        held_up = self.is_stale or self.is_other_manner or self.problems or self.busy
+        held_up = self.is_coming or self.is_stale or self.is_other_manner or self.problems or self.busy
         return self.seen_at is not None and not held_up
 
     @property
@@ -99,14 +101,18 @@ def look(user_id: int, spider: Spider | None, draft: Draft, url: str, *, fetch: 
             SAMPLES.fetch(user_id, definition, asked)
         except DefinitionError as error:
             problems = (*problems, *error.problems)
+        except FetchGoesOn:
+            pass  # one question is enough
         except WorkshopBusy as error:
             busy = str(error)
+    # Before the sample: what comes between the two is found, and looked for once more.
+    is_coming = SAMPLES.is_coming(user_id, definition, asked)
     sample = SAMPLES.find(user_id, definition, asked)
     if sample is not None and sample.answer is not None:
         _LAST.looked_at(user_id, spider, url)
     if sample is None or last is None:
-        return Preview(url=url, problems=problems, busy=busy, sample=sample)
-    return _Reading(
+        return Preview(url=url, problems=problems, busy=busy, sample=sample, is_coming=is_coming)
+    reading = _Reading(
         url=url,
         spider=spider,
         definition=last.definition,
@@ -115,7 +121,8 @@ def look(user_id: int, spider: Spider | None, draft: Draft, url: str, *, fetch: 
         problems=problems,
         busy=busy,
         seen_at=last.at,
-    ).preview()
+    )
+    return replace(reading.preview(), is_coming=is_coming)
 
 
 def kept_page(user_id: int, draft: Draft, url: str) -> Sample | None:

@@ -10,7 +10,8 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
@@ -28,7 +29,7 @@ from crawler.engine.spider import SpiderDefinition
 from crawler.engine.urls import origin_of
 from crawler.one_page import FetchedPage
 
-from .busy import FETCHES, Places
+from .busy import FETCHES, Places, WorkshopBusy
 
 MAX_BYTES = 64_000_000
 """That all samples hold together; the least recently used go first."""
@@ -127,6 +128,10 @@ class Sample:
         return self.page.robots.get(origin_of(url))
 
 
+class FetchGoesOn(WorkshopBusy):
+    """The very page is being asked for already."""
+
+
 class Samples:
     """Those of one process. Safe to use from several threads."""
 
@@ -149,16 +154,19 @@ class Samples:
         self._samples: OrderedDict[str, tuple[float, Sample]] = OrderedDict()
         """With the time of the last use, by key, the least recently used first."""
         self._bytes = 0
+        self._coming: set[tuple[int, str, str]] = set()
+        """What is being asked for just now: whose, the address, and the manner."""
 
     def fetch(self, user_id: int, definition: SpiderDefinition, url: str) -> Sample:
         """Ask for the page anew, and keep it in place of what was kept of it.
 
         Raises:
             DefinitionError: the address (place ``url``), or a secret that the definition names.
+            FetchGoesOn: it is being asked for already, for the same user and in the same way.
             WorkshopBusy: too many others are being fetched.
         """
         asked = preview.address(url)
-        with self.places.one():
+        with self._one_at_a_time((user_id, asked, manner_of(definition, asked))), self.places.one():
             page = preview.fetch(_bounded(definition), asked, seconds=self._fetch_seconds)
         sample = Sample(
             key=secrets.token_urlsafe(16),
@@ -171,6 +179,10 @@ class Samples:
         )
         self._keep(sample)
         return sample
+
+    def is_coming(self, user_id: int, definition: SpiderDefinition | None, url: str) -> bool:
+        """Whether the page is being asked for just now, as `definition` would ask for it."""
+        return definition is not None and (user_id, url, manner_of(definition, url)) in self._coming
 
     def get(self, user_id: int, key: str) -> Sample | None:
         """The sample of this key, if it is the user's own and still there."""
@@ -198,6 +210,18 @@ class Samples:
         with self._lock:
             self._samples.clear()
             self._bytes = 0
+
+    @contextmanager
+    def _one_at_a_time(self, asked: tuple[int, str, str]) -> Iterator[None]:
+        with self._lock:
+            if asked in self._coming:
+                raise FetchGoesOn(_("Other pages are being looked at just now; try again in a moment."))
+            self._coming.add(asked)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._coming.discard(asked)
 
     def _keep(self, sample: Sample) -> None:
         with self._lock:

@@ -80,20 +80,44 @@ def test_the_preview_follows_the_keys_and_a_save_that_breaks_a_pinned_page_is_sh
 
 
 def leave_for_another_view_while_a_page_comes(page: Page, site: SiteServer) -> None:
-    """The page is there, too; and a folded section says what is put into it."""
+    """The page is there, too, and the site is asked for it once; and a folded section says what is put into it."""
     site.replace("/", LAMP.format(name="Three", price="3.50").encode())
-    site.delays["/"] = 1.0
-    page.get_by_role("button", name="Fetch", exact=True).click()
-    expect(page.locator("[data-preview-state]")).to_contain_text("fetching")
-    page.get_by_role("button", name="Form", exact=True).click()
-    expect(page.locator("#w-part")).to_have_attribute("data-tab", "form")
+    site.delays["/"] = 2.0
+    asked = site.targets().count("/")
+    fetch, state = page.get_by_role("button", name="Fetch", exact=True), page.locator("[data-preview-state]")
+    fetch.click()
+    expect(state).to_contain_text("fetching")
+    fetch.click()
+    for view, tab in (("Form", "form"), ("YAML", "yaml"), ("Form", "form")):
+        page.get_by_role("button", name=view, exact=True).click()
+        expect(page.locator("#w-part")).to_have_attribute("data-tab", tab)
+        expect(state).to_contain_text("fetching")
     expect(page.locator("[data-preview] tr", has_text="name")).to_contain_text("Three")
+    expect(state).to_contain_text("up to date")
+    assert site.targets().count("/") == asked + 1
+    ask_for_another_page_meanwhile(page, site)
     section = page.locator("[data-section=session] > summary")
     expect(section).to_contain_text("none")
     section.click()
     page.select_option("#w-session-auth_how", "bearer")
     page.fill("#w-session-auth_secret", "token")
     expect(section).to_contain_text("credentials")
+
+
+def ask_for_another_page_meanwhile(page: Page, site: SiteServer) -> None:
+    """The answer to the older question is not shown in place of that to the newer one."""
+    address = page.locator("[name=url]")
+    asked = len(site.targets())
+    seen = page.evaluate_handle(
+        """() => { const seen = [], el = document.querySelector('[data-preview]');
+        el.addEventListener('shown', () => seen.push(el.textContent.includes('Two'))); return seen; }"""
+    )
+    page.get_by_role("button", name="Fetch", exact=True).click()
+    address.fill(f"{site.url}/lamp/2")
+    address.press("Enter")
+    expect(page.locator("[data-preview] tr", has_text="name")).to_contain_text("Two")
+    assert [target for target in site.targets()[asked:] if target != "/robots.txt"] == ["/", "/lamp/2"]
+    assert seen.json_value() == [True]
 
 
 def barriers_of(page: Page) -> list[str]:

@@ -6,7 +6,7 @@
   const frame = body.querySelector('iframe'), glass = body.querySelector('[data-glass]'), view = glass.closest('.ll-peek');
   const crumbs = body.querySelector('[data-crumbs]'), live = card.querySelector('[data-pick-live]');
   const HIGHEST = 20000, WIDEST = 4000;
-  let seen = null, row = null, turn = 0, isFetching = !!document.querySelector('[data-preview][data-at-once]');
+  let seen = null, row = null, turn = 0;
 
   // --- the page in the frame ------------------------------------------------------------------------------------------
   const page = () => frame.getAttribute('src') && frame.contentDocument;
@@ -179,10 +179,14 @@
   });
 
   // Another page beside: the frame shows it, too.
-  const beside = document.querySelector('[data-preview]'), fetches = form.querySelector('[name=_preview]'), address = form.querySelector('[name=url]');
-  if (fetches) fetches.addEventListener('click', () => { isFetching = true; });
-  if (address) address.addEventListener('keydown', (event) => { if (event.key === 'Enter') isFetching = true; });
-  if (beside) new MutationObserver(() => { if (isFetching) { isFetching = false; form.elements.pick_chosen.value = ''; ask('refresh', true); } }).observe(beside, { childList: true });
+  const beside = document.querySelector('[data-preview]'), shown = () => beside.querySelector('[data-state]').dataset.sample;
+  let known = beside && shown();
+  if (beside) beside.addEventListener('shown', () => {
+    if (shown() === known) return;
+    known = shown();
+    form.elements.pick_chosen.value = '';
+    ask('refresh', true);
+  });
 
   const ready = () => { fit(); mark(); };
   frame.addEventListener('load', ready);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from crawler import definitions
+from crawler import definitions, preview
 from crawler.engine.documents.definition import parse
+from crawler.engine.spider import SpiderDefinition
 from crawler.engine.urls import hash_url
 from crawler.models import Page, Spider
+from crawler.one_page import FetchedPage
 from crawler.secrets import set_secret
 from crawler.workshop import previewing, samples
 from crawler.workshop.busy import Places
@@ -368,6 +371,39 @@ def test_the_page_of_a_spider_has_its_preview_and_asks_the_site_nothing(web: Cli
     new = web.get("/admin/crawler/spider/add/").content.decode()
     assert f'data-preview="{PREVIEW}"' in new
     assert "data-at-once" not in new
+
+
+def test_what_another_view_has_begun_to_fetch_is_waited_for_and_not_asked_for_again(
+    web: Client, root: User, site: SiteServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spider = definitions.save_spider(site_spider(site.url))
+    path, url = f"/admin/crawler/spider/{spider.pk}/change/", f"{site.url}/book/1"
+    begun, gate, fetch = threading.Event(), threading.Event(), preview.fetch
+
+    def held(definition: SpiderDefinition, url: str, *, seconds: float) -> FetchedPage:
+        begun.set()
+        gate.wait(20)
+        return fetch(definition, url, seconds=seconds)
+
+    def state(page: str) -> tuple[str, bool, bool]:
+        [(key, coming)] = re.findall(r'data-sample="([^"]*)"( data-coming)?', page)
+        return key, bool(coming), "data-at-once" in page
+
+    monkeypatch.setattr(preview, "fetch", held)
+    asking = threading.Thread(target=samples.SAMPLES.fetch, args=(root.pk, parse(spider.definition), url))
+    asking.start()
+    begun.wait(20)
+    left = form_of(site_spider(site.url), url, _tab="form", _fetching="")
+    assert state(web.post(path, left).content.decode()) == ("", True, False)
+    shown = web.post(f"{PREVIEW}?spider={spider.pk}", form_of(site_spider(site.url), url, _preview="fetch"))
+    assert state(shown.content.decode()) == ("", True, False)
+    gate.set()
+    asking.join(20)
+    key, is_coming, is_asked_for = state(web.post(path, left).content.decode())
+    assert (bool(key), is_coming, is_asked_for) == (True, False, False)
+    assert site.targets().count("/book/1") == 1
+    # What the view before had already is no answer to what it asked for.
+    assert state(web.post(path, left | {"_fetching": key}).content.decode()) == (key, False, True)
 
 
 def test_the_address_that_nobody_typed_goes_with_the_start_pages_of_a_new_spider(web: Client) -> None:

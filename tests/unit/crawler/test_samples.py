@@ -14,7 +14,7 @@ from crawler.engine.documents.definition import parse
 from crawler.engine.errors import DefinitionError
 from crawler.engine.spider import SpiderDefinition
 from crawler.workshop.busy import WorkshopBusy
-from crawler.workshop.samples import RobotsVerdict, Samples, manner_of
+from crawler.workshop.samples import FetchGoesOn, RobotsVerdict, Samples, manner_of
 from tests.servers.misbehaving import MisbehavingServer
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
@@ -239,6 +239,29 @@ def test_so_many_fetches_at_once_and_no_more(site: SiteServer) -> None:
     for thread in threads:
         thread.join(20)
     assert samples.fetch(ADA, spider(site.url), f"{site.url}/a").reason == ""
+
+
+def test_a_page_is_asked_for_once_at_a_time(site: SiteServer) -> None:
+    """By the same user and in the same way; whoever asks otherwise waits for nobody."""
+    samples, server = Samples(), MisbehavingServer()
+    with serve_in_thread(server) as url:
+        definition = spider(url, manners={"obey_robots": False})
+        stalled = f"{url}/stall"
+        first = threading.Thread(target=samples.fetch, args=(ADA, definition, stalled))
+        first.start()
+        while server.counts.get("/stall", 0) < 1:
+            threading.Event().wait(0.01)
+        edited = spider(url, manners={"obey_robots": False}, follow=[{"css": "a"}])
+        with pytest.raises(FetchGoesOn):
+            samples.fetch(ADA, edited, stalled)
+        assert samples.is_coming(ADA, edited, stalled)
+        rude = spider(url, manners={"obey_robots": False, "user_agent": "Else/1.0"})
+        assert not samples.is_coming(ADA, rude, stalled)
+        assert not samples.is_coming(BEN, definition, stalled)
+        assert samples.fetch(ADA, definition, f"{url}/ok").reason == ""
+        assert server.counts["/stall"] == 1
+    first.join(20)
+    assert not samples.is_coming(ADA, definition, stalled)
 
 
 def test_many_threads_may_use_them_together(site: SiteServer) -> None:
