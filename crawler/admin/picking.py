@@ -23,7 +23,7 @@ from crawler.models import Spider
 from crawler.workshop import offers, picks, pinned
 from crawler.workshop.draft import Draft
 from crawler.workshop.likeness import like
-from crawler.workshop.picking import Asked, Proposal, propose
+from crawler.workshop.picking import Asked, Proposal, Row, propose
 from crawler.workshop.picks import Target, TypeOutline
 from crawler.workshop.pointing import CONTENT_TYPE, POLICY, CannotPoint, tree_of, written
 from crawler.workshop.samples import SAMPLES, Sample
@@ -85,8 +85,10 @@ class Pick:
         return self.aim_kind == "field" and self.aim not in known
 
     @property
-    def has_rows(self) -> bool:
-        return self.proposal is not None and any(group.rows for group in self.proposal.groups)
+    def best(self) -> Row | None:
+        """The candidate that is likeliest meant: what is said of it beside the page is enough for most."""
+        groups = () if self.proposal is None else self.proposal.groups
+        return next((group.rows[0] for group in groups if group.rows), None)
 
     @property
     def has_offers(self) -> bool:

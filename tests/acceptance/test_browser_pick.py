@@ -13,7 +13,7 @@ from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 from tests.spiders import differences, quotes_truth
 
-from .browser import barriers, browsing, make_first_administrator, save
+from .browser import PHONE, barriers, browsing, make_first_administrator, save
 from .product import Product
 from .web import site_of
 
@@ -57,8 +57,10 @@ class Hand:
         expect(self.page.locator("tr[data-matched]").first).to_be_visible()
 
     def use(self) -> None:
-        """The sturdiest."""
-        self.page.locator("tr[data-matched] button").first.click()
+        """The sturdiest, which is in sight wherever one has pointed."""
+        button = self.page.locator(".ll-now button")
+        expect(button).to_be_in_viewport(ratio=1)
+        button.click()
         expect(self.aim).to_have_value("")
 
     def walk(self, keys: Sequence[str], to: str) -> None:
@@ -126,6 +128,7 @@ def test_spiders_made_by_pointing_bring_exact_items(product: Product) -> None:
 
 def pick_quotes(hand: Hand, url: str) -> None:
     hand.begin("quotes", url)
+    point_before_it_is_said_at_what(hand)
     hand.name("#id_pick_type", "quote")
     hand.point("span.text")
     hand.use()
@@ -144,6 +147,18 @@ def pick_quotes(hand: Hand, url: str) -> None:
     expect(hand.aim).not_to_have_value("")
     hand.point("li.next a")
     hand.use()
+
+
+def point_before_it_is_said_at_what(hand: Hand) -> None:
+    """What to do first is in sight on a desk and on a phone, and moves nothing when it is said once more."""
+    hint, text = hand.page.locator("[data-hint]"), hand.frame.locator("span.text").first
+    for size in (PHONE, {"width": 1280, "height": 800}):
+        hand.page.set_viewport_size(size)  # type: ignore[arg-type]  # a literal
+        expect(hint).to_be_in_viewport(ratio=1)
+    before = text.bounding_box()
+    text.click(position={"x": 5, "y": 5}, force=True)
+    expect(hint).to_have_class("is-warn")
+    assert text.bounding_box() == before
 
 
 def pick_product(hand: Hand) -> None:

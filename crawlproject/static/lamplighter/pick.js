@@ -76,7 +76,8 @@
   const choose = (el, isMore) => {
     if (!el) return;
     look(el, true);
-    if (!form.elements.pick_aim.value) { live.textContent = card.dataset.sayFirst; return; }
+    const hint = card.querySelector('[data-hint]');
+    if (hint) { hint.className = 'is-warn'; live.textContent = hint.textContent; return; }
     const number = el.dataset.ll, before = isMore ? chosen() : [];
     const now = before.includes(number) ? before.filter((one) => one !== number) : [...before, number];
     form.elements.pick_chosen.value = now.join(' ');
@@ -133,7 +134,7 @@
     if (mine !== turn) return true;
     card.removeAttribute('aria-busy');
     if (!text || !swap(text)) { live.textContent = card.dataset.sayLost; return false; }
-    const said = card.querySelector('[data-pick-part] [role=alert]') || card.querySelector('tr[data-matched] code');
+    const said = card.querySelector('[data-pick-part=now] p');
     if (verb === 'look' || verb === 'example') live.textContent = said ? said.textContent.trim() : '';
     return true;
   };
