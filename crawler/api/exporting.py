@@ -83,6 +83,8 @@ def _find(request: Request, export_id: str) -> Export:
 
 
 def _progress(request: Request, made: Export) -> Response:
+    if made.field:
+        raise FieldErrors([(made.field, made.message)])
     if not made.is_running:
         raise ExportFailed(made.message or _("Cancelled"))
     address = reverse("item-export-of", args=[made.id])

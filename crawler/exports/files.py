@@ -75,6 +75,8 @@ class Export:
     started_at: str
     beat_at: str
     message: str = ""
+    field: str = ""
+    """Of one that failed: what of the question is at fault, as in `ExportRefused`."""
 
     @property
     def is_running(self) -> bool:
@@ -208,8 +210,8 @@ class _Progress:
         self.now = replace(self.now, rows=self._passed, bytes=written, beat_at=timezone.now().isoformat())
         _write(self.now)
 
-    def end(self, state: str, message: str = "") -> None:
-        self.now = replace(self.now, state=state, message=message, beat_at=timezone.now().isoformat())
+    def end(self, state: str, message: str, field: str) -> None:
+        self.now = replace(self.now, state=state, message=message, field=field, beat_at=timezone.now().isoformat())
         _write(self.now)
 
 
@@ -224,18 +226,18 @@ def _run(
     if language is not None:
         activate(language)
     part = folder() / f"{progress.now.id}.part"
-    state, message = _outcome(selection, file_format, columns, progress, part)
+    state, message, field = _outcome(selection, file_format, columns, progress, part)
     # First, so that nothing is left of an export that is said to have ended.
     with suppress(OSError):
         part.unlink(missing_ok=True)
     connections.close_all()
-    progress.end(state, message)
+    progress.end(state, message, field)
 
 
 def _outcome(
     selection: Selection, file_format: ExportFormat, columns: Sequence[Column], progress: _Progress, part: Path
-) -> tuple[str, str]:
-    """Write the file; how that ended, and what is said of it."""
+) -> tuple[str, str, str]:
+    """Write the file; how that ended, what is said of it, and what of the question was at fault."""
     try:
         progress.now = replace(progress.now, total=None if selection.text else selection.count())
         with part.open("xb") as file:
@@ -245,16 +247,16 @@ def _outcome(
             progress.tell(file.tell(), at_once=True)
         part.replace(progress.now.path)
     except _Cancelled:
-        return "cancelled", ""
+        return "cancelled", "", ""
     except ExportRefused as error:
-        return "failed", str(error)
+        return "failed", str(error), error.field
     except (OSError, DatabaseError) as error:
         logger.warning("Export failed", extra={"action": "export_failed", "error": str(error)})
-        return "failed", str(error).partition("\n")[0][:300]
+        return "failed", str(error).partition("\n")[0][:300], ""
     except Exception:  # the outermost frame of the thread
         logger.exception("Export failed", extra={"action": "export_failed"})
-        return "failed", _("An error of ours; it is in the log.")
-    return "completed", ""
+        return "failed", _("An error of ours; it is in the log."), ""
+    return "completed", "", ""
 
 
 @contextmanager

@@ -84,7 +84,9 @@ def test_a_small_export_is_whole_when_the_page_opens(root: User, client: Client,
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_workbook_is_made_and_says_what_does_not_fit(root: User, client: Client, books: Spider) -> None:
+def test_a_workbook_is_made_and_says_what_does_not_fit(
+    root: User, client: Client, api: APIClient, books: Spider
+) -> None:
     client.force_login(root)
     assert 'value="xlsx"' in client.get(f"{FORM}?spider=books").content.decode()
     client.post(FORM, {"spider": "books", "format": "xlsx"})
@@ -100,6 +102,7 @@ def test_a_workbook_is_made_and_says_what_does_not_fit(root: User, client: Clien
         "format.",
     )
     assert client.get(f"{FORM}?spider=books&format=xlsx").context["format"] == "xlsx"
+    assert_problem(api.get(f"{REST}?spider=books&format=xlsx"), 400, field="format", says="“title” has 32,768 in row 5")
 
 
 @pytest.mark.parametrize(
