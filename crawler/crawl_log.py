@@ -49,8 +49,9 @@ class CrawlLog:
             self._written[row.reason] += 1
             written = self._written[row.reason]
             if written <= MOST_OF_REASON:
-                told = f": {row.detail}" if row.detail else ""
-                self._log("WARNING: " + " ".join(f"{row.url}: {row.reason}{told}".split()))
+                template = log_lines.FAILED_WITH_DETAIL if row.detail else log_lines.FAILED
+                line = template % {"url": row.url, "reason": row.reason, "detail": row.detail}
+                self._log("WARNING: " + " ".join(line.split()))
             elif written == MOST_OF_REASON + 1:
                 self._log(f"WARNING: {log_lines.UNWRITTEN % {'reason': row.reason}}")
 

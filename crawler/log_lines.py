@@ -11,6 +11,8 @@ from django.utils.translation import gettext_noop as _
 BEGIN = _("%(task)s: %(spider)s, version %(version)d, begins with %(pages)s")
 BEGIN_WITH_SITEMAPS = _("%(task)s: %(spider)s, version %(version)d, begins with %(pages)s and %(sitemaps)s")
 GOES_ON = _("it was broken off and goes on: %(pages)s answered, %(failed)s failed, %(items)s are stored")
+FAILED = _("%(url)s: %(reason)s")
+FAILED_WITH_DETAIL = _("%(url)s: %(reason)s: %(detail)s")
 UNWRITTEN = _("what else is %(reason)s is counted and not written here")
 PROGRESS = _("%(pages)s answered, %(failed)s failed, %(items)s so far")
 END = _("%(ending)s: %(pages)s answered, %(failed)s failed, %(items)s in %(seconds).1f s")
@@ -24,7 +26,7 @@ END_AFTER_ALL_WITH_REASON = _(
     "in %(seconds).1f s"
 )
 LINES = (
-    *(BEGIN, BEGIN_WITH_SITEMAPS, GOES_ON, UNWRITTEN, PROGRESS),
+    *(BEGIN, BEGIN_WITH_SITEMAPS, GOES_ON, FAILED, FAILED_WITH_DETAIL, UNWRITTEN, PROGRESS),
     *(END, END_AFTER_ALL, END_WITH_REASON, END_AFTER_ALL_WITH_REASON),
 )
 ENDINGS = (_("completed"), _("limited"), _("failed"), _("stopped"))

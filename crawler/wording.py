@@ -5,16 +5,30 @@ The engine speaks English alone; its sentences stand here once more, as what is 
 
 from __future__ import annotations
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from scheduling.wording import register, register_lines
+from scheduling.wording import register, register_lines, register_teller
 
+from .causes import OTHER, cause_of
+from .failure_words import DETAILS
 from .log_lines import LINES
 
 UNVERIFIED = _("TLS certificates were not checked: the spider says session.verify_tls = false.")
 CRAWLS_BEGUN = _("%d crawls begun.")
 NOTHING_TO_CRAWL = _("No spider is enabled: nothing to crawl.")
 register_lines(*LINES, UNVERIFIED, CRAWLS_BEGUN, NOTHING_TO_CRAWL)
+
+
+def told_reason(name: str) -> str:
+    """A reason as people know it, with the name under which it is counted."""
+    cause = cause_of(name)
+    if cause is OTHER:
+        return name
+    return gettext("%(title)s (%(reason)s)") % {"title": cause.title, "reason": name}
+
+
+register_teller("reason", told_reason)
 
 register(
     _("%(pages)s, %(same)d unchanged; %(items)s read, %(new)d new, %(changed)d changed."),
@@ -61,4 +75,5 @@ register(
     _("has a user name or password that cannot be sent; at most 255 bytes, no control characters"),
     _("has more than %(count)s characters"),
     _('cannot be sent in a cookie: printable ASCII without ";", no line end, no blank at the ends'),
+    *DETAILS,
 )

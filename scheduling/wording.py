@@ -14,7 +14,7 @@ stay for them: a second way to the same end, in place of one for each end.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -31,13 +31,15 @@ _SHAPES = {
     **dict.fromkeys(("pages", "sitemaps"), _AMOUNT),
     "items": rf"{_AMOUNT}(?: of (?:an item|items))?",
     **dict.fromkeys(("task", "spider"), r"\S+"),
+    "url": r"https?://\S+",
     "ending": "[a-z]+",
-    "problem": ".+",
+    "reason": "[a-z0-9_]+",
+    **dict.fromkeys(("problem", "why", "detail"), ".+"),
 }
 """What placeholders of these names hold: a number, an amount as “4 pages” or “4 readings of items”, one word, all that
 is left."""
-_WORD = "ending"
-"""A placeholder that holds a word of ours, which is a message id itself."""
+_tellers: dict[str, Callable[[str], str]] = {"ending": gettext}
+"""How values of these placeholders are told, where they are no sentences: an ending is a message id itself."""
 LONGEST = 2_000
 """Characters of a sentence that are looked at: the rest of a longer one stays as it is."""
 _LINE = re.compile(r"((?:WARNING: |ERROR: )?)([^\n]*)(.*)", re.DOTALL)
@@ -58,7 +60,7 @@ class Template:
 
     def fill(self, found: re.Match[str]) -> str:
         """The sentence that one of the patterns has found, in the active language."""
-        values = {name: gettext(value) if name == _WORD else told(value) for name, value in found.groupdict().items()}
+        values = {name: _tellers.get(name, told)(value) for name, value in found.groupdict().items()}
         if self.plural:
             count = int(values["count"].replace(",", ""))
             return ngettext(self.text, self.plural, count) % values
@@ -92,6 +94,13 @@ def register(*templates: str | tuple[str, str]) -> None:
 def register_lines(*templates: str) -> None:
     """Message ids that lines of logs are made from."""
     _add(_known_lines, templates)
+
+
+def register_teller(placeholder: str, tell: Callable[[str], str]) -> None:
+    """How values of a placeholder are told in the active language, where they are names and no sentences."""
+    _tellers[placeholder] = tell
+    _told.cache_clear()
+    _told_line.cache_clear()
 
 
 def _add(known: _Known, templates: Iterable[str | tuple[str, str]]) -> None:
@@ -145,6 +154,8 @@ def _told_line(_language: str, text: str) -> str:
 
 
 register(
+    # Stands behind whatever the run says of itself.
+    _("%(message)s Its handler %(handler)s ignores its cancel and was abandoned."),
     _("Cancelled by %(who)s."),
     _("Cancelled: its schedule was removed."),
     _("Cancelled."),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.utils.translation import override
 
+from crawler.causes import cause_of
 from crawler.crawl_log import EVERY, MOST_OF_REASON, CrawlLog
 from crawler.engine.documents.definition import parse
 from crawler.engine.records import CrawlCounts, CrawlOutcome, Ending, Json
@@ -60,17 +61,27 @@ def marked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize("message", ["", "Stopped at max_pages = 50"], ids=["by itself", "by a limit"])
 @pytest.mark.parametrize("sitemaps", [[], ["https://shop.example/sitemap.xml"]], ids=["links", "sitemaps"])
 def test_all_that_a_crawl_says_can_be_told_in_another_language(pages: int, message: str, sitemaps: list[Json]) -> None:
-    """But for the failures of pages: an address, a reason by its name, and what others have said."""
     lines: list[str] = []
     log = CrawlLog(lines.append, clock=iter([0.0, EVERY, EVERY]).__next__)
     log.begin(CrawlTask(task_id="crawl_1", pages=pages), Spider(name="books"), parse(PLAIN | {"sitemaps": sitemaps}))
-    log.failures([TaskFailure(url="https://shop.example/", reason="http_500")] * (MOST_OF_REASON + 1))
+    detail = "nobody answers at shop.example, port 443: the connection is refused"
+    log.failures(
+        [
+            *[TaskFailure(url="https://shop.example/", reason="http_500")] * (MOST_OF_REASON + 1),
+            TaskFailure(url="https://shop.example/a", reason="connect_error", detail=detail),
+        ]
+    )
     log.progress(CrawlCounts(pages=1_046))
     log.end(CrawlOutcome(Ending.FAILED if message else Ending.COMPLETED, CrawlCounts(pages=1_046), message, 1.25))
     told = [wording.told_line(line) for line in lines]
-    own = [line for line in told if "http_500" not in line or "counted" in line]
-    assert len(own) == (5 if pages else 4)
+    own = list(dict.fromkeys(told))
+    assert len(own) == (7 if pages else 6)
     assert [line for line in own if not line.removeprefix("ERROR: ").removeprefix("WARNING: ").startswith("… ")] == []
+    failed, counted, unanswered = own[-5:-2]
+    title = str(cause_of("http_500").title)
+    assert (title != "http_500", title in failed, title in counted, "http_500" in failed) == (True,) * 4
+    assert str(cause_of("connect_error").title) in unanswered
+    assert unanswered.endswith(f": … {detail}")
     assert "… 1,046 个页面" in own[-2] if pages == 0 else "… 1,047 个页面" in own[-2]
     assert ("… Stopped at" in own[-1]) is bool(message)
     assert ("1 个页面 and 1 个站点地图" in own[0]) is bool(sitemaps)

@@ -35,6 +35,10 @@ def chinese() -> Iterator[None]:
         ),
         ("12 of 14 spiders completed. 2 failed.", "14 个爬虫中完成了 12 个。2 个失败。"),
         ("191 pages, 191 items", "191 个页面，191 个条目"),
+        (
+            "Cancelled. Its handler SlowJobHandler ignores its cancel and was abandoned.",
+            "已取消。它的处理器 SlowJobHandler 不理会取消，已被放弃。",
+        ),
         ("somebody's own words, with a comma", "somebody's own words, with a comma"),
         ("", ""),
         ("ValueError: what somebody wrote", "ValueError: what somebody wrote"),
