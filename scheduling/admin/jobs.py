@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django_stubs_ext import StrOrPromise
 from rest_framework.exceptions import ParseError
 
@@ -253,9 +253,14 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         jobs = list(objs)
         kept = JobRun.objects.filter(job__in=jobs).exclude(state=JobRun.State.QUEUED).count()
         waiting = JobRun.objects.filter(job__in=jobs, state=JobRun.State.QUEUED).count()
-        lines = [job.job_id for job in jobs]
-        lines.append(_("%(count)d queued runs will be cancelled.") % {"count": waiting})
-        lines.append(_("%(count)d other runs stay.") % {"count": kept})
+        lines = [job.name if job.name == job.job_id else f"{job.name} ({job.job_id})" for job in jobs]
+        if waiting:
+            lines.append(
+                ngettext("%(count)d queued run will be cancelled.", "%(count)d queued runs will be cancelled.", waiting)
+                % {"count": waiting}
+            )
+        if kept:
+            lines.append(ngettext("%(count)d other run stays.", "%(count)d other runs stay.", kept) % {"count": kept})
         return lines, {str(self.opts.verbose_name_plural): len(jobs)}, set(), []
 
     # --- own pages ------------------------------------------------------------------------------------------------

@@ -276,8 +276,9 @@ def test_a_schedule_is_deleted_and_its_runs_stay(web: Client) -> None:
     run = make_run(job)
     waiting = make_run(job, state="queued", cause="manual")
     page = web.get(f"{LIST}{job.pk}/delete/").content.decode()
-    assert "1 queued runs will be cancelled" in page
-    assert "1 other runs stay" in page
+    assert page.count(f'href="{LIST}{job.pk}/change/"') == 2, "above, and to leave it"
+    assert "1 queued run will be cancelled" in page
+    assert "1 other run stays" in page
     assert web.post(f"{LIST}{job.pk}/delete/", {"post": "yes"}).status_code == 302
     assert not ScheduledJob.objects.exists()
     assert not DjangoJob.objects.exists()
