@@ -326,7 +326,7 @@ def _last_rows(before: CrawlTask, after: CrawlTask) -> Iterator[CountRow]:
         label=_("Took"),
         before="–" if then is None else duration(then),
         after="–" if now is None else duration(now),
-        difference="–",
+        difference="–" if then is None or now is None else _longer(now - then),
     )
 
 
@@ -337,6 +337,12 @@ def _seconds(task: CrawlTask) -> float | None:
     if task.started_at is None or task.finished_at is None:
         return None
     return max(0.0, (task.finished_at - task.started_at).total_seconds())
+
+
+def _longer(seconds: float) -> str:
+    if abs(seconds) < 1:
+        return "–"
+    return f"{'+' if seconds > 0 else '−'}{duration(abs(seconds))}"
 
 
 def signed(difference: int) -> str:

@@ -22,6 +22,7 @@ from crawler.causes import Unit
 from crawler.items.browsing import readable
 from crawler.items.contrast import ItemContrast, ItemLine, Lines, contrast_items
 from crawler.models import CrawlTask, Spider, TaskFailure
+from crawler.shortening import shortened
 from crawlproject.templatetags.lamplighter import is_address
 from crawlproject.web.admin import day_of
 from crawlproject.web.requests import MOST_DIGITS
@@ -33,6 +34,8 @@ CHOICES = 50
 LOOKED_AT = CHOICES + 10
 """Crawls of the spider that are looked at: those of given addresses cannot be chosen."""
 MOST_SPIDERS = 200
+MOST_OF_A_KEY = 120
+"""Characters."""
 
 Model = admin.ModelAdmin[CrawlTask]
 
@@ -237,6 +240,5 @@ def _kinds(items: ItemContrast | None) -> list[Kind]:
 
 
 def _named(line: ItemLine) -> Named:
-    return Named(
-        line=line, key=readable(line.key)[:120] or "–", url=reverse("admin:crawler_item_change", args=[line.pk])
-    )
+    key = shortened(readable(line.key), MOST_OF_A_KEY) or "–"
+    return Named(line=line, key=key, url=reverse("admin:crawler_item_change", args=[line.pk]))

@@ -95,6 +95,13 @@ def test_two_crawls_are_told_with_the_likeliest_reason_and_their_items(web: Clie
     assert text == text_of(web, f"?a={after.pk}&b={before.pk}"), "in any order"
 
 
+def test_a_key_that_is_cut_says_so(web: Client) -> None:
+    spider = make_spider()
+    before, after = crawled(spider, 24), crawled(spider, 1)
+    make_item(spider, "a" * 130, first_seen_at=hours_ago(1.01), changed_at=hours_ago(1.01))
+    assert f" {'a' * 119}… " in text_of(web, f"?a={before.pk}&b={after.pk}")
+
+
 def test_of_items_that_came_back_it_is_not_said_that_none_came(web: Client) -> None:
     spider = make_spider()
     before, after = crawled(spider, 24), crawled(spider, 1)
