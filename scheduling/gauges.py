@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from django.template.defaultfilters import filesizeformat
+from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
@@ -64,6 +65,6 @@ def _blocked(blocked_by: Mapping[str, object]) -> str:
 
 def _at(moment: str) -> str:
     try:
-        return localtime(datetime.fromisoformat(moment)).isoformat(" ", "seconds")
+        return date_format(localtime(datetime.fromisoformat(moment)), "DATETIME_FORMAT")
     except ValueError:
         return moment

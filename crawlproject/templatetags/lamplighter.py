@@ -225,14 +225,8 @@ def exactly(value: datetime) -> str:
 
 @register.filter
 def took(seconds: float) -> str:
-    """“0.4 s”, “52 s”, “1:52”, “2:03:04”."""
-    if seconds < 10:
-        return _("%(seconds)s s") % {"seconds": f"{seconds:.1f}"}
-    hours, rest = divmod(round(seconds), 3_600)
-    minutes, left = divmod(rest, 60)
-    if hours:
-        return f"{hours}:{minutes:02}:{left:02}"
-    return f"{minutes}:{left:02}" if minutes else _("%(seconds)s s") % {"seconds": left}
+    """“0.02 s”, “52 s”, “1 min 52 s”: as everywhere else."""
+    return duration(seconds)
 
 
 @register.filter

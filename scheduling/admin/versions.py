@@ -67,7 +67,7 @@ class DefinitionVersionAdmin(BoundedAdmin[DefinitionVersion], ReadOnlyAdmin[Defi
     def whole_story(self, version: DefinitionVersion) -> SafeString | str:
         """To the schedule's or the spider's page of versions, while there is one."""
         place = _place(version)
-        return "–" if place is None else linked(_("Look"), f"{place.versions}#v{version.number}")
+        return "–" if place is None else linked(capfirst(_("all versions")), f"{place.versions}#v{version.number}")
 
     @admin.display(description=gettext_lazy("version"), ordering="id")
     def named(self, version: DefinitionVersion) -> SafeString:
