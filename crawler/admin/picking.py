@@ -21,6 +21,7 @@ from crawler.engine.pages.page import ReadingFailed
 from crawler.engine.urls import normalise
 from crawler.models import Spider
 from crawler.workshop import offers, picks, pinned
+from crawler.workshop.beginning import untouched
 from crawler.workshop.draft import Draft
 from crawler.workshop.likeness import like
 from crawler.workshop.picking import Asked, Proposal, Row, propose
@@ -51,6 +52,9 @@ class Pick:
     """Of the spider."""
     start: str
     """The first start page."""
+    is_named: bool = True
+    is_begun: bool = True
+    """Whether somebody has said the two, which are examples else."""
     frame: str = ""
     """The address of the page for the frame; empty where none has been fetched."""
     problem: str = ""
@@ -152,6 +156,9 @@ def panel(
         shown = _of_page(spider, draft, state, sample)
     follows = tuple(picks.follows(document))
     rules = document.get("follow")
+    unsaid = {problem.place for problem in untouched(document)}
+    # What was typed is there again where it could not be begun with.
+    name, start = (request.POST.get(key, "").strip()[:MAX_URL] for key in ("pick_name", "pick_start"))
     pick = Pick(
         path=path if spider is None else f"{path}?{urlencode({'spider': spider.pk})}",
         is_new=spider is None,
@@ -159,8 +166,10 @@ def panel(
         types=types,
         follows=follows,
         new_follow=picks.aim_text(("follow", len(rules) if isinstance(rules, list) else 0)),
-        name=str(document.get("name", "")),
-        start=draft.start,
+        name=name or str(document.get("name", "")),
+        start=start or draft.start,
+        is_named=bool(name) or "name" not in unsaid,
+        is_begun=bool(start) or "start_urls[0]" not in unsaid,
         has_sitemaps=bool(document.get("sitemaps")),
         match=like(url or request.POST.get("url", "")),
         field_place=_field_place(types),

@@ -391,6 +391,8 @@ def test_what_the_page_offers_goes_to_the_kind_that_waits_for_a_field(picker: Pi
 
 def test_beginning_anew_names_the_spider_and_fetches_its_page(web: Client, site: SiteServer) -> None:
     page = web.get(f"{ADD}?tab=pick").content.decode()
+    assert 'name="pick_name" value="" placeholder="my-spider"' in page, "an example need not be taken out first"
+    assert "aim:" not in page, "there is nothing to point at yet"
     draft = html.unescape(re.findall(r'<textarea name="text" hidden>\n(.*?)</textarea>', page, re.DOTALL)[0])
     posted = {"_view": "pick", "text": draft, "pick_is_new": "1", "pick_name": "lamps", "pick_start": f"{site.url}/"}
     answer = web.post(ADD, {**posted, "url": "https://example.com/", "_pick": "start"}).content.decode()
@@ -400,6 +402,7 @@ def test_beginning_anew_names_the_spider_and_fetches_its_page(web: Client, site:
     assert Draft.of_text(draft).document == {"name": "lamps", "start_urls": [f"{site.url}/"]}
     wrong = web.post(ADD, {**posted, "pick_start": "lamps", "_pick": "start"}).content.decode()
     assert "“lamps” is no address" in plain(wrong)
+    assert re.findall(r'name="pick_(name|start)" value="(\w+)"', wrong) == [("name", "lamps"), ("start", "lamps")]
 
 
 # --- the page in its frame --------------------------------------------------------------------------------------------
