@@ -33,7 +33,7 @@ class Follow:
     meaning: Literal["alone", "alike"]
     candidates: tuple[Candidate, ...]
     links: int
-    """Different addresses that the first one gives."""
+    """Different addresses that the first one gives; of more links than are looked at, the links."""
 
 
 def link_of(element: Element) -> Element | None:
@@ -84,4 +84,8 @@ def _as_link(candidate: Candidate) -> Candidate:
 
 
 def _count(together: list[Candidate]) -> int:
-    return len({one.attr("href") for one in together[0].matched}) if together else 0
+    if not together:
+        return 0
+    [first, *_others] = together
+    are_all = first.matches <= len(first.matched)
+    return len({one.attr("href") for one in first.matched}) if are_all else first.matches

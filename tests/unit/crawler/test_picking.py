@@ -18,7 +18,7 @@ from crawler.workshop.draft import Draft
 from crawler.workshop.examples import places
 from crawler.workshop.features import is_generated
 from crawler.workshop.following import follows, link_of
-from crawler.workshop.goals import Candidate, Goal
+from crawler.workshop.goals import MAX_SHOWN_MATCHES, Candidate, Goal
 from crawler.workshop.likeness import like
 from crawler.workshop.offers import feed_offers, field_name, field_offers
 from crawler.workshop.picking import Asked, propose
@@ -161,6 +161,13 @@ def test_links_are_followed_alone_or_with_their_like() -> None:
     assert card[0].candidates[0].value == "/oil"
     assert link_of(one(page, "article", 1)) == one(page, "h3 a", 1)
     assert link_of(one(page, "h1")) is None
+
+
+def test_all_links_are_counted_also_of_more_than_are_shown() -> None:
+    links = "".join(f"<li><a href=/{number}>{number}</a></li>" for number in range(MAX_SHOWN_MATCHES + 50))
+    page = make_page(f"<ul>{links}</ul>")
+    [alike, *_others] = follows(page, one(page, "a"))
+    assert (alike.meaning, alike.links) == ("alike", MAX_SHOWN_MATCHES + 50)
 
 
 @pytest.mark.parametrize("pages", ['<a href="/?page=2">2</a>', '<a href="/?page=2">2</a><a href="/?page=3">3</a>'])
