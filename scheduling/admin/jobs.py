@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django_stubs_ext import StrOrPromise
 from rest_framework.exceptions import ParseError
 
 from crawlproject.templatetags.lamplighter import badge, rounds
@@ -34,6 +33,7 @@ from scheduling.signals import Work
 from . import acting, rules
 from .backfills import backfill_view
 from .calendar import calendar_view
+from .filters import KindFilter, StateFilter
 from .forms import POLICIES, ScheduledJobForm, copy_of
 from .head import OPERATE, head_of, job_for, person
 from .preview import preview_of, preview_view, take_free_moment, zones_to_choose
@@ -42,7 +42,6 @@ from .timelines import timeline_view
 from .works import works_of
 
 if TYPE_CHECKING:
-    from django.contrib.admin.filters import _ListFilterChoices
     from django.contrib.admin.options import _FieldsetSpec as FieldsetSpec
 
 
@@ -50,34 +49,11 @@ NOTE_SHOWN = 80
 """Characters of a pause's note in the list."""
 
 
-class KindFilter(admin.SimpleListFilter):
-    """What people planned, and for the asking also the one-offs of "run now": those are no schedules of anybody's."""
-
-    title = gettext_lazy("kind")
-    parameter_name = "one_time"
-
-    def lookups(
-        self, request: HttpRequest, model_admin: admin.ModelAdmin[ScheduledJob]
-    ) -> list[tuple[str, StrOrPromise]]:
-        return [("1", gettext_lazy("One-offs")), ("all", gettext_lazy("Schedules and one-offs"))]
-
-    def choices(self, changelist: ChangeList) -> Iterator[_ListFilterChoices]:
-        for number, choice in enumerate(super().choices(changelist)):
-            yield choice if number else choice | {"display": _("What is planned")}
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[ScheduledJob]) -> QuerySet[ScheduledJob]:
-        if self.value() == "all":
-            return queryset
-        if self.value() == "1":
-            return queryset.filter(one_time=True)
-        return queryset.exclude(one_time=True, misfire_grace_time=None)
-
-
 @admin.register(ScheduledJob)
 class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
     form = ScheduledJobForm
     list_display = ("named", "work", "b_state", "in_words", "rounds", "next_time")
-    list_filter = ("handler", "enabled", ("paused_at", admin.EmptyFieldListFilter), KindFilter)
+    list_filter = ("handler", StateFilter, KindFilter)
     search_fields = ("job_id", "name", "note", "job_data__target", "job_data__spider")
     search_help_text = gettext_lazy("Id, name, spider or note")
     ordering = ("job_id",)

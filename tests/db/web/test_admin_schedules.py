@@ -17,6 +17,7 @@ from crawler.tasks import request_crawl
 from scheduling import definitions
 from scheduling.definitions import JobValues
 from scheduling.models import DefinitionVersion, JobRun, ScheduledJob, SchedulerState
+from scheduling.planned import state_of
 
 from .answers import Answer, errors_of, messages_of
 from .forms import FORM
@@ -269,6 +270,17 @@ def test_what_changed_meanwhile_is_told(web: Client, monkeypatch: pytest.MonkeyP
     answer = web.post(ADD, FORM)
     assert answer.status_code == 302
     assert "nightly" in messages_of(answer)[0]
+
+
+def test_the_list_is_filtered_by_the_state_that_it_shows(web: Client) -> None:
+    for job_id in ("active", "paused", "problem", "off"):
+        make_job(job_id, enabled=job_id != "off")
+    definitions.pause_job("paused", by="ada", note="")
+    ScheduledJob.objects.filter(job_id="problem").update(problem="spoilt", enabled=False)
+    for state in ("active", "paused", "problem", "off"):
+        rows = web.get(f"{LIST}?state={state}").context["cl"].result_list
+        assert [(job.job_id, state_of(job)) for job in rows] == [(state, state)]
+    assert len(web.get(f"{LIST}?state=nothing").context["cl"].result_list) == 4
 
 
 def test_a_schedule_is_deleted_and_its_runs_stay(web: Client) -> None:
