@@ -47,6 +47,8 @@ class ProcessAdmin(BoundedAdmin[Process], ReadOnlyAdmin[Process]):
 
     @admin.display(description=gettext_lazy("places in use"))
     def places(self, process: Process) -> str:
+        if process.state != Process.State.ALIVE:
+            return "–"
         return f"{process.gauges.get('places_used', 0)} / {process.max_workers}"
 
     @admin.display(description=gettext_lazy("ticks late by"))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -34,6 +34,19 @@ class DefinitionVersionAdmin(BoundedAdmin[DefinitionVersion], ReadOnlyAdmin[Defi
     list_select_related = ("user",)
     fields = ("kind", "name", "number", "user", "at", "remark", "whole_story", "changes", "text")
     readonly_fields = ("name", "text", "remark", "whole_story", "changes")
+
+    def changelist_view(self, request: HttpRequest, extra_context: Mapping[str, object] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"title_plural": _("Versions"), **(extra_context or {})})
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Mapping[str, object] | None = None,
+    ) -> HttpResponse:
+        context = {"title_plural": _("Versions"), **(extra_context or {})}
+        return super().changeform_view(request, object_id, form_url, context)
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """Adds where that is which the rows are versions of, with one query a kind."""
