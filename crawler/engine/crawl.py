@@ -247,4 +247,6 @@ class Crawl:
             if self._frontier.wake(host):
                 self._room.wake_one()
 
-        return self._gate.join(host, wake)
+        guest = self._gate.join(host, wake)
+        guest.may_take = self._crew.may_take
+        return guest

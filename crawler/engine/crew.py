@@ -201,6 +201,10 @@ class Crew:
             frontier.settle(host, now)
         return None
 
+    def may_take(self) -> bool:
+        """Whether a page would be taken if there was one that its host allows."""
+        return self.ending is None and not self._is_quiet and not self._is_full
+
     @property
     def _is_full(self) -> bool:
         """Whether no page may be taken for now: all places are taken, there may be answers enough, or there is no room

@@ -35,7 +35,7 @@ def host_key(origin: str) -> str:
 class Guest:
     """One crawl's part in a slot. `wake` is called when waiting may be over."""
 
-    __slots__ = ("active", "concurrency", "delay", "is_adaptive", "manners", "robots_delay", "slot", "wake")
+    __slots__ = ("active", "concurrency", "delay", "is_adaptive", "manners", "may_take", "robots_delay", "slot", "wake")
 
     def __init__(
         self,
@@ -53,6 +53,8 @@ class Guest:
         self.robots_delay = 0.0
         self.is_adaptive = is_adaptive
         self.wake = wake
+        self.may_take: Callable[[], bool] = lambda: True
+        """Whether the crawl has room for a page: no place is kept for one that waits for its storage."""
         self.manners = manners or HostManners()
         """What is counted for the report."""
         self.active = 0
@@ -70,7 +72,7 @@ class Guest:
             return free_at
         while slot.line and (first := slot.line[0]) is not self:
             kept_until = (slot.offered_at if slot.offered_at > free_at else free_at) + TURN
-            if now < kept_until:
+            if now < kept_until and first.may_take():
                 slot.line_up(self)
                 return kept_until
             # It lines up again when it asks: one that has left the host alone must not cost a wait each time.
@@ -109,8 +111,7 @@ class Guest:
         slot.active -= 1
         self.active -= 1
         if slot.line:
-            slot.offered_at = now
-            slot.line[0].wake()
+            slot.offer(now)
 
     def answered(self, seconds: float) -> None:
         """The host answered well, after `seconds`, a request that has not been released yet."""
@@ -288,8 +289,17 @@ class Slot:
         if taker in self.line:
             self.line.remove(taker)
         if self.line:
-            self.offered_at = now
-            self.line[0].wake()
+            self.offer(now)
+
+    def offer(self, now: float) -> None:
+        """Wake the first in line. Who has no room for a page leaves the line, and asks again when it has."""
+        self.offered_at = now
+        while self.line:
+            first = self.line[0]
+            first.wake()
+            if first.may_take():
+                return
+            self.line.remove(first)
 
     def drop(self, guest: Guest, now: float) -> None:
         if guest in self.guests:

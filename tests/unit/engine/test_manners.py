@@ -11,12 +11,13 @@ from email.utils import format_datetime
 import pytest
 
 from crawler.engine.manners import gate as gate_module
+from crawler.engine.manners import slots
 from crawler.engine.manners.budget import Calendar
 from crawler.engine.manners.robots import Robots
 from crawler.engine.manners.robotstxt import MAX_DELAY
 from crawler.engine.manners.slots import MAX_BACKOFF, MAX_ROBOTS_DELAY
 from crawler.engine.memory import MemoryStorage
-from crawler.engine.records import CrawlOutcome, Ending, PageState
+from crawler.engine.records import Batch, CheckpointAnswer, CrawlOutcome, Ending, PageState
 
 from .crawling import LONGEST, Crawler, finish, make_crawler, make_definition, page_of
 from .site import Handler, Reply, Seen, Site, page, redirect
@@ -55,6 +56,26 @@ async def test_two_crawls_never_ask_more_at_once_than_is_allowed(concurrency: in
         assert site.most_at_once == concurrency
         assert site.asked.total() == 2 * 81
         assert len(site.times("/robots.txt")) > 2
+
+
+async def test_a_crawl_that_waits_for_its_storage_leaves_its_turn_to_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no room for another page: a place that was kept for it would be kept in vain, at each checkpoint."""
+    monkeypatch.setattr(slots, "TURN", LONGEST)
+    may_store = asyncio.Event()
+
+    class Stuck(MemoryStorage):
+        async def checkpoint(self, batch: Batch, *, room: int) -> CheckpointAnswer:
+            if len(self.pages) > 1:  # the start page's links are stored
+                await may_store.wait()
+            return await super().checkpoint(batch, room=room)
+
+    async with Site(list_of(60, taking(0.001))) as site, make_crawler() as crawler:
+        definition = make_definition(f"{site.url}/", manners=NO_ROBOTS | {"concurrency_per_host": 2})
+        stuck = asyncio.create_task(finish(crawler.crawl(definition, Stuck(), checkpoint_pages=5)))
+        other = await finish(crawler.crawl(definition, MemoryStorage(), checkpoint_pages=5))
+        assert not stuck.done()
+        may_store.set()
+        assert [outcome.counts.pages_done for outcome in (other, await stuck)] == [61, 61]
 
 
 async def test_the_stricter_of_two_crawls_binds_both_while_it_runs() -> None:
