@@ -46,6 +46,10 @@ SILENT = timedelta(seconds=60)
 """Without a sign of life for so long, its process has died."""
 BEAT = 0.5
 """Seconds between two signs of life."""
+QUIET_BEAT = 10.0
+"""The same while the database keeps the thread waiting."""
+PATIENCE = 600.0
+"""Seconds for which it may: then the export makes room for others."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -193,6 +197,8 @@ class _Progress:
         self._rows = rows
         self._beat = time.monotonic()
         self._passed = 0
+        self._writing = threading.Lock()
+        self._has_ended = threading.Event()
 
     def __iter__(self) -> Iterator[Mapping[str, Json]]:
         for row in self._rows:
@@ -207,12 +213,30 @@ class _Progress:
         if (folder() / f"{self.now.id}.cancel").exists():
             raise _Cancelled
         check_disk()
-        self.now = replace(self.now, rows=self._passed, bytes=written, beat_at=timezone.now().isoformat())
-        _write(self.now)
+        with self._writing:
+            self.now = replace(self.now, rows=self._passed, bytes=written, beat_at=timezone.now().isoformat())
+            _write(self.now)
+
+    def count(self, total: int | None) -> None:
+        with self._writing:
+            self.now = replace(self.now, total=total)
+
+    def keep_alive(self) -> None:
+        """A thread of its own: signs of life while a query takes long, or waits for a lock."""
+        while not self._has_ended.wait(QUIET_BEAT):
+            if time.monotonic() - self._beat > PATIENCE:
+                continue
+            with self._writing, suppress(OSError):
+                if not self._has_ended.is_set():
+                    self.now = replace(self.now, beat_at=timezone.now().isoformat())
+                    _write(self.now)
 
     def end(self, state: str, message: str, field: str) -> None:
-        self.now = replace(self.now, state=state, message=message, field=field, beat_at=timezone.now().isoformat())
-        _write(self.now)
+        self._has_ended.set()
+        now = timezone.now().isoformat()
+        with self._writing:
+            self.now = replace(self.now, state=state, message=message, field=field, beat_at=now)
+            _write(self.now)
 
 
 def _run(
@@ -226,6 +250,7 @@ def _run(
     if language is not None:
         activate(language)
     part = folder() / f"{progress.now.id}.part"
+    threading.Thread(target=progress.keep_alive, name=f"alive-{progress.now.id[:8]}", daemon=True).start()
     state, message, field = _outcome(selection, file_format, columns, progress, part)
     # First, so that nothing is left of an export that is said to have ended.
     with suppress(OSError):
@@ -239,7 +264,7 @@ def _outcome(
 ) -> tuple[str, str, str]:
     """Write the file; how that ended, what is said of it, and what of the question was at fault."""
     try:
-        progress.now = replace(progress.now, total=None if selection.text else selection.count())
+        progress.count(None if selection.text else selection.count())
         with part.open("xb") as file:
             for piece in file_format.encode(progress, columns):
                 file.write(piece)

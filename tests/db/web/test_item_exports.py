@@ -306,6 +306,32 @@ def test_one_whose_process_died_is_told_so_and_makes_room(api: APIClient, books:
     assert sent(api.get(f"{REST}?spider=books&format=csv"))
 
 
+def test_one_whose_database_is_silent_lives_for_a_while(books: Spider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query that takes long is no death of the process: others do not take its place, until that is too long."""
+    answers = threading.Event()
+    count = Selection.count
+
+    def silent(selection: Selection) -> int:
+        answers.wait(90)
+        return count(selection)
+
+    monkeypatch.setattr(Selection, "count", silent)
+    monkeypatch.setattr(files, "QUIET_BEAT", 0.02)
+    begun = files.start(Selection(spider=books), get_format("jsonl"), by="ada")
+    seen = {begun.beat_at}
+    while len(seen) < 4:
+        found = files.find(begun.id)
+        assert found is not None
+        assert found.is_running, "no sign of life"
+        seen.add(found.beat_at)
+    monkeypatch.setattr(files, "PATIENCE", 0.0)
+    monkeypatch.setattr(files, "SILENT", timedelta(seconds=0.1))
+    assert ended(begun).state == "failed"
+    monkeypatch.undo()
+    answers.set()
+    assert ended(begun).state == "completed"
+
+
 def test_a_day_later_they_are_gone(folder: Path, books: Spider, api: APIClient) -> None:
     old = make_export(state="completed", started_at=(timezone.now() - timedelta(days=2)).isoformat())
     old.path.write_bytes(b"x")
