@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, cached_property
+from itertools import groupby
 
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -60,12 +61,8 @@ class Entry:
     """A block of the week, a line of the agenda. A page has thousands and shows few of them: their words are made when
     they are asked for."""
 
-    is_crowd: bool
-    """Several schedules: its title tells how many and when."""
-    tone: str
     mark = ""
     is_dashed = False
-    collides = False
 
     def __init__(self, at: datetime, end: datetime, count: int, telling: _Telling) -> None:
         self.at = at
@@ -79,6 +76,19 @@ class Entry:
     @property
     def name(self) -> str:
         """Of the first one."""
+        raise NotImplementedError
+
+    @property
+    def is_crowd(self) -> bool:
+        """Several schedules: its title tells how many and when."""
+        return self.count > 1
+
+    @property
+    def collides(self) -> bool:
+        return False
+
+    @property
+    def tone(self) -> str:
         raise NotImplementedError
 
     @property
@@ -128,16 +138,29 @@ class _Planned(Entry):
     ) -> None:
         super().__init__(group[0].at, max(firing.end for firing in group), len(group), telling)
         self._group = group
-        self._first = first = group[0].schedule
-        self.is_crowd = len({firing.schedule.job.id for firing in group}) > 1
+        self._first = group[0].schedule
+        self._met = met
         self.is_dashed = not is_live
-        self.collides = is_live and (self.is_crowd or any((one.schedule.job.id, one.at) in met for one in group))
-        tone = HANDLERS.get(first.job.handler, OTHER)[0]
-        self.tone = "bad" if self.collides else "mute" if not is_live else tone
 
     @property
     def name(self) -> str:
         return self._first.job.name
+
+    @cached_property
+    def is_crowd(self) -> bool:
+        return self.count > 1 and len({firing.schedule.job.id for firing in self._group}) > 1
+
+    @cached_property
+    def collides(self) -> bool:
+        if self.is_dashed:
+            return False
+        return self.is_crowd or any((one.schedule.job.id, one.at) in self._met for one in self._group)
+
+    @property
+    def tone(self) -> str:
+        if self.is_dashed:
+            return "mute"
+        return "bad" if self.collides else HANDLERS.get(self._first.job.handler, OTHER)[0]
 
     @property
     def url(self) -> str:
@@ -159,15 +182,18 @@ class _Over(Entry):
     def __init__(self, group: Sequence[Ran], telling: _Telling) -> None:
         super().__init__(group[0].at, max(row.end for row in group), len(group), telling)
         self._group = group
-        self.is_crowd = len(group) > 1
         states = {row.state for row in group}
         worst = min(states, key=lambda state: WORST.index(state) if state in WORST else len(WORST))
-        self.tone = TONES.get(worst, "mute")
+        self._worst = worst
         self.mark = LETTERS.get(worst, "k")
 
     @property
     def name(self) -> str:
         return self._group[0].name
+
+    @property
+    def tone(self) -> str:
+        return TONES.get(self._worst, "mute")
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
@@ -178,13 +204,13 @@ class _Over(Entry):
 
 
 def planned(firings: Iterable[Firing], span: Span, *, met: set[tuple[int, datetime]]) -> Iterator[Entry]:
-    """Those that lie ahead. `met`: those that meet others elsewhere than at their begin."""
+    """Those that lie ahead, which come by their moment. `met`: those that meet others elsewhere than at their begin."""
     telling = _Telling(span)
-    groups: dict[tuple[datetime, bool], list[Firing]] = defaultdict(list)
-    for firing in firings:
-        groups[minute_of(firing.at), firing.schedule.is_live].append(firing)
-    for (_minute, is_live), group in groups.items():
-        yield _Planned(group, telling, is_live=is_live, met=met)
+    for _minute, group in groupby(firings, key=lambda firing: minute_of(firing.at)):
+        every = list(group)
+        for is_live in (True, False):
+            if own := [firing for firing in every if firing.schedule.is_live is is_live]:
+                yield _Planned(own, telling, is_live=is_live, met=met)
 
 
 def ran(rows: Iterable[Ran], span: Span) -> Iterator[Entry]:

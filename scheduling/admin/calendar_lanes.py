@@ -71,9 +71,10 @@ class _Cluster:
     def below(self, piece: Piece) -> float | None:
         """Where it has the whole width: at its moment, or beneath short ones. None: nowhere near."""
         top = piece.top
-        in_way = [lane[-1] for lane in self.lanes if lane[-1].until > top]
-        at = max((slot.until for slot in in_way), default=top)
-        is_near = all(slot.is_short for slot in in_way) and _is_near(piece, at)
+        at = max(lane[-1].until for lane in self.lanes)
+        if at <= top:
+            return top
+        is_near = _is_near(piece, at) and all(lane[-1].is_short for lane in self.lanes if lane[-1].until > top)
         return at if is_near else None
 
     def add(self, piece: Piece) -> None:

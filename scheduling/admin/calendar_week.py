@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from operator import attrgetter
 
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
@@ -40,11 +41,7 @@ def draw_week(title: str, entries: Sequence[Entry], span: Span, now: datetime) -
     for entry in entries:
         for piece in _pieces(entry, span):
             by_day[piece.day].append(piece)
-    blocks = [
-        _block(slot)
-        for pieces in by_day
-        for slot in arranged(sorted(pieces, key=lambda piece: (piece.start, piece.entry.name)))
-    ]
+    blocks = [_block(slot) for pieces in by_day for slot in arranged(sorted(pieces, key=attrgetter("start")))]
     count = ngettext("%(count)d block.", "%(count)d blocks.", len(blocks)) % {"count": len(blocks)}
     here = span.place(now) if span.start <= now < span.end else None
     return week(title, count, days, blocks, now=here, bands=_bands(span))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from itertools import groupby
+from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 from scheduling.signals import Reach
@@ -137,20 +138,32 @@ def _crowds(
     firings: Sequence[Firing], reaches: Mapping[int | None, Reach], *, is_alone: bool
 ) -> Iterator[tuple[Firing, ...]]:
     """Of each time without a pause those that meet when most of them do; `firings` are by their moment."""
-    active: list[Firing] = []
-    most: tuple[Firing, ...] = ()
-    for moment, beginning in groupby(firings, key=lambda firing: firing.at):
-        active = [one for one in active if one.end > moment]
-        if not active:
-            if len(most) > 1:
-                yield most
-            most = ()
-        active += beginning
-        if len(active) > len(most):
-            here = _one_each(active, reaches, is_alone=is_alone)
-            most = here if len(here) > len(most) else most
-    if len(most) > 1:
-        yield most
+    for busy in _without_pause(firings):
+        active: list[Firing] = []
+        most: tuple[Firing, ...] = ()
+        for moment, beginning in groupby(busy, key=itemgetter(1)):
+            active = [one for one in active if one.end > moment]
+            active += beginning
+            if len(active) > len(most):
+                here = _one_each(active, reaches, is_alone=is_alone)
+                most = here if len(here) > len(most) else most
+        if len(most) > 1:
+            yield most
+
+
+def _without_pause(firings: Sequence[Firing]) -> Iterator[list[Firing]]:
+    """Those that follow each other while one is always at work; what meets nobody, as most do, is left out."""
+    busy: list[Firing] = []
+    until: datetime | None = None
+    for firing in firings:
+        if until is not None and firing.at >= until:
+            if len(busy) > 1:
+                yield busy
+            busy, until = [], None
+        busy.append(firing)
+        until = firing.end if until is None else max(until, firing.end)
+    if len(busy) > 1:
+        yield busy
 
 
 def _one_each(active: Iterable[Firing], reaches: Mapping[int | None, Reach], *, is_alone: bool) -> tuple[Firing, ...]:
@@ -165,16 +178,14 @@ def _one_each(active: Iterable[Firing], reaches: Mapping[int | None, Reach], *, 
 
 def _together(firings: Sequence[Firing], found: Sequence[Collision], tz: ZoneInfo) -> list[Collision]:
     """Those that begin in one minute, and of which nothing worse is said already."""
-    moments: dict[datetime, dict[int, Schedule]] = defaultdict(dict)
-    for firing in firings:
-        moments[minute_of(firing.at)][firing.schedule.job.id] = firing.schedule
     told: dict[datetime, list[set[int]]] = defaultdict(list)
     for one in found:
         keys = {schedule.job.id for schedule in one.who}
         for day in one.days:
             told[minute_of(datetime.combine(day, one.at))].append(keys)
     crowds: dict[object, Collision] = {}
-    for moment, who in moments.items():
+    for moment, group in groupby(firings, key=lambda firing: minute_of(firing.at)):
+        who = {firing.schedule.job.id: firing.schedule for firing in group}
         if len(who) < 2:
             continue
         wall = clock_at(tz, moment)

@@ -136,12 +136,14 @@ class Occupancy:
                 host[index] += sign
 
     def _span(self, firing: Firing) -> tuple[int, int]:
-        first = self._index(firing.at)
-        return first, max(first + 1, self._index(firing.end, is_end=True))
-
-    def _index(self, moment: datetime, *, is_end: bool = False) -> int:
-        passed = clock_at(self._tz, moment) - self._begin if self._start is None else moment - self._start
-        return -(-passed // A_STEP) if is_end else passed // A_STEP
+        """The steps in which it is at work, as a range."""
+        if self._start is None:
+            first = (clock_at(self._tz, firing.at) - self._begin) // A_STEP
+            last = -((self._begin - clock_at(self._tz, firing.end)) // A_STEP)
+        else:
+            first = (firing.at - self._start) // A_STEP
+            last = -((self._start - firing.end) // A_STEP)
+        return first, max(first + 1, last)
 
 
 def _strain(away: int) -> int:
