@@ -21,6 +21,8 @@ from .calendar_entries import Entry
 from .calendar_lanes import MIDNIGHT, Piece, Slot, arranged
 
 LISTED_A_DAY = 40
+MOST_A_DAY = 60
+"""Entries of one day that are drawn one by one: of more only their hours are."""
 TOLD_TOGETHER = 12
 """Of those that share a block; the list of the day has them all."""
 
@@ -37,11 +39,20 @@ class AgendaDay:
 def draw_week(title: str, entries: Sequence[Entry], span: Span, now: datetime) -> SafeString:
     today = wall_of(span.tz, now).date()
     days = [(_heading(datetime.combine(day.date, time())), day.date == today) for day in span.days]
+    begun: list[list[Entry]] = [[] for _day in span.days]
     by_day: list[list[Piece]] = [[] for _day in span.days]
     for entry in entries:
-        for piece in _pieces(entry, span):
-            by_day[piece.day].append(piece)
-    blocks = [_block(slot) for pieces in by_day for slot in arranged(sorted(pieces, key=attrgetter("start")))]
+        begun[entry.day].append(entry)
+    for entry in entries:
+        if len(begun[entry.day]) <= MOST_A_DAY:
+            for piece in _pieces(entry, span):
+                by_day[piece.day].append(piece)
+    blocks: list[Block] = []
+    for own, pieces in zip(begun, by_day, strict=True):
+        if len(own) > MOST_A_DAY:
+            blocks += _hour_by_hour(own)
+        else:
+            blocks += [_block(slot) for slot in arranged(sorted(pieces, key=attrgetter("start")))]
     count = ngettext("%(count)d block.", "%(count)d blocks.", len(blocks)) % {"count": len(blocks)}
     here = span.place(now) if span.start <= now < span.end else None
     return week(title, count, days, blocks, now=here, bands=_bands(span))
@@ -142,6 +153,24 @@ def _together(slot: Slot) -> Block:
         lane=slot.lane,
         lanes=slot.lanes,
     )
+
+
+def _hour_by_hour(entries: Sequence[Entry]) -> Iterable[Block]:
+    """A block for each hour of a day, where there are too many for one each."""
+    hours: dict[int, list[Entry]] = {}
+    for entry in entries:
+        hours.setdefault(int(entry.hour), []).append(entry)
+    for hour, own in hours.items():
+        count = sum(entry.count for entry in own)
+        yield Block(
+            day=own[0].day,
+            start=hour,
+            hours=1,
+            tone="bad" if any(entry.tone == "bad" for entry in own) else "mute",
+            title=f"{hour:02}:00 · {count}×",
+            lines=tuple(entry.name for entry in own[:TOLD_TOGETHER]),
+            url=f"#{anchor_of(own[0].day)}",
+        )
 
 
 def anchor_of(day: int) -> str:

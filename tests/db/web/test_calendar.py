@@ -217,6 +217,18 @@ def test_a_month_names_the_first_of_each_day_and_leads_to_its_week(web: Client) 
     assert "Worker minutes by day and hour" in text_of(web, "?month=2037-02&amp;by=minutes".replace("&amp;", "&"))
 
 
+def test_a_day_of_very_many_is_drawn_hour_by_hour_and_leads_to_its_list(web: Client) -> None:
+    for number in range(12):
+        make_job(f"job-{number}", name=f"Job {number}", trigger={"type": "cron", "cron": f"{5 * number} 8-13 * * 1"})
+
+    text = text_of(web, next_week())
+
+    assert text.count('class="ev is-') == 6
+    assert "08:00 · 12×" in text
+    assert text.count('href="#day-1"') == 6
+    assert '<h3 id="day-1">' in text
+
+
 @pytest.mark.parametrize("query", ["?week=2026-W60", "?week=<script>", "?month=2026-13", "?month=%0A", "?week="])
 def test_what_is_no_week_or_month_is_named_with_a_remedy(web: Client, query: str) -> None:
     text = text_of(web, query, status=400)
