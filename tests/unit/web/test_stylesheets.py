@@ -45,6 +45,8 @@ def test_what_is_printed_is_as_by_day_without_what_only_a_screen_has_use_for() -
     printed = rules[rules.index("@media print") :]
     for nothing_on_paper in ("#header", ".ll-btn", ".object-tools", "[role=search]", ".action-checkbox"):
         assert nothing_on_paper in printed
+    # The other sheet comes later: without a mark its rules for what scrolls would hold on paper too, and cut it.
+    assert re.search(r"\.ll-follow, \.ll-tall \{ max-height: none !important; overflow: visible !important", printed)
     # A list that may not be broken would begin on the second page.
     assert re.search(r"#changelist \{ break-inside: auto", printed)
 
