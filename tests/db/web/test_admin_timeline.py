@@ -206,6 +206,7 @@ def test_the_last_gap_is_offered_and_ticked(web: Client, job: ScheduledJob) -> N
     page = text_of(web, of(job, "backfill"))
     assert "Moments in this range: 3. Of these did not run: 3." in page
     assert "None: leave them as they are" in page
+    assert 'value="latest"' in page
     assert [datetime.fromisoformat(moment) for moment in ticked(page)] == [noon(4), noon(5), noon(6)]
 
 
@@ -219,6 +220,14 @@ def test_a_range_shows_what_stands_at_its_moments(web: Client, job: ScheduledJob
     assert "Back-filled" in page
     assert "Succeeded" in page
     assert page.count(" disabled>") == 1
+
+
+def test_where_nothing_is_lacking_no_choice_speaks_of_what_did_not_run(web: Client, job: ScheduledJob) -> None:
+    make_run(job, scheduled_time=noon(3))
+    query = f"?from={quote((noon(3) - timedelta(hours=1)).isoformat())}&until={quote(noon(3).isoformat())}"
+    page = text_of(web, of(job, "backfill", query))
+    assert 'value="selected"' in page
+    assert 'value="latest"' not in page
 
 
 @pytest.mark.parametrize(
