@@ -225,6 +225,7 @@ REST_FRAMEWORK = {
     "DATETIME_FORMAT": None,
     "DEFAULT_PARSER_CLASSES": ["crawlproject.web.parsers.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "crawlproject.web.pagination.BoundedPagination",
+    "DEFAULT_METADATA_CLASS": "crawlproject.web.metadata.AddressMetadata",
     "DEFAULT_FILTER_BACKENDS": ["crawlproject.web.filters.StrictFilterBackend"],
     "EXCEPTION_HANDLER": "crawlproject.web.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

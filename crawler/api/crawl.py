@@ -41,11 +41,15 @@ class CrawlView(APIView):
 
 
 class CrawlAllView(CrawlView):
+    """Ask for a crawl of every spider that is enabled."""
+
     def post(self, request: Request) -> Response:
         return self.ask(request, body_object(request, known={"run_at"}), CrawlTask.Type.ALL)
 
 
 class CrawlCategoryView(CrawlView):
+    """Ask for a crawl of the spiders of a category."""
+
     def post(self, request: Request, name: str) -> Response:
         body = body_object(request, known={"run_at"})
         if not Spider.objects.filter(category=name).exists():
@@ -54,6 +58,8 @@ class CrawlCategoryView(CrawlView):
 
 
 class CrawlSpiderView(CrawlView):
+    """Ask for a crawl of one spider."""
+
     def post(self, request: Request, name: str) -> Response:
         body = body_object(request, known={"run_at"})
         if not Spider.objects.filter(name=name).exists():
@@ -62,6 +68,8 @@ class CrawlSpiderView(CrawlView):
 
 
 class CrawlUrlsView(CrawlView):
+    """Ask for a crawl of single pages by a spider's rules."""
+
     def post(self, request: Request) -> Response:
         body = body_object(request, known={"urls", "spider", "run_at"})
         urls, spider = body.get("urls"), body.get("spider")

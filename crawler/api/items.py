@@ -98,6 +98,8 @@ class ItemFilter(StrictFilterSet):
 
 
 class ItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Item]):
+    """What was found, what it was before, and what changed; files of it."""
+
     queryset = Item.objects.select_related("spider", "page").defer("page__links", "page__chain").order_by("id")
     serializer_class = ItemSerializer
     filterset_class = ItemFilter

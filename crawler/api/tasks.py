@@ -46,6 +46,8 @@ class TaskFilter(StrictFilterSet):
 
 
 class CrawlTaskViewSet(viewsets.GenericViewSet[CrawlTask]):
+    """Follow a crawl, look at its pages, ask why something is missing, cancel it."""
+
     queryset = CrawlTask.objects.select_related("run", "spider", "parent").order_by("-id")
     filterset_class = TaskFilter
     lookup_field = "task_id"

@@ -30,6 +30,8 @@ class RunFilter(StrictFilterSet):
 
 
 class JobRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[JobRun]):
+    """What ran, what did not and why; cancel a run, follow its log."""
+
     queryset = JobRun.objects.select_related("owner").order_by("-id")
     serializer_class = JobRunSerializer
     filterset_class = RunFilter

@@ -33,6 +33,8 @@ class PauseAllView(APIView):
 
 
 class ResumeAllView(APIView):
+    """POST: plan and run again."""
+
     action_permissions = {"post": "scheduling.change_schedulerstate"}
 
     def post(self, request: Request) -> Response:

@@ -115,6 +115,34 @@ def test_the_table_above_holds_every_address() -> None:
     assert known <= names
 
 
+@pytest.mark.parametrize("path", sorted({path for _verb, path, _permission in ADDRESSES}))
+def test_options_tells_each_who_may_use_an_address_what_it_is(path: str, api: APIClient) -> None:
+    permissions = {verb.upper(): permission for verb, other, permission in ADDRESSES if other == path}
+    answer = api.options(path)
+    assert answer.status_code == 200, answer.content
+    told = answer.json()
+    assert set(told) == {"name", "description", "methods"}
+    assert all(told.values())
+    assert {*told["methods"]} == {*permissions} | ({"HEAD"} if "GET" in permissions else set())
+    assert {*told["methods"], "OPTIONS"} == {*answer["Allow"].split(", ")}
+    client = APIClient()
+    assert_problem(client.options(path), 401)
+    client.force_authenticate(make_user("ada"))
+    assert_problem(client.options(path), 403)
+    verb, permission = next(iter(permissions.items()))
+    client.force_authenticate(make_user("bob", permission))
+    assert verb in client.options(path).json()["methods"]
+
+
+@pytest.mark.parametrize("path", [*sorted({path for _verb, path, _permission in ADDRESSES}), "/metrics"])
+def test_no_method_and_no_body_is_an_error_of_ours(path: str, api: APIClient) -> None:
+    make_spider(), make_job()
+    for method in ("OPTIONS", "HEAD", "GET", "POST", "PUT", "PATCH", "DELETE", "TRACE"):
+        for body in ("", '{"trigger": [[]], "name": {}, "urls": {}, "url": 5, "moments": 1, "note": []}', "[" * 200):
+            answer = api.generic(method, path, body, content_type="application/json")
+            assert answer.status_code < 500, (method, body, answer.status_code)
+
+
 def test_an_unknown_address_gets_a_document() -> None:
     for path in ("/api/", "/api/nothing", "/api/crawl/nothing/", "/api/schedule/jobs/a/b/c"):
         assert_problem(APIClient().get(path), 404, says=path)
