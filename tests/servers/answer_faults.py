@@ -185,6 +185,15 @@ async def endless_bomb(exchange: Exchange) -> None:
         await asyncio.sleep(0)
 
 
+@fault("endless-nothing")
+async def endless_nothing(exchange: Exchange) -> None:
+    """``/endless-nothing/gzip`` or ``zstd``: what comes before the text (a name, a frame to be skipped) never ends."""
+    begin = {"gzip": b"\x1f\x8b\x08\x08" + bytes(6), "zstd": b"\x50\x2a\x4d\x18\xff\xff\xff\xff"}
+    exchange.send(f"HTTP/1.1 200 OK\r\nContent-Encoding: {exchange.argument}\r\n\r\n".encode())
+    exchange.send(begin[exchange.argument])
+    await _pour(exchange, b"a" * 65_536)
+
+
 # statuses, redirects, validators
 
 

@@ -83,6 +83,16 @@ async def second_answer(exchange: Exchange) -> bool:
     return True
 
 
+@fault("late-answer")
+async def late_answer(exchange: Exchange) -> bool:
+    """The same, but a moment later, when the connection rests."""
+    exchange.answer()
+    await exchange.writer.drain()
+    await asyncio.sleep(0.05)
+    exchange.send(b"HTTP/1.1 200 OK\r\nX-Evil: 1\r\nContent-Length: 4\r\n\r\nevil")
+    return True
+
+
 # not HTTP, or too much of it
 
 

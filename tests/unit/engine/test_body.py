@@ -9,6 +9,7 @@ from typing import TypedDict, cast
 
 import brotli
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -204,6 +205,20 @@ def test_cut_stream_is_never_a_whole_body(coding: str, cut: int) -> None:
 def test_corrupt_stream_is_undecodable(coding: str) -> None:
     with pytest.raises((BodyUndecodable, BodyTruncated)):
         undo(coding, b"<!doctype html><p>plain text, whatever the header says</p>" * 20)
+
+
+def test_a_greater_window_than_the_standard_allows_is_no_memory_of_ours() -> None:
+    """RFC 9659: 8 MiB. A frame of a few bytes could else ask for two gigabytes."""
+    text = bytes(LIMIT)
+
+    def with_window(log: int) -> bytes:
+        parameters = zstandard.ZstdCompressionParameters(window_log=log)
+        stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+        return stream.compress(text) + stream.flush()
+
+    assert undo("zstd", with_window(23)) == text
+    with pytest.raises(BodyUndecodable, match="zstd"):
+        undo("zstd", with_window(24))
 
 
 def test_wrong_checksum_is_undecodable() -> None:

@@ -111,7 +111,8 @@ async def test_a_target_at_a_private_address_is_refused_by_the_guard() -> None:
 
 
 async def test_private_headers_stay_with_the_origins_of_the_start_pages() -> None:
-    headers = {"Authorization": "Bearer x", "Cookie": "a=b", "X-Key": "secret", "X-Plain": "1", "Accept-Language": "de"}
+    headers = {"Authorization": "Bearer x", "Cookie": "a=b", "Proxy-Authorization": "Basic eDp5", "X-Key": "secret"}
+    headers |= {"X-Plain": "1", "Accept-Language": "de"}
     declared = {**headers, "Authorization": {"secret": "token"}, "X-Key": {"secret": "key"}}
     async with Site({"/": page("/away")}) as home, Site({"/there": page("/on"), "/on": page()}) as other:
         home.pages["/away"] = redirect(other.url + "/there")
@@ -120,7 +121,7 @@ async def test_private_headers_stay_with_the_origins_of_the_start_pages() -> Non
             outcome = await finish(crawler.crawl(definition, MemoryStorage(), headers=headers))
         at_home, elsewhere = [seen.headers for seen in home.seen], [seen.headers for seen in other.seen]
     assert outcome.counts.pages == 3
-    private = {"authorization", "cookie", "x-key"}
+    private = {"authorization", "cookie", "proxy-authorization", "x-key"}
     assert all(private <= set(seen) for seen in at_home)
     assert not any(private & set(seen) for seen in elsewhere)
     assert len(elsewhere) == 3, "robots.txt too"

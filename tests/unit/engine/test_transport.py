@@ -121,6 +121,8 @@ async def test_page_arrives_whole(server: MisbehavingServer, client: CrawlClient
         ("/endless", BodyTooLarge, Reason.BODY_TOO_LARGE),
         ("/endless-chunks", BodyTooLarge, Reason.BODY_TOO_LARGE),
         ("/endless-bomb", BodyTooLarge, Reason.BODY_TOO_LARGE),
+        ("/endless-nothing/gzip", BodyTooLarge, Reason.BODY_TOO_LARGE),
+        ("/endless-nothing/zstd", BodyTooLarge, Reason.BODY_TOO_LARGE),
         ("/bomb/gzip", BodyTooLarge, Reason.BODY_TOO_LARGE),
         ("/bomb/deflate", BodyTooLarge, Reason.BODY_TOO_LARGE),
         ("/bomb/br", BodyTooLarge, Reason.BODY_TOO_LARGE),
@@ -251,6 +253,16 @@ async def test_half_closed_idle_connection_is_not_used(server: MisbehavingServer
         await asyncio.wait_for(_until(lambda: transport.connections_open == 0), PATIENCE)
 
         assert (await fetch(client, server.url + "/ok")).body == PAGE
+
+
+@pytest.mark.parametrize("path", ["/second-answer", "/late-answer"])
+async def test_a_connection_that_answers_what_nobody_asked_is_dropped(server: MisbehavingServer, path: str) -> None:
+    async with make_client(keep_seconds=1_000) as (client, transport):
+        assert (await fetch(client, server.url + path)).body == PAGE
+        await asyncio.wait_for(_until(lambda: transport.connections_open == 0), PATIENCE)
+
+        assert (await fetch(client, server.url + "/ok")).body == PAGE
+        assert server.connections == 2
 
 
 async def test_idle_connection_is_closed_after_its_time(server: MisbehavingServer) -> None:
