@@ -93,7 +93,7 @@ def _is_wanted_at_once(request: HttpRequest, spider: Spider | None, draft: Draft
         return found.sample is None or found.sample.key == request.POST[FETCHING]
     return (
         spider is not None
-        and found.sample is None
+        and (found.sample is None or found.is_before_crawl)
         and _may_be_asked(draft, found)
         and not _is_strange(request, spider, found)
     )

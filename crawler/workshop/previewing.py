@@ -19,7 +19,7 @@ from crawler.engine.errors import DefinitionError, DefinitionProblem
 from crawler.engine.pages.extractor import Explanation
 from crawler.engine.spider import SpiderDefinition
 from crawler.engine.urls import hash_url
-from crawler.models import Item, Page, Spider
+from crawler.models import CrawlTask, Item, Page, Spider
 from scheduling.durations import duration
 
 from .busy import READING, WorkshopBusy
@@ -57,6 +57,8 @@ class Preview:
     """Whether it is what an earlier state of the draft gave."""
     is_other_manner: bool = False
     """Whether the draft would now ask for the page in another way than it was."""
+    is_before_crawl: bool = False
+    """Whether a crawl of the spider has ended since the page was fetched: the site may have shown it another one."""
     notice: Notice | None = None
     types: tuple[TypeView, ...] = ()
     links: LinksView | None = None
@@ -69,8 +71,9 @@ class Preview:
     @property
     def is_fresh(self) -> bool:
         """Whether what is shown is what the draft gives now: nothing kept the page from being asked for as it would."""
-        held_up = self.is_coming or self.is_stale or self.is_other_manner or self.problems or self.busy
-        return self.seen_at is not None and not held_up
+        held_up = self.is_coming or self.is_stale or self.problems or self.busy
+        is_of_another_page = self.is_other_manner or self.is_before_crawl
+        return self.seen_at is not None and not held_up and not is_of_another_page
 
     @property
     def items(self) -> int:
@@ -85,7 +88,7 @@ class Preview:
 def look(user_id: int, spider: Spider | None, draft: Draft, url: str, *, fetch: bool = False) -> Preview:
     """What the draft makes of the page at `url`. Asks the site for it only with `fetch`; stores nothing.
 
-    One query at most beside those for secrets.
+    Three queries at most beside those for secrets.
     """
     if draft.definition is not None:
         _LAST.keep(user_id, spider, draft.definition)
@@ -110,8 +113,16 @@ def look(user_id: int, spider: Spider | None, draft: Draft, url: str, *, fetch: 
     sample = SAMPLES.find(user_id, definition, asked)
     if sample is not None and sample.answer is not None:
         _LAST.looked_at(user_id, spider, url)
+    is_before_crawl = sample is not None and _crawl_ended_since(spider, sample.fetched_at)
     if sample is None or last is None:
-        return Preview(url=url, problems=problems, busy=busy, sample=sample, is_coming=is_coming)
+        return Preview(
+            url=url,
+            problems=problems,
+            busy=busy,
+            sample=sample,
+            is_coming=is_coming,
+            is_before_crawl=is_before_crawl,
+        )
     reading = _Reading(
         url=url,
         spider=spider,
@@ -122,7 +133,16 @@ def look(user_id: int, spider: Spider | None, draft: Draft, url: str, *, fetch: 
         busy=busy,
         seen_at=last.at,
     )
-    return replace(reading.preview(), is_coming=is_coming)
+    return replace(reading.preview(), is_coming=is_coming, is_before_crawl=is_before_crawl)
+
+
+def _crawl_ended_since(spider: Spider | None, moment: datetime) -> bool:
+    """Whether the spider's newest crawl that has ended did so after `moment`, and asked for pages at all. One query."""
+    if spider is None:
+        return False
+    ended = CrawlTask.objects.filter(spider=spider, status__in=CrawlTask.TERMINAL, started_at__isnull=False)
+    newest = ended.order_by("-id").values_list("finished_at", flat=True).first()
+    return newest is not None and newest > moment
 
 
 def kept_page(user_id: int, draft: Draft, url: str) -> Sample | None:

@@ -48,6 +48,8 @@ _SHOWN = (
     *("server", "date", "location", "retry-after", "link", "x-robots-tag", "vary"),
 )
 """Headers of an answer that are shown. Cookies are not: they may be somebody's session."""
+_SENDS_NOTHING = (Reason.OUT_OF_SCOPE, Reason.ADDRESS_REFUSED)
+"""For which a page is refused before its host, or the host's robots.txt, is asked."""
 MAX_HEADER = 300
 """Characters of one that are shown."""
 
@@ -110,6 +112,11 @@ class Sample:
     def reason(self) -> str:
         """The `Reason` for which a crawl would not read it; empty where it would."""
         return self.page.why_unread
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether anything was sent to a site for it; not where its address was refused before."""
+        return self.answer is not None or bool(self.page.redirects) or self.reason not in _SENDS_NOTHING
 
     @property
     def headers(self) -> dict[str, str]:
@@ -286,8 +293,8 @@ def _verdict(definition: SpiderDefinition, page: FetchedPage) -> RobotsVerdict:
     if not definition.manners.obey_robots:
         return RobotsVerdict(state="ignored")
     rules = page.robots.get(origin_of(page.url))
-    if rules is None:
-        return RobotsVerdict(state="")
+    if rules is None or page.reason == Reason.ADDRESS_REFUSED:
+        return RobotsVerdict(state="")  # the host's robots.txt was refused as well
     rule = rules.rule_for(page.url, page.agent)
     if rules.problem:
         return RobotsVerdict(state="unreachable", problem=rules.problem)

@@ -13,6 +13,7 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from crawler import definitions, preview
@@ -30,7 +31,7 @@ from tests.servers.misbehaving import MisbehavingServer
 from tests.servers.serving import serve_in_thread
 from tests.servers.sites import SiteServer
 
-from .making import make_item, make_page, make_spider, make_user
+from .making import make_item, make_page, make_spider, make_task, make_user
 from .workshop import PREVIEW, form_of, look, plain
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
@@ -228,6 +229,8 @@ def test_an_address_inside_is_refused(web: Client, site: SiteServer, settings: S
     assert "such as 127.0.0.1/32, into CRAWLER_ALLOWED_NETWORKS (in .env or the environment) and restart" in shown
     assert shown.count("CRAWLER_ALLOWED_NETWORKS") == 1
     assert site.connections == 0
+    assert "no robots.txt" not in shown
+    assert " fetched " not in shown, "nothing was"
 
 
 def test_an_address_outside_of_the_spiders_domains_is_told_as_that(web: Client, site: SiteServer) -> None:
@@ -435,6 +438,26 @@ def test_the_page_that_one_tried_last_is_there_again(web: Client, site: SiteServ
     assert f'value="{site.url}/book/1"' in page
     assert "price 26.10" in plain(page)
     assert "data-at-once" not in page
+
+
+def test_a_page_that_was_fetched_before_the_last_crawl_is_fetched_anew(web: Client, site: SiteServer) -> None:
+    spider, url = definitions.save_spider(site_spider(site.url)), f"{site.url}/book/1"
+    path, own = f"/admin/crawler/spider/{spider.pk}/change/", f"{PREVIEW}?spider={spider.pk}"
+    Page.objects.create(spider=spider, url=url, url_hash=hash_url(url), state="failed")
+    make_task(spider, status="failed", finished_at=timezone.now())
+    assert "up to date" in look(web, site_spider(site.url), url, fetch=True, path=own)
+    make_task(spider, status="running")
+    make_task(spider, status="cancelled", started_at=None, finished_at=timezone.now())
+    assert "up to date" in look(web, site_spider(site.url), url, path=own), "no crawl has ended since that asked"
+    make_task(spider, status="failed", finished_at=timezone.now())
+    asked = site.targets()
+    opened = web.get(path, {"url": url}).content.decode()
+    assert "data-at-once" in opened
+    assert "up to date" not in plain(opened)
+    assert "Fetched before the spider's last crawl" in look(web, site_spider(site.url), url, path=own)
+    assert site.targets() == asked, "nobody has pressed anything, and no page was opened by a browser"
+    assert "up to date" in look(web, site_spider(site.url), url, fetch=True, path=own)
+    assert "data-at-once" not in web.get(path, {"url": url}).content.decode()
 
 
 def test_an_address_that_a_link_brought_is_not_there_again(web: Client, site: SiteServer) -> None:
