@@ -8,7 +8,7 @@ from __future__ import annotations
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from scheduling.wording import register, register_lines, register_teller
+from scheduling.wording import register, register_labels, register_lines, register_teller
 
 from .causes import OTHER, cause_of
 from .failure_words import DETAILS
@@ -29,6 +29,16 @@ def told_reason(name: str) -> str:
 
 
 register_teller("reason", told_reason)
+
+
+def labelled(text: str) -> str:
+    """A text for a page, which has an input for what the text names by keys."""
+    from .workshop.form_labels import by_label  # loaded by those who have pages
+
+    return by_label(text)
+
+
+register_labels(labelled)
 
 register(
     _("%(pages)s, %(same)d unchanged; %(items)s read, %(new)d new, %(changed)d changed."),
@@ -56,7 +66,11 @@ register(
     _("No start page answered"),
     _("%(why)s; pages were left in the frontier"),
     _("%(host)s asked to be left alone until %(when)s"),
-    _("Stopped at %(limit)s"),
+    _("Stopped at %(limit)s = %(most)s"),
+    _("Stopped at quiet_hours until %(when)s"),
+    _("quiet_hours until %(when)s for %(host)s"),
+    _("pages_per_day = %(count)d is used up until %(when)s for %(host)s"),
+    _("and %(count)d more hosts"),
     _("Links beyond max_depth = %(depth)s were left out"),
     _("Pages beyond %(limit)s = %(count)d were left out"),
     _("Links to pages that are all the same were left out"),

@@ -13,4 +13,6 @@ BLOCKED = _("This run has blocked the event loop for %(seconds).1f s: nothing el
 ABANDONED = _("The handler ignores its cancel and is abandoned, at:")
 LEFT_BEHIND = _("A thread of the handler does not end and is left behind, at:")
 CUT = _("(only %(count)d lines of a run are kept)")
+LEVELS = {"WARNING: ": _("WARNING: %(line)s"), "ERROR: ": _("ERROR: %(line)s")}
+"""By what a line begins with that is one, whoever wrote it."""
 LINES = (RETRY, FREE_AGAIN, BLOCKED, ABANDONED, LEFT_BEHIND, CUT)

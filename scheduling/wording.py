@@ -5,6 +5,9 @@ shows them asks `told`, which finds the template that a sentence was made from a
 template made, as the message of somebody's exception, stays as it is. Lines of a run's log have templates of their own
 (`told_line`): they are matched as a whole, for most of them are a handler's.
 
+Sentences name some things by the keys of documents, as REST and the commands do. Pages, where nobody knows keys, have
+them `labelled`.
+
 What the engine says of a document while it is edited is told otherwise (`crawler.engine.messages`): it never leaves the
 process, so that each message carries its template and values along. Stored sentences could do so in a column beside
 their text alone; and since rows of earlier releases, the log, REST and other programs have the text, what is here would
@@ -21,7 +24,7 @@ from functools import lru_cache
 from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_noop as _
 
-from .log_lines import LINES, RETRY
+from .log_lines import LEVELS, LINES, RETRY
 
 _PLACEHOLDER = re.compile(r"%(?:\((\w+)\))?(?:\.\d)?([sdf])|(%%)")
 _NUMBER = r"-?[\d,.]*\d"
@@ -30,16 +33,19 @@ _SHAPES = {
     **dict.fromkeys(("count", "failed", "since"), _NUMBER),
     **dict.fromkeys(("pages", "sitemaps"), _AMOUNT),
     "items": rf"{_AMOUNT}(?: of (?:an item|items))?",
+    "when": r"\d{4}-\d\d-\d\d \d\d:\d\d(?: \([\w/+-]+\))?",
+    "limit": "[a-z_]+",
     **dict.fromkeys(("task", "spider"), r"\S+"),
     "url": r"https?://\S+",
     "ending": "[a-z]+",
     "reason": "[a-z0-9_]+",
     **dict.fromkeys(("problem", "why", "detail"), ".+"),
 }
-"""What placeholders of these names hold: a number, an amount as “4 pages” or “4 readings of items”, one word, all that
-is left."""
+"""What placeholders of these names hold: a number, an amount as “4 pages” or “4 readings of items”, a moment with its
+zone, one word, all that is left."""
 _tellers: dict[str, Callable[[str], str]] = {"ending": gettext}
 """How values of these placeholders are told, where they are no sentences: an ending is a message id itself."""
+_labellers: list[Callable[[str], str]] = []
 LONGEST = 2_000
 """Characters of a sentence that are looked at: the rest of a longer one stays as it is."""
 _LINE = re.compile(r"((?:WARNING: |ERROR: )?)([^\n]*)(.*)", re.DOTALL)
@@ -54,9 +60,9 @@ class Template:
     plural: str = ""
 
     def patterns(self) -> Iterator[re.Pattern[str]]:
-        """What its sentences look like, up to a blank or the end."""
+        """What its sentences look like, up to a blank, the end, or a semicolon before either."""
         for form in filter(None, (self.text, self.plural)):
-            yield re.compile(_pattern(form) + r"(?=\s|$)", re.DOTALL)
+            yield re.compile(_pattern(form) + r"(?=;?(?:\s|$))", re.DOTALL)
 
     def fill(self, found: re.Match[str]) -> str:
         """The sentence that one of the patterns has found, in the active language."""
@@ -103,6 +109,12 @@ def register_teller(placeholder: str, tell: Callable[[str], str]) -> None:
     _told_line.cache_clear()
 
 
+def register_labels(labelled: Callable[[str], str]) -> None:
+    """How forms call what a text in any language names by keys: the text, with their labels in it."""
+    _labellers.append(labelled)
+    _told_line.cache_clear()
+
+
 def _add(known: _Known, templates: Iterable[str | tuple[str, str]]) -> None:
     for one in templates:
         template = Template(one) if isinstance(one, str) else Template(*one)
@@ -117,10 +129,22 @@ def told(text: str) -> str:
     return text if not text or language.startswith("en") else _told(language, text)
 
 
+def labelled(text: str) -> str:
+    """A text for a page, in the language that it is in: by the labels of forms, where it names keys."""
+    for label in _labellers:
+        text = label(text)
+    return text
+
+
+def shown(text: str) -> str:
+    """`told` for a page."""
+    return labelled(told(text))
+
+
 def told_line(text: str) -> str:
-    """A line of a run's log in the active language where our own code wrote it; else as it is."""
-    language = get_language() or "en"
-    return text if not text or language.startswith("en") else _told_line(language, text)
+    """A line of a run's log for a page: how grave it is in the active language; so is the rest, by the labels of
+    forms, where our own code wrote it, else it is as it is."""
+    return _told_line(get_language() or "en", text) if text else text
 
 
 @lru_cache(maxsize=4_096)
@@ -133,24 +157,30 @@ def _told(_language: str, text: str) -> str:
         match, template = found
         sentences.append(template.fill(match))
         at = match.end()
+        if rest.startswith(";", at):
+            sentences[-1] = gettext("%s;") % sentences[-1]
+            at += 1
         at += len(rest[at:]) - len(rest[at:].lstrip())
     return in_a_row([*sentences, text[at:]])
 
 
 def in_a_row(sentences: Iterable[str]) -> str:
-    """Sentences as one text, without those that are empty. Chinese has no blank after a full stop."""
-    return re.sub("(?<=。) ", "", " ".join(filter(None, sentences)))
+    """Sentences as one text, without those that are empty. Chinese has no blank after its stops."""
+    return re.sub("(?<=[。；]) ", "", " ".join(filter(None, sentences)))
 
 
 @lru_cache(maxsize=4_096)
-def _told_line(_language: str, text: str) -> str:
+def _told_line(language: str, text: str) -> str:
     parts = _LINE.fullmatch(text)
-    if parts is None or len(parts[2]) > LONGEST:
+    if parts is None:
         return text
-    for pattern, template in _known_lines:
-        if found := pattern.fullmatch(parts[2]):
-            return f"{parts[1]}{template.fill(found)}{parts[3]}"
-    return text
+    level, line, below = parts.groups()
+    if len(line) <= LONGEST:
+        for pattern, template in _known_lines:
+            if found := pattern.fullmatch(line):
+                line = labelled(line if language.startswith("en") else template.fill(found))
+                break
+    return f"{gettext(LEVELS[level]) % {'line': line} if level else line}{below}"
 
 
 register(

@@ -215,7 +215,7 @@ def _about(task: CrawlTask) -> Iterator[tuple[str, object]]:
     ):  # fmt: skip
         yield label, when(moment)
     if task.message:
-        yield _label("message"), wording.told(task.message)
+        yield _label("message"), wording.shown(task.message)
 
 
 def _version(task: CrawlTask) -> object:

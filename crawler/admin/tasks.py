@@ -107,7 +107,7 @@ class CrawlTaskAdmin(BoundedAdmin[CrawlTask], ReadOnlyAdmin[CrawlTask]):
     @admin.display(description=gettext_lazy("message"))
     def message_(self, task: CrawlTask) -> str:
         """What the columns before do not say."""
-        return "" if task.status == CrawlTask.Status.COMPLETED else wording.told(task.message)[:200]
+        return "" if task.status == CrawlTask.Status.COMPLETED else wording.shown(task.message)[:200]
 
     @admin.action(description=gettext_lazy("Cancel"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[CrawlTask]) -> None:

@@ -68,17 +68,24 @@ LABELS: Mapping[str, StrOrPromise] = {
 }
 """By the way to the input, rows without their numbers; as the templates of the form have them."""
 BETWEEN = " · "
+_LIMITS = ("max_pages", "max_depth", "max_seconds", "max_pages_per_host", "max_pages_per_pattern")
 _OTHERS = {
     "adaptive_throttle": "manners-adaptive_throttle",
     "session.auth": "session-auth_how",
     "session.auth.basic.username": "session-auth_username",
     "session.auth.basic.password": "session-auth_secret",
+    "quiet_hours": "manners-quiet_hours",
+    "pages_per_day": "manners-pages_per_day",
+    **{key: f"limits-{key}" for key in _LIMITS},
 }
 _KEY = re.compile(
-    r"(?<![A-Za-z_.-])(?P<key>(?:manners|limits|session)(?:\.[a-z_]+)+|start_urls|allowed_domains|adaptive_throttle)"
-    r"(?:: (?P<value>true|false|ignore)\b)?",
+    r"https?://[!-~]+"
+    r"|(?<![A-Za-z_.-])(?P<key>(?:manners|limits|session)(?:\.[a-z_]+)+|start_urls|allowed_domains|adaptive_throttle"
+    rf"|(?:{'|'.join(_LIMITS)}|pages_per_day)(?= = \d)|quiet_hours(?= \S+ \d{{4}}-))"
+    r"(?:(?:: | = )(?P<value>true|false|ignore)\b)?",
     re.ASCII,
 )
+"""With the addresses of a text, which stay as they are. How a crawl ended is told by keys without their section."""
 _WORDS: Mapping[str, str] = {
     "follow": "follow",
     "deny": "follow-deny",
@@ -142,6 +149,8 @@ def told_by_label(problem: DefinitionProblem, form: Form, document: dict[str, Js
 
 def _labelled(found: re.Match[str]) -> str:
     key = found["key"]
+    if key is None:
+        return found[0]
     label = LABELS.get(_OTHERS.get(key, key.replace(".", "-")))
     if label is None:
         return found[0]

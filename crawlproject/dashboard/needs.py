@@ -140,8 +140,8 @@ def _why_failed(schedule: Schedule, spider: Crawled | None) -> tuple[str, str, s
     if spider is not None and task is not None and task.run_id == last.run and spider.account is not None:
         worst = _worst(spider.account)
         why = str(worst.cause.title) if worst is not None else spider.account.sentence
-        return why, _("See the remedy"), reverse("admin:crawler_crawltask_change", args=[task.pk])
-    why = wording.told(schedule.message.partition("\n")[0])
+        return wording.labelled(why), _("See the remedy"), reverse("admin:crawler_crawltask_change", args=[task.pk])
+    why = wording.shown(schedule.message.partition("\n")[0])
     return why, _("See the run"), reverse("admin:scheduling_jobrun_change", args=[last.run])
 
 
@@ -161,7 +161,7 @@ def _of_spider(spider: Crawled, *, name: str = "", is_schedule: bool = False) ->
             state="failed",
             name=spider.name,
             what=_("its last crawl failed"),
-            why=why or account.sentence,
+            why=wording.labelled(why or account.sentence),
             action=_("See the remedy"),
             url=address,
         )

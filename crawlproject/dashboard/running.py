@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 
 from crawler.models import CrawlTask
 from crawler.storing import headway
+from scheduling import wording
 from scheduling.models import JobRun
 from scheduling.recent import Equals
 
@@ -79,7 +80,7 @@ def _progress(row: Mapping[str, object], now: datetime) -> Progress:
         expected=expected,
         items=_count(row, "crawl_task__items"),
         rate=f"{rate:.1f}" if rate >= LEAST_RATE else "",
-        words=_in_words(done, expected, waiting, rate) if is_crawl else str(row["message"] or "")[:200],
+        words=_in_words(done, expected, waiting, rate) if is_crawl else wording.shown(str(row["message"] or ""))[:200],
     )
 
 

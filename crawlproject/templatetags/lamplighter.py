@@ -171,8 +171,14 @@ def kind(name: str) -> str:
 
 @register.filter
 def told(text: str) -> str:
-    """A stored sentence in the reader's language."""
-    return wording.told(text)
+    """A stored sentence in the reader's language, by the labels of forms."""
+    return wording.shown(text)
+
+
+@register.filter
+def by_label(text: str) -> str:
+    """A sentence in the reader's language, by the labels of forms."""
+    return wording.labelled(text)
 
 
 @register.filter

@@ -59,7 +59,7 @@ def log_of(run: JobRun, request: HttpRequest) -> LogShown:
 
 
 def file_of(run: JobRun) -> HttpResponseBase:
-    """The whole log as text."""
+    """The whole log as it is stored, in English: programs, and people who are asked for help, know its words."""
     answer = StreamingHttpResponse(_pieces(run.pk), content_type="text/plain; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="run-{run.pk}.txt"'
     return answer

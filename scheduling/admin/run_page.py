@@ -32,7 +32,7 @@ from scheduling.exceptions import JobNotFound
 from scheduling.models import JobRun
 from scheduling.rounds import COUNT, LETTERS
 from scheduling.signals import RunAccount, run_shown
-from scheduling.wording import in_a_row, told
+from scheduling.wording import in_a_row, labelled, told
 
 from .head import OPERATE, address
 from .run_log import file_of, log_of
@@ -212,8 +212,8 @@ def sentence_of(run: JobRun, user: User | AnonymousUser) -> tuple[SafeString | s
         with suppress(JobNotFound):
             found = account.explain(run.job_key, run.scheduled_time)
             if found.run is not None and found.run.pk == run.pk:
-                return found.sentence, found.remedy
-    return Teller([run], now=timezone.now()).sentence(run), ""
+                return labelled(found.sentence), found.remedy
+    return labelled(Teller([run], now=timezone.now()).sentence(run)), ""
 
 
 def _remedy(run: JobRun) -> str:

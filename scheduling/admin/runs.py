@@ -223,7 +223,7 @@ class JobRunAdmin(BoundedAdmin[JobRun], ReadOnlyAdmin[JobRun]):
     @admin.display(description=gettext_lazy("message"))
     def message_(self, run: JobRun) -> str:
         """Of a moment that did not run, or a run that waits: why, in the reader's language."""
-        return (run.sentence or wording.told(run.message))[:200]
+        return (wording.labelled(run.sentence) or wording.shown(run.message))[:200]
 
     @admin.action(description=gettext_lazy("Cancel"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[JobRun]) -> None:

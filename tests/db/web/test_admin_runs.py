@@ -17,6 +17,7 @@ from django.utils.timezone import localtime
 
 from crawler.models import CrawlTask, TaskFailure
 from crawlproject.web.bounded import BoundedChangeList
+from scheduling import wording
 from scheduling.models import JobRun, RunLog, ScheduledJob
 from tests.db.processes import make_process
 
@@ -262,6 +263,22 @@ def test_what_our_own_code_wrote_is_told_in_the_language_of_the_reader_and_found
     assert log_lines(web, run, "?q=个爬取") == [told]
     assert log_lines(web, run, "?q=begun") == [told, theirs]
     assert own in b"".join(web.get(f"{RUNS}{run.pk}/log.txt")).decode()
+
+
+def test_a_page_says_in_its_own_language_how_grave_a_line_is_and_the_file_as_it_is_stored(
+    web: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = "limited: Stopped at max_pages = 4: 4 pages answered, 0 failed, 1 reading of an item in 1.0 s"
+    stored = [f"{STAMP} WARNING: max_pages = 4, says a handler", f"{STAMP} ERROR: {ours}"]
+    run = make_run(make_job(), state="failed")
+    make_log(run, "\n".join(stored))
+    assert log_lines(web, run)[1] == f"ERROR: {ours.replace('max_pages', '“Pages of a crawl”')}"
+    words = {"WARNING: %(line)s": "Grave: %(line)s", "ERROR: %(line)s": "Worse: %(line)s"}
+    monkeypatch.setattr(wording, "gettext", lambda text: words.get(text, text))
+    wording._told_line.cache_clear()
+    assert [line[:16] for line in log_lines(web, run)] == ["Grave: max_pages", "Worse: limited: "]
+    wording._told_line.cache_clear()
+    assert b"".join(web.get(f"{RUNS}{run.pk}/log.txt")).decode().splitlines() == stored
 
 
 def test_of_a_long_log_the_end_is_shown_and_the_file_has_all(web: Client) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from django.utils.translation import override
 
+from scheduling import wording
 from scheduling.account.words import reason_in_words
 from scheduling.models import JobRun
-from scheduling.wording import Template, told
+from scheduling.wording import Template, shown, told
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -46,6 +47,48 @@ def chinese() -> Iterator[None]:
 )
 def test_a_stored_sentence_is_told_in_chinese(stored: str, shown: str) -> None:
     assert told(stored) == shown
+
+
+ENDINGS = {
+    "Stopped at max_pages = 4": "Stopped at “Pages of a crawl” = 4",
+    "Stopped at max_seconds = 1e+06; pages were left in the frontier": (
+        "Stopped at “Seconds of a crawl” = 1e+06; pages were left in the frontier"
+    ),
+    "Links beyond max_depth = 2 were left out": "Links beyond “Links from a start page” = 2 were left out",
+    "Pages beyond max_pages_per_host = 9 were left out": "Pages beyond “Pages of one host” = 9 were left out",
+    "Stopped at quiet_hours until 2027-01-01 20:00 (Asia/Shanghai); pages were left in the frontier": (
+        "Stopped at “Quiet hours” until 2027-01-01 20:00 (Asia/Shanghai); pages were left in the frontier"
+    ),
+    "pages_per_day = 9 is used up until 2027-01-01 00:00 (UTC) for https://shop.example; "
+    "https://news.example asked to be left alone until 2027-01-01 00:00 (UTC); and 3 more hosts; "
+    "pages were left in the frontier": (
+        "“Pages a day” = 9 is used up until 2027-01-01 00:00 (UTC) for https://shop.example; "
+        "https://news.example asked to be left alone until 2027-01-01 00:00 (UTC); and 3 more hosts; "
+        "pages were left in the frontier"
+    ),
+    "TLS certificates were not checked: the spider says session.verify_tls = false.": (
+        "TLS certificates were not checked: the spider says “Check certificates”: off."
+    ),
+    "No start page answered: https://shop.example/limits.max_pages: http_404": (
+        "No start page answered: https://shop.example/limits.max_pages: http_404"
+    ),
+}
+
+
+@pytest.mark.parametrize(("stored", "on_a_page"), ENDINGS.items())
+def test_pages_call_a_limit_as_the_form_does(stored: str, on_a_page: str) -> None:
+    assert told(stored) == stored
+    assert shown(stored) == on_a_page
+
+
+@pytest.mark.parametrize("stored", ENDINGS)
+def test_nothing_of_an_ending_is_left_in_english(stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a language in which each sentence is but its values."""
+    monkeypatch.setattr(wording, "gettext", lambda text: "".join(re.findall(r"%\(\w+\)[sd]|%s;?", text)) or "…")
+    monkeypatch.setattr(wording, "_told", wording._told.__wrapped__)
+    with override("zh-hans"):
+        left = re.sub(r"https?://\S+|max_\w+|http_404|\(\S+\)|e\+06", "", told(stored))
+    assert re.findall("[A-Za-z]+", left) == []
 
 
 @pytest.mark.usefixtures("chinese")
