@@ -151,11 +151,17 @@ def _notes(outcome: CrawlOutcome, definition: SpiderDefinition, goes_on_from: st
 def _sentence(outcome: CrawlOutcome, data: Mapping[str, object], notes: str) -> str:
     if outcome.ending is Ending.FAILED:
         return notes
-    found = _("%(pages)s, %(same)d unchanged; %(items)s read, %(new)d new, %(changed)d changed.") % {
+    template = _("%(pages)s, %(same)d unchanged; %(items)s read, %(new)d new, %(changed)d changed.")
+    if data["items_returned"]:
+        template = _(
+            "%(pages)s, %(same)d unchanged; %(items)s read, %(new)d new, %(changed)d changed, %(returned)d came back."
+        )
+    found = template % {
         "pages": amount(Unit.PAGES, cast(int, data["pages"])),
         "same": data["pages_unchanged"],
         "items": amount(Unit.ITEMS, cast(int, data["items"])),
         "new": data["items_new"],
         "changed": data["items_changed"],
+        "returned": data["items_returned"],
     }
     return f"{found} {notes}".rstrip()

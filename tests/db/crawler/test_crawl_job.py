@@ -80,6 +80,16 @@ def test_a_spiders_crawl_stores_its_items_and_ends_its_task(site: SiteServer) ->
     assert TaskFailure.objects.get().url == f"{site.url}/missing"
 
 
+def test_a_run_says_how_many_items_came_back_where_some_did(site: SiteServer) -> None:
+    make_books(site)
+    crawl()
+    site.replace("/1", b"<p>nothing</p>")
+    assert crawl()[0].message == "4 pages, 2 unchanged; 0 items read, 0 new, 0 changed."
+    site.replace("/1", BOOK.format(name="one", price="1.00").encode())
+    run, task = crawl()
+    assert run.message == task.message == "4 pages, 2 unchanged; 1 item read, 0 new, 0 changed, 1 came back."
+
+
 @pytest.mark.parametrize("generation", [0, 2], ids=["an earlier release", "a later one"])
 def test_unchanged_pages_are_read_once_more_after_an_upgrade_that_reads_pages_differently(
     site: SiteServer, monkeypatch: pytest.MonkeyPatch, generation: int
