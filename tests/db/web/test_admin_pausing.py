@@ -225,6 +225,7 @@ def test_the_pause_of_everything_is_told_wherever_it_matters(web: Client) -> Non
         page = text_of(web, path)
         assert "Everything is paused: no schedule fires" in page, path
         assert f'<input type="hidden" name="next" value="{path}">' in page, path
+        assert page.count("resume-all/") == 1, path
         assert " · root" in page, path
     assert "no schedule fires" not in text_of(web, "/admin/auth/user/")
     answer = web.post(f"{LIST}resume-all/", {"next": "/admin/crawler/spider/"})
