@@ -200,6 +200,7 @@ def state_choices() -> list[tuple[str, str]]:
 class ChangedFilter(_Filter):
     title = gettext_lazy("new or changed within")
     parameter_name = "changed"
+    note = gettext_lazy("Items that only came back, or went, within that time are not among them.")
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Item]) -> list[tuple[str, StrOrPromise]]:
         return [(name, words) for name, words, _length in SPANS]

@@ -177,6 +177,11 @@ def test_a_choice_that_there_is_not_is_told(web: Client, books: Spider) -> None:
     assert "“zzz” is no choice of “state”" in web.get("/admin/scheduling/jobrun/?state=zzz").content.decode()
 
 
+def test_the_filter_by_time_says_what_it_does_not_go_by(web: Client, books: Spider) -> None:
+    make_book(books, "one")
+    assert shown(web).count("Items that only came back, or went, within that time are not among them.") == 1
+
+
 def test_an_empty_list_says_where_items_come_from(web: Client) -> None:
     assert "Nothing found yet" in shown(web)
     assert "Nothing matches" in shown(web, "?state=gone")
