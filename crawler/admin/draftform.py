@@ -15,7 +15,7 @@ from crawler.engine.errors import DefinitionProblem
 from crawler.engine.spider import FieldType
 from crawler.workshop.draft import Draft
 from crawler.workshop.form import Form
-from crawler.workshop.form_labels import by_label, label_at
+from crawler.workshop.form_labels import label_at, said_by_label
 from crawler.workshop.summaries import summaries
 from crawler.workshop.wording import told, told_at_input
 
@@ -107,8 +107,8 @@ def shown_problems(draft: Draft, problems: Iterable[DefinitionProblem], tab: str
     form = draft.as_form()
     return [
         ShownProblem(
-            message=by_label(told(problem.message)),
-            short=by_label(told_at_input(problem.message)),
+            message=said_by_label(problem),
+            short=said_by_label(problem, told_at_input),
             place=label_at(problem, form, draft.document),
             control=form.control_of(problem, draft.document) if tab == "form" else "",
             line=None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
@@ -37,6 +37,8 @@ LABELS: Mapping[str, StrOrPromise] = {
     "items-fields-name": gettext_lazy("Name"),
     "items-fields-source": gettext_lazy("Selector"),
     "items-fields-type": gettext_lazy("Type"),
+    "items-fields-required": gettext_lazy("required"),
+    "items-fields-is_key": gettext_lazy("part of the key"),
     "items-fields-regex": gettext_lazy("regex"),
     "items-fields-format": gettext_lazy("format"),
     "items-fields-decimal_mark": gettext_lazy("written as"),
@@ -97,17 +99,21 @@ _WORDS: Mapping[str, str] = {
     "type": "items-fields-type",
     "format": "items-fields-format",
     "decimal_mark": "items-fields-decimal_mark",
+    "required": "items-fields-required",
 }
 """Keys that are English words, too, and their inputs."""
 _WORD = re.compile(
     r"(?:(?<= in )|(?<= of )|(?<= that )|(?<= or ))follow\b(?! fewer)|(?<=correct )(?:each|sitemaps)\b"
     r"|(?:(?<=narrow )|(?<=its )|(?<=Compare ))match\b|(?<=with )regex\b|(?<=change )type\b|(?<=, )format\b"
-    r"|\b(?:each_json|decimal_mark)\b",
+    r"|(?<=take )required\b|\b(?:each_json|decimal_mark)\b",
     re.ASCII,
 )
 """Those where an English sentence about a crawl means the key."""
 _WORD_ABROAD = re.compile(rf"(?<![A-Za-z_.-])(?:{'|'.join(_WORDS)})(?![A-Za-z_.-])")
 """In another language each is one."""
+_OF_KEY = re.compile(r"items\[\d+\]\.key\Z", re.ASCII)
+"""Where a key as a whole is wrong: the form has a tick at each field."""
+_EACH = re.compile(r"(?<![\w“])each(?:_json)?(?![\w”])", re.ASCII)
 _NUMBER = re.compile(r"-\d+")
 _LINE = re.compile(r"\[(\d{1,6})\]\Z", re.ASCII)
 _LINES = frozenset({"start_urls", "allowed_domains", "sitemaps", "follow-allow", "follow-deny", "manners-quiet_hours"})
@@ -130,6 +136,8 @@ def label_at(problem: DefinitionProblem, form: Form, document: dict[str, Json]) 
     shows it that holds YAML."""
     if problem.place == "url":
         return _("Page to try")
+    if _OF_KEY.match(problem.place):
+        return str(LABELS["items-fields-is_key"])
     control = form.control_of(problem, document).removeprefix(f"{PREFIX}-")
     way = _NUMBER.sub("", control)
     # A header and a cookie are called by their list.
@@ -141,9 +149,15 @@ def label_at(problem: DefinitionProblem, form: Form, document: dict[str, Json]) 
     return BETWEEN.join([*_row_of(control, form.inputs), str(label), *ends])
 
 
+def said_by_label(problem: DefinitionProblem, tell: Callable[[str], str] = told) -> str:
+    """What is wrong, by the labels of the form. `tell` makes a sentence of the message."""
+    said = by_label(tell(problem.message))
+    return _EACH.sub(f"“{LABELS['items-each']}”", said) if _OF_KEY.match(problem.place) else said
+
+
 def told_by_label(problem: DefinitionProblem, form: Form, document: dict[str, Json]) -> str:
     """What is wrong, after what the form calls the place."""
-    label, said = label_at(problem, form, document), by_label(told(problem.message))
+    label, said = label_at(problem, form, document), said_by_label(problem)
     return f"{label}: {said}" if label else said
 
 

@@ -322,6 +322,15 @@ def test_the_form_names_its_inputs_by_their_labels_and_yaml_by_its_keys(web: Cli
     assert "manners.delay" in {problem.place for problem in answer.context["problems"]}
 
 
+def test_a_key_that_is_missing_is_told_by_the_tick_and_the_input_that_ask_for_it(web: Client, spider: Spider) -> None:
+    data = inputs_of(web.get(path_of(spider)))
+    keyless = {name: value for name, value in data.items() if not name.endswith("-is_key")}
+    answer = web.post(path_of(spider), keyless | {"w-items-0-each": "li", "_save": "1"})
+    [problem] = answer.context["problems"]
+    said = "is missing; with “One item for each” a page gives several items, name the fields that tell them apart"
+    assert (problem.control, problem.place, problem.message) == ("w-items-0-fields", "part of the key", said)
+
+
 def test_each_label_is_that_of_the_form(web: Client) -> None:
     """Each is written twice: in a template, and where sentences name it."""
     page = web.get(path_of(definitions.save_spider(RICH))).content.decode()
