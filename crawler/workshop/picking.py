@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from turbohtml import Element, Node
@@ -13,6 +13,7 @@ from crawler.engine.pages.items import OneField
 from crawler.engine.pages.page import PageTree, ReadingFailed
 from crawler.engine.pages.patterns import Patterns
 from crawler.engine.records import Answer, Json
+from crawler.engine.spider import FieldType
 from crawler.shortening import shortened
 
 from . import picks
@@ -56,7 +57,8 @@ class Reading:
     """A way to read the text, and what comes of it."""
 
     text: str
-    """The way's values as one text, which names it."""
+    """Names the way among those for addresses, or for anything else: what was chosen of the one is none of the other.
+    """
     type: str
     regex: str
     value: str
@@ -106,6 +108,8 @@ class Proposal:
     """What was pointed at: its beginning, as text."""
     taken: tuple[Taken, ...] = ()
     readings: tuple[Reading, ...] = ()
+    was_read: str = ""
+    """The type that the draft reads the field as, where another one is chosen now; empty where it is the same."""
     many: bool = False
     groups: tuple[Group, ...] = ()
     pages: int = 0
@@ -164,13 +168,14 @@ def _of_field(
     home = home_of(page, each, chosen[0], contexts_of(page, each))
     # What is counted, or a label's neighbour, says something else than the element itself.
     text = _plain(_first(found[0].value)) if found else _said(page, chosen[0], takes)
-    offered = ways(text, name=name, attribute=takes)
-    way = next((one for one in offered if _way_text(one) == asked.way), offered[0])
+    offered = _named(ways(text, name=name, attribute=takes))
+    way = offered.get(asked.way) or next(iter(offered.values()))
     rows = [_row(page, home, candidate, way, numbers, many=asked.many) for candidate in found]
     return Proposal(
         says=_shown(_said(page, chosen[0], "")) or f"<{chosen[0].tag}>",
         taken=tuple(_taken(page, chosen[0], takes)),
         readings=tuple(_readings(page, home, found, offered, way, many=asked.many)),
+        was_read=_other_type(picks.field_at(asked.document, asked.aim), way),
         many=asked.many,
         groups=(Group(meaning="fields", rows=tuple(rows)),),
         pages=len(others),
@@ -233,20 +238,20 @@ def _made(candidate: Candidate, value: Json, choice: Choice, numbers: dict[Eleme
 
 
 def _readings(
-    page: PageTree, home: Node, found: Sequence[Candidate], offered: Sequence[Way], chosen: Way, *, many: bool
+    page: PageTree, home: Node, found: Sequence[Candidate], offered: Mapping[str, Way], chosen: Way, *, many: bool
 ) -> list[Reading]:
     if not found:
         return []
     best = found[0]
     return [
         Reading(
-            text=_way_text(way),
+            text=text,
             type=way.type.value,
             regex=way.regex or "",
             value=_shown(_plain(_read(first_values(way.rule(best.kind, best.selector, many=many)), home, page))),
             is_chosen=way == chosen,
         )
-        for way in offered
+        for text, way in offered.items()
     ]
 
 
@@ -311,8 +316,16 @@ def _others(answer: Answer, asked: Asked, pinned: Sequence[Answer]) -> list[Page
     return found
 
 
-def _way_text(way: Way) -> str:
-    return "|".join(f"{key}={value}" for key, value in way.values().items()) or "text"
+def _named(offered: Sequence[Way]) -> dict[str, Way]:
+    """The ways by the texts that name them: a reading that was chosen for a text says nothing of an address."""
+    kind = "address" if offered[0].type is FieldType.URL else "text"
+    return {"|".join([kind, *(f"{key}={value}" for key, value in way.values().items())]): way for way in offered}
+
+
+def _other_type(field: Document, way: Way) -> str:
+    """The type of a field that the draft has, where `way` reads another one."""
+    known = str(field.get("type", FieldType.TEXT.value)) if field else ""
+    return known if known != way.type.value else ""
 
 
 def _first(value: Json) -> Json:

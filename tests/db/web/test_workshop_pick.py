@@ -329,6 +329,28 @@ def test_an_attribute_is_taken_in_place_of_the_text(picker: Picker) -> None:
     assert fields == {"picture": {"css": "img::attr(src)", "type": "url"}}
 
 
+def test_a_field_that_becomes_an_address_is_read_as_one_and_a_text_as_a_text_again(picker: Picker) -> None:
+    def reading() -> str:
+        return html.unescape(re.findall(r'name="pick_way" value="([^"]*)" checked', picker.answer)[0])
+
+    picker.press("type:page", pick_type="shop")
+    picker.press("field:0", pick_field_0="first")
+    picker.point("li a")
+    picker.use()
+    assert picker.document["items"][0]["fields"]["first"].get("type") is None  # type: ignore[index]
+    picker.press('aim:["items",0,"fields","first"]')
+    assert "until now" not in picker.point("li a")
+    as_text = reading()
+    shown = picker.point("li a", pick_shown="1", pick_what="href", pick_way=as_text)
+    assert "until now: text" in shown
+    as_address = reading()
+    picker.use()
+    assert picker.document["items"][0]["fields"]["first"]["type"] == "url"  # type: ignore[index]
+    picker.press('aim:["items",0,"fields","first"]')
+    assert "until now: url" in picker.point("li a", pick_shown="1", pick_what="", pick_way=as_address)
+    assert reading() == as_text
+
+
 def test_a_value_that_one_knows_is_found(picker: Picker) -> None:
     picker.press("type:page", pick_type="shop")
     picker.press("field:0", pick_field_0="shop")
