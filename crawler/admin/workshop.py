@@ -49,6 +49,7 @@ TABS: tuple[tuple[str, StrOrPromise, str], ...] = (
 """Name, words, picture."""
 MOST_NAME = 100
 """Characters of a spider's name."""
+NEW_DOCUMENT = Draft.of_text(NEW).document
 TEMPLATES = "admin/crawler/spider"
 _GONE = gettext_lazy("There is no such spider (any more).")
 Model = admin.ModelAdmin[Spider]
@@ -135,6 +136,12 @@ class _Workshop:
             return ""
         return _("“%(type)s” had no field yet and is not in the draft; begin it anew.") % {"type": waiting.type}
 
+    def _is_changed(self, draft: Draft) -> bool:
+        """Whether something would be lost without a save: the draft says something else than what it began as, or holds
+        what no document can, or a kind of item waits in the picker."""
+        begun = NEW_DOCUMENT if self.spider is None else definitions.dump_spider(self.spider)
+        return not (draft.is_whole and same(begun, draft.document, ordered=ORDERED)) or self._waiting() is not None
+
     # --- acting -----------------------------------------------------------------------------------------------------
     def _save(self, draft: Draft) -> HttpResponse:
         tab = self.request.POST.get("_view", "yaml")
@@ -204,8 +211,7 @@ class _Workshop:
         if not self.may_save:
             return redirect(self.request.path)
         draft, tab = draft_of(self.request, self.spider), self.request.POST.get("_view", "form")
-        is_stored = draft.is_whole and same(definitions.dump_spider(self.spider), draft.document, ordered=ORDERED)
-        if is_stored and self._waiting() is None:
+        if not self._is_changed(draft):
             return redirect(f"{self.request.path}?tab={_known(tab)}")
         return self._show(draft, tab=tab, notice=_("Your draft is not saved: the crawl goes by what is stored."))
 
@@ -238,6 +244,7 @@ class _Workshop:
             "problems": shown,
             "refused": is_refused,
             "newer": newer,
+            "is_unsaved": self.request.method == "POST" and self._is_changed(draft),
             "objection": objection,
             "notice": notice,
             "tab": tab,

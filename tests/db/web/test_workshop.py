@@ -176,6 +176,21 @@ def test_a_draft_goes_from_tab_to_tab_without_a_save(web: Client, spider: Spider
     assert spider.category == "shops"
 
 
+@pytest.mark.parametrize("is_new", [False, True])
+def test_who_has_changed_nothing_is_asked_nothing_on_leaving(web: Client, is_new: bool) -> None:
+    """The page itself asks, where this mark is on its form."""
+    path = f"{SPIDERS}add/" if is_new else path_of(definitions.save_spider(RICH))
+    data = inputs_of(web.get(path))
+    for tab in ("yaml", "pick", "pinned", "form"):
+        answer = web.post(path, data | {"_tab": tab})
+        assert "data-unsaved" not in answer.content.decode(), tab
+        data = inputs_of(answer)
+    answer = web.post(path, data | {"w-category": "other", "_tab": "yaml"})
+    assert "data-unsaved" in answer.content.decode()
+    answer = web.post(path, {"_view": "yaml", "text": "name: [", "_tab": "yaml"})
+    assert "data-unsaved" in answer.content.decode()
+
+
 def test_a_new_spider_is_made_by_the_form(web: Client) -> None:
     data = inputs_of(web.get(f"{SPIDERS}add/"))
     answer = web.post(
