@@ -6,7 +6,8 @@ The site is `tests.servers.numbered` in a process of its own; each crawl has a s
 first request until both runs are through. One process leaves the second core to the server; two processes share the
 cores with it, so that half of its CPU seconds are taken off their time: what they would take where the server is
 another machine. On a machine with other work the clock says little: `cpu_ratio` is what two cores give by CPU seconds
-alone (pages a CPU second of two processes by that of one, times two, times how evenly the two had work).
+alone (pages a CPU second of two processes by that of one, times two, times how evenly the two had work). Each round
+says how long the crawling processes waited for a core: where that is much, others had it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import argparse
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,8 @@ class Round:
     """CPU of the server."""
     cpu_seconds: tuple[float, ...]
     """Of each crawling process."""
+    waited_seconds: float
+    """For which their event loops could have worked and had no core; 0 where the system does not say."""
 
     @property
     def net_seconds(self) -> float:
@@ -75,6 +78,7 @@ def _crawl(product: Product, site: Site, crawlers: list[psutil.Process]) -> Roun
     while not site.counts()["requests"]:
         time.sleep(0.01)
     began, cpu, served_for = time.perf_counter(), _cpu(crawlers), site.counts()["cpu_seconds"]
+    waited = _waited(crawlers)
     wait_for(
         lambda: [state for (state,) in product.sql(RUNS)] == ["succeeded"] * 2, seconds=3600, what="the end of both"
     )
@@ -82,11 +86,19 @@ def _crawl(product: Product, site: Site, crawlers: list[psutil.Process]) -> Roun
         seconds=time.perf_counter() - began,
         server_seconds=site.counts()["cpu_seconds"] - served_for,
         cpu_seconds=tuple(after - before for before, after in zip(cpu, _cpu(crawlers), strict=True)),
+        waited_seconds=_waited(crawlers) - waited,
     )
 
 
 def _cpu(processes: list[psutil.Process]) -> list[float]:
     return [sum(process.cpu_times()[:2]) for process in processes]
+
+
+def _waited(processes: list[psutil.Process]) -> float:
+    """Seconds that the first threads of all of them were ready to run and did not; Linux counts them."""
+    with suppress(OSError):
+        return sum(int(Path(f"/proc/{one.pid}/schedstat").read_text().split()[1]) for one in processes) / 1e9
+    return 0.0
 
 
 def cpu_ratio(one: Round, two: Round) -> float:
@@ -109,7 +121,8 @@ def main() -> None:
             print(
                 f"round {number + 1}: {one.seconds:.1f} s in one process, {two.net_seconds:.1f} s in two "
                 f"({two.seconds:.1f} with the server's share); CPU seconds {sum(one.cpu_seconds):.1f}, "
-                f"{' and '.join(f'{cpu:.1f}' for cpu in two.cpu_seconds)}",
+                f"{' and '.join(f'{cpu:.1f}' for cpu in two.cpu_seconds)}; waited for a core: "
+                f"{one.waited_seconds:.1f} and {two.waited_seconds:.1f}",
                 file=sys.stderr,
                 flush=True,
             )
