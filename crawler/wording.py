@@ -29,6 +29,7 @@ def told_reason(name: str) -> str:
 
 
 register_teller("reason", told_reason)
+register_teller("kind", gettext)
 
 
 def labelled(text: str) -> str:
@@ -63,6 +64,7 @@ register(
     _("Crawl of %s"),
     _("%(troubled)s of %(spiders)s crawled spiders need a look: %(names)s."),
     # Of the engine, which fills its sentences in itself.
+    _("No start page answered: %(url)s: %(reason)s (%(detail)s)"),
     _("No start page answered: %(url)s: %(why)s"),
     _("No start page answered"),
     _("%(why)s; pages were left in the frontier"),
