@@ -49,7 +49,7 @@ SPOILT = (
         Severity.WATCH,
         _("The same key twice on a page"),
         _("Several items of one page have the same key; the first was stored."),
-        _("If they are different things, make the field that tells them apart part of the key."),
+        _("If they are different things, add the field that tells them apart to the key."),
         Reason.DUPLICATE_KEY,
         unit=Unit.ITEMS,
     ),
@@ -58,10 +58,7 @@ SPOILT = (
         Severity.WATCH,
         _("The same key on several pages"),
         _("Several pages give other values under one key; the item keeps those of the page it belongs to."),
-        _(
-            "If they are different things, make another field part of the key; else match only the pages that have "
-            "the whole item."
-        ),
+        _("If they are different things, add a field to the key; else match only the pages that have the whole item."),
         Reason.KEY_CONFLICT,
         unit=Unit.ITEMS,
     ),
