@@ -10,11 +10,11 @@ from django.utils.translation import gettext as _
 
 from scheduling.exceptions import InvalidJobData
 
-from .engine.documents.definition import parse
 from .engine.errors import DefinitionError, UrlError
 from .engine.scope import Scope
 from .engine.urls import normalise
-from .models import CrawlTask, Spider
+from .known_spiders import KnownSpiders, known_spiders
+from .models import CrawlTask
 
 Type = CrawlTask.Type
 
@@ -90,23 +90,22 @@ def check_request(request: CrawlRequest) -> None:
     """
     if request.type == Type.ALL:
         return
+    known = known_spiders()
     if request.type == Type.CATEGORY:
-        categories = list(Spider.objects.exclude(category="").values_list("category", flat=True).distinct())
+        categories = known.categories()
         if request.targets[0] not in categories:
             raise InvalidJobData("target", _unknown(_("There is no category “%s”."), request.targets[0], categories))
         return
     place = "spider" if request.type == Type.URLS else "target"
-    spider = Spider.objects.filter(name=request.spider).first()
-    if spider is None:
-        names = Spider.objects.values_list("name", flat=True)
-        raise InvalidJobData(place, _unknown(_("There is no spider “%s”."), request.spider, names))
+    if not known.has(request.spider):
+        raise InvalidJobData(place, _unknown(_("There is no spider “%s”."), request.spider, known.names()))
     if request.type == Type.URLS:
-        _check_urls(request.targets, spider)
+        _check_urls(request.targets, request.spider, known)
 
 
-def _check_urls(urls: Sequence[str], spider: Spider) -> None:
+def _check_urls(urls: Sequence[str], spider: str, known: KnownSpiders) -> None:
     try:
-        definition = parse(spider.definition)
+        definition = known.definition(spider)
     except DefinitionError as error:
         raise InvalidJobData("spider", str(error)) from error
     scope = Scope(definition)
@@ -114,7 +113,7 @@ def _check_urls(urls: Sequence[str], spider: Spider) -> None:
         if scope.judge(url) is not None:
             domains = ", ".join(definition.allowed_domains)
             message = _("%(url)s is outside the domains of “%(spider)s” (%(domains)s).")
-            values = {"url": url, "spider": spider.name, "domains": domains}
+            values = {"url": url, "spider": spider, "domains": domains}
             raise InvalidJobData(f"target[{number}]", message % values)
 
 

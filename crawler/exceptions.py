@@ -2,6 +2,8 @@
 
 CrawlerError
 ├── InvalidDefinitions   crawler.problems: all that is wrong with a file
+├── DefinitionsBusy      crawler.definitions: a load that others always get ahead of
+├── TooManyDefinitions   crawler.definitions: a file with more than are taken at once
 ├── SpiderNotFound       crawler.definitions
 ├── SpiderInUse          crawler.definitions: a job or a run stands in the way
 ├── TaskNotFound         crawler.tasks

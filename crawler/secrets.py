@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -117,14 +117,18 @@ def resolve_session(definition: SpiderDefinition) -> SessionValues:
     )
 
 
-def missing_secrets(definition: SpiderDefinition) -> dict[str, str]:
-    """The places of the document whose secrets are not stored, with the secrets' names."""
+def missing_secrets(definition: SpiderDefinition, *, stored: Collection[str] | None = None) -> dict[str, str]:
+    """The places of the document whose secrets are not stored, with the secrets' names.
+
+    Who asks for many definitions gives the names that are `stored`; they are looked up otherwise.
+    """
     headers = definition.manners.headers.items()
     named = {f"manners.headers.{key}": value.name for key, value in headers if isinstance(value, SecretRef)}
     named |= _session_secrets(definition.session) | _form_secrets(definition)
     if not named:
         return {}
-    stored = set(Secret.objects.filter(name__in=set(named.values())).values_list("name", flat=True))
+    if stored is None:
+        stored = set(Secret.objects.filter(name__in=set(named.values())).values_list("name", flat=True))
     return {place: name for place, name in named.items() if name not in stored}
 
 

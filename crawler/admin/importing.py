@@ -13,9 +13,19 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from crawler import definitions
-from crawler.definitions import Definitions, InvalidDefinitions, LoadReport, Plan, PlanChanged, Problem
+from crawler.definitions import (
+    Definitions,
+    DefinitionsBusy,
+    InvalidDefinitions,
+    LoadReport,
+    Plan,
+    PlanChanged,
+    Problem,
+    TooManyDefinitions,
+)
 from crawler.definitions.reading import MAX_CHARACTERS
 from crawler.models import Spider
 from crawler.workshop.wording import told
@@ -30,7 +40,11 @@ IMPORT = (
 )
 VIEW_SPIDERS, VIEW_JOBS = "crawler.view_spider", "scheduling.view_scheduledjob"
 MOST = 2_000
-"""Spiders, and schedules, that can be chosen from."""
+"""Spiders, and schedules, that can be chosen from, and that are taken at once."""
+_TOO_MANY = gettext_noop(
+    "%(count)d are too many to be shown here: at most %(most)d spiders and %(most)d schedules are taken at once. "
+    "“%(command)s” takes them all."
+)
 PROBLEMS = 500
 """That are listed; all are counted."""
 NAME = 200
@@ -61,13 +75,20 @@ def import_view(model_admin: Model, request: HttpRequest) -> HttpResponse:
     source, text, problems = _given(request)
     if problems:
         return _ask_again(model_admin, request, source, text, problems)
-    found = definitions.parse_file(text, source=source)
     try:
+        found = definitions.parse_file(text, source=source, most=MOST)
         if fingerprint := request.POST.get("fingerprint", ""):
             return _carry_out(model_admin, request, found, fingerprint, source=source, text=text)
         plan = definitions.plan(found)
     except InvalidDefinitions as error:
         return _ask_again(model_admin, request, source, text, error.problems)
+    except TooManyDefinitions as error:
+        values = {"count": error.count, "most": MOST, "command": "manage.py loaddefinitions FILE"}
+        problem = Problem(message=_(_TOO_MANY) % values, source=source)
+        return _ask_again(model_admin, request, source, "", [problem])
+    except DefinitionsBusy:
+        problem = Problem(message=_("Somebody else is changing the same definitions all the time: try again."))
+        return _ask_again(model_admin, request, source, text, [problem])
     return _show_plan(model_admin, request, found, plan, source=source, text=text)
 
 

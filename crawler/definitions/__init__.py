@@ -9,9 +9,10 @@ from __future__ import annotations
 from crawler.problems import InvalidDefinitions, Problem
 
 from .dumping import dump, to_yaml
-from .file import Definitions, parse_file, parse_files
-from .loading import LoadReport, Outcome, load
+from .file import Definitions, TooManyDefinitions, parse_file, parse_files
+from .loading import DefinitionsBusy, load
 from .planning import Plan, PlanChanged, carry_out, plan
+from .report import LoadReport, Outcome
 from .spiders import (
     SpiderExists,
     SpiderInUse,
@@ -27,6 +28,7 @@ from .spiders import (
 
 __all__ = [
     "Definitions",
+    "DefinitionsBusy",
     "InvalidDefinitions",
     "LoadReport",
     "Outcome",
@@ -36,6 +38,7 @@ __all__ = [
     "SpiderExists",
     "SpiderInUse",
     "SpiderNotFound",
+    "TooManyDefinitions",
     "carry_out",
     "delete_spider",
     "dump",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from crawler.engine.documents.definition import SpiderDefinition, dump, parse_with_warnings
 from crawler.engine.documents.document import Problems, Section, as_section, shown
 from crawler.engine.errors import DefinitionError, DefinitionProblem
+from crawler.exceptions import CrawlerError
 from crawler.problems import InvalidDefinitions, Problem
 from scheduling.definitions.differences import join
 
@@ -62,14 +63,26 @@ class Definitions:
     """Spiders among `problems`: a job that crawls one of them is not blamed for it."""
 
 
-def parse_file(text: str, *, source: str = "") -> Definitions:
-    """The definitions that a YAML or JSON text holds, and what is wrong with them."""
-    return parse_files([(source, text)])
+class TooManyDefinitions(CrawlerError):
+    """More spiders, or more jobs, than are taken at once: `count` of them; none was looked at."""
+
+    def __init__(self, count: int, most: int) -> None:
+        super().__init__(f"{count} definitions of a kind are too many; at most {most} are taken at once")
+        self.count = count
 
 
-def parse_files(files: Iterable[tuple[str, str]]) -> Definitions:
+def parse_file(text: str, *, source: str = "", most: int | None = None) -> Definitions:
+    """The definitions that a YAML or JSON text holds, and what is wrong with them.
+
+    Raises:
+        TooManyDefinitions: more than `most` spiders, or jobs.
+    """
+    return parse_files([(source, text)], most=most)
+
+
+def parse_files(files: Iterable[tuple[str, str]], *, most: int | None = None) -> Definitions:
     """As `parse_file`, of several (name, text) together: nothing may stand twice among them."""
-    collector = _Collector()
+    collector = _Collector(most)
     for source, text in files:
         try:
             reading = read(text, source=source)
@@ -81,7 +94,8 @@ def parse_files(files: Iterable[tuple[str, str]]) -> Definitions:
 
 
 class _Collector:
-    def __init__(self) -> None:
+    def __init__(self, most: int | None) -> None:
+        self._most = most
         self.problems: list[Problem] = []
         self._warnings: list[Problem] = []
         self._spiders: dict[str, SpiderEntry] = {}
@@ -103,6 +117,8 @@ class _Collector:
         top.allow(KEYS)
         whole = Origin("", reading.source, reading.line_of)
         spiders, jobs = (list(_mappings(top, key)) for key in KEYS)
+        if self._most is not None and max(len(spiders), len(jobs)) > self._most:
+            raise TooManyDefinitions(max(len(spiders), len(jobs)), self._most)
         self._complain(whole, found.errors)
         for place, document in spiders:
             self._take_spider(document, replace(whole, place=place))

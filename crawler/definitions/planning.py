@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
 
 from crawler.exceptions import CrawlerError
-from crawler.models import Spider
-from scheduling.models import ScheduledJob
 
 from .file import Definitions
-from .loading import LoadReport, load
-
-_BATCH = 500
-"""Names in one query: below what any database takes as parameters."""
+from .loading import load
+from .preparing import Prepared
+from .report import LoadReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +43,15 @@ def carry_out(definitions: Definitions, fingerprint: str, *, user: AbstractBaseU
     Raises:
         PlanChanged: it would do something else now.
         InvalidDefinitions: as `load` does.
+        DefinitionsBusy: as `load` does.
     """
-    with transaction.atomic():
-        # What is read is what is changed: nobody saves one of them in between.
-        _lock(definitions)
-        report = load(definitions, user=user)
-        now = _plan_of(definitions, report)
+
+    def agree(prepared: Prepared) -> None:
+        now = _plan_of(definitions, prepared.report)
         if now.fingerprint != fingerprint:
             raise PlanChanged(now)
-    return report
+
+    return load(definitions, user=user, agree=agree)
 
 
 def _plan_of(definitions: Definitions, report: LoadReport) -> Plan:
@@ -66,17 +61,3 @@ def _plan_of(definitions: Definitions, report: LoadReport) -> Plan:
     documents = [entry.document for entry in definitions.spiders] + [entry.document for entry in definitions.jobs]
     text = json.dumps([said, documents], sort_keys=True, ensure_ascii=False)
     return Plan(report=report, fingerprint=sha256(text.encode()).hexdigest())
-
-
-def _lock(definitions: Definitions) -> None:
-    """In the order in which `load` writes them."""
-    spiders = sorted(entry.definition.name for entry in definitions.spiders)
-    for names in _parts(spiders):
-        list(Spider.objects.select_for_update().filter(name__in=names).order_by("name").values_list("pk"))
-    jobs = sorted(str(entry.document.get("job_id")) for entry in definitions.jobs)
-    for names in _parts(jobs):
-        list(ScheduledJob.objects.select_for_update().filter(job_id__in=names).order_by("job_id").values_list("pk"))
-
-
-def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (names[start : start + _BATCH] for start in range(0, len(names), _BATCH))

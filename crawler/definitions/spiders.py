@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, models, transaction
@@ -15,9 +16,11 @@ from crawler.engine.messages import said
 from crawler.exceptions import CrawlerError
 from crawler.models import CrawlTask, Item, ItemVersion, Page, PinnedPage, Spider, TaskFailure, TaskSitemap
 from crawler.secrets import missing_secrets
-from scheduling.definitions import record_removal, record_version
+from scheduling.definitions import batched, record_removal, record_version, record_versions
 from scheduling.definitions.differences import same
 from scheduling.models import DefinitionVersion, JobRun, ScheduledJob
+
+from .file import SpiderEntry
 
 KIND = DefinitionVersion.Kind.SPIDER
 ORDERED = ("fields",)
@@ -86,6 +89,53 @@ def save_spider(
         return _save(definition, user=user, comment=comment, is_new=is_new)
     except _Overtaken:
         return _save(definition, user=user, comment=comment, is_new=is_new)
+
+
+def save_spiders(entries: Iterable[SpiderEntry], *, user: AbstractBaseUser | None, at: datetime) -> None:
+    """Create or change many spiders inside the caller's transaction, which holds those that are there
+    (`lock_spiders`); some statements for every few hundred of them.
+
+    Raises:
+        IntegrityError: somebody has just created one of them.
+    """
+    for part in batched(entries):
+        documents = {entry.definition.name: entry.document for entry in part}
+        stored = set(Spider.objects.filter(name__in=documents).values_list("name", flat=True))
+        rows = {
+            entry.definition.name: Spider(
+                name=entry.definition.name,
+                definition=entry.document,
+                category=entry.definition.category,
+                enabled=entry.definition.enabled,
+            )
+            for entry in part
+        }
+        # First their own rows: who creates one alone takes them in this order too.
+        Spider.objects.bulk_create([row for name, row in rows.items() if name not in stored])
+        numbers = record_versions(KIND, documents, user=user, at=at)
+        changed = [row for name, row in rows.items() if name in stored or numbers[name] != row.version]
+        for row in changed:
+            row.version, row.pk = numbers[row.name], None
+        Spider.objects.bulk_create(
+            changed,
+            update_conflicts=True,
+            unique_fields=["name"],
+            update_fields=["definition", "category", "enabled", "version", "updated_at"],
+        )
+
+
+def state_of(spider: Spider) -> tuple[object, ...]:
+    """What is another one after every change of a spider."""
+    return spider.pk, spider.version, spider.updated_at
+
+
+def lock_spiders(names: Iterable[str]) -> dict[str, tuple[object, ...]]:
+    """Lock what is there of the spiders inside the caller's transaction; `state_of` each."""
+    found: dict[str, tuple[object, ...]] = {}
+    for part in batched(sorted(names)):
+        spiders = Spider.objects.select_for_update().filter(name__in=part).order_by("name")
+        found |= {spider.name: state_of(spider) for spider in spiders.only("name", "version", "updated_at")}
+    return found
 
 
 def set_enabled(name: str, *, enabled: bool, user: AbstractBaseUser | None = None) -> bool:

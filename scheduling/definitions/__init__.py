@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from .ahead import check_ahead
 from .backfilling import Offer, Which, backfill, backfill_offers, backfill_range
+from .bulk import NewJob, lock_jobs, new_jobs, save_many
 from .copying import name_of_copy
 from .documents import JobValues, dump_job, dump_values, parse_job, values_of
 from .everything import pause_all, resume_all
 from .jobs import (
     create_job,
     delete_job,
+    one_off_stays,
     pause_job,
     predefine,
     restore_rows,
@@ -21,6 +23,7 @@ from .jobs import (
     save_job,
     set_enabled,
 )
+from .parts import batched
 from .runs import (
     can_run_again,
     cancel_one_off,
@@ -31,15 +34,17 @@ from .runs import (
     run_now,
     run_once,
 )
-from .versions import record_removal, record_version
+from .versions import record_removal, record_version, record_versions
 
 __all__ = [
     "JobValues",
+    "NewJob",
     "Offer",
     "Which",
     "backfill",
     "backfill_offers",
     "backfill_range",
+    "batched",
     "can_run_again",
     "cancel_one_off",
     "cancel_run",
@@ -50,13 +55,17 @@ __all__ = [
     "dump_job",
     "dump_values",
     "finish_one_off",
+    "lock_jobs",
     "name_of_copy",
+    "new_jobs",
+    "one_off_stays",
     "parse_job",
     "pause_all",
     "pause_job",
     "predefine",
     "record_removal",
     "record_version",
+    "record_versions",
     "restore_rows",
     "restore_version",
     "resume_all",
@@ -65,6 +74,7 @@ __all__ = [
     "run_now",
     "run_once",
     "save_job",
+    "save_many",
     "set_enabled",
     "values_of",
 ]

@@ -57,7 +57,11 @@ def save_job(values: JobValues, *, user: AbstractBaseUser | None = None, comment
         InvalidJob: with every problem.
         RunConflict: the job is a one-off.
     """
-    values = parse_job(dump_values(values))
+    return save_checked(parse_job(dump_values(values)), user=user, comment=comment)
+
+
+def save_checked(values: JobValues, *, user: AbstractBaseUser | None = None, comment: str = "") -> ScheduledJob:
+    """As `save_job`, for who has just asked `parse_job`."""
     try:
         return _save(values, user=user, comment=comment)
     except JobExists:
@@ -249,6 +253,11 @@ def remove_rows(job: ScheduledJob) -> None:
     DjangoJob.objects.filter(pk=job_id).delete()
 
 
+def one_off_stays(job_id: str) -> RunConflict:
+    """Why a one-off is not saved as a schedule."""
+    return RunConflict(_("“%(id)s” is a one-off; cancel it and ask for another.") % {"id": job_id})
+
+
 def _save(values: JobValues, *, user: AbstractBaseUser | None, comment: str) -> ScheduledJob:
     with transaction.atomic():
         try:
@@ -257,7 +266,7 @@ def _save(values: JobValues, *, user: AbstractBaseUser | None, comment: str) -> 
             # Without its ScheduledJob a DjangoJob is nobody's: it is taken over.
             return _insert(values, rows.lock_stored(values.job_id), user=user, comment=comment)
         if job.one_time:
-            raise RunConflict(_("“%(id)s” is a one-off; cancel it and ask for another.") % {"id": values.job_id})
+            raise one_off_stays(values.job_id)
         _update(job, stored, values, user=user, comment=comment)
         return job
 
@@ -267,9 +276,7 @@ def _insert(
 ) -> ScheduledJob:
     now = timezone.now()
     trigger = triggers.build(values.trigger, anchor=now)
-    job = ScheduledJob(job_id=values.job_id, anchor_at=now, start_at=trigger.start, end_at=trigger.end)
-    for name in _FIELDS:
-        setattr(job, name, getattr(values, name))
+    job = new_job(values, trigger, now)
     insert_rows(job, stored, trigger, trigger.get_next_fire_time(None, now) if values.enabled else None)
     document = dump_values(values)
     version = record_version(DefinitionVersion.Kind.JOB, job.job_id, document, user=user, comment=comment, at=now)
@@ -277,6 +284,14 @@ def _insert(
         # Not the first job of this id: numbers go on.
         rows.change(job, where={"version": job.version}, version=version)
     rows.tell("Job created", "job_created", job_id=job.job_id, user=str(user or ""))
+    return job
+
+
+def new_job(values: JobValues, trigger: DocumentTrigger, now: datetime) -> ScheduledJob:
+    """The row of a new job, not saved yet."""
+    job = ScheduledJob(job_id=values.job_id, anchor_at=now, start_at=trigger.start, end_at=trigger.end)
+    for name in _FIELDS:
+        setattr(job, name, getattr(values, name))
     return job
 
 

@@ -16,6 +16,7 @@ from scheduling.exceptions import VersionNotFound
 from scheduling.models import DefinitionVersion, JobRun
 
 from .differences import Change, differences
+from .parts import batched
 
 KEPT = 100
 """Versions of a definition that are kept whatever their age, the newest ones."""
@@ -118,19 +119,31 @@ def record_version(
     Call it inside the transaction that saves the definition, holding its row, so that numbers follow each other.
     """
     last = DefinitionVersion.objects.filter(kind=kind, key=key).order_by("-number").first()
-    if last is not None and last.document == document and last.removed_at is None:
-        return last.number
-    number = 1 if last is None else last.number + 1
-    DefinitionVersion.objects.create(
-        kind=kind,
-        key=key,
-        number=number,
-        document=document,
-        user_id=None if user is None else user.pk,
-        at=at or timezone.now(),
-        comment=comment[:500],
-    )
-    return number
+    version = _following(last, kind, key, document)
+    if version._state.adding:
+        version.user_id = None if user is None else user.pk
+        version.at, version.comment = at or timezone.now(), comment[:500]
+        version.save(force_insert=True)
+    return version.number
+
+
+def record_versions(
+    kind: str, documents: Mapping[str, Mapping[str, object]], *, user: AbstractBaseUser | None = None, at: datetime
+) -> dict[str, int]:
+    """As `record_version`, of many definitions by their keys: some statements for every few hundred of them."""
+    numbers: dict[str, int] = {}
+    for part in batched(documents.items()):
+        of_keys = DefinitionVersion.objects.filter(kind=kind, key__in=[key for key, _document in part])
+        # Each key's last: the newest comes last, and stays.
+        last = dict(of_keys.order_by("number").values_list("key", "pk"))
+        rows = {row.key: row for row in DefinitionVersion.objects.filter(pk__in=last.values())}
+        versions = [_following(rows.get(key), kind, key, document) for key, document in part]
+        new = [version for version in versions if version._state.adding]
+        for version in new:
+            version.user_id, version.at = None if user is None else user.pk, at
+        DefinitionVersion.objects.bulk_create(new)
+        numbers |= {version.key: version.number for version in versions}
+    return numbers
 
 
 def record_removal(kind: str, key: str, *, at: datetime, by: str = "") -> None:
@@ -171,6 +184,15 @@ def _named(key: str, before: datetime) -> set[int]:
         if number is not None:
             found.add(number)
     return found
+
+
+def _following(
+    last: DefinitionVersion | None, kind: str, key: str, document: Mapping[str, object]
+) -> DefinitionVersion:
+    """The last version where it says the same and is in force, else a new one that is not saved yet."""
+    if last is not None and last.document == document and last.removed_at is None:
+        return last
+    return DefinitionVersion(kind=kind, key=key, number=1 if last is None else last.number + 1, document=document)
 
 
 def _told(rows: Sequence[DefinitionVersion]) -> list[Version]:

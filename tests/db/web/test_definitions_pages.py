@@ -165,6 +165,14 @@ def test_nothing_at_all_is_asked_for_again(web: Client) -> None:
     assert "Choose a file, or paste its text." in web.post(IMPORT, {"text": "  "}).content.decode()
 
 
+def test_a_file_of_too_many_is_sent_to_the_command(web: Client) -> None:
+    text = "spiders:\n" + "".join(f'  - {{name: s{number}, start_urls: ["x"]}}\n' for number in range(2_001))
+    page = html.unescape(web.post(IMPORT, {"text": text}).content.decode())
+    assert "2001 are too many" in page
+    assert "manage.py loaddefinitions FILE" in page
+    assert "s2000" not in page
+
+
 def test_importing_asks_for_all_four_rights(client: Client) -> None:
     rights = [f"{model}_{verb}" for model in ("spider", "job") for verb in ("add", "change")]
     assert len(rights) == 4
