@@ -5,15 +5,19 @@ The engine speaks English alone; its sentences stand here once more, as what is 
 
 from __future__ import annotations
 
+import re
+
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from scheduling.wording import register, register_labels, register_lines, register_teller
+from scheduling.wording import register, register_labels, register_lines, register_teller, told
 
 from .causes import OTHER, cause_of
 from .failure_words import DETAILS
 from .log_lines import LINES
 
+_REASON_OF_START = re.compile(r"(?<=No start page answered: )(\S+: )([a-z0-9_]+)(?!\S)")
+"""As it is stored; a translation has the title already."""
 UNVERIFIED = _("TLS certificates were not checked: the spider says session.verify_tls = false.")
 CRAWLS_BEGUN = _("%d crawls begun.")
 NOTHING_TO_CRAWL = _("No spider is enabled: nothing to crawl.")
@@ -28,15 +32,21 @@ def told_reason(name: str) -> str:
     return gettext("%(title)s (%(reason)s)") % {"title": cause.title, "reason": name}
 
 
+def told_why(text: str) -> str:
+    """Why something failed: the name of a reason, or a sentence."""
+    return told(text) if cause_of(text) is OTHER else told_reason(text)
+
+
 register_teller("reason", told_reason)
 register_teller("kind", gettext)
+register_teller("why", told_why)
 
 
 def labelled(text: str) -> str:
-    """A text for a page, which has an input for what the text names by keys."""
+    """A text for a page, which has an input for what the text names by keys, and titles for reasons."""
     from .workshop.form_labels import by_label  # loaded by those who have pages
 
-    return by_label(text)
+    return by_label(_REASON_OF_START.sub(lambda found: found[1] + told_reason(found[2]), text))
 
 
 register_labels(labelled)

@@ -35,6 +35,7 @@ _PLACES = {key: place for place, key in enumerate(BY_KEY)}
 _OF_CONTENT = frozenset({"missing_required", "missing_key", "unreadable_value", "nothing_matched", "javascript"})
 """Causes that lie in the pages themselves, and so stay while these are unchanged."""
 _LIMITS = {"max_pages": "limit_pages", "max_seconds": "limit_time"}
+_UNANSWERED = re.compile(r"No start page answered: \S+: ([a-z0-9_]+)(?!\S)")
 _STOPPED = re.compile(rf"Stopped at ({'|'.join(_LIMITS)}) =")
 
 
@@ -73,7 +74,10 @@ def at_a_glance(task: CrawlTask, before: CrawlTask | None) -> Explanation:
 
     What only its pages tell, or the spider's document, is left out, and so are examples.
     """
-    found = [_found(task, BY_KEY[key], reasons, [], (), is_blamed=False) for key, reasons in _counted(task).items()]
+    blamed = _blamed_by_message(task)
+    found = [
+        _found(task, BY_KEY[key], reasons, [], (), is_blamed=key in blamed) for key, reasons in _counted(task).items()
+    ]
     causes = tuple(sorted(found, key=_weight))
     both = before is not None and Status.COMPLETED == task.status == before.status
     comparison = compare_with(task, before) if both and before is not None else None
@@ -154,7 +158,7 @@ def _found(
     whole = {Unit.PAGES: _pages(task), Unit.ITEMS: items, Unit.VALUES: items}.get(cause.unit, 0)
     part = min(count / whole, 1.0) if whole else None
     return Found(
-        cause=cause,
+        cause=cause.at_start() if is_blamed else cause,
         severity=Severity.TROUBLE if is_blamed else _severity(task, cause, part),
         count=count,
         unit=cause.unit,
@@ -197,6 +201,12 @@ def _blamed(task: CrawlTask) -> set[str]:
         return set()
     pages = Page.objects.filter(task=task, depth=0, state__in=("failed", "refused"))
     return {cause_of(reason).key for reason in pages.values_list("reason", flat=True)[:100]}
+
+
+def _blamed_by_message(task: CrawlTask) -> set[str]:
+    """The same as far as the task's message tells: the cause that it names."""
+    unanswered = _UNANSWERED.match(task.message) if task.status == Status.FAILED else None
+    return set() if unanswered is None else {cause_of(unanswered[1]).key}
 
 
 def _nothing_followed(task: CrawlTask) -> Found:

@@ -62,6 +62,7 @@ BARREN = (
         _("The answer is a picture, a file or another type that is not read."),
         _("Deny such addresses in follow, so that they are not fetched; JSON is read by each_json."),
         Reason.NOT_HTML,
+        at_start=_("Choose a start page that is HTML, XML or JSON; JSON is read by each_json."),
     ),
     cause(
         "json_invalid",

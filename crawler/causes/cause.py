@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,12 @@ class Cause:
     reasons: tuple[str, ...] = ()
     """Names under which `CrawlTask.reasons` counts it; answers that are errors are told by their status."""
     unit: Unit = Unit.PAGES
+    remedy_at_start: _StrPromise | None = None
+    """What to do where it is a start page, which no rule of follow leads to; None: the same."""
+
+    def at_start(self) -> Cause:
+        """The cause of start pages."""
+        return self if self.remedy_at_start is None else replace(self, remedy=self.remedy_at_start)
 
 
 def cause(
@@ -55,6 +61,10 @@ def cause(
     remedy: _StrPromise,
     *reasons: str,
     unit: Unit = Unit.PAGES,
+    at_start: _StrPromise | None = None,
 ) -> Cause:
     """A row of the tables: four lines that are read one below the other, and the reasons."""
-    return Cause(key=key, severity=severity, title=title, what=what, remedy=remedy, reasons=reasons, unit=unit)
+    return Cause(
+        key=key, severity=severity, title=title, what=what, remedy=remedy, reasons=reasons, unit=unit,
+        remedy_at_start=at_start,
+    )  # fmt: skip

@@ -144,5 +144,6 @@ LEFT_OUT = (
         _("The page is bigger than limits.max_bytes_per_page, counted after decompression; it was dropped."),
         _("If such pages are wanted, raise limits.max_bytes_per_page; else deny them in follow."),
         Reason.BODY_TOO_LARGE,
+        at_start=_("Raise limits.max_bytes_per_page, or choose another start page."),
     ),
 )

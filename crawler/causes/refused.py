@@ -16,6 +16,10 @@ REFUSED = (
         _("The site's robots.txt asks crawlers to leave these pages alone, and they were left alone."),
         _("Deny them in follow, or ask the site's owner; if the site is yours, set manners.obey_robots: false."),
         Reason.ROBOTS_DISALLOWED,
+        at_start=_(
+            "Choose a start page that robots.txt allows, or ask the site's owner; "
+            "if the site is yours, set manners.obey_robots: false."
+        ),
     ),
     cause(
         "nofollow",

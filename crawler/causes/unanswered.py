@@ -69,5 +69,9 @@ UNANSWERED = (
         _("The host, or the spider's proxy, lies in a private network, where this installation does not connect."),
         _("If it may be used, put its network into CRAWLER_ALLOWED_NETWORKS; else deny such links, or mend the proxy."),
         Reason.ADDRESS_REFUSED,
+        at_start=_(
+            "If it may be used, put its network into CRAWLER_ALLOWED_NETWORKS; "
+            "else correct the start page, or mend the proxy."
+        ),
     ),
 )

@@ -33,11 +33,11 @@ class Notice:
     remedy: StrOrPromise = ""
 
 
-def notice_of(reason: str, detail: str) -> Notice:
-    """What a cause says of the pages that it explains."""
+def notice_of(reason: str, detail: str, *, is_start: bool = False) -> Notice:
+    """What a cause says of the pages that it explains, or of a start page."""
     if not reason:
         return Notice(detail=detail)
-    cause = cause_of(reason)
+    cause = cause_of(reason).at_start() if is_start else cause_of(reason)
     return Notice(detail=detail, title=cause.title, what=cause.what, remedy=cause.remedy)
 
 
@@ -49,7 +49,8 @@ def refusal_of(page: FetchedPage, definition: SpiderDefinition) -> Notice:
         return _proxy_inside(page)
     if page.why_unread == Reason.ADDRESS_REFUSED:
         return _inside(page)
-    return notice_of(page.why_unread, page.detail)
+    asked = page.redirects[0] if page.redirects else page.url
+    return notice_of(page.why_unread, page.detail, is_start=asked in definition.start_pages)
 
 
 def _outside(page: FetchedPage, definition: SpiderDefinition) -> Notice:

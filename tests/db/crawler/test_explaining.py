@@ -11,7 +11,7 @@ from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from crawler.account import comparison
-from crawler.account.explaining import explain
+from crawler.account.explaining import at_a_glance, explain
 from crawler.account.explanation import Explanation, Found, Verdict, percent
 from crawler.causes import Severity, Unit
 from crawler.definitions import save_spider
@@ -137,6 +137,9 @@ def test_robots_that_close_the_start_page_are_told_first(site: SiteServer) -> No
     explanation = crawl(site)
     assert explanation.verdict is Verdict.FAILED
     assert explanation.sentence.startswith("The crawl failed: Closed by robots.txt.")
+    assert str(explanation.causes[0].cause.remedy).startswith("Choose a start page that robots.txt allows")
+    glance = at_a_glance(CrawlTask.objects.get(), None)
+    assert (glance.sentence, glance.troubles) == (explanation.sentence, glance.causes), "as the dashboard has it"
 
 
 def test_an_address_that_is_not_allowed_is_told(site: SiteServer, settings: Settings) -> None:

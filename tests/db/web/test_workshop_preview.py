@@ -194,6 +194,14 @@ def test_a_page_that_a_crawl_would_not_read_says_why(
     assert "to follow" not in shown
 
 
+def test_of_a_start_page_that_robots_txt_closes_no_rule_for_links_is_the_remedy(web: Client, site: SiteServer) -> None:
+    url = f"{site.url}/book/2"
+    assert "Choose a start page that robots.txt allows" in look(
+        web, site_spider(site.url, start_urls=[url]), url, fetch=True
+    )
+    assert "Deny them in" in look(web, site_spider(site.url), url, fetch=True)
+
+
 def test_a_page_that_gives_nothing_says_why(web: Client, site: SiteServer) -> None:
     site.replace("/app", b"<div id=root></div><script>1</script><noscript>You need JavaScript</noscript>")
     shown = look(web, site_spider(site.url), f"{site.url}/app", fetch=True)

@@ -77,9 +77,10 @@ def test_each_request_without_an_answer_counts_as_a_page_that_was_not_answered()
 def test_a_cause_is_told_in_a_title_and_two_sentences(cause: Cause) -> None:
     with override("en"):
         title, what, remedy = str(cause.title), str(cause.what), str(cause.remedy)
+        at_start = str(cause.at_start().remedy)
     assert 0 < len(title) <= MAX_TITLE
     assert not title.endswith(".")
-    for sentence in (what, remedy):
+    for sentence in (what, remedy, at_start):
         assert sentence.endswith(".")
         assert ". " not in sentence.removesuffix(".")
         assert "!" not in sentence
@@ -89,12 +90,13 @@ def test_a_cause_is_told_in_a_title_and_two_sentences(cause: Cause) -> None:
 def test_a_remedy_says_what_to_do(cause: Cause) -> None:
     with override("en"):
         assert ORDERS.search(str(cause.remedy))
+        assert ORDERS.search(str(cause.at_start().remedy))
 
 
 @pytest.mark.parametrize("cause", BY_KEY.values(), ids=lambda cause: cause.key)
 def test_the_keys_that_a_cause_names_are_those_of_a_document(cause: Cause) -> None:
     with override("en"):
-        said = f"{cause.what} {cause.remedy}"
+        said = f"{cause.what} {cause.remedy} {cause.at_start().remedy}"
     for section, key in re.findall(rf"\b({'|'.join(SECTIONS)})\.(\w+)", said):
         assert key in {field.name for field in fields(SECTIONS[section])}
     keys = {

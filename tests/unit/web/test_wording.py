@@ -70,7 +70,7 @@ ENDINGS = {
         "TLS certificates were not checked: the spider says “Check certificates”: off."
     ),
     "No start page answered: https://shop.example/limits.max_pages: http_404": (
-        "No start page answered: https://shop.example/limits.max_pages: http_404"
+        "No start page answered: https://shop.example/limits.max_pages: Pages that are gone (http_404)"
     ),
 }
 
@@ -79,6 +79,14 @@ ENDINGS = {
 def test_pages_call_a_limit_as_the_form_does(stored: str, on_a_page: str) -> None:
     assert told(stored) == stored
     assert shown(stored) == on_a_page
+
+
+def test_a_page_tells_why_no_start_page_answered_by_title_and_words() -> None:
+    stored = "No start page answered: https://a.example/: read_timeout (silent for 10 s)"
+    titled = "No start page answered: https://a.example/: The host was too slow (read_timeout) (silent for 10 s)"
+    assert shown(stored) == titled
+    with override("zh-hans"):
+        assert shown(stored.partition(" (")[0]) == "没有起始页应答：https://a.example/：主机太慢（read_timeout）"
 
 
 @pytest.mark.parametrize("stored", ENDINGS)
