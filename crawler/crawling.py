@@ -89,6 +89,7 @@ async def _crawl(context: JobContext, request: CrawlRequest, prepared: Prepared)
         max_depth=prepared.definition.limits.max_depth,
         max_pages=prepared.definition.limits.max_pages,
         follows_links=request.type != CrawlTask.Type.URLS,
+        lasting=frozenset(rule.type for rule in prepared.definition.items if not rule.may_be_empty),
         on_failures=log.failures,
     )
     max_pages = prepared.definition.limits.max_pages

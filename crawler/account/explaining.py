@@ -34,6 +34,8 @@ Status = CrawlTask.Status
 _PLACES = {key: place for place, key in enumerate(BY_KEY)}
 _OF_CONTENT = frozenset({"missing_required", "missing_key", "unreadable_value", "nothing_matched", "javascript"})
 """Causes that lie in the pages themselves, and so stay while these are unchanged."""
+_NO_SHARE = frozenset({"none_read"})
+"""Causes that count items which the crawl did not read: they are no share of those that it did."""
 _LIMITS = {"max_pages": "limit_pages", "max_seconds": "limit_time"}
 _UNANSWERED = re.compile(r"No start page answered: \S+: ([a-z0-9_]+)(?!\S)")
 _STOPPED = re.compile(rf"Stopped at ({'|'.join(_LIMITS)}) =")
@@ -156,7 +158,7 @@ def _found(
     count = reasons.total() or sum(finding.count for finding in own)
     items = task.items + task.items_rejected
     whole = {Unit.PAGES: _pages(task), Unit.ITEMS: items, Unit.VALUES: items}.get(cause.unit, 0)
-    part = min(count / whole, 1.0) if whole else None
+    part = min(count / whole, 1.0) if whole and cause.key not in _NO_SHARE else None
     return Found(
         cause=cause.at_start() if is_blamed else cause,
         severity=Severity.TROUBLE if is_blamed else _severity(task, cause, part),

@@ -62,4 +62,13 @@ SPOILT = (
         Reason.KEY_CONFLICT,
         unit=Unit.ITEMS,
     ),
+    cause(
+        "none_read",
+        Severity.TROUBLE,
+        _("A kind of item of which none was read"),
+        _("The crawl read no item of a kind of which there are ten or more; none of them was called gone for that."),
+        _("If there may be none, tick may_be_empty; else correct the selectors of that kind, or its match."),
+        Reason.NONE_READ,
+        unit=Unit.ITEMS,
+    ),
 )

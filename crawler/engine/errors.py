@@ -90,6 +90,8 @@ class Reason(StrEnum):
     UNREADABLE_VALUE = "unreadable_value"
     DUPLICATE_KEY = "duplicate_key"
     KEY_CONFLICT = "key_conflict"
+    # items were left as they are
+    NONE_READ = "none_read"  # of a type that had many, so that they are not called gone
 
 
 LEFT_FOR_LATER = frozenset({Reason.DAY_BUDGET, Reason.QUIET_HOURS, Reason.HOST_REST})

@@ -57,6 +57,8 @@ class ItemRule:
     each_json: str | None = None
     """A JMESPath expression: the rule reads JSON answers, and each value that it gives is an item."""
     key: tuple[str, ...] = ()
+    may_be_empty: bool = False
+    """Whether a crawl that reads no such item at all is believed: those that there were are gone then."""
     fields: tuple[FieldRule, ...]
 
     @property

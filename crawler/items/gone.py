@@ -3,24 +3,27 @@
 
 An item is gone when its owner is known to give it no more, or was not reached at all, and no page that was walked
 shares its key. What we do not know is not called gone: a page that failed with a time-out or a 503 keeps its items, and
-while a page that leads on to others failed so, pages that were not reached keep theirs too.
+while a page that leads on to others failed so, pages that were not reached keep theirs too. And a crawl that read no
+item at all of a type that had many tells more of a selector that finds nothing any more than of those items: none of
+them is called gone, but for those whose own pages answer "not there".
 
 Each function is one transaction in the storage lane, or reads only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from crawler import rawsql
-from crawler.models import CrawlTask, TaskSitemap
+from crawler.engine.errors import Reason
+from crawler.models import CrawlTask, Item, TaskSitemap
 from crawler.storing.checkpoint import CrawlScope, lock_task
 
 from . import hours
@@ -29,6 +32,9 @@ from .rows import Key, write_items
 
 PART = 1_000
 """Rows that one transaction changes: a tick must not wait long for the lock."""
+
+MANY = 10
+"""Present items of a type: of fewer, a crawl that reads none is believed."""
 
 _GIVES = "p.state IN ('done', 'unchanged')"
 _UNKNOWN = (
@@ -97,14 +103,57 @@ def forget_unreached(scope: CrawlScope) -> int:
         )
 
 
-def find_candidates(scope: CrawlScope, *, after: int, blind: bool) -> list[Candidate]:
-    """The next items, by id, that are present and whose owner gives them no more."""
+def find_unread(scope: CrawlScope, types: Collection[str], *, is_walk: bool) -> list[str]:
+    """Those of `types` of which `MANY` items are present, and no unchanged page owns one.
+
+    `types` are those of which the crawl has read none. `is_walk`: whether it goes on with pages that another crawl has
+    read, which then may own some, too.
+    """
+    gives = _GIVES if is_walk else "p.state = 'unchanged'"
+    return [
+        kind
+        for kind in sorted(types)
+        if not rawsql.fetch(
+            "SELECT 1 FROM crawler_item i JOIN crawler_page p ON p.id = i.page_id WHERE i.spider_id = %s "
+            f"AND i.type = %s AND i.gone_at IS NULL AND p.task_id = %s AND {gives} LIMIT 1",
+            [scope.spider_id, kind, scope.task_id],
+        )
+        and len(_present(scope, [kind])[:MANY]) == MANY
+    ]
+
+
+def note_unread(scope: CrawlScope, types: Sequence[str], reasons: Mapping[str, int]) -> None:
+    """Count the items of `types` that stay as they are beside the other `reasons` of the crawl."""
+    with transaction.atomic():
+        scope.guard()
+        kept = _present(scope, types).count()
+        if kept:
+            noted = {**reasons, Reason.NONE_READ.value: kept}
+            CrawlTask.objects.filter(pk=scope.task_id).update(reasons=noted)
+
+
+def _present(scope: CrawlScope, types: Sequence[str]) -> QuerySet[Item, int]:
+    items = Item.objects.filter(spider_id=scope.spider_id, type__in=types, gone_at=None)
+    return items.order_by().values_list("pk", flat=True)
+
+
+def find_candidates(scope: CrawlScope, *, after: int, blind: bool, unread: Collection[str] = ()) -> list[Candidate]:
+    """The next items, by id, that are present and whose owner gives them no more.
+
+    Of types that are `unread`, those alone whose owner says that it is not there.
+    """
     not_reached = "" if blind else f"OR {_NOT_REACHED}"
+    of_types, kinds = "", sorted(unread)
+    if kinds:
+        of_types = f"AND (i.type NOT IN ({', '.join(['%s'] * len(kinds))}) OR (p.task_id = %s AND p.state = 'failed')) "
+    params: list[rawsql.Param] = [scope.spider_id, after, scope.task_id]
+    params += [] if blind else [scope.task_id]
+    params += [*kinds, scope.task_id] if kinds else []
     rows = rawsql.fetch(
         "SELECT i.id, i.type, i.key_hash FROM crawler_item i LEFT JOIN crawler_page p ON p.id = i.page_id "
         "WHERE i.spider_id = %s AND i.id > %s AND i.gone_at IS NULL AND (i.page_id IS NULL "
-        f"OR (p.task_id = %s AND NOT {_GIVES} AND NOT {_UNKNOWN}) {not_reached}) ORDER BY i.id LIMIT %s",
-        [scope.spider_id, after, scope.task_id, *([] if blind else [scope.task_id]), PART],
+        f"OR (p.task_id = %s AND NOT {_GIVES} AND NOT {_UNKNOWN}) {not_reached}) {of_types}ORDER BY i.id LIMIT %s",
+        [*params, PART],
     )
     return [Candidate(cast(int, row[0]), share_hash((cast(str, row[1]), cast(int, row[2])))) for row in rows]
 

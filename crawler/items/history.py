@@ -8,7 +8,9 @@ An item belongs to one page, its *owner*: the page that gave it last. What anoth
 * the owner has not been read yet in this crawl: a *claim*, remembered until the owner is through. If the owner gives
   the key no more, the first claimant becomes the owner, with its value: an item that wanders over list pages keeps one
   history, whichever page is read first;
-* the owner gave the key up, is gone, redirects, or answers "not there": the page takes the item over.
+* the owner gave the key up, is gone, redirects, or answers "not there": the page takes the item over;
+* the owner was read, and gave items of the type that could not be stored: whether the key is among them nobody knows.
+  The item stays its own, unless another page gives it, and the owner is read again next time.
 """
 
 from __future__ import annotations
@@ -91,9 +93,12 @@ class Claims:
 
     by_owner: dict[int, dict[Key, Claim]] = field(default_factory=dict)
     count: int = 0
+    loose: set[Key] = field(default_factory=set)
+    """Keys whose owners are through, and could not say whether they give them still: who does takes them over. Of more
+    than `MAX_CLAIMS` the rest is a conflict."""
 
     def fork(self) -> Claims:
-        return Claims({owner: dict(claims) for owner, claims in self.by_owner.items()}, self.count)
+        return Claims({owner: dict(claims) for owner, claims in self.by_owner.items()}, self.count, set(self.loose))
 
     def add(self, owner_id: int, key: Key, claim: Claim) -> bool:
         """Remember the first claim of a key; False if there is no room for it."""
@@ -197,15 +202,23 @@ class _Planner:
             claim = claims.get(key)
             if claim is not None and claim.record.data_hash != record.data_hash:
                 self._conflict(claim.page_id)
+        unsure = {kind for kind, name in result.missed if name} if result.rejected else ()
         for key in self.owned.get(page_id, ()):
             known = self.plan.known[key]
             if key in given or known.page_id != page_id:
                 continue
             if key in claims:
                 self._take_over(known, claims[key])
+            elif key[0] in unsure:
+                self._keep_loose(page_id, key)
             else:
                 known.page_id = None
                 self.plan.freed.add(key)
+
+    def _keep_loose(self, page_id: int, key: Key) -> None:
+        self.plan.revisit.add(page_id)
+        if len(self.plan.claims.loose) < MAX_CLAIMS:
+            self.plan.claims.loose.add(key)
 
     def _settle_unread(self, page_id: int, judged: Standing) -> None:
         """The owner came without being extracted: unchanged, or known to give nothing."""
@@ -225,8 +238,9 @@ class _Planner:
             self.plan.known[key] = Known(None, page_id, record.data_hash, record.complete, False, record)
             return
         owner = known.page_id
-        if owner == page_id or owner is None or known.is_gone or self.standings.get(owner) is Standing.LEFT:
+        if owner is None or owner == page_id or known.is_gone or self._has_let_go(owner, key):
             self.plan.freed.discard(key)
+            self.plan.claims.loose.discard(key)
             self._count(known.set(page_id, record))
             return
         differs = record.data_hash != known.data_hash
@@ -242,6 +256,9 @@ class _Planner:
             self.plan.revisit.add(page_id)
         if not differs:
             self.plan.items_unchanged += 1
+
+    def _has_let_go(self, owner: int, key: Key) -> bool:
+        return self.standings.get(owner) is Standing.LEFT or key in self.plan.claims.loose
 
     def _take_over(self, known: Known, claim: Claim) -> None:
         if known.set(claim.page_id, claim.record):

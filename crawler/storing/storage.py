@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 from time import monotonic
 from typing import ParamSpec, Protocol, TypeVar, cast
 
@@ -76,6 +77,12 @@ class LaneRun(Protocol):
     def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]: ...
 
 
+class FindCandidates(Protocol):
+    """`gone.find_candidates` of one crawl."""
+
+    def __call__(self, scope: CrawlScope, *, after: int) -> Sequence[gone.Candidate]: ...
+
+
 class DatabaseStorage:
     """Implements `engine.storage.CrawlStorage` for one attempt of one task."""
 
@@ -90,11 +97,13 @@ class DatabaseStorage:
         max_depth: int | None = None,
         max_pages: int | None = None,
         follows_links: bool = True,
+        lasting: Collection[str] = (),
         on_failures: Callable[[Sequence[TaskFailure]], None] = lambda failures: None,
     ) -> None:
         """`guard` is called inside each transaction before its first write, and raises when the run is lost.
 
         `max_depth` and `max_pages` are the definition's. `follows_links` is False where given URLs alone are fetched.
+        `lasting` are the types of items that do not vanish all at once: a crawl that reads none of one calls none gone.
         `on_failures` hears, in the storage lane, of the examples of failures that each commit has stored.
         """
         self.task = task
@@ -109,6 +118,7 @@ class DatabaseStorage:
         self.goes_on_from = ""
         """Once opened: the task that left the pages with which this one begins."""
         self._max_pages = max_pages
+        self._lasting = lasting
         self._on_failures = on_failures
         self._lane_run = lane_run
         self._memory = CrawlMemory()
@@ -190,6 +200,7 @@ class DatabaseStorage:
         if not self._scope.follows_links:
             return 0
         async with self._in_order:
+            unread = await self._lane_run(self._unread)
             blind = await self._lane_run(gone.is_blind, self._scope)
             for claims in _claim_parts(self._memory.claims.by_owner):
                 if stopping():
@@ -197,12 +208,19 @@ class DatabaseStorage:
                 await self._lane_run(gone.settle_claims, self._scope, claims, blind=blind)
             while not blind and not stopping() and await self._lane_run(gone.forget_unreached, self._scope) > 0:
                 await asyncio.sleep(PART_PAUSE)
-            return await self._mark_candidates(blind, stopping)
+            marked = await self._mark_candidates(partial(gone.find_candidates, blind=blind, unread=unread), stopping)
+            if unread and not stopping():
+                await self._lane_run(gone.note_unread, self._scope, unread, self._memory.reasons)
+            return marked
 
-    async def _mark_candidates(self, blind: bool, stopping: Callable[[], bool]) -> int:
+    def _unread(self) -> Sequence[str]:
+        """Types that the crawl should have read items of, and has read none."""
+        types = [kind for kind in self._lasting if not self._memory.rules[kind, rule_counts.GIVEN]]
+        return gone.find_unread(self._scope, types, is_walk=bool(self.goes_on_from))
+
+    async def _mark_candidates(self, find: FindCandidates, stopping: Callable[[], bool]) -> int:
         count, after, shares = 0, 0, None
-        find = gone.find_candidates
-        while not stopping() and (candidates := await self._lane_run(find, self._scope, after=after, blind=blind)):
+        while not stopping() and (candidates := await self._lane_run(find, self._scope, after=after)):
             if shares is None:
                 shares = await self._lane_run(gone.read_shares, self._scope)
             count += await self._lane_run(gone.mark_part, self._scope, candidates, shares, timezone.now())

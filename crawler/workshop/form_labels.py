@@ -33,6 +33,7 @@ LABELS: Mapping[str, StrOrPromise] = {
     "items-type": gettext_lazy("Kind of item"),
     "items-match": gettext_lazy("On pages whose address matches"),
     "items-each": gettext_lazy("One item for each"),
+    "items-may_be_empty": gettext_lazy("There may be none"),
     "items-fields": gettext_lazy("Fields"),
     "items-fields-name": gettext_lazy("Name"),
     "items-fields-source": gettext_lazy("Selector"),
@@ -95,6 +96,7 @@ _WORDS: Mapping[str, str] = {
     "each": "items-each",
     "each_json": "items-each",
     "match": "items-match",
+    "may_be_empty": "items-may_be_empty",
     "regex": "items-fields-regex",
     "type": "items-fields-type",
     "format": "items-fields-format",
@@ -105,7 +107,7 @@ _WORDS: Mapping[str, str] = {
 _WORD = re.compile(
     r"(?:(?<= in )|(?<= of )|(?<= that )|(?<= or ))follow\b(?! fewer)|(?<=correct )(?:each|sitemaps)\b"
     r"|(?:(?<=narrow )|(?<=its )|(?<=Compare ))match\b|(?<=with )regex\b|(?<=change )type\b|(?<=, )format\b"
-    r"|(?<=take )required\b|\b(?:each_json|decimal_mark)\b",
+    r"|(?<=take )required\b|\b(?:each_json|decimal_mark|may_be_empty)\b",
     re.ASCII,
 )
 """Those where an English sentence about a crawl means the key."""

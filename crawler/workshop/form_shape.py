@@ -255,6 +255,7 @@ ITEM = Shape(
         Text("type"),
         Text("match", lines=True),
         OneOf(name="each", keys=("each", "each_json")),
+        Flag("may_be_empty"),
         Fields(FIELD),
     ),
     order=ITEM_KEYS,

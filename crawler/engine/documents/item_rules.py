@@ -16,7 +16,7 @@ from crawler.engine.spider import FieldRule, FieldType, ItemRule
 from .document import Section, as_section, shown
 
 MAX_NAME = 100
-ITEM_KEYS = ("type", "match", "each", "each_json", "key", "fields")
+ITEM_KEYS = ("type", "match", "each", "each_json", "key", "may_be_empty", "fields")
 FIELD_SOURCES = ("css", "xpath", "json", "jsonld", "microdata", "meta", "from")
 """Of which a field has exactly one."""
 FIELD_KEYS = (*FIELD_SOURCES, "regex", "type", "required", "many", "format", "decimal_mark")
@@ -68,7 +68,15 @@ def _read_item(item: Section) -> ItemRule:
     _try(item, "match", match, Pattern)
     rules = _read_fields(item, within_each=each is not None)
     key = _read_key(item, rules, "each" if each is not None else "each_json" if each_json is not None else None)
-    rule = ItemRule(type=kind or "", fields=rules, match=match, each=each, each_json=each_json, key=key)
+    rule = ItemRule(
+        type=kind or "",
+        fields=rules,
+        match=match,
+        each=each,
+        each_json=each_json,
+        key=key,
+        may_be_empty=item.flag("may_be_empty", default=False),
+    )
     if rule.reads_json:
         _check_json_rule(item, rule)
     return rule

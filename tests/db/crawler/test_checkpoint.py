@@ -425,15 +425,15 @@ def test_what_item_rules_found_is_counted_in_pages_also_over_attempts(lane: Lane
     bare = crawl.read("/a")
     bare.taken, bare.missed = ("book",), [("book", "")]
     crawl.store(bare)
-    assert CrawlTask.objects.get().rules == {"book": {"pages": 1, "bare": 1, "missing": {}}}
+    assert CrawlTask.objects.get().rules == {"book": {"pages": 1, "bare": 1, "given": 0, "missing": {}}}
     again = Crawl(crawl.spider, lane, task=crawl.task)
     again.open("/a", "/b", "/c")
     poor, list_page = again.read("/b"), again.read("/c")
     poor.taken, poor.missed = ("book", "shelf"), [("book", "price")]
     again.store(poor, list_page)
     assert CrawlTask.objects.get().rules == {
-        "book": {"pages": 2, "bare": 1, "missing": {"price": 1}},
-        "shelf": {"pages": 1, "bare": 0, "missing": {}},
+        "book": {"pages": 2, "bare": 1, "given": 0, "missing": {"price": 1}},
+        "shelf": {"pages": 1, "bare": 0, "given": 0, "missing": {}},
     }
 
 

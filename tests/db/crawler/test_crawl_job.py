@@ -83,7 +83,7 @@ def test_a_spiders_crawl_stores_its_items_and_ends_its_task(site: SiteServer) ->
 def test_a_run_says_how_many_items_came_back_where_some_did(site: SiteServer) -> None:
     make_books(site)
     crawl()
-    site.replace("/1", b"<p>nothing</p>")
+    site.remove("/1")
     assert crawl()[0].message == "4 pages, 2 unchanged; 0 items read, 0 new, 0 changed."
     site.replace("/1", BOOK.format(name="one", price="1.00").encode())
     run, task = crawl()

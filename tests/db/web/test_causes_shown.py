@@ -34,7 +34,8 @@ KEYS = {cause_of(reason).key for reason in REASONS}
 
 
 KEY = re.compile(
-    r"(?:manners|limits|session)\.\w+|(?:start_urls|allowed_domains|adaptive_throttle|each_json|decimal_mark)\b"
+    r"(?:manners|limits|session)\.\w+"
+    r"|(?:start_urls|allowed_domains|adaptive_throttle|each_json|decimal_mark|may_be_empty)\b"
     r"|(?:in|correct|narrow|请在|修正) (?:follow|each|match)\b|(?:take|去掉) required|\bto key\b|给 key"
 )
 
