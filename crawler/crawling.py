@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from scheduling.contract import JobContext, JobResult, RunStopped
 
-from .account.explanation import amount, readings
+from .account.amounts import amount, readings
 from .causes import Unit
 from .crawl_data import CrawlRequest, read_request
 from .crawl_log import CrawlLog

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from crawler.causes import Unit
 from crawler.engine.errors import LEFT_FOR_LATER, Reason
 from crawler.engine.records import Json
 from crawler.models import CrawlTask
+
+from .amounts import amount
 
 HALF = 0.5
 """A fall to less than this share of the crawl before is told."""
@@ -148,11 +151,11 @@ def _falls(task: CrawlTask, before: CrawlTask) -> list[str]:
     sentences: list[str] = []
     now, then = pages_of(task), pages_of(before)
     if then >= ENOUGH and now < then * HALF:
-        values = {"now": f"{now:,}", "before": f"{then:,}"}
-        sentences.append(_("%(now)s pages, where the crawl before read %(before)s.") % values)
+        values = {"now": amount(Unit.PAGES, now), "before": f"{then:,}"}
+        sentences.append(_("%(now)s, where the crawl before read %(before)s.") % values)
     # A page that is unchanged is not read again, and gives its items to no count.
     is_whole = not task.pages_unchanged and not before.pages_unchanged
     if is_whole and before.items >= ENOUGH and task.items < before.items * HALF:
-        values = {"now": f"{task.items:,}", "before": f"{before.items:,}"}
-        sentences.append(_("%(now)s items, where the crawl before found %(before)s.") % values)
+        values = {"now": amount(Unit.ITEMS, task.items), "before": f"{before.items:,}"}
+        sentences.append(_("%(now)s, where the crawl before found %(before)s.") % values)
     return sentences

@@ -25,8 +25,8 @@ from scheduling.definitions.difflines import DiffLine, diff_lines
 from scheduling.durations import duration
 from scheduling.models import DefinitionVersion
 
+from .amounts import amount, percent
 from .comparison import is_part, pages_of
-from .explanation import amount, percent
 
 FALL = 0.9
 """Less than this share of what there was is a fall that is told."""

@@ -7,19 +7,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from crawler.causes import Cause, Severity, Unit
 from crawler.engine.records import Json
 
+from .amounts import amount, percent
 from .comparison import Comparison
 
 FEW = 0.01
 """Trouble with a smaller share than this is worth a look, and no alarm."""
 MAX_EXAMPLES = 3
 """Pages that are named a cause."""
-LEAST = 0.0005
-"""What would be shown as nothing."""
 
 
 class Verdict(StrEnum):
@@ -112,28 +110,3 @@ class Explanation:
             "causes": [found.to_json() for found in self.causes],
             "comparison": None if self.comparison is None else self.comparison.to_json(),
         }
-
-
-def amount(unit: Unit, count: int) -> str:
-    """``312 pages``, in the active language."""
-    words = {
-        Unit.PAGES: ngettext("%(count)s page", "%(count)s pages", count),
-        Unit.LINKS: ngettext("%(count)s link", "%(count)s links", count),
-        Unit.ITEMS: ngettext("%(count)s item", "%(count)s items", count),
-        Unit.SITEMAPS: ngettext("%(count)s sitemap", "%(count)s sitemaps", count),
-        Unit.VALUES: ngettext("%(count)s value", "%(count)s values", count),
-    }
-    return words[unit] % {"count": f"{count:,}"}
-
-
-def readings(count: int) -> str:
-    """``415 readings of items``, in the active language: what crawls count, an item of several pages with each."""
-    words = ngettext("%(count)s reading of an item", "%(count)s readings of items", count)
-    return words % {"count": f"{count:,}"}
-
-
-def percent(share: float) -> str:
-    """``92%``; ``0.4%`` where it is little."""
-    if 0 < share < LEAST:
-        return "<0.1%"
-    return f"{share:.0%}" if share >= FEW else f"{share:.1%}"

@@ -9,8 +9,9 @@ from crawler.engine.errors import LEFT_FOR_LATER
 from crawler.models import CrawlTask
 from scheduling.wording import in_a_row, told
 
+from .amounts import amount, percent, readings
 from .comparison import Comparison, pages_of
-from .explanation import Found, Verdict, amount, percent, readings
+from .explanation import Found, Verdict
 
 LEFT = frozenset(cause_of(reason).key for reason in LEFT_FOR_LATER)
 """Causes that count pages which the crawl has not been through with: they are no share of the others."""

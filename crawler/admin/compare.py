@@ -16,8 +16,8 @@ from django.utils.http import urlencode
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from crawler.account.amounts import amount
 from crawler.account.contrast import Contrast, contrast, why_not
-from crawler.account.explanation import amount
 from crawler.causes import Unit
 from crawler.items.browsing import readable
 from crawler.items.contrast import ItemContrast, ItemLine, Lines, contrast_items

@@ -17,9 +17,10 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from crawler.account import politeness
+from crawler.account.amounts import amount, readings
 from crawler.account.comparison import earlier_of
 from crawler.account.explaining import explain
-from crawler.account.explanation import Explanation, Found, amount, readings
+from crawler.account.explanation import Explanation, Found
 from crawler.account.politeness import HostReport
 from crawler.causes import Unit
 from crawler.fan_out import ACTIVE

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django_stubs_ext import StrOrPromise
 
 from crawler import rawsql
-from crawler.account.explanation import amount
+from crawler.account.amounts import amount
 from crawler.causes import BY_KEY, Severity, cause_of
 from crawler.workshop.form_labels import cause_by_label
 from scheduling.hours import DAY

@@ -141,13 +141,12 @@ def _day(schedules: int, numbers: Numbers) -> str:
     }
     if not (day["failed"] or day["missed"] or day["skipped"]):
         text = ngettext(
-            "%(schedules)d schedule; in the last 24 hours %(succeeded)s runs succeeded, none failed, none was missed.",
-            "%(schedules)d schedules; in the last 24 hours %(succeeded)s runs succeeded, none failed, none was missed.",
+            "%(schedules)d schedule; runs in the last 24 hours: %(succeeded)s succeeded, none failed, none missed.",
+            "%(schedules)d schedules; runs in the last 24 hours: %(succeeded)s succeeded, none failed, none missed.",
             schedules,
         )
         return text % values
     text = _(
-        "In the last 24 hours %(succeeded)s runs succeeded, %(failed)s failed, "
-        "%(not_run)s firings were missed or skipped."
+        "Runs in the last 24 hours: %(succeeded)s succeeded, %(failed)s failed. Firings missed or skipped: %(not_run)s."
     )
     return text % values

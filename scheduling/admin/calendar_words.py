@@ -24,6 +24,7 @@ from scheduling.calendar.schedules import Schedule
 from scheduling.durations import duration
 from scheduling.models import ScheduledJob
 from scheduling.signals import Reach
+from scheduling.wording import told
 
 MOST_ROWS = 12
 MOST_NAMED = 6
@@ -54,7 +55,7 @@ class Row:
 
 
 def name_of(schedule: Schedule) -> Name:
-    return Name(text=schedule.job.name, url=page_of("scheduling_scheduledjob", schedule.job.id))
+    return Name(text=told(schedule.job.name), url=page_of("scheduling_scheduledjob", schedule.job.id))
 
 
 def page_of(model: str, pk: int) -> str:

@@ -22,7 +22,7 @@ from rest_framework.exceptions import ParseError
 from crawlproject.templatetags.lamplighter import badge, rounds
 from crawlproject.web.admin import LampAdmin, linked, two_lines, when
 from crawlproject.web.parsers import loads_strict
-from scheduling import definitions
+from scheduling import definitions, wording
 from scheduling.asked import asked_for, refused
 from scheduling.exceptions import SchedulingError
 from scheduling.models import JobRun, ScheduledJob
@@ -84,7 +84,9 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
 
     @admin.display(description=gettext_lazy("schedule"), ordering="job_id")
     def named(self, job: ScheduledJob) -> SafeString:
-        return two_lines(job.name, _("one-off · %(id)s") % {"id": job.job_id} if job.one_time else job.job_id)
+        return two_lines(
+            wording.told(job.name), _("one-off · %(id)s") % {"id": job.job_id} if job.one_time else job.job_id
+        )
 
     @admin.display(description=gettext_lazy("state"))
     def b_state(self, job: ScheduledJob) -> SafeString:

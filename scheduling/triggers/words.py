@@ -16,6 +16,10 @@ ONWARDS = re.compile(r"(?<![-\w])\w+/\d")
 NAME = re.compile(r" ?([A-Z][a-z]+) ?")
 """A day or a month, which the Chinese catalogue leaves in English."""
 
+AT_TIMES = re.compile(r"At \d\d:\d\d(:\d\d)?((, | and )\d\d:\d\d(:\d\d)?)*")
+CHINESE_TIMES = re.compile(r"在 (?P<times>\d\d:\d\d(:\d\d)?((、| 和 )\d\d:\d\d(:\d\d)?)*)(，(?P<days>.+))?")
+"""“在 08:30，星期一到星期五”, where a Chinese reader expects the days first."""
+
 
 def cron_in_words(line: str) -> str:
     """A line of five or six fields; the line itself where there are no words that are true."""
@@ -51,14 +55,24 @@ def _in_words(line: str, language: str) -> str:
         words = str(ExpressionDescriptor(_plainer(line), options).get_description())
     except (FormatError, MissingFieldError, ValueError, IndexError):
         return line
-    return words if locale == "en_US" else _in_whole_chinese(words, line)
+    is_daily = line.split()[-3:] == ["*", "*", "*"]
+    return _daily(words, is_daily) if locale == "en_US" else _in_whole_chinese(words, line, is_daily)
 
 
-def _in_whole_chinese(words: str, line: str) -> str:
-    """With names of days and months and with Chinese commas; the line, where it would still be half a sentence."""
+def _daily(words: str, is_daily: bool) -> str:
+    """“At 02:00” leaves open on which days."""
+    return f"Every day at{words[2:]}" if is_daily and AT_TIMES.fullmatch(words) else words
+
+
+def _in_whole_chinese(words: str, line: str, is_daily: bool) -> str:
+    """With names of days and months, with Chinese commas, and the day before the time; the line, where it would still
+    be half a sentence."""
     words = re.sub(r"(?<=[a-z]), (?=[A-Z])|(?<=\d), (?=\d)", "、", words.replace(", 和 ", " 和 "))
     words = re.sub(r"每 (\d+) 月", r"每 \1 个月", words)
     words = NAME.sub(lambda found: _(found[1]), words).replace(", ", "，").replace(",", "，").strip()
+    if found := CHINESE_TIMES.fullmatch(words):
+        days = found["days"] or ("每天" if is_daily else "")
+        words = f"{days}{'，' if '，' in days else ' '}{found['times']}" if days else words
     *_others, day, _month, weekday = line.split()
     says_or = "*" in day or "*" in weekday or "或" in words
     return words if says_or and not re.search("[A-Za-z]", words) else line

@@ -11,8 +11,9 @@ from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from crawler.account import comparison
+from crawler.account.amounts import percent
 from crawler.account.explaining import at_a_glance, explain
-from crawler.account.explanation import Explanation, Found, Verdict, percent
+from crawler.account.explanation import Explanation, Found, Verdict
 from crawler.causes import Severity, Unit
 from crawler.definitions import save_spider
 from crawler.models import CrawlTask, Item, Page, Spider, TaskFailure

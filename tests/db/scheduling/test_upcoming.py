@@ -37,7 +37,7 @@ def test_unsaved_line_is_shown_with_both_clock_changes() -> None:
         "--cron", "30 2 * * *", "--timezone", "Europe/Berlin", "--from", "2027-03-27T12:00", "--count", "2"
     )
     assert [line.strip() for line in lines.splitlines()] == [
-        "30 2 * * *: At 02:30 (Europe/Berlin)",
+        "30 2 * * *: Every day at 02:30 (Europe/Berlin)",
         "2027-03-28T03:00:00+02:00  2027-03-28T01:00:00Z",
         "2027-03-29T02:30:00+02:00  2027-03-29T00:30:00Z",
         "Firings: 1 in the next 24 hours, 30 in 30 days, 365 in 365 days.",
@@ -132,7 +132,7 @@ def test_unsaved_interval_counts_from_the_given_moment() -> None:
 def test_saved_jobs_are_shown_by_id_or_all() -> None:
     make_job("first", name="The first")
     job = make_job("second", {"type": "interval", "hours": 1})
-    assert "first (The first): At 02:30 (Europe/Berlin)" in upcoming()
+    assert "first (The first): Every day at 02:30 (Europe/Berlin)" in upcoming()
     [report] = json.loads(upcoming("second", "--count", "1", "--json"))["jobs"]
     planned = DjangoJob.objects.get(pk="second").next_run_time
     assert datetime.fromisoformat(report["firings"][0]["utc"]) == planned
@@ -167,7 +167,7 @@ def test_spoilt_job_is_shown_with_its_problem_beside_the_others() -> None:
     ScheduledJob.objects.filter(pk=spoilt.pk).update(trigger={"type": "cron", "cron": "nonsense"})
     text = upcoming()
     assert "spoilt: trigger.cron: “nonsense”: a line has five fields" in text
-    assert "good: At 02:30" in text
+    assert "good: Every day at 02:30" in text
 
 
 def test_numbers_of_weekdays_are_warned_of() -> None:

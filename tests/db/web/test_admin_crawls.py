@@ -200,11 +200,11 @@ def test_the_list_of_spiders_tells_schedule_rounds_and_changes(web: Client) -> N
     assert told == {"alone": None, "books": ("books", 2), "lamps": ("a-all", 0)}, "the spider's own come first"
     assert (rows["books"].letters, rows["books"].latest.status, rows["lamps"].latest) == ("sf", "failed", None)
     page = web.get(SPIDERS).content.decode()
-    for text in ("shops · shop.example", "At 02:00 (Asia/Shanghai) and 2 more", "1,234", ">+3<", ">−1<"):
+    for text in ("shops · shop.example", "Every day at 02:00 (Asia/Shanghai) and 2 more", "1,234", ">+3<", ">−1<"):
         assert text in page
     shown = web.get(f"{SPIDERS}{lamps.pk}/change/").content.decode()
     assert "/admin/scheduling/scheduledjob/" in shown
-    assert "Every night</a> At 02:00 (Asia/Shanghai)" in shown
+    assert "Every night</a> Every day at 02:00 (Asia/Shanghai)" in shown
 
 
 def test_a_spider_without_a_schedule_leads_to_the_form_of_one(web: Client, client: Client) -> None:

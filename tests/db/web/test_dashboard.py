@@ -111,7 +111,7 @@ def test_all_well(web: Client, scheduler: Process) -> None:
     make_rounds(make_job("other"), "s", finished_at=timezone.now())
     told = verdict(web)
     assert (told.title, told.tone, told.needs) == ("All lamps are lit", "ok", ())
-    assert told.text.startswith("2 schedules; in the last 24 hours 1 runs succeeded, none failed")
+    assert told.text.startswith("2 schedules; runs in the last 24 hours: 1 succeeded, none failed")
 
 
 def test_what_is_paused_is_told_whether_or_not_somebody_is_needed(web: Client, scheduler: Process) -> None:
@@ -119,7 +119,7 @@ def test_what_is_paused_is_told_whether_or_not_somebody_is_needed(web: Client, s
     for job_id in ("nightly", "weekly"):
         make_job(job_id)
     definitions.pause_job("nightly", by="ada", note="until Monday")
-    assert verdict(web).text.endswith("none was missed. 1 schedule is paused.")
+    assert verdict(web).text.endswith("none missed. 1 schedule is paused.")
     make_task(spider, status="failed")
     definitions.pause_job("weekly")
     assert verdict(web).text.endswith("2 schedules are paused.")

@@ -38,7 +38,7 @@ def chinese() -> Iterator[None]:
         ("191 pages, 191 items", "191 个页面，191 个条目"),
         (
             "Cancelled. Its handler SlowJobHandler ignores its cancel and was abandoned.",
-            "已取消。它的处理器 SlowJobHandler 不理会取消，已被放弃。",
+            "已取消。它的处理程序 SlowJobHandler 不理会取消，已被放弃。",
         ),
         ("somebody's own words, with a comma", "somebody's own words, with a comma"),
         ("", ""),
