@@ -10,11 +10,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
+from io import BufferedWriter, FileIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from threading import Event
+from typing import TYPE_CHECKING, TextIO
 
 from django.utils.translation import gettext as _
 
@@ -25,6 +28,7 @@ from .csv import FORMULA
 from .formats import Column, ExportRefused
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from xlsxwriter import Workbook
     from xlsxwriter.format import Format
     from xlsxwriter.worksheet import Worksheet
@@ -72,7 +76,8 @@ class Spreadsheet:
             raise ExportRefused(_("A sheet has no room for so many columns: choose fewer of them."), field="fields")
         with TemporaryDirectory(prefix="lamplighter-export-") as folder:
             path = Path(folder) / "items.xlsx"
-            book = Workbook(path, {"constant_memory": True, "tmpdir": folder})
+            target = _Target(path)
+            book = Workbook(target, {"constant_memory": True, "tmpdir": folder})
             book.use_zip64()
             try:
                 sheets = _Sheets(book, columns)
@@ -80,27 +85,85 @@ class Spreadsheet:
                     sheets.add(row)
                     if number % STEP == 0:
                         yield b""
-                yield from _packed(book)
+                yield from _packed(book, target)
             finally:
-                for sheet in book.worksheets():
-                    sheet.row_data_fh.close()  # of one that is given up, nobody else would
+                with ExitStack() as files:  # of one that is given up, nobody else closes them
+                    for sheet in book.worksheets():
+                        files.callback(sheet.row_data_fh.close)
+                        files.callback(sheet.fh.close)
+                    files.callback(target.close)
             with path.open("rb") as file:
                 while piece := file.read(PIECE):
                     yield piece
 
 
-def _packed(book: Workbook) -> Iterator[bytes]:
-    """Pack the sheets beside: of a million rows it takes ten seconds."""
+class _GivenUp(Exception):
+    """Nobody takes the workbook any more."""
+
+
+class _Target(BufferedWriter):
+    """Where a workbook is packed into. Once it is given up, it ends whoever writes, and keeps nothing more."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(FileIO(path, "w"))
+        self.given_up = Event()
+        self.keeps_nothing = False
+
+    def write(self, data: ReadableBuffer) -> int:
+        self.look()
+        return memoryview(data).nbytes if self.keeps_nothing else super().write(data)
+
+    def look(self) -> None:
+        """Raises `_GivenUp` once: the archive's own end is written by whoever ends it."""
+        if self.given_up.is_set() and not self.keeps_nothing:
+            self.keeps_nothing = True
+            raise _GivenUp
+
+
+class _Rows:
+    """The rows of a sheet on disk, as they are read to be packed."""
+
+    def __init__(self, file: TextIO, target: _Target) -> None:
+        self._file = file
+        self._target = target
+        self.write, self.seek, self.close = file.write, file.seek, file.close
+
+    def read(self, size: int) -> str:
+        self._target.look()
+        return self._file.read(size)
+
+
+def _packed(book: Workbook, target: _Target) -> Iterator[bytes]:
+    """Pack the sheets beside: of a million rows with long texts it takes a minute."""
+    for sheet in book.worksheets():
+        sheet.row_data_fh = _Rows(sheet.row_data_fh, target)
+    with ThreadPoolExecutor(1, thread_name_prefix="packing") as beside:
+        packing = beside.submit(_pack, book, target)
+        try:
+            while wait([packing], PAUSE).not_done:
+                yield b""
+        except BaseException:
+            target.given_up.set()
+            raise
+        packing.result()
+
+
+def _pack(book: Workbook, target: _Target) -> None:
+    """Raises `OSError` with what the disk said."""
     from xlsxwriter.exceptions import FileCreateError
 
-    with ThreadPoolExecutor(1, thread_name_prefix="packing") as beside:
-        packing = beside.submit(book.close)
-        while wait([packing], PAUSE).not_done:
-            yield b""
-        try:
-            packing.result()
-        except FileCreateError as error:
-            raise error.args[0] from error  # what the disk said
+    problem: OSError | None = None
+    try:
+        book.close()
+    except _GivenUp:
+        return
+    except FileCreateError as error:
+        target.keeps_nothing = True
+        # Without the frames that hold the archive, which writes its end when it is let go.
+        problem = error.args[0].with_traceback(None)
+    if problem is not None:
+        raise problem
+    target.flush()
 
 
 class _Sheets:

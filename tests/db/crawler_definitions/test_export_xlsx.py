@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import pkgutil
 import re
 import tempfile
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from threading import current_thread
+from threading import enumerate as enumerate_threads
 
 import pytest
 from django.utils.translation import override
@@ -133,6 +136,41 @@ def test_one_that_is_given_up_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tm
     assert next(pieces) == b"", "whoever takes the pieces sees that it goes on"
     assert len(list(tmp_path.iterdir())) == 1
     pieces.close()  # type: ignore[attr-defined]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "stage", ["xlsxwriter.worksheet.Worksheet._write_optimized_sheet_data", "zipfile.ZipFile.write"]
+)
+def test_packing_ends_when_nobody_takes_it_any_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stage: str
+) -> None:
+    """In both of its stages: rows become sheets, and these a file."""
+    targets: list[xlsx._Target] = []
+    ended: list[str] = []
+    there = pkgutil.resolve_name(stage)
+
+    class Target(xlsx._Target):
+        def __init__(self, path: Path) -> None:
+            super().__init__(path)
+            targets.append(self)
+
+    def wait_there(*arguments: object) -> None:
+        assert targets[0].given_up.wait(30)
+        try:
+            there(*arguments)
+        except xlsx._GivenUp:
+            ended.append(current_thread().name)
+            raise
+
+    monkeypatch.setattr(stage, wait_there)
+    monkeypatch.setattr(xlsx, "_Target", Target)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    pieces = get_format("xlsx").encode([{"a": 1}] * 5, [Column("a", FieldType.INTEGER)])
+    assert next(pieces) == b"", "it is being packed"
+    pieces.close()  # type: ignore[attr-defined]
+    assert len(ended) == 1
+    assert ended[0] not in {thread.name for thread in enumerate_threads()}
     assert list(tmp_path.iterdir()) == []
 
 
