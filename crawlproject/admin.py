@@ -24,8 +24,8 @@ from knox import admin as knox_admin  # noqa: F401  # registers its own page, wh
 from knox.models import AuthToken
 
 from crawlproject.models import TokenPurpose
-from crawlproject.web.admin import LampAdmin, two_lines, when
-from crawlproject.web.forms import PermissionsField
+from crawlproject.web.admin import LampAdmin, PlainForms, two_lines, when
+from crawlproject.web.forms import PermissionsField, PlainLabels
 
 if TYPE_CHECKING:
     from django.contrib.admin.options import _FieldsetSpec as FieldsetSpec
@@ -38,7 +38,7 @@ for model in (User, Group, AuthToken):
         admin.site.unregister(model)
 
 
-class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # generic in the stubs alone
+class PasswordForm(PlainLabels, AdminPasswordChangeForm):  # type: ignore[type-arg]  # generic in the stubs alone
     """Everybody signs in by a password here: none is made unusable."""
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
@@ -51,7 +51,7 @@ class NewUserForm(AdminUserCreationForm):  # type: ignore[type-arg]
 
 
 @admin.register(User)
-class LampUserAdmin(UserAdmin[User]):
+class LampUserAdmin(PlainForms[User], UserAdmin[User]):
     """Rights come by groups. Django's two-column choosers have unlabelled parts and texts without a translation."""
 
     actions_on_top = False
@@ -107,7 +107,7 @@ class LampUserAdmin(UserAdmin[User]):
 
 
 @admin.register(Group)
-class LampGroupAdmin(GroupAdmin):
+class LampGroupAdmin(PlainForms[Group], GroupAdmin):
     actions_on_top = False
     actions_on_bottom = True
     show_full_result_count = False

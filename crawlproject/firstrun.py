@@ -18,13 +18,14 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 import crawlproject.web  # noqa: F401  # makes forms generic
+from crawlproject.web.forms import PlainLabels
 
 SALT = "crawlproject.firstrun"
 MAX_AGE = 3600
 """Seconds."""
 
 
-class FirstAdministratorForm(BaseUserCreationForm[User]):
+class FirstAdministratorForm(PlainLabels, BaseUserCreationForm[User]):
     """Name and password of the first administrator."""
 
     class Meta:

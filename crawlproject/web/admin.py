@@ -7,6 +7,7 @@ import re
 from datetime import datetime
 from typing import Any, TypeVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import Model
 from django.http import HttpRequest
@@ -18,12 +19,24 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django_stubs_ext import StrOrPromise
 
+from .forms import PlainLabels
 from .problems import SAID_AGAIN
 
 M = TypeVar("M", bound=Model)
 
 
-class LampAdmin(admin.ModelAdmin[M]):
+class PlainForms(admin.ModelAdmin[M]):
+    """Every form of it, and every page that only shows, has labels without colons."""
+
+    def get_form(
+        self, request: HttpRequest, obj: M | None = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm[M]]:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        plain: type[forms.ModelForm[M]] = type(form.__name__, (PlainLabels, form), {})
+        return plain
+
+
+class LampAdmin(PlainForms[M]):
     """A list as the product's pages are: bounded, actions below, no count of the whole table."""
 
     actions_on_top = False

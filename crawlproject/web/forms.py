@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from django import forms
 from django.contrib.auth.models import Permission
@@ -12,6 +13,13 @@ from django_stubs_ext import StrOrPromise
 from rest_framework.exceptions import ParseError
 
 from .parsers import loads_strict
+
+
+class PlainLabels(forms.BaseForm):
+    """A form whose labels stand above or before their fields without a colon, as on all pages of ours."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
 
 
 class DocumentField(forms.JSONField):

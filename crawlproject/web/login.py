@@ -8,8 +8,10 @@ from django.core.exceptions import ValidationError
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from .forms import PlainLabels
 
-class LoginForm(AdminAuthenticationForm):
+
+class LoginForm(PlainLabels, AdminAuthenticationForm):
     """Says of an account whose password was right, and which may not enter, that this is what it lacks."""
 
     def confirm_login_allowed(self, user: User) -> None:

@@ -336,3 +336,15 @@ def test_a_page_offers_nothing_that_leads_nowhere(web: Client, rows: dict[type[M
     crawls = check_page(web, reverse("admin:app_list", args=["crawler"]))
     assert {address(model, "changelist") for model in (Spider, Item, Page, CrawlTask, Secret)} <= crawls.links
     assert "<h1>Crawls</h1>" in crawls.source
+
+
+@pytest.mark.any_database
+def test_labels_end_without_a_colon(web: Client, rows: dict[type[Model], Model]) -> None:
+    """On forms, on pages that only show, and before anybody has logged in; in Chinese they had the English one."""
+    pages = [address(model, "change", row.pk) for model, row in rows.items() if model is not AuthToken]
+    pages += [address(model, "add") for model in EDITED]
+    for path in pages:
+        shown = re.findall(r"<label[^>]*>(.*?)</label>", web.get(path).content.decode(), re.DOTALL)
+        assert [label for label in shown if label.rstrip().endswith((":", "："))] == [], path
+    web.logout()
+    assert not re.search(r"[:：]\s*</label>", web.get("/admin/login/").content.decode())
