@@ -19,10 +19,10 @@ from crawler.engine.errors import Reason
 from crawler.engine.records import Json
 from crawler.engine.spider import FieldRule
 from crawler.exceptions import CrawlerError
-from crawler.items.account import EDITIONS, Edition, editions_of, times_changed
+from crawler.items.account import EDITIONS, Edition, crawls_of, editions_of, times_changed
 from crawler.items.browsing import NUMBERS, rules_of, shown, state_of, title_of
 from crawler.items.fieldchanges import FieldChange, number
-from crawler.models import CrawlTask, Item
+from crawler.models import Item
 from crawler.tasks import request_crawl
 from crawlproject.templatetags.lamplighter import is_address
 from crawlproject.web import charts
@@ -62,18 +62,17 @@ class ChangeRow:
 
 
 def context_of(request: HttpRequest, item: Item) -> dict[str, object]:
-    """What the template shows. Three queries: versions, crawls, the page."""
+    """What the template shows. Three queries, or four: versions, crawls, the page."""
     editions = editions_of(item)
     rule = next((rule for rule in rules_of(item.spider) if rule.type == item.type), None)
     fields = {field.name: field for field in rule.fields} if rule else {}
-    tasks = CrawlTask.objects.filter(pk__in={edition.task_id for edition in editions if edition.task_id})
-    names = dict(tasks.values_list("pk", "task_id"))
+    crawls = crawls_of(item, editions)
     looked_at = _asked_for(request, editions)
     return {
         "item_title": title_of(item),
         "state": state_of(item),
         "rows": list(_rows(item, fields, rule.key if rule else (), times_changed(editions))),
-        "editions": [(edition, names.get(edition.task_id or 0, "")) for edition in editions],
+        "editions": [(edition, crawls.get(edition.number)) for edition in editions],
         "older_versions": max(0, editions[-1].number - 1),
         "most_versions": EDITIONS,
         "diff": looked_at,

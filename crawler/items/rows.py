@@ -117,7 +117,10 @@ def count_returned(items: Iterable[Known]) -> int:
     return sum([known.was_gone and not known.is_gone for known in items])
 
 
-_IS_PRESENT = "returned_at = CASE WHEN gone_at IS NULL THEN returned_at ELSE %s END, gone_at = NULL"
+_IS_PRESENT = (
+    "returned_at = CASE WHEN gone_at IS NULL THEN returned_at ELSE %s END, "
+    "went_at = COALESCE(gone_at, went_at), gone_at = NULL"
+)
 """Its parameter is the moment: one that was gone comes back then. Both sides of a statement see the row as it was."""
 _VALUE_COLUMNS = (("data", "jsonb"), ("data_hash", "bytea"), ("complete", "boolean"), ("problems", "jsonb"))
 

@@ -16,7 +16,8 @@ class Item(models.Model):
 
     `page` owns the item: the page that gave it last. It is empty when the owner was read again and gave the key no
     more: the next page that gives the key then owns the item. `task` is the crawl that last confirmed it from
-    extraction. `returned_at` is when it last came back after it was gone: it stays when the item goes again.
+    extraction. `returned_at` is when it last came back after it was gone: it stays when the item goes again. `went_at`
+    is since when it had been gone then.
     """
 
     # Its indexes begin with the spider.
@@ -41,6 +42,7 @@ class Item(models.Model):
     changed_at = models.DateTimeField(_("changed"))
     gone_at = models.DateTimeField(_("gone"), null=True, blank=True)
     returned_at = models.DateTimeField(_("came back"), null=True, blank=True)
+    went_at = models.DateTimeField(_("gone"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("item")

@@ -78,7 +78,7 @@ def test_an_item_that_comes_back_is_told_by_the_feed_and_by_the_comparison(lane:
 def test_what_went_again_is_gone_and_came_back_between_the_crawls_where_it_did(lane: Lane) -> None:
     spider = make_spider()
     tasks = [walk(spider, lane, pages) for pages in (site(a="1", b="1"), site(b="1"), site(a="1", b="1"), site(b="1"))]
-    assert moment("returned_at", "a") < moment("gone_at", "a")
+    assert moment("went_at", "a") < moment("returned_at", "a") < moment("gone_at", "a")
     assert told()["a"].kind is Kind.GONE
     assert told(Kind.RETURNED) == {}
     assert set(keys(look(tasks[1], tasks[2]).returned)) == {"a"}

@@ -25,7 +25,7 @@ def item() -> Item:
     """Of three versions: the price rose, then fell."""
     spider = make_spider(items=[{"type": "book", "key": ["upc"], "fields": FIELDS}])
     now = timezone.now()
-    task = make_task(spider, task_id="third")
+    task = make_task(spider, task_id="third", started_at=now - timedelta(days=3))
     item = make_item(
         spider,
         "u1",
@@ -94,6 +94,29 @@ def test_its_return_stands_with_the_version_that_it_came_back_with(root: User, c
         entries = re.findall(r"<li.*?</li>", page_of(client, item), re.DOTALL)
         told = [entry for entry in entries if "came back" in entry]
         assert [f"<b>v{number}</b>" in entry for entry in told] == ([True] if number else []), days
+
+
+def test_its_goings_stand_in_its_history(root: User, client: Client, item: Item) -> None:
+    client.force_login(root)
+    assert ">gone <" not in page_of(client, item).replace("</svg>", ">")
+    at = item.changed_at
+    Item.objects.update(went_at=at - timedelta(hours=0.5), returned_at=at + timedelta(hours=2), gone_at=timezone.now())
+    entries = re.findall(r"<li.*?</li>", page_of(client, item), re.DOTALL)
+    told = [re.findall(r"</svg> (gone|came back) <", entry) for entry in entries if "<b>v" in entry]
+    assert told == [["gone", "came back"], ["gone"], []]
+
+
+def test_a_version_names_the_crawl_that_found_it_first(root: User, client: Client, item: Item) -> None:
+    began = {"first": item.first_seen_at, "second": item.changed_at, "third": timezone.now() - timedelta(hours=1)}
+    for name, moment in began.items():
+        hour = timedelta(hours=1)
+        task = CrawlTask.objects.filter(task_id=name).first() or make_task(item.spider, task_id=name)
+        CrawlTask.objects.filter(pk=task.pk).update(started_at=moment - hour, finished_at=moment + hour)
+    client.force_login(root)
+    found = re.findall(r"<b>v(\d)</b>.*?(?:>(first|second|third)</a>|</li>)", page_of(client, item), re.DOTALL)
+    assert found == [("3", "second"), ("2", ""), ("1", "")], "the versions before it name none"
+    CrawlTask.objects.get(task_id="second").delete()
+    assert ">third</a>" not in page_of(client, item)
 
 
 def test_problems_are_told_in_words(root: User, client: Client, item: Item) -> None:
