@@ -18,13 +18,16 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from scheduling.exceptions import SchedulingError
 from scheduling.models import DefinitionVersion, JobRun, ScheduledJob
 from scheduling.signals import (
+    BringBack,
     Defined,
     Reach,
     ReportSection,
     RunAccount,
     Work,
+    bring_back_asked,
     definitions_shown,
     reach_asked,
     report_made,
@@ -37,6 +40,7 @@ from scheduling.signals import (
     work_shown,
 )
 
+from .exceptions import CrawlerError
 from .models import CrawlTask, Spider
 
 Status = CrawlTask.Status
@@ -63,6 +67,7 @@ def connect() -> None:
     reach_asked.connect(reach, dispatch_uid="crawler.reach")
     work_shown.connect(name_work, dispatch_uid="crawler.name_work")
     definitions_shown.connect(locate, dispatch_uid="crawler.locate")
+    bring_back_asked.connect(offer_back, dispatch_uid="crawler.offer_back")
 
 
 def start(*, run: JobRun, **kwargs: object) -> None:
@@ -151,6 +156,24 @@ def locate(
 
     found = Spider.objects.filter(name__in=keys).values_list("name", "pk")
     return {name: Defined(page=spider_address(pk), versions=spider_address(pk, page="history")) for name, pk in found}
+
+
+def offer_back(*, kind: str, **kwargs: object) -> BringBack | None:
+    """A page shows a version of what was deleted: a spider's can be saved again."""
+    if kind != DefinitionVersion.Kind.SPIDER:
+        return None
+    return BringBack(permission="crawler.add_spider", bring=_bring_back)
+
+
+def _bring_back(name: str, number: int, user: User | None) -> str:
+    from .definitions import restore_spider_version
+    from .engine.errors import DefinitionError
+    from .schedules import spider_address
+
+    try:
+        return spider_address(restore_spider_version(name, number, user=user).pk)
+    except (CrawlerError, DefinitionError) as error:
+        raise SchedulingError(str(error)) from error
 
 
 def retain(*, before: datetime, limit: int, **kwargs: object) -> int:

@@ -15,7 +15,7 @@ signal          sent when                                                 the ru
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from .exceptions import ReceiverFailed
 from .lanes import is_passing
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import User
     from django.db.models import Model
 
     from .models import JobRun
@@ -143,6 +144,21 @@ definitions_shown = Signal()
 """Sent with `kind` and `keys` (of versions of definitions) and `user` (who looks) while a page shows versions: a
 receiver that keeps definitions of that kind returns a mapping from those keys that there are, and that the user may
 see, to their `Defined`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BringBack:
+    """How definitions of a kind that were deleted come back."""
+
+    permission: str
+    """Of those who may do it."""
+    bring: Callable[[str, int, User | None], str]
+    """Saves the version of a key again, and returns the address of its page. Raises `SchedulingError`."""
+
+
+bring_back_asked = Signal()
+"""Sent with `kind` (of definitions) while a page shows a version of what was deleted: a receiver that keeps definitions
+of that kind returns its `BringBack`."""
 
 report_made = Signal()
 """Sent outside of transactions with `since` and `until` (times) while a report is made: a receiver that has something

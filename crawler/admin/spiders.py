@@ -40,6 +40,10 @@ from .tasks import changes_of
 from .versions import restore_view, versions_view
 from .workshop import workshop_view
 
+STAYS = gettext_lazy(
+    "Its documents stay under “Versions”: whoever may add spiders can restore one there, without what was found."
+)
+
 
 @admin.register(Spider)
 class SpiderAdmin(LampAdmin[Spider]):
@@ -165,7 +169,7 @@ class SpiderAdmin(LampAdmin[Spider]):
         """A spider that is crawled, or that a schedule names, stays: the page says what stands in the way."""
         try:
             with transaction.atomic():
-                return super().delete_view(request, object_id)
+                return super().delete_view(request, object_id, {"stays": STAYS, **(extra_context or {})})
         except definitions.SpiderInUse as error:
             self.message_user(request, str(error), messages.ERROR)
             return redirect("admin:crawler_spider_change", object_id)
@@ -179,8 +183,8 @@ class SpiderAdmin(LampAdmin[Spider]):
         counts: dict[str, int] = {str(self.opts.verbose_name_plural): len(spiders)}
         for model in (CrawlTask, Page, Item):
             counts[str(model._meta.verbose_name_plural)] = model._default_manager.filter(spider__in=spiders).count()
-        lines = [spider.name for spider in spiders] + [f"{name}: {count}" for name, count in counts.items()]
-        return lines, counts, set(), in_the_way
+        found = [f"{name}: {count}" for name, count in list(counts.items())[1:]]
+        return found, counts, set(), in_the_way
 
     def delete_model(self, request: HttpRequest, obj: Spider) -> None:
         definitions.delete_spider(obj.name, user=request.user if isinstance(request.user, User) else None)

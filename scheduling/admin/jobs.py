@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 NOTE_SHOWN = 80
 """Characters of a pause's note in the list."""
 
+STAYS = gettext_lazy("Its documents stay under “Versions”: whoever may add schedules can restore one there.")
+
 
 @admin.register(ScheduledJob)
 class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
@@ -212,6 +214,14 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         except SchedulingError as error:
             self.message_user(request, str(error), messages.ERROR)
             return HttpResponseRedirect(request.path)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With what stays: all but what was planned."""
+        job = self.get_object(request, object_id)
+        told = {"what": _("What deleting it does"), "stays": "" if job is None or job.one_time else STAYS}
+        return super().delete_view(request, object_id, {**told, **(extra_context or {})})
 
     def delete_model(self, request: HttpRequest, obj: ScheduledJob) -> None:
         if obj.one_time:

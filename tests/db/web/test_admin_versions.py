@@ -8,6 +8,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from crawler import definitions as spiders
+from crawler.models import Spider
 from scheduling import definitions
 from scheduling.models import DefinitionVersion, ScheduledJob
 
@@ -129,6 +130,48 @@ def test_versions_lead_to_what_they_are_versions_of_while_it_is_there_and_may_be
     definitions.delete_job(job.job_id)
     spiders.delete_spider(spider.name)
     assert seen(*rights.values()) == set()
+
+
+def test_what_was_deleted_says_so_and_comes_back_from_a_versions_page(
+    web: Client, root: User, client: Client, job: ScheduledJob
+) -> None:
+    spider = make_spider()
+    assert "Its documents stay" in text_of(web, f"/admin/crawler/spider/{spider.pk}/delete/")
+    assert "Its documents stay" in text_of(web, f"{LIST}{job.pk}/delete/")
+    assert "/bring-back/" not in text_of(web, f"{VERSIONS}{DefinitionVersion.objects.get(kind='spider').pk}/change/")
+    definitions.delete_job(job.job_id, user=root)
+    spiders.delete_spider(spider.name, user=root)
+    assert text_of(web, VERSIONS).count("<b>Deleted</b>") == 4, "on each version"
+    for kind, model, right in (
+        ("job", ScheduledJob, "scheduling.add_scheduledjob"),
+        ("spider", Spider, "crawler.add_spider"),
+    ):
+        version = DefinitionVersion.objects.get(kind=kind, number=1)
+        page, way = f"{VERSIONS}{version.pk}/change/", f"{VERSIONS}{version.pk}/bring-back/"
+        client.force_login(make_user(f"{kind}-reader", "scheduling.view_definitionversion"))
+        shown = text_of(client, page)
+        assert "root" in shown
+        assert way not in shown
+        assert (client.get(way).status_code, client.post(way).status_code) == (403, 403)
+        client.force_login(make_user(f"{kind}-adder", "scheduling.view_definitionversion", right))
+        assert way in text_of(client, page)
+        assert not model.objects.exists(), "looking brings nothing back"
+        assert "root" in text_of(client, way)
+        answer = client.post(way)
+        assert answer.headers["Location"].endswith(f"/{model.objects.get().pk}/change/")
+        assert client.get(way).status_code == 404, "it is there again"
+    assert ScheduledJob.objects.get().name == "Every night"
+
+
+def test_what_cannot_come_back_says_why(web: Client) -> None:
+    make_spider()
+    job = make_job(handler="crawl", job_data={"type": "spider", "target": "books"})
+    definitions.delete_job(job.job_id)
+    spiders.delete_spider("books")
+    version = DefinitionVersion.objects.get(kind="job")
+    answer = web.post(f"{VERSIONS}{version.pk}/bring-back/", follow=True)
+    assert "There is no spider “books”" in answer.content.decode()
+    assert not ScheduledJob.objects.exists()
 
 
 def test_the_page_of_a_version_shows_what_it_changed(web: Client, job: ScheduledJob) -> None:
