@@ -15,6 +15,7 @@ from crawler.engine.spider import FieldType
 from .candidates import candidates
 from .features import attribute
 from .goals import Candidate, Goal
+from .number_forms import NumberForms
 from .offers import machine_values
 from .readings import TEXT, Way, escaped, ways
 from .scopes import OutsideScope
@@ -60,7 +61,7 @@ def _of_elements(page: PageTree, wanted: str, each: str) -> Iterator[Place]:
             proposed = candidates(page, goal, most=3, seconds=_SECONDS)
         except OutsideScope:
             continue
-        way = TEXT if is_whole else _way(_text(element, name), wanted)
+        way = TEXT if is_whole else _way(page, _text(element, name), wanted)
         inside = _IN_TITLE if element.tag == "title" else _INSIDE
         extra = (_IN_ATTRIBUTE if name else 0.0) + (0.0 if is_whole else inside)
         for candidate in proposed:
@@ -114,9 +115,9 @@ def _text(element: Element, name: str) -> str:
     return " ".join(((attribute(element, name) or "") if name else element.text).split())
 
 
-def _way(text: str, wanted: str) -> Way:
+def _way(page: PageTree, text: str, wanted: str) -> Way:
     """How `wanted` is read out of `text`: as the text suggests, or else by an expression made for it."""
-    for way in ways(text):
+    for way in ways(text, has_thousands=NumberForms(page).has_thousands):
         if way.regex is not None and way.type is not FieldType.BOOLEAN:
             taken = Pattern(way.regex).take(text)
             if taken is not None and taken.strip() == wanted:

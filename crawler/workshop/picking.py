@@ -23,6 +23,7 @@ from .examples import Place, places
 from .features import attribute
 from .following import follows, link_of
 from .goals import Candidate, Goal
+from .number_forms import NumberForms
 from .picks import Aim, Choice, Document
 from .pointing import CannotPoint, elements_of, tree_of
 from .readings import Way, ways
@@ -168,7 +169,7 @@ def _of_field(
     home = home_of(page, each, chosen[0], contexts_of(page, each))
     # What is counted, or a label's neighbour, says something else than the element itself.
     text = _plain(_first(found[0].value)) if found else _said(page, chosen[0], takes)
-    offered = _named(ways(text, name=name, attribute=takes))
+    offered = _named(ways(text, name=name, attribute=takes, has_thousands=NumberForms(page).has_thousands))
     way = offered.get(asked.way) or next(iter(offered.values()))
     rows = [_row(page, home, candidate, way, numbers, many=asked.many) for candidate in found]
     return Proposal(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from crawler.engine.spider import FieldRule, FieldType
 
@@ -22,6 +23,8 @@ _CURRENCY = re.compile(
 _NUMBER = re.compile(r"\d(?:[\d.,'’ \u00a0\u202f]*\d)?")
 _COMMA_DECIMAL = re.compile(r"(?:\d{1,3}(?:[. \u00a0\u202f'’]\d{3})+|\d+),\d{1,2}")
 _DOT_DECIMAL = re.compile(r"(?:\d{1,3}(?:[, \u00a0\u202f'’]\d{3})+|\d+)\.\d+")
+_DOTTED = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+")
+"""What dots may set apart into thousands; several can do nothing else."""
 _WHOLE = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+|[+-]?\d+")
 _UNITS = re.compile(
     r"\d\)?\s*(?:available|in stock|left|reviews?|ratings?|votes?|comments?|items?|results?|pages?|pieces?|views?"
@@ -39,6 +42,9 @@ _FORMATS = (
     "%d %B %Y", "%B %d, %Y", "%d %b %Y", "%b %d, %Y", "%B %d %Y", "%d.%m.%Y", "%d/%m/%Y", "%Y/%m/%d", "%Y.%m.%d",
     "%d-%m-%Y", "%A, %d %B %Y", "%a, %d %b %Y", "%Y年%m月%d日", "%d.%m.%Y %H:%M", "%d %B %Y %H:%M", "%Y-%m-%d %H:%M",
 )  # fmt: skip
+
+
+HasThousands: TypeAlias = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,19 +90,22 @@ class Way:
 TEXT = Way()
 
 
-def ways(text: str, *, name: str = "", attribute: str = "") -> list[Way]:
-    """Ways to read `text`, the likeliest first; plain text is always among them. `name` is the field's."""
+def ways(text: str, *, name: str = "", attribute: str = "", has_thousands: HasThousands = lambda _: False) -> list[Way]:
+    """Ways to read `text`, the likeliest first; plain text is always among them. `name` is the field's.
+
+    `has_thousands` says of a number like ``24.990`` whether its dot stands before thousands.
+    """
     folded = " ".join(text.split())
     likely, possible = list[Way](), list[Way]()
     if attribute in ADDRESSES or re.fullmatch(r"https?://\S+", folded):
         likely.append(Way(type=FieldType.URL))
     elif folded and len(folded) <= MAX_TEXT:
-        for way, is_likely in _ideas(folded, name.lower()):
+        for way, is_likely in _ideas(folded, name.lower(), has_thousands):
             (likely if is_likely else possible).append(way)
     return list(dict.fromkeys([*likely, TEXT, *possible]))
 
 
-def _ideas(text: str, name: str) -> Iterator[tuple[Way, bool]]:
+def _ideas(text: str, name: str, has_thousands: HasThousands) -> Iterator[tuple[Way, bool]]:
     """With whether it is likelier than plain text."""
     day = _date(text)
     if day is not None:
@@ -105,18 +114,21 @@ def _ideas(text: str, name: str) -> Iterator[tuple[Way, bool]]:
     currency = _CURRENCY.search(text)
     numbers = [found[0] for found in _NUMBER.finditer(text)]
     if numbers and (currency or _PRICE_NAMES.search(name)):
-        yield _price(text, numbers, currency), True
+        way = _price(text, numbers, currency, has_thousands)
+        yield way, True
+        if any(_is_open(number) for number in numbers):
+            yield replace(way, decimal_mark="." if way.decimal_mark == "," else ","), False
     elif _WHOLE.fullmatch(text):
         # A long row of digits, or one that begins with 0, is the name of a thing.
         is_count = len(text) < 9 and not (text.startswith("0") and len(text) > 1)
         yield Way(type=FieldType.INTEGER), is_count and not re.search(r"id$|sku|gtin|ean|upc|isbn|code|zip|phone", name)
-    elif _COMMA_DECIMAL.fullmatch(text) or _DOT_DECIMAL.fullmatch(text):
-        mark = "," if _COMMA_DECIMAL.fullmatch(text) else "."
+    elif any(form.fullmatch(text) for form in (_COMMA_DECIMAL, _DOT_DECIMAL, _DOTTED)):
+        mark, is_whole = _mark(text, has_thousands)
         kind = FieldType.FLOAT if _RATE_NAMES.search(name) else FieldType.DECIMAL
-        yield Way(type=kind, decimal_mark=mark), True
+        yield Way(type=FieldType.INTEGER if is_whole else kind, decimal_mark=mark), True
     elif numbers:
         yield (
-            _counted(text, numbers, name),
+            _counted(text, numbers, name, has_thousands),
             bool(_UNITS.search(text) or _COUNT_NAMES.search(name) or _RATE_NAMES.search(name)),
         )
     says_whether = bool(_TRUTH_NAMES.search(name))
@@ -124,7 +136,7 @@ def _ideas(text: str, name: str) -> Iterator[tuple[Way, bool]]:
         yield Way(type=FieldType.BOOLEAN, regex=f"^{escaped(text)}$"), says_whether
 
 
-def _price(text: str, numbers: list[str], currency: re.Match[str] | None) -> Way:
+def _price(text: str, numbers: list[str], currency: re.Match[str] | None, has_thousands: HasThousands) -> Way:
     number = numbers[0]
     if currency is not None and len(numbers) > 1:
         # The one beside the sign.
@@ -133,7 +145,7 @@ def _price(text: str, numbers: list[str], currency: re.Match[str] | None) -> Way
             key=lambda found: min(abs(found.start() - currency.end()), abs(found.end() - currency.start())),
         )
         number = near[0]
-    mark = "," if _COMMA_DECIMAL.fullmatch(number) else "."
+    mark, _is_whole = _mark(number, has_thousands)
     # Where the comma marks the decimals, or the sign comes last, a blank is usual between thousands.
     is_last = currency is not None and currency.start() > text.index(number)
     digits = _digits(number, has_blanks=mark == "," or is_last)
@@ -146,16 +158,27 @@ def _price(text: str, numbers: list[str], currency: re.Match[str] | None) -> Way
     return Way(type=FieldType.DECIMAL, regex=regex, decimal_mark=mark)
 
 
-def _counted(text: str, numbers: list[str], name: str) -> Way:
+def _counted(text: str, numbers: list[str], name: str, has_thousands: HasThousands) -> Way:
     number = numbers[0]
-    mark = "," if _COMMA_DECIMAL.fullmatch(number) else "."
-    is_whole = bool(_WHOLE.fullmatch(number))
+    mark, is_whole = _mark(number, has_thousands)
     kind = FieldType.INTEGER if is_whole else FieldType.FLOAT if _RATE_NAMES.search(name) else FieldType.DECIMAL
     regex = digits = _digits(number, has_blanks=mark == ",")
     unit = re.search(rf"{re.escape(number)}\)?\s*([^\W\d_]{{2,}})", text)
     if len(numbers) > 1 and unit is not None:
         regex = rf"({digits})\s*{escaped(unit[1])}"
     return Way(type=kind, regex=regex, decimal_mark=mark)
+
+
+def _mark(number: str, has_thousands: HasThousands) -> tuple[str, bool]:
+    """The character before the decimals, and whether the number has none."""
+    if _DOTTED.fullmatch(number) and (not _is_open(number) or has_thousands(number)):
+        return ",", True
+    return "," if _COMMA_DECIMAL.fullmatch(number) else ".", bool(_WHOLE.fullmatch(number))
+
+
+def _is_open(number: str) -> bool:
+    """Whether its dot may stand before thousands or before decimals."""
+    return bool(_DOTTED.fullmatch(number)) and number.count(".") == 1
 
 
 def _digits(number: str, *, has_blanks: bool = False) -> str:

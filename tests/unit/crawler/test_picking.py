@@ -254,6 +254,42 @@ def test_a_number_is_read_with_its_thousands_where_that_pointed_at_has_none(
     assert first_values(way.rule("css", "p")).read(page.document, page).value == value
 
 
+STATES = '<script type="application/ld+json">{"@type": "Product", "offers": {"price": %s}}</script>'
+
+
+@pytest.mark.parametrize(
+    ("lang", "head", "text", "value"),
+    [
+        ("es", "", "$24.990", "24990"),
+        ("es-CL", "", "$24.990", "24990"),
+        ("pt_BR", "", "R$ 1.234.567", "1234567"),
+        ("sr-Latn-RS", "", "24.990 RSD", "24990"),
+        ("en", "", "$24.990", "24.990"),
+        ("", "", "$24.990", "24.990"),
+        ("", "", "$1.224.990", "1224990"),
+        ("es-MX", "", "$24.990", "24.990"),
+        ("es", "<meta property=og:locale content=es_MX>", "$24.990", "24.990"),
+        ("", "<meta property=og:locale content=es_CL>", "$24.990", "24990"),
+        ("en", STATES % '"24990"', "$24.990", "24990"),
+        ("en", STATES % "24990.0", "$24.990", "24990"),
+        ("es", STATES % "24.99", "$24.990", "24.990"),
+        ("es", STATES % '"24.990"', "$24.990", "24990"),
+        ("es", "", "$24.99", "24.99"),
+        ("es", "", "$0.990", "0.990"),
+    ],
+)
+def test_a_dot_before_three_digits_is_read_as_the_page_means_it(lang: str, head: str, text: str, value: str) -> None:
+    body = f'<html lang="{lang}"><head>{head}</head><body><p>{text}</p></body></html>'.encode()
+    number = len(make_page(body.decode()).document.select("*")) - 1
+    answer = Answer("https://shop.example/", 200, {}, body, len(body), 0.1, "utf-8", "text/html")
+    proposal = propose(answer, Asked(aim=("items", 0, "fields", "price"), document={}, chosen=(number,)))
+    assert proposal.groups[0].rows[0].gives == value
+    reading = Choice.of_text(proposal.groups[0].rows[0].choice).reading
+    assert (reading["type"], reading.get("decimal_mark")) == ("decimal", None if "." in value else ",")
+    if text == "$24.990":
+        assert {one.value for one in proposal.readings} == {"24990", "24.990", text}, "the other one can be chosen"
+
+
 def test_what_a_page_says_to_machines_is_offered() -> None:
     page = make_page(
         '<head><title>Oil</title><meta property="og:title" content="Oil lamp"><meta name=viewport content=x>'
