@@ -26,13 +26,17 @@ Type = CrawlTask.Type
 
 
 def schedules_of(spiders: Iterable[Spider]) -> Mapping[int, list[ScheduledJob]]:
-    """By the spiders' keys, those that name the spider first, each with when it fires next. One query."""
+    """By the spiders' keys, those that name the spider first, and those that recur, each with when it fires next.
+
+    One that fires once is among them until it has. One query.
+    """
     asked = list(spiders)
     names = [spider.name for spider in asked]
     several = Q(job_data__type__in=[Type.ALL.value, Type.CATEGORY.value])
     own = Q(job_data__target__in=names) | Q(job_data__spider__in=names)
-    jobs = ScheduledJob.objects.filter(several | own, handler__in=HANDLER_NAMES, one_time=False).order_by("job_id")
-    read = [(job, request) for job in with_following(jobs)[:MOST] if (request := _request(job)) is not None]
+    jobs = with_following(ScheduledJob.objects.filter(several | own, handler__in=HANDLER_NAMES))
+    jobs = jobs.filter(Q(one_time=False) | Q(following__isnull=False)).order_by("one_time", "job_id")
+    read = [(job, request) for job in jobs[:MOST] if (request := _request(job)) is not None]
     read.sort(key=lambda one: one[1].is_fan_out)
     return {spider.pk: [job for job, request in read if _crawls(request, spider)] for spider in asked}
 

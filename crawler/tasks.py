@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Case, Count, IntegerField, OuterRef, QuerySet, Subquery, When
+from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django_apscheduler.models import DjangoJob
 
 from scheduling import definitions
 from scheduling.exceptions import InvalidJob, JobExists, JobNotFound, RunConflict
@@ -134,6 +135,12 @@ def update_task_status(task_id: str, status: str, message: str = "") -> CrawlTas
     if not is_changed:
         raise TaskEnded(task)
     return task
+
+
+def begun(tasks: QuerySet[CrawlTask]) -> QuerySet[CrawlTask]:
+    """Without those that only a moment to come will begin: they do not wait yet, and say nothing of their spider."""
+    planned = Exists(DjangoJob.objects.filter(id=OuterRef("task_id")))
+    return tasks.exclude(Q(status=CrawlTask.Status.PENDING, run=None) & Q(planned))
 
 
 # --- asking -----------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from crawler.models import CrawlTask, Spider
+from crawler.tasks import begun
 from scheduling.asked import run_link, waits_of
 
 HEAD = "admin/crawler/spider/state.html"
@@ -22,7 +23,7 @@ HEAD = "admin/crawler/spider/state.html"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latest:
-    """A spider's last crawl, as the head of its pages shows it."""
+    """A spider's last crawl, as the head of its pages shows it: it has begun, or waits."""
 
     task: CrawlTask
     run: SafeString | str
@@ -46,7 +47,7 @@ def asked_for(task: CrawlTask, user: User | AnonymousUser, *, sentence: str = ""
 
 def latest_of(spider: Spider, user: User | AnonymousUser) -> Latest | None:
     """One query where it has ended; six more at most while it waits."""
-    task = CrawlTask.objects.filter(spider=spider).select_related("run__job").order_by("-id").first()
+    task = begun(CrawlTask.objects.filter(spider=spider)).select_related("run__job").order_by("-id").first()
     if task is None:
         return None
     is_live = task.status not in CrawlTask.TERMINAL

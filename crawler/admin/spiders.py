@@ -26,7 +26,7 @@ from crawler.models import CrawlTask, Item, Page, Spider
 from crawler.reach import hosts_of
 from crawler.rounds import CRAWLS
 from crawler.schedules import schedules_of
-from crawler.tasks import request_crawl
+from crawler.tasks import begun, request_crawl
 from crawlproject.templatetags.lamplighter import badge, num, rounds
 from crawlproject.web.admin import LampAdmin, linked, tell_switched, two_lines, when
 from scheduling.exceptions import SchedulingError
@@ -57,7 +57,7 @@ class SpiderAdmin(LampAdmin[Spider]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Spider]:
         # By the index (spider, -id): PostgreSQL would else walk down all tasks to find one of a spider that has few.
         own = CrawlTask.objects.filter(spider__gte=OuterRef("pk"), spider__lte=OuterRef("pk"))
-        latest = own.order_by("spider_id", "-id")
+        latest = begun(own).order_by("spider_id", "-id")
         spiders = super().get_queryset(request)
         return spiders.annotate(
             last_id=Subquery(latest.values("pk")[:1]),

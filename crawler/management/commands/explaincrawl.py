@@ -13,6 +13,7 @@ from crawler.account.explaining import explain
 from crawler.management.plain import plain_errors
 from crawler.management.telling import story
 from crawler.models import CrawlTask, Spider
+from crawler.tasks import begun
 from scheduling.terminal import printable
 
 MOST_HOSTS = 10
@@ -45,7 +46,7 @@ class Command(BaseCommand):
 def find_task(name: str) -> CrawlTask:
     """By its id, or the newest of a spider. Raises `CommandError` naming the nearest."""
     tasks = CrawlTask.objects.select_related("spider")
-    task = tasks.filter(task_id=name).first() or tasks.filter(spider__name=name).order_by("-pk").first()
+    task = tasks.filter(task_id=name).first() or begun(tasks.filter(spider__name=name)).order_by("-pk").first()
     if task is not None:
         return task
     spiders = list(Spider.objects.values_list("name", flat=True))

@@ -207,6 +207,31 @@ def test_the_list_of_spiders_tells_schedule_rounds_and_changes(web: Client) -> N
     assert "Every night</a> Every day at 02:00 (Asia/Shanghai)" in shown
 
 
+def test_a_crawl_of_a_moment_to_come_stands_beside_how_its_spider_is(web: Client) -> None:
+    spider = make_spider()
+    moment = timezone.now() + timedelta(days=30_000)
+
+    def told() -> tuple[str | None, str | None]:
+        """The newest crawl in the list, and in the head of the spider's page."""
+        [row] = web.get(SPIDERS).context["cl"].result_list
+        page = web.get(f"{SPIDERS}{spider.pk}/change/")
+        assert f"{moment:%Y}" in page.content.decode(), "the moment to come"
+        assert row.planned.job.one_time
+        latest = page.context["latest"]
+        return row.latest and row.latest.status, latest and latest.task.status
+
+    request_crawl("spider", "books", run_at=moment)
+    assert told() == (None, None)
+    failed = make_task(spider, status="failed")
+    planned = request_crawl("spider", "books", run_at=moment)
+    assert (planned.pk > failed.pk, told()) == (True, ("failed", "failed"))
+    make_job("nightly", handler="crawl", job_data={"type": "spider", "target": "books"})
+    [row] = web.get(SPIDERS).context["cl"].result_list
+    assert (row.planned.job.job_id, row.more) == ("nightly", 2), "what recurs comes first"
+    request_crawl("spider", "books")
+    assert web.get(f"{SPIDERS}{spider.pk}/change/").context["latest"].task.status == "pending", "it waits now"
+
+
 def test_a_spider_without_a_schedule_leads_to_the_form_of_one(web: Client, client: Client) -> None:
     spider = make_spider()
     make_job("books")
