@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Model
-from django.http import HttpRequest
+from django.db.models import BooleanField, Field, Model
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
@@ -43,6 +43,30 @@ class LampAdmin(PlainForms[M]):
     actions_on_bottom = True
     show_full_result_count = False
     list_per_page = 50
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Without what an address asks of a field that the field cannot hold: it would find nothing, without a word."""
+        self._leave_out_unknown(request)
+        return super().changelist_view(request, extra_context)
+
+    def _leave_out_unknown(self, request: HttpRequest) -> None:
+        asked = request.GET.copy()
+        for field in self.opts.get_fields():
+            name = f"{field.name}__exact"
+            known = _choices_of(field)
+            if known and name in asked and not known.issuperset(asked.getlist(name)):
+                tell_left_out(request, getattr(field, "verbose_name", field.name), str(asked[name]))
+                del asked[name]
+        if asked != request.GET:
+            request.GET = asked  # type: ignore[assignment]  # a copy can be changed
+            request.META["QUERY_STRING"] = asked.urlencode()
+
+
+def _choices_of(field: object) -> set[str]:
+    """What an address may ask of a field that holds one of few values; of others nothing."""
+    if isinstance(field, BooleanField):
+        return {"0", "1", "True", "False"}
+    return {str(value) for value, _told in field.flatchoices} if isinstance(field, Field) and field.choices else set()
 
 
 class ReadOnlyAdmin(LampAdmin[M]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -49,7 +50,7 @@ class DefinitionVersionAdmin(BoundedAdmin[DefinitionVersion], ReadOnlyAdmin[Defi
         is_removed = obj is not None and _removal(obj) is not None
         return [("removal" if is_removed and name == "whole_story" else name) for name in self.fields]
 
-    def changelist_view(self, request: HttpRequest, extra_context: Mapping[str, object] | None = None) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {"title_plural": _("Versions"), **(extra_context or {})})
 
     def changeform_view(

@@ -16,7 +16,7 @@ from crawler.items import browsing
 from crawler.models import Spider
 
 from .answers import messages_of
-from .making import make_item, make_page, make_spider
+from .making import make_item, make_job, make_page, make_run, make_spider, make_task
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
@@ -175,6 +175,32 @@ def test_a_choice_that_there_is_not_is_told(web: Client, books: Spider) -> None:
     assert "“year” is no choice of “new or changed within”" in shown(web, "?changed=year")
     assert "is no choice" not in shown(web, "?state=gone&changed=day&spider=books&type=x&q=y")
     assert "“zzz” is no choice of “state”" in web.get("/admin/scheduling/jobrun/?state=zzz").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("scheduling/jobrun/?state__exact=zz", "state"),
+        ("scheduling/jobrun/?cause__exact=zz", "cause"),
+        ("scheduling/definitionversion/?kind__exact=zz&q=books", "kind"),
+        ("crawler/spider/?enabled__exact=9", "enabled"),
+        ("crawler/crawltask/?status__exact=zz", "status"),
+        ("crawler/page/?state__exact=zz", "state"),
+    ],
+)
+def test_what_a_field_cannot_hold_is_told_and_the_list_is_shown(web: Client, address: str, told: str) -> None:
+    spider = make_spider()
+    make_run(make_job()), make_task(spider), make_page(spider)
+    page = web.get(f"/admin/{address}").content.decode()
+    assert re.search(f"“(zz|9)” is no choice of “{told}”: that filter is left out.", page)
+    assert "Nothing here yet" not in page
+    assert 'id="result_list"' in page
+
+
+def test_a_list_that_a_bare_lookup_leaves_empty_is_not_told_to_be_new(web: Client) -> None:
+    make_run(make_job())
+    page = web.get("/admin/scheduling/jobrun/?state__exact=cancelled").content.decode()
+    assert "Nothing matches" in page
 
 
 def test_the_filter_by_time_says_what_it_does_not_go_by(web: Client, books: Spider) -> None:
