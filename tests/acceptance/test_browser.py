@@ -76,6 +76,9 @@ def see_account(page: Page, spider: str) -> None:
     expect(page.locator(".ll-note").first).to_contain_text("pages and 100 readings of items")
     expect(page.locator("section", has_text="Manners").last).to_contain_text("for robots.txt, at most")
     assert barriers_everywhere(page, page.url) == []
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]  # a literal
+    for name in ("Items", "Definition"):
+        expect(page.locator(".ll-head").get_by_role("link", name=name)).to_be_visible()
 
 
 @pytest.mark.corpora

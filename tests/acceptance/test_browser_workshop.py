@@ -31,6 +31,9 @@ def test_a_spider_is_made_by_its_form(product: Product) -> None:
         page.get_by_role("button", name="Save").click()
         expect(page).to_have_url(re.compile(r"/admin/crawler/spider/\d+/change/$"))
         expect(page.locator(".messagelist")).to_contain_text("Saved: version 1 of “lamps”.")
+        for name in ("Versions", "Runs", "Items"):
+            expect(page.locator(".ll-tabs").get_by_role("link", name=name)).to_be_in_viewport()
+        assert barriers(page) == []
         assert '"said": {"css": "time", "type": "date", "format": "%d.%m.%Y"}' in str(product.one(STORED))
 
 
