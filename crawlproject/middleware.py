@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from .web.problems import plain_problem
+from .web.problems import SAID_AGAIN, plain_problem
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -77,7 +77,9 @@ def request_limits(get_response: GetResponse) -> GetResponse:
             }
             return _refusal(request, 413, message)
         if "\x00" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
-            return _refusal(request, 400, _("The address holds the character NUL."))
+            parts = request.META.get("QUERY_STRING", "").split("&")
+            field = next((part.partition("=")[0] for part in parts if "%00" in part.partition("=")[2]), "")
+            return _refusal(request, 400, _("The address holds the character NUL."), field=field[:SAID_AGAIN])
         return get_response(request)
 
     return middleware
@@ -96,7 +98,7 @@ def _shown_again(request: HttpRequest, get_response: GetResponse) -> HttpRespons
     return response
 
 
-def _refusal(request: HttpRequest, status: int, message: str) -> HttpResponse:
+def _refusal(request: HttpRequest, status: int, message: str, *, field: str = "") -> HttpResponse:
     if request.path.startswith("/api/"):
-        return plain_problem(status, message)
+        return plain_problem(status, message, field=field)
     return HttpResponse(message, status=status, content_type="text/plain; charset=utf-8")

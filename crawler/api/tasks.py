@@ -87,8 +87,8 @@ class CrawlTaskViewSet(viewsets.GenericViewSet[CrawlTask]):
 
     @action(detail=True, methods=["get"])
     def pages(self, request: Request, task_id: str) -> Response:
-        """The pages of a crawl; `?state=failed` for one state, `?q=` for an address or a part of it. A page shows the
-        newest crawl that came by it."""
+        """The pages of a crawl; `?state=failed` for one state, `?q=` for an address or a part of it. A page stands with
+        the newest crawl that came by it: `note` says so where some may stand elsewhere."""
         refuse_unknown(request.query_params, {"state", "q", "page", "page_size"})
         task, text = self.get_object(), request.query_params.get("q", "").strip()
         pages = Page.objects.filter(task=task).defer("links", "chain", "content_hash").order_by("id")
@@ -104,4 +104,17 @@ class CrawlTaskViewSet(viewsets.GenericViewSet[CrawlTask]):
         answer = pagination.get_paginated_response(PageSerializer(page or [], many=True).data)
         if found is not None:
             answer.data["is_cut"] = found.is_cut
+        if note := _elsewhere(task):
+            answer.data["note"] = note
         return answer
+
+
+def _elsewhere(task: CrawlTask) -> str:
+    """Why pages that a crawl counts may not be among its pages; empty where they all are."""
+    if task.spider_id is None:
+        return _("A crawl of several spiders has no pages of its own: look at its tasks (parent=%(task)s).") % {
+            "task": task.task_id
+        }
+    if not CrawlTask.objects.filter(spider=task.spider_id, pk__gt=task.pk, started_at__isnull=False).exists():
+        return ""
+    return _("A page stands with the newest crawl that came by it: what newer crawls came by again is not among these.")

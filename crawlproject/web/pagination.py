@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 
@@ -14,6 +15,8 @@ class BoundedPagination(PageNumberPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 500
+    # The brackets are DRF's.
+    invalid_page_message = gettext_lazy("This list has no page {page_number} (any more).")  # type: ignore[assignment]  # it may be lazy
 
     def get_page_size(self, request: Request) -> int:
         return whole_number(request, self.page_size_query_param, default=self.page_size, maximum=self.max_page_size)

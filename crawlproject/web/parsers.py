@@ -32,7 +32,7 @@ class StrictJSONParser(JSONParser):
 
 
 def loads_strict(text: str) -> object:
-    """The value of a JSON text. Raises `ParseError` saying where it is wrong."""
+    """The value of a JSON text. Raises `ParseError` or `FieldErrors` saying where it is wrong."""
     if _depth(text) > MAX_DEPTH:
         raise ParseError(_("The JSON is nested more than %(max)d levels deep.") % {"max": MAX_DEPTH})
     try:
@@ -84,19 +84,27 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _refuse_unstorable(value: object) -> None:
-    """No database stores NUL in text, and a lone surrogate is no character."""
-    stack = [value]
+    """No database stores NUL in text, and a lone surrogate is no character. Raises `FieldErrors` with the place."""
+    stack = [("", value)]
     while stack:
-        current = stack.pop()
+        place, current = stack.pop()
         if isinstance(current, str):
-            if "\x00" in current:
-                raise ParseError(_("A text holds the character NUL."))
-            try:
-                current.encode()
-            except UnicodeEncodeError as error:
-                raise ParseError(_("A text holds a lone surrogate, which is no character.")) from error
+            _refuse_text(place, current)
         elif isinstance(current, dict):
-            stack.extend(current)
-            stack.extend(current.values())
+            for key, inner in current.items():
+                _refuse_text(place, key)
+                stack.append((f"{place}.{key}" if place else key, inner))
         elif isinstance(current, list):
-            stack.extend(current)
+            stack.extend((f"{place}[{index}]", inner) for index, inner in enumerate(current))
+
+
+def _refuse_text(place: str, text: str) -> None:
+    # Not above: views, which `problems` needs, read the settings, which name this module.
+    from .problems import FieldErrors
+
+    if "\x00" in text:
+        raise FieldErrors([(place, _("A text holds the character NUL."))])
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise FieldErrors([(place, _("A text holds a lone surrogate, which is no character."))]) from error

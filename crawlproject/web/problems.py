@@ -103,9 +103,12 @@ def _nothing_there(context: Mapping[str, object]) -> str | None:
     return _("There is no %(model)s “%(key)s” (any more).") % values
 
 
-def plain_problem(status: int, detail: str) -> HttpResponse:
-    """The same document from outside DRF."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+def plain_problem(status: int, detail: str, *, field: str = "") -> HttpResponse:
+    """The same document from outside DRF; of a `field` where one is at fault."""
+    body: dict[str, object] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+    body["detail"] = f"{field}: {detail}" if field else detail
+    if field:
+        body["errors"] = [{"field": field, "message": detail}]
     return HttpResponse(json.dumps(body), status=status, content_type=CONTENT_TYPE)
 
 

@@ -10,6 +10,7 @@ from itertools import islice
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
@@ -35,10 +36,13 @@ def body_object(request: Request, *, known: Collection[str] | None = None) -> di
 
 
 def refuse_unknown(data: Mapping[str, object], known: Collection[str]) -> None:
-    """Raises `FieldErrors` naming each key that is not known, and the nearest one that is."""
+    """Raises `FieldErrors` naming each key that is not known, and the nearest one that is; and each parameter of an
+    address that is given more than once: which one is meant?"""
     errors = []
     for key in data:
         if key in known:
+            if isinstance(data, MultiValueDict) and len(data.getlist(key)) > 1:
+                errors.append((str(key), _("This is given more than once; give it once.")))
             continue
         errors.append((str(key), _("This key is not known.") + hint(str(key), known, is_listed=False)))
     if errors:

@@ -20,7 +20,7 @@ from scheduling.definitions.backfilling import MOST_BACKFILLED
 from scheduling.exceptions import JobNotFound, RunConflict
 from scheduling.models import JobRun, ScheduledJob
 
-from .errors import as_problems
+from .errors import as_problems, refuse_empty
 from .serializers import JobRunSerializer, RunSummarySerializer
 
 MOST_ROWS = 500
@@ -79,7 +79,7 @@ class AccountActions:
         limit = whole_number(request, "limit", default=MOST_BACKFILLED, maximum=MOST_BACKFILLED)
         until = query_moment(request, "until") or timezone.now()
         since = query_moment(request, "since") or until - USUAL_RANGE
-        _refuse_empty(since, until)
+        refuse_empty(since, until)
         with as_problems():
             found = definitions.backfill_offers(job_id, since, until, limit=limit + 1)
         offers = found[-limit:]
@@ -139,7 +139,7 @@ def _fill_range(job_id: str, body: Mapping[str, object], by: str) -> list[JobRun
         raise FieldErrors([("which", _("Give one of %(known)s, not “%(given)s”.") % _given(which, known=known))])
     since = moment(body.get("since"), field="since")
     until = timezone.now() if body.get("until") is None else moment(body["until"], field="until")
-    _refuse_empty(since, until)
+    refuse_empty(since, until)
     selected: list[datetime] = []
     if which == Which.SELECTED:
         selected = _moments(body.get("moments"))
@@ -179,13 +179,6 @@ def _moments(value: object) -> list[datetime]:
     if errors:
         raise FieldErrors(errors[:_NAMED])
     return found
-
-
-def _refuse_empty(since: datetime, until: datetime) -> None:
-    if since >= until:
-        message = _("“since” (%(since)s) must lie before “until” (%(until)s).")
-        values = {"since": timezone.localtime(since).isoformat(), "until": timezone.localtime(until).isoformat()}
-        raise FieldErrors([("since", message % values)])
 
 
 def _refuse_one_off(job_id: str) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
+from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound
 
 from crawlproject.web.problems import Conflict, FieldErrors
@@ -39,3 +42,11 @@ def as_problems() -> Iterator[None]:
         raise NotFound(str(error)) from error
     except RunConflict as error:
         raise Conflict(str(error)) from error
+
+
+def refuse_empty(since: datetime, until: datetime) -> None:
+    """Raises `FieldErrors` where nothing can lie between two moments."""
+    if since >= until:
+        message = _("“since” (%(since)s) must lie before “until” (%(until)s).")
+        values = {"since": timezone.localtime(since).isoformat(), "until": timezone.localtime(until).isoformat()}
+        raise FieldErrors([("since", message % values)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -12,7 +13,7 @@ from crawlproject.web.requests import body_object, refuse_unknown, whole_number
 from scheduling import definitions
 from scheduling.models import JobRun, RunLog
 
-from .errors import as_problems
+from .errors import as_problems, refuse_empty
 from .names import job_problem
 from .serializers import JobRunSerializer
 
@@ -27,6 +28,13 @@ class RunFilter(StrictFilterSet):
     class Meta(StrictFilterSet.Meta):
         model = JobRun
         fields = ("state", "cause")
+
+    def filter_queryset(self, queryset: QuerySet[JobRun]) -> QuerySet[JobRun]:
+        since, until = self.form.cleaned_data["since"], self.form.cleaned_data["until"]
+        if since is not None and until is not None:
+            refuse_empty(since, until)
+        found: QuerySet[JobRun] = super().filter_queryset(queryset)
+        return found
 
 
 class JobRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[JobRun]):

@@ -230,6 +230,7 @@ def test_runs_refuse_what_is_not_offered(api: APIClient, query: str, field: str)
         ("since=x", "since", "Give a moment such as 2027-01-01T02:00:00+08:00"),
         ("since=x", "since", "not “x”."),
         ("until=0001-01-01", "until", "1970"),
+        ("since=2027-01-02T00:00:00Z&until=2027-01-01T00:00:00Z", "since", "before “until”"),
     ],
 )
 def test_a_filter_says_what_it_takes(api: APIClient, query: str, field: str, says: str) -> None:

@@ -72,6 +72,8 @@ def test_tasks_are_filtered(api: APIClient, query: str, expected: list[str]) -> 
         (f"page_size={'9' * 5000}", "page_size"),
         ("page=-1", "page"),
         ("page=last", "page"),
+        ("status=failed&status=completed", "status"),
+        ("page=1&page=2", "page"),
     ],
 )
 def test_a_list_refuses_what_it_does_not_offer(api: APIClient, query: str, field: str) -> None:
@@ -84,7 +86,7 @@ def test_a_filter_of_tasks_says_what_there_is(api: APIClient) -> None:
 
 
 def test_a_page_beyond_the_last_is_not_found(api: APIClient) -> None:
-    assert_problem(api.get("/api/crawl/tasks?page=2"), 404)
+    assert_problem(api.get("/api/crawl/tasks?page=2"), 404, says="no page 2")
 
 
 def test_a_waiting_task_is_cancelled_at_once(api: APIClient) -> None:
@@ -116,6 +118,21 @@ def test_the_pages_of_a_task_by_state(api: APIClient) -> None:
     ]
     assert_problem(api.get(f"/api/crawl/tasks/{task.task_id}/pages?state=broken"), 400, field="state", says="failed")
     assert_problem(api.get(f"/api/crawl/tasks/{task.task_id}/pages?status=failed"), 400, field="status", says="state")
+
+
+def test_pages_that_a_newer_crawl_came_by_are_told_of(api: APIClient) -> None:
+    spider = make_spider()
+    older = make_task(spider, pages=10)
+    path = f"/api/crawl/tasks/{older.task_id}/pages"
+    assert "note" not in api.get(path).json()
+    make_task(spider, status="pending", started_at=None)
+    assert "note" not in api.get(path).json(), "it has come by nothing yet"
+    newer = make_task(spider)
+    make_page(spider, "good", task=newer)
+    assert (api.get(path).json()["count"], "newest crawl" in api.get(path).json()["note"]) == (0, True)
+    assert "note" not in api.get(f"/api/crawl/tasks/{newer.task_id}/pages").json()
+    several = make_task()
+    assert f"parent={several.task_id}" in api.get(f"/api/crawl/tasks/{several.task_id}/pages").json()["note"]
 
 
 def test_a_list_of_tasks_costs_the_same_for_many(

@@ -4,6 +4,7 @@ import pytest
 from rest_framework.exceptions import ParseError
 
 from crawlproject.web.parsers import loads_strict
+from crawlproject.web.problems import FieldErrors
 
 
 def test_ordinary_json_is_read() -> None:
@@ -16,9 +17,6 @@ def test_ordinary_json_is_read() -> None:
         pytest.param('{"a": NaN}', "NaN is not JSON", id="nan"),
         pytest.param('{"a": -Infinity}', "-Infinity is not JSON", id="infinity"),
         pytest.param('{"a": 1, "b": 2, "a": 3}', "“a” stands twice", id="duplicate key"),
-        pytest.param('{"a": "\\u0000"}', "NUL", id="nul"),
-        pytest.param('{"a\\u0000": 1}', "NUL", id="nul in a key"),
-        pytest.param('["\\ud800"]', "surrogate", id="surrogate"),
         pytest.param("[" * 10_000 + "]" * 10_000, "nested more than 100", id="depth"),
         pytest.param("{", "line 1 column 2", id="cut short"),
         pytest.param("[" + "1" * 5_000 + "]", "4300 digits", id="huge number"),
@@ -28,3 +26,19 @@ def test_what_is_not_plain_json_is_refused_saying_why(text: str, says: str) -> N
     with pytest.raises(ParseError) as caught:
         loads_strict(text)
     assert says in str(caught.value.detail)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "says"),
+    [
+        ('{"a": {"b": [1, "\\u0000"]}}', "a.b[1]", "NUL"),
+        ('{"a": {"b\\u0000": 1}}', "a", "NUL"),
+        ('["\\ud800"]', "[0]", "surrogate"),
+    ],
+)
+def test_what_no_database_stores_is_refused_at_its_place(text: str, place: str, says: str) -> None:
+    with pytest.raises(FieldErrors) as caught:
+        loads_strict(text)
+    [(found, message)] = caught.value.errors
+    assert found == place
+    assert says in message
