@@ -24,6 +24,13 @@ JIGSAW = "96e88e40a1b4124e"
 CURRENT = ".ll-crumbs [aria-current]"
 LEAVE = "window.dispatchEvent(new Event('beforeunload', { cancelable: true }))"
 """Whether the page may be left without a question."""
+BETWEEN_LINES = """css => {
+    const frame = document.querySelector('iframe.ll-peek-page'), corner = frame.getBoundingClientRect();
+    const text = [...frame.contentDocument.querySelectorAll(css)].find((one) => one.getClientRects().length > 1);
+    const [first, second] = text.getClientRects(), x = second.left + 20, y = (first.bottom + second.top) / 2;
+    if (frame.contentDocument.elementFromPoint(x, y) === text) throw new Error('the lines touch each other');
+    return [corner.left + x, corner.top + y];
+}"""
 
 
 class Hand:
@@ -54,6 +61,13 @@ class Hand:
         box = element.bounding_box()
         assert box is not None
         self.page.mouse.click(box["x"] + min(box["width"] / 2, 20), box["y"] + min(box["height"] / 2, 8))
+        expect(self.page.locator("tr[data-matched]").first).to_be_visible()
+
+    def point_between_lines(self, css: str) -> None:
+        """Of the first that goes over two lines, where the box around it lies bare."""
+        x, y = self.page.evaluate(BETWEEN_LINES, css)
+        self.page.mouse.click(x, y)
+        expect(self.page.locator(CURRENT)).to_have_text(css)
         expect(self.page.locator("tr[data-matched]").first).to_be_visible()
 
     def use(self) -> None:
@@ -133,7 +147,7 @@ def pick_quotes(hand: Hand, url: str) -> None:
     hand.point("span.text")
     hand.use()
     hand.name("#id_pick_field_0", "text")
-    hand.point("span.text")
+    hand.point_between_lines("span.text")
     hand.use()
     hand.name("#id_pick_field_0", "author")
     hand.walk(["Down", "Down", "Right", "Down", "Down", "Down", "Right", "Down"], to="small.author")

@@ -30,10 +30,18 @@
     frame.width = Math.min(WIDEST, Math.max(view.clientWidth, root.scrollWidth));
     frame.height = Math.min(HIGHEST, Math.max(view.clientHeight, root.scrollHeight));
   };
+  // Between two lines of a text lies the box around it: where that says nothing itself, the text is meant.
+  const within = (el, x, y) => {
+    if (!el || [...el.childNodes].some((one) => one.nodeType === Node.TEXT_NODE && one.data.trim())) return el;
+    const around = (box) => box.left <= x && x <= box.right && box.top <= y && y <= box.bottom;
+    const wrapped = [...el.children].find((one) => one.matches('[data-ll]') && one.getClientRects().length > 1 && around(one.getBoundingClientRect()));
+    return wrapped ? within(wrapped, x, y) : el;
+  };
   const at = (event) => {
     const corner = frame.getBoundingClientRect();
-    const el = page() && page().elementFromPoint(event.clientX - corner.left, event.clientY - corner.top);
-    return el && el.closest('[data-ll]');
+    const x = event.clientX - corner.left, y = event.clientY - corner.top;
+    const el = page() && page().elementFromPoint(x, y);
+    return el && within(el.closest('[data-ll]'), x, y);
   };
 
   const mark = () => {
