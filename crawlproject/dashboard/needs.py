@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from crawler.account.explanation import Explanation, Found, Verdict
+from crawler.models import CrawlTask
 from crawlproject.web.admin import day_of
 from scheduling import wording
 from scheduling.alerts import FailureAlert
@@ -118,7 +119,7 @@ def _of_schedule(schedule: Schedule, spider: Crawled | None, now: datetime) -> N
             is_schedule=True,
         )
     failures = schedule.failures
-    if failures:
+    if failures and not _is_mended(failures[-1].run, spider):
         why, action, url = _why_failed(schedule, spider)
         count = len(failures)
         many = ngettext(
@@ -131,6 +132,14 @@ def _of_schedule(schedule: Schedule, spider: Crawled | None, now: datetime) -> N
     if spider is not None:
         return next(iter(_of_spider(spider, name=job.name, is_schedule=True)), None)
     return None
+
+
+def _is_mended(run: int, spider: Crawled | None) -> bool:
+    """Whether a crawl of the spider has succeeded since that run failed, whoever asked for it."""
+    task = spider.task if spider is not None else None
+    if task is None or task.run_id is None:
+        return False
+    return task.status == CrawlTask.Status.COMPLETED and task.run_id > run
 
 
 def _why_failed(schedule: Schedule, spider: Crawled | None) -> tuple[str, str, str]:
@@ -155,15 +164,16 @@ def _of_spider(spider: Crawled, *, name: str = "", is_schedule: bool = False) ->
         return
     worst = _worst(account)
     address = reverse("admin:crawler_crawltask_change", args=[task.pk])
-    if account.verdict is Verdict.FAILED and not is_schedule:
+    if account.verdict is Verdict.FAILED:
         why = str(worst.cause.title) if worst is not None else ""
         yield Need(
             state="failed",
-            name=spider.name,
+            name=name or spider.name,
             what=_("its last crawl failed"),
             why=wording.labelled(why or account.sentence),
             action=_("See the remedy"),
             url=address,
+            is_schedule=is_schedule,
         )
     elif account.verdict is Verdict.LACKING and _is_worth(account, worst):
         fallen = account.comparison.sentences[0] if account.comparison and account.comparison.sentences else ""

@@ -156,6 +156,31 @@ def test_what_did_not_run_since_hides_no_failure(web: Client, scheduler: Process
     assert (need.why, need.url) == ("No answer", f"/admin/scheduling/jobrun/{last.pk}/change/")
 
 
+@pytest.mark.parametrize("by", ["its schedule", "hand"])
+def test_a_failed_crawl_is_told_until_one_of_its_spider_succeeds(web: Client, scheduler: Process, by: str) -> None:
+    """Also while the spider is crawled again, and so long that all of the schedule's last firings were skipped."""
+    spider = make_spider()
+    job = make_job("board", handler="crawl", job_data={"type": "spider", "target": "books"})
+    own = job if by == "its schedule" else None
+    make_rounds(job, "s")
+    make_task(spider, run=make_run(own, state="failed"), status="failed")
+    assert [(need.state, need.is_schedule) for need in verdict(web).needs] == [("failed", True)]
+    task = make_task(spider, run=make_run(own, state="running", owner=scheduler), status="running")
+    make_rounds(job, 20 * "k")
+    assert [(need.state, need.is_schedule) for need in verdict(web).needs] == [("failed", True)]
+    CrawlTask.objects.filter(pk=task.pk).update(status="completed", items=10, pages=10)
+    assert not verdict(web).needs
+
+
+def test_a_crawl_by_hand_that_succeeds_mends_a_schedule_that_failed(web: Client, scheduler: Process) -> None:
+    spider = make_spider()
+    job = make_job("board", handler="crawl", job_data={"type": "spider", "target": "books"})
+    [failed] = make_rounds(job, "f")
+    make_task(spider, run=failed, status="failed")
+    make_task(spider, run=make_run(None, state="succeeded"), pages=10, items=10)
+    assert not verdict(web).needs
+
+
 def test_a_run_without_a_message_failed_for_its_error(web: Client, scheduler: Process) -> None:
     make_rounds(make_job(), "sf", error_type="TimeoutError")
     assert verdict(web).needs[0].why == "TimeoutError"
