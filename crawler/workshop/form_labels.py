@@ -120,17 +120,20 @@ _NUMBER = re.compile(r"-\d+")
 _LINE = re.compile(r"\[(\d{1,6})\]\Z", re.ASCII)
 _LINES = frozenset({"start_urls", "allowed_domains", "sitemaps", "follow-allow", "follow-deny", "manners-quiet_hours"})
 """Inputs that hold an entry a line."""
+_BLANK = re.compile("(?<=[\u3400-\u9fff]) (?=“)|(?<=”) (?=[\u3400-\u9fff])")
+"""In Chinese a blank stands before and behind a key, and none before or behind what is in quotation marks."""
 
 
 def by_label(text: str) -> str:
     """A sentence in any language with the labels of inputs in the place of keys: ``set “Delay”``."""
-    return _KEY.sub(_labelled, text)
+    found = _KEY.sub(_labelled, text)
+    return found if found == text else _BLANK.sub("", found)
 
 
 def cause_by_label(text: StrOrPromise) -> str:
     """`by_label` of a sentence of a cause, which names the rules of a spider by words that mean something else, too."""
     words = _WORD if (get_language() or "en").startswith("en") else _WORD_ABROAD
-    return by_label(words.sub(lambda found: f"“{LABELS[_WORDS[found[0]]]}”", str(text)))
+    return _BLANK.sub("", by_label(words.sub(lambda found: f"“{LABELS[_WORDS[found[0]]]}”", str(text))))
 
 
 def label_at(problem: DefinitionProblem, form: Form, document: dict[str, Json]) -> str:

@@ -19,7 +19,7 @@ from crawler.account.reporting import crawls_of
 from crawler.causes import BY_KEY, cause_of
 from crawler.engine.errors import Reason, http_reason
 from crawler.models import CrawlTask
-from crawler.workshop.form_labels import cause_by_label
+from crawler.workshop.form_labels import by_label, cause_by_label
 
 from .making import make_spider, make_task
 
@@ -106,3 +106,11 @@ def test_the_report_adds_up_each_and_tells_the_remedies_of_trouble(task: CrawlTa
     assert {str(cause["remedy"]) for cause in told if isinstance(cause, dict)} == {
         str(found.cause.remedy) for found in explain(task).troubles
     }
+
+
+def test_in_chinese_no_blank_stands_beside_a_label() -> None:
+    with translation.override("zh-hans"):
+        for told in (by_label("停在 limits.max_pages = 4"), cause_by_label("请在 follow 中排除")):
+            assert "“" in told
+            assert not re.search("[\u3400-\u9fff] “|” [\u3400-\u9fff]", told), told
+    assert by_label("he wrote 中文 “x” here") == "he wrote 中文 “x” here"
