@@ -29,6 +29,7 @@ from scheduling.models import JobRun, ScheduledJob
 from scheduling.planned import rule_in_words, state_of, with_following
 from scheduling.rounds import FIRINGS
 from scheduling.signals import Work
+from scheduling.upcoming import paused_state
 
 from . import acting, rules
 from .backfills import backfill_view
@@ -78,7 +79,9 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         jobs: list[ScheduledJob] = list(changelist.result_list)
         letters = FIRINGS.last([job.pk for job in jobs])
         works = works_of(jobs, request.user)
+        is_held = paused_state() is not None
         for job in jobs:
+            job.is_held = is_held and state_of(job) == "active"  # type: ignore[attr-defined]
             job.letters = letters.get(job.pk, "")  # type: ignore[attr-defined]
             job.work = works.get(job.pk)  # type: ignore[attr-defined]
         changelist.result_list = jobs
@@ -92,7 +95,8 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
 
     @admin.display(description=gettext_lazy("state"))
     def b_state(self, job: ScheduledJob) -> SafeString:
-        return badge(state_of(job))
+        """Or that it would be active, were not everything paused."""
+        return badge("paused", _("Everything is paused")) if _is_held(job) else badge(state_of(job))
 
     @admin.display(description=gettext_lazy("rule"))
     def in_words(self, job: ScheduledJob) -> SafeString | str:
@@ -117,7 +121,9 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
 
     @admin.display(description=gettext_lazy("next"), ordering="following")
     def next_time(self, job: ScheduledJob) -> SafeString | str:
-        return when(getattr(job, "following", None))
+        """Struck out where everything is paused: it will not fire then."""
+        following = when(getattr(job, "following", None))
+        return format_html("<s>{}</s>", following) if _is_held(job) else following
 
     @admin.display(description=gettext_lazy("What it does"), ordering="handler")
     def work(self, job: ScheduledJob) -> SafeString:
@@ -326,6 +332,11 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
                 self.message_user(request, text, messages.WARNING)
             else:
                 self.message_user(request, format_html("{}: {}", job.job_id, done or told), messages.SUCCESS)
+
+
+def _is_held(job: ScheduledJob) -> bool:
+    """Whether the pause of everything alone keeps it from firing; known in the list."""
+    return bool(getattr(job, "is_held", False))
 
 
 def _bounds_of(job: ScheduledJob) -> dict[str, str]:

@@ -233,6 +233,19 @@ def test_the_pause_of_everything_is_told_wherever_it_matters(web: Client) -> Non
     assert "no schedule fires" not in text_of(web, "/admin/")
 
 
+def test_no_schedule_is_called_active_while_everything_is_paused(web: Client) -> None:
+    job = make_job()
+    off = make_job("off", enabled=False)
+    assert "is-ok" in web.get(LIST).content.decode().partition("result_list")[2]
+    definitions.pause_all(by="ada")
+    page = text_of(web, LIST).partition("result_list")[2]
+    assert (page.count("Everything is paused"), page.count("<s><time"), page.count("Active")) == (1, 1, 0)
+    assert "<span>Active</span>" not in text_of(web, of(job, "change"))
+    assert "<span>Off</span>" in text_of(web, of(off, "change"))
+    definitions.resume_all(by="ada")
+    assert "<span>Active</span>" in text_of(web, of(job, "change"))
+
+
 def test_who_may_not_resume_everything_is_told_without_a_button(client: Client) -> None:
     definitions.pause_all("root")
     client.force_login(make_user("ada", "scheduling.view_scheduledjob"))
