@@ -128,7 +128,7 @@ def _begin(request: HttpRequest, choice: Choice) -> Export:
         fields=_fields(given, choice),
         with_meta="with_meta" in given,
     )
-    file_format = get_format(given.get("format", ""))
+    file_format = get_format(given.get("format", ""), for_people=True)
     return files.start(selection, file_format, by=request.user.get_username(), wait=AT_ONCE)
 
 
@@ -160,7 +160,7 @@ def _form(request: HttpRequest, given: QueryDict, choice: Choice) -> dict[str, o
         "types": [*choice.types, *([choice.type] if _is_former(choice) else ())],
         "states": state_choices(),
         "spans": [(name, words) for name, words, _length in SPANS],
-        "formats": list(formats()),
+        "formats": [(one.name, one.title) for one in formats().values()],
         "format": _format(request, given, choice),
         "fields": [(name, name not in left_out) for name in _names(choice)],
         "with_meta": "with_meta" in given,

@@ -1,6 +1,7 @@
 """What was found, written out: one module of this package a format, each of them found by its `FORMAT`.
 
-A new format is a new module with a `FORMAT`; nothing else changes.
+A new format is a new module with a `FORMAT` (and, where it differs for who opens the file by hand, a `FOR_PEOPLE`);
+nothing else changes.
 """
 
 from __future__ import annotations

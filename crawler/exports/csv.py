@@ -24,13 +24,18 @@ _NUMBERS = frozenset({FieldType.INTEGER, FieldType.FLOAT, FieldType.DECIMAL})
 
 class CommaSeparated:
     name = "csv"
+    title = "CSV"
     content_type = "text/csv; charset=utf-8; header=present"
     is_text = True
     one_type = True
 
+    def __init__(self, *, mark: str = "") -> None:
+        self._mark = mark
+
     def encode(self, rows: Iterable[Mapping[str, Json]], columns: Sequence[Column]) -> Iterator[bytes]:
         """A line of names, then a line a row. No value is an empty cell, a list or a mapping is JSON."""
         buffer = io.StringIO()
+        buffer.write(self._mark)
         writer = csv.writer(buffer)
         writer.writerow([harmless(column.name) for column in columns])
         keys = [(column.name, column.type in _NUMBERS) for column in columns]
@@ -58,3 +63,6 @@ def _cell(value: Json, *, is_number: bool) -> str:
 
 
 FORMAT = CommaSeparated()
+FOR_PEOPLE = CommaSeparated(mark="\ufeff")
+"""With a byte order mark: without it Excel takes the file for one of the system's old code page, and shows what is
+written in Chinese as nonsense. Programs are given none: most take it for a part of the first name."""

@@ -41,6 +41,8 @@ class ExportFormat(Protocol):
 
     name: str
     """As it stands behind ``--format``."""
+    title: str
+    """As people call it, in any language."""
     content_type: str
     is_text: bool
     """Whether people can read it."""
@@ -52,9 +54,13 @@ class ExportFormat(Protocol):
         ...
 
 
-def get_format(name: str) -> ExportFormat:
-    """Raises `ExportRefused` for a format that is not there."""
-    known = formats()
+def get_format(name: str, *, for_people: bool = False) -> ExportFormat:
+    """The format of a name; `for_people`: as it is best for who opens the file by hand.
+
+    Raises:
+        ExportRefused: the format is not there.
+    """
+    known = _for_people() if for_people else formats()
     if name in known:
         return known[name]
     there = ", ".join(known)
@@ -72,7 +78,17 @@ def get_format(name: str) -> ExportFormat:
 @cache
 def formats() -> dict[str, ExportFormat]:
     """The formats by their names, in that order."""
+    return _named("FORMAT")
+
+
+@cache
+def _for_people() -> dict[str, ExportFormat]:
+    return formats() | _named("FOR_PEOPLE")
+
+
+def _named(constant: str) -> dict[str, ExportFormat]:
+    """What the modules of this package have under a name."""
     package = import_module(__package__)
     modules = (import_module(f"{__package__}.{found.name}") for found in pkgutil.iter_modules(package.__path__))
-    found: list[ExportFormat] = [module.FORMAT for module in modules if hasattr(module, "FORMAT")]
+    found: list[ExportFormat] = [getattr(module, constant) for module in modules if hasattr(module, constant)]
     return {one.name: one for one in sorted(found, key=lambda one: one.name)}

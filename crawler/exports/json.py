@@ -12,6 +12,7 @@ from .jsonl import several_lines
 
 class JsonArray:
     name = "json"
+    title = "JSON"
     content_type = "application/json"
     is_text = True
     one_type = False

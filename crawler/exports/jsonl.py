@@ -15,6 +15,7 @@ PIECE = 64_000
 
 class JsonLines:
     name = "jsonl"
+    title = "JSON Lines"
     content_type = "application/jsonl; charset=utf-8"
     is_text = True
     one_type = False

@@ -60,6 +60,7 @@ _WIDTH = 18
 
 class Spreadsheet:
     name = "xlsx"
+    title = "Excel"
     content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     is_text = False
     one_type = True
