@@ -40,6 +40,8 @@ MOST_CHARACTERS = 32_767
 """Of a cell, counted as UTF-16."""
 MOST_DIGITS = 15
 """Of a number: a cell forgets what is beyond."""
+MOST_EXPONENT = 300
+"""Of a number, to ten: a cell takes none that is greater, and one that is smaller for nothing."""
 FIRST_YEAR = 1900
 """Of a date."""
 STEP = 200
@@ -239,7 +241,10 @@ def _number(value: Json, kind: FieldType) -> int | float | None:
         return value if abs(value) < 10**MOST_DIGITS else None
     if not isinstance(value, str) or kind not in _NUMBERS or not _NUMBER.fullmatch(value):
         return None
-    return float(value) if len(Decimal(value).normalize().as_tuple().digits) <= MOST_DIGITS else None
+    # Counted in the text: arithmetic with decimals would round those of more than 28 digits first.
+    digits = value.lstrip("-").replace(".", "").strip("0")
+    is_kept = len(digits) <= MOST_DIGITS and abs(Decimal(value).adjusted()) <= MOST_EXPONENT
+    return float(value) if is_kept or not digits else None
 
 
 def _moment(value: Json, kind: FieldType) -> datetime | None:
