@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -51,6 +52,9 @@ _tellers: dict[str, Callable[[str], str]] = {"ending": gettext}
 _labellers: list[Callable[[str], str]] = []
 LONGEST = 2_000
 """Characters of a sentence that are looked at: the rest of a longer one stays as it is."""
+DEEPEST = 8
+"""Sentences around one that is still told. Ours have a few; a text of others may look like hundreds."""
+_within: ContextVar[int] = ContextVar("sentences_within_each_other", default=0)
 _LINE = re.compile(r"((?:WARNING: |ERROR: )?)([^\n]*)(.*)", re.DOTALL)
 """How grave, what, and what stands below it (a stack)."""
 
@@ -69,7 +73,11 @@ class Template:
 
     def fill(self, found: re.Match[str]) -> str:
         """The sentence that one of the patterns has found, in the active language."""
-        values = {name: _tellers.get(name, told)(value) for name, value in found.groupdict().items()}
+        outside = _within.set(_within.get() + 1)
+        try:
+            values = {name: _tellers.get(name, told)(value) for name, value in found.groupdict().items()}
+        finally:
+            _within.reset(outside)
         if self.plural:
             count = int(values["count"].replace(",", ""))
             return ngettext(self.text, self.plural, count) % values
@@ -129,7 +137,8 @@ def _add(known: _Known, templates: Iterable[str | tuple[str, str]]) -> None:
 def told(text: str) -> str:
     """A stored sentence, or several in a row, in the active language."""
     language = get_language() or "en"
-    return text if not text or language.startswith("en") else _told(language, text)
+    is_told = text and not language.startswith("en") and _within.get() <= DEEPEST
+    return _told(language, text) if is_told else text
 
 
 def labelled(text: str) -> str:

@@ -123,6 +123,13 @@ def test_a_long_sentence_of_nobody_costs_little() -> None:
         assert told(text).endswith(text[-1_000:])
 
 
+@pytest.mark.usefixtures("chinese")
+@pytest.mark.parametrize("one", ["line 1: ", "not JSON: "])
+def test_a_text_of_others_may_look_like_hundreds_of_sentences_within_each_other(one: str) -> None:
+    text = one * 200
+    assert told(text).endswith(text[-1_000:])
+
+
 def test_a_template_takes_numbers_and_percents() -> None:
     template = Template("%(rate).1f %% of %(name)s, %(count)d left")
     [pattern] = template.patterns()
