@@ -23,6 +23,7 @@ from openpyxl import load_workbook
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
+from crawler.engine.urls import hash_url
 from crawler.exports import Selection, files, get_format
 from crawler.exports.files import Export
 from crawler.models import Item, Spider
@@ -89,6 +90,19 @@ def test_a_small_export_is_whole_when_the_page_opens(root: User, client: Client,
     ]  # fmt: skip
     assert made.name in client.get(FORM).content.decode()
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_came_back_is_among_what_a_time_asks_for_and_nobody_denies_it(
+    root: User, client: Client, books: Spider
+) -> None:
+    Item.objects.filter(key_hash=hash_url("c")).update(returned_at=timezone.now())
+    client.force_login(root)
+    form = client.get(f"{FORM}?spider=books&changed=day").content.decode()
+    assert "3 items" in form
+    assert "only came back" not in form
+    client.post(FORM, {"spider": "books", "format": "csv", "changed": "day"})
+    [made] = files.exports()
+    assert [row[0] for row in rows(made.path.read_bytes())[1:]] == ["'=1+1", "b", "c"]
 
 
 def test_a_workbook_is_made_and_says_what_does_not_fit(
