@@ -63,7 +63,7 @@ class LampUserAdmin(PlainForms[User], UserAdmin[User]):
     readonly_fields = ("last_login", "date_joined")
     add_form = NewUserForm
     change_password_form = PasswordForm
-    add_fieldsets = ((None, {"fields": ("username", "password1", "password2")}),)
+    add_fieldsets = ((None, {"fields": ("username", "password1", "password2", "is_staff")}),)
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         (gettext_lazy("Person"), {"fields": ("first_name", "last_name", "email", "last_login", "date_joined")}),
@@ -80,6 +80,10 @@ class LampUserAdmin(PlainForms[User], UserAdmin[User]):
         if obj is None or self.has_change_permission(request, obj):
             return found
         return [(None, {"fields": ("username",)}), *found[1:]]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Who gets an account here is to come in: without this a group's rights lead nowhere but over REST."""
+        return {"is_staff": True, **super().get_changeform_initial_data(request)}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")

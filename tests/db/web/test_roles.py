@@ -369,3 +369,17 @@ def test_an_older_database_gets_groups_and_rights() -> None:
         assert {group.name: rights_of(group) for group in Group.objects.all()} == documented()
     finally:
         MigrationExecutor(connection).migrate(newest)
+
+
+def test_who_gets_an_account_here_can_come_in(root: User, client: Client) -> None:
+    client.force_login(root)
+    page = client.get("/admin/auth/user/add/").content.decode()
+    [box] = re.findall(r'<input[^>]*name="is_staff"[^>]*>', page)
+    assert "checked" in box
+    account = {"username": "vera", "password1": "lamp-lighter-7", "password2": "lamp-lighter-7"}
+    client.post("/admin/auth/user/add/", account | {"is_staff": "on"})
+    client.post("/admin/auth/user/add/", account | {"username": "program"})
+    client.logout()
+    for name, comes_in in (("vera", True), ("program", False)):
+        assert client.login(username=name, password="lamp-lighter-7")
+        assert (client.get("/admin/").status_code == 200) is comes_in
