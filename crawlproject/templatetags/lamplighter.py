@@ -72,7 +72,7 @@ STATES: Mapping[str, tuple[StrOrPromise, str, str]] = {
     "well": (gettext_lazy("Well"), "ok", "ok"),
     "lacking": (gettext_lazy("Incomplete"), "warn", "warn"),
     "limited": (gettext_lazy("At its limit"), "info", "info"),
-    "waiting": (gettext_lazy("Waiting"), "queued", "mute"),
+    "waiting": (gettext_lazy("Pending"), "queued", "mute"),
     "trouble": (gettext_lazy("Trouble"), "failed", "bad"),
     "watch": (gettext_lazy("Look once"), "warn", "warn"),
     "as_asked": (gettext_lazy("As asked"), "check", "mute"),

@@ -289,6 +289,14 @@ def test_the_list_of_users_says_in_which_groups_they_are(web: Client) -> None:
     assert 'class="field-in_groups">Operator, Viewer</td>' in web.get("/admin/auth/user/").content.decode()
 
 
+def test_a_crawl_that_waits_is_called_the_same_everywhere(web: Client) -> None:
+    task = make_task(make_spider(), status="pending", started_at=None)
+    for address in (TASKS, f"{TASKS}{task.pk}/change/", SPIDERS):
+        page = web.get(address).content.decode()
+        assert "<span>Pending</span>" in page, address
+        assert "<span>Waiting</span>" not in page, address
+
+
 def test_cancel_ends_a_waiting_crawl(web: Client) -> None:
     spider = make_spider()
     web.post(SPIDERS, {"action": "crawl_now", "_selected_action": [spider.pk]})

@@ -121,6 +121,13 @@ def rows(root: User) -> dict[type[Model], Model]:
 
 
 @pytest.mark.any_database
+def test_making_a_token_is_called_the_same_everywhere(web: Client) -> None:
+    AuthToken.objects.create(User.objects.get(username="root"))
+    for page in ("changelist", "add"):
+        assert "Add API token" in web.get(address(AuthToken, page)).content.decode()
+
+
+@pytest.mark.any_database
 @pytest.mark.parametrize("model", READ_ONLY + EDITED)
 def test_an_empty_list_answers(web: Client, model: type[Model]) -> None:
     page = check_page(web, address(model, "changelist")).source
