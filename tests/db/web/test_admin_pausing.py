@@ -183,7 +183,7 @@ def test_how_many_moments_a_pause_let_go_by_is_told_wherever_it_stands(web: Clie
     assert "<dt>Missed firings</dt><dd>5</dd>" in text_of(web, f"/admin/scheduling/jobrun/{run.pk}/change/")
     make_spider()
     make_process(kind="scheduler")
-    assert "5 firings were missed" in text_of(web, "/admin/")
+    assert "Firings missed or skipped: 5" in text_of(web, "/admin/")
 
 
 def test_pausing_everything_says_in_numbers_what_will_stop(web: Client) -> None:
