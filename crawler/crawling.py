@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from scheduling.contract import JobContext, JobResult, RunStopped
 
 from .account.amounts import amount, readings
+from .account.explaining import falls_short
 from .causes import Unit
 from .crawl_data import CrawlRequest, read_request
 from .crawl_log import CrawlLog
@@ -59,11 +60,12 @@ async def crawl(context: JobContext) -> JobResult:
     outcome, goes_on_from = await _crawl(context, request, prepared)
     if outcome.ending is Ending.STOPPED:
         raise RunStopped(outcome.message)
-    data = await context.effects(_result, prepared.task.pk)
+    data, lacks = await context.effects(_result, prepared.task.pk)
     notes = _notes(outcome, prepared.definition, goes_on_from)
     return JobResult(
         success=outcome.ending is not Ending.FAILED,
         message=_sentence(outcome, data, notes),
+        falls_short=lacks,
         data=data | {"seconds": round(outcome.seconds, 3), "notes": notes},
     )
 
@@ -135,10 +137,17 @@ def _begin_children(run_id: int, job_id: str, request: CrawlRequest) -> tuple[st
     return task.task_id, fan_out(task.pk, run_id)
 
 
-def _result(task_id: int) -> dict[str, object]:
-    """The totals of all attempts, as the run keeps them."""
+def _result(task_id: int) -> tuple[dict[str, object], bool]:
+    """The totals of all attempts, as the run keeps them, and whether something is missing of them."""
     task = CrawlTask.objects.get(pk=task_id)
-    return {"task_id": task.task_id, **counts(task), "errors": task.pages_failed, "reasons": task.reasons}
+    task.falls_short = falls_short(task)
+    task.save(update_fields=["falls_short"])
+    return {
+        "task_id": task.task_id,
+        **counts(task),
+        "errors": task.pages_failed,
+        "reasons": task.reasons,
+    }, task.falls_short
 
 
 def _notes(outcome: CrawlOutcome, definition: SpiderDefinition, goes_on_from: str) -> str:
@@ -165,4 +174,12 @@ def _sentence(outcome: CrawlOutcome, data: Mapping[str, object], notes: str) -> 
         "changed": data["items_changed"],
         "returned": data["items_returned"],
     }
-    return f"{found} {notes}".rstrip()
+    lost = [
+        text % {"items": amount(Unit.ITEMS, count)}
+        for text, count in (
+            (_("Gone: %(items)s."), cast(int, data["items_gone"])),
+            (_("Not stored: %(items)s."), cast(int, data["items_rejected"])),
+        )
+        if count
+    ]
+    return " ".join(part for part in (found, *lost, notes) if part)

@@ -125,9 +125,10 @@ def _roll_up(child: CrawlTask, parent_id: int, now: datetime) -> None:
         parent.save(update_fields=["reasons"])
     if parent.children_left == 0:
         status, message = _verdict(parent_id)
+        falls_short = CrawlTask.objects.filter(parent_id=parent_id, falls_short=True).exists()
         # A parent that was cancelled has ended; its late children are only counted.
         CrawlTask.objects.filter(pk=parent_id, status__in=ACTIVE).update(
-            status=status, message=message, finished_at=now
+            status=status, message=message, finished_at=now, falls_short=falls_short
         )
 
 

@@ -54,6 +54,8 @@ register_labels(labelled)
 register(
     _("%(pages)s, %(same)d unchanged; %(items)s read, %(new)d new, %(changed)d changed."),
     _("%(pages)s, %(same)d unchanged; %(items)s read, %(new)d new, %(changed)d changed, %(returned)d came back."),
+    _("Gone: %(items)s."),
+    _("Not stored: %(items)s."),
     _("%(pages)s, %(items)s"),
     ("%(count)s page", "%(count)s pages"),
     ("%(count)s item", "%(count)s items"),

@@ -66,6 +66,8 @@ class JobResult:
     """One line for people."""
     data: object = None
     """For programs: what JSON can hold; kept with the run."""
+    falls_short: bool = False
+    """Whether it succeeded, and something is missing of what it should have brought: lists show that as incomplete."""
     exception: BaseException | None = None
     execution_time: float = 0.0
     """Seconds of the attempt; filled in by `execute_with_retry`."""

@@ -38,6 +38,8 @@ class Outcome:
     """`JobRun.State.SUCCEEDED`, `FAILED` or `CANCELLED`."""
     message: str = ""
     data: object = None
+    falls_short: bool = False
+    """See `JobResult.falls_short`."""
     error_type: str = ""
     """The exception's class name."""
     error: str = ""
@@ -69,6 +71,7 @@ def finish(claimed: Claimed, outcome: Outcome, now: datetime, lines: Sequence[st
         "execution_time": outcome.execution_time,
         "message": storable_text(outcome.message),
         "data": storable_document(outcome.data),
+        "falls_short": outcome.falls_short,
         "error_type": storable_text(outcome.error_type, _ERROR_TYPE_LIMIT),
         "error": storable_text(outcome.error),
         "retry_count": outcome.retry_count,

@@ -206,6 +206,7 @@ class Execution:
             state=State.SUCCEEDED if result.success else State.FAILED,
             message=result.message or ("" if result.success else describe_failure(result)),
             data=result.data,
+            falls_short=result.falls_short,
             error_type=type(exception).__name__ if exception is not None else "",
             error=_traceback(exception) if exception is not None else "",
             exception=exception,

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from django.db import connection
 
 COUNT = 16
-LETTERS = {"succeeded": "s", "failed": "f", "missed": "m", "skipped": "k", "running": "r", "cancelled": "c"}
+LETTERS = {
+    "succeeded": "s",
+    "lacking": "i",
+    "failed": "f",
+    "missed": "m",
+    "skipped": "k",
+    "running": "r",
+    "cancelled": "c",
+}
+"""`lacking`: one that succeeded, and brought less than it should have."""
 
 # Between a number and itself, and ordered by the owner too: PostgreSQL would else walk down all rounds to find those of
 # one owner, whole millions where it has none.
@@ -31,7 +40,9 @@ class Rounds:
     """That of the rounds, with an index (owner, -id)."""
     owner: str
     state: str
-    """Columns of a round."""
+    """Columns of a round; one more, `falls_short`, all have."""
+    good: str
+    """The state of one that succeeded."""
     waiting: str
     """The state of one that has not begun, and is none yet."""
     letters: Mapping[str, str]
@@ -55,9 +66,11 @@ class Rounds:
         """For each owner's key the letters of its last rounds, the oldest first; one query."""
         if not keys:
             return {}
+        is_good = f"r.{self.state} = '{self.good}'"
+        outcome = f"CASE WHEN {is_good} AND r.falls_short THEN 'lacking' ELSE r.{self.state} END"
         sql = _LAST.format(
             aggregate="string_agg" if connection.vendor == "postgresql" else "group_concat",
-            latest=self.latest(f"r.{self.state} AS state", key="o.id"),
+            latest=self.latest(f"{outcome} AS state", key="o.id"),
             owners=self.owners,
             marks=", ".join(["%s"] * len(keys)),
         )
@@ -75,6 +88,7 @@ FIRINGS = Rounds(
     table="scheduling_jobrun",
     owner="job_id",
     state="state",
+    good="succeeded",
     waiting="queued",
     letters=LETTERS,
 )

@@ -106,12 +106,18 @@ def compare(task: CrawlTask, earlier: Sequence[CrawlTask] | None = None) -> Comp
     """None where the crawl has not completed, or none before it has. `earlier` is what `earlier_of` gives."""
     if task.status != CrawlTask.Status.COMPLETED:
         return None
+    before = completed_before(task, earlier)
+    return None if before is None else compare_with(task, before)
+
+
+def completed_before(task: CrawlTask, earlier: Sequence[CrawlTask] | None = None) -> CrawlTask | None:
+    """The newest crawl of the spider before one that completed. Two queries at most; `earlier` as for `compare`."""
     known = earlier_of(task) if earlier is None else earlier
     before = next((each for each in known if each.status == CrawlTask.Status.COMPLETED), None)
     if before is None and len(known) == EARLIER:
         older = _before(task).filter(pk__lt=known[-1].pk, status=CrawlTask.Status.COMPLETED)
         before = older.defer(*_HEAVY).order_by("-pk").first()
-    return None if before is None else compare_with(task, before)
+    return before
 
 
 def _before(task: CrawlTask) -> QuerySet[CrawlTask]:

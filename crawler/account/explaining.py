@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,8 +19,8 @@ from crawler.causes import BY_KEY, Cause, Severity, Unit, cause_of
 from crawler.engine.errors import NO_ANSWER
 from crawler.models import CrawlTask, Item, Page, TaskFailure
 
-from .comparison import compare, compare_with, last_reading, pages_of
-from .explanation import FEW, MAX_EXAMPLES, Example, Explanation, Found
+from .comparison import compare, compare_with, completed_before, last_reading, pages_of
+from .explanation import FEW, MAX_EXAMPLES, Example, Explanation, Found, Verdict
 from .rule_findings import RuleFinding, empty_fields, find, follows_nothing, still_idle
 from .verdict import LEFT, sentence_of, verdict_of
 
@@ -69,6 +70,15 @@ def explain(
         causes=causes,
         comparison=comparison,
     )
+
+
+def falls_short(task: CrawlTask) -> bool:
+    """Whether something is missing of a spider's crawl that has done its work, by what it counted and beside the crawl
+    before it. Two queries at most."""
+    done = copy(task)
+    done.status = Status.COMPLETED
+    before = None if task.task_type == CrawlTask.Type.URLS else completed_before(done)
+    return at_a_glance(done, before).verdict is Verdict.LACKING
 
 
 def at_a_glance(task: CrawlTask, before: CrawlTask | None) -> Explanation:

@@ -114,7 +114,9 @@ class SpiderAdmin(LampAdmin[Spider]):
         task: CrawlTask | None = getattr(spider, "latest", None)
         if not spider.enabled:
             return badge("off")
-        return "–" if task is None else badge(at_a_glance(task, None).verdict)
+        if task is None:
+            return "–"
+        return badge("lacking" if task.shown_status == "lacking" else at_a_glance(task, None).verdict)
 
     @admin.display(description=gettext_lazy("rounds"))
     def rounds(self, spider: Spider) -> SafeString:

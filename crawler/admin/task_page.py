@@ -195,7 +195,7 @@ def _letters(task: CrawlTask, earlier: Sequence[CrawlTask]) -> str:
     """As `rounds` draws them; this crawl the last. Empty where it is the first."""
     if not earlier:
         return ""
-    states = [task.status, *(each.status for each in earlier)][:COUNT]
+    states = [each.shown_status for each in (task, *earlier)][:COUNT]
     return "".join(LETTERS.get(state, "") for state in reversed(states))
 
 

@@ -82,7 +82,7 @@ class CrawlTaskAdmin(BoundedAdmin[CrawlTask], ReadOnlyAdmin[CrawlTask]):
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def b_status(self, task: CrawlTask) -> SafeString:
-        return badge(task.status)
+        return badge(task.shown_status)
 
     @admin.display(description=gettext_lazy("started"), ordering="started_at")
     def started(self, task: CrawlTask) -> SafeString | str:

@@ -76,6 +76,7 @@ class CrawlTask(models.Model):
     hosts = models.JSONField(
         _("hosts"), default=dict, blank=True, help_text=_("How each host was treated: the politeness report.")
     )
+    falls_short = models.BooleanField(_("incomplete"), null=True, blank=True)
     headway = models.JSONField(
         _("headway"),
         null=True,
@@ -99,6 +100,11 @@ class CrawlTask(models.Model):
 
     def __str__(self) -> str:
         return self.task_id
+
+    @property
+    def shown_status(self) -> str:
+        """The status; `lacking` where it completed and something is missing."""
+        return "lacking" if self.falls_short and self.status == self.Status.COMPLETED else self.status
 
 
 class TaskFailure(models.Model):

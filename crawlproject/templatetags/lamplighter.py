@@ -132,6 +132,8 @@ def _lamp(letter: str, x: int) -> SafeString:
         return format_html(rect, "ok", x, 4, width, 14)
     if letter == "f":
         return format_html(rect + rect, "bad", x, 1, width, 8, "bad", x, 12, width, 6)
+    if letter == "i":
+        return format_html(rect, "warn", x, 10, width, 8)
     if letter == "m":
         return format_html(rect, "miss o", x + 0.75, 4.75, width - 1.5, 12.5)
     if letter == "r":

@@ -313,10 +313,11 @@ def _accounting(run: JobRun) -> Iterator[tuple[str, object]]:
 def _before(run: JobRun) -> Before:
     """One query, by the index of a schedule's runs."""
     rows = JobRun.objects.filter(job_key=run.job_key, pk__lt=run.pk).order_by("-pk")
-    found = list(rows.values_list("state", "execution_time")[:LOOKED_AT])
-    states = [run.state, *(state for state, _seconds in found)][:COUNT]
+    found = list(rows.only("state", "falls_short", "execution_time")[:LOOKED_AT])
+    states = [each.shown_state for each in (run, *found)][:COUNT]
     letters = "".join(LETTERS.get(state, "") for state in reversed(states))
-    good = [seconds for state, seconds in found if state == JobRun.State.SUCCEEDED and seconds is not None][:USUAL]
+    took = [each.execution_time for each in found if each.state == JobRun.State.SUCCEEDED]
+    good = [seconds for seconds in took if seconds is not None][:USUAL]
     usual = _("Usually %(duration)s.") % {"duration": duration(median(good))} if good else ""
     return Before(letters=letters if found else "", usual=usual)
 

@@ -200,7 +200,7 @@ class JobRunAdmin(BoundedAdmin[JobRun], ReadOnlyAdmin[JobRun]):
 
     @admin.display(description=gettext_lazy("state"))
     def b_state(self, run: JobRun) -> SafeString:
-        return badge(run.state)
+        return badge(run.shown_state)
 
     @admin.display(description=gettext_lazy("due"))
     def due(self, run: JobRun) -> SafeString | str:

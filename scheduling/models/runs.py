@@ -99,6 +99,7 @@ class JobRun(models.Model):
     execution_time = models.FloatField(_("execution time (s)"), null=True, blank=True)
     message = models.TextField(_("message"), blank=True)
     data = models.JSONField(_("result"), null=True, blank=True)
+    falls_short = models.BooleanField(_("incomplete"), null=True, blank=True)
     error_type = models.CharField(_("error type"), max_length=200, blank=True)
     error = models.TextField(_("error"), blank=True)
     missed_count = models.PositiveBigIntegerField(_("missed firings"), null=True, blank=True)
@@ -166,6 +167,11 @@ class JobRun(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.job_key}"
+
+    @property
+    def shown_state(self) -> str:
+        """The state; `lacking` where it succeeded and something is missing of what it should have brought."""
+        return "lacking" if self.falls_short and self.state == self.State.SUCCEEDED else self.state
 
 
 class RunLog(models.Model):

@@ -84,7 +84,7 @@ def test_a_run_says_how_many_items_came_back_where_some_did(site: SiteServer) ->
     make_books(site)
     crawl()
     site.remove("/1")
-    assert crawl()[0].message == "4 pages, 2 unchanged; 0 items read, 0 new, 0 changed."
+    assert crawl()[0].message == "4 pages, 2 unchanged; 0 items read, 0 new, 0 changed. Gone: 1 item."
     site.replace("/1", BOOK.format(name="one", price="1.00").encode())
     run, task = crawl()
     assert run.message == task.message == "4 pages, 2 unchanged; 1 item read, 0 new, 0 changed, 1 came back."

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from django.test import Client
 from django.utils.translation import override
 from pytest_django import Settings
 
@@ -168,3 +169,27 @@ def test_an_item_that_its_page_may_have_lost_goes_to_the_page_that_gives_it(lane
     assert (owner_of("a"), Item.objects.get(key='["a"]').data["price"]) == ("/2", "2")
     walked.task.refresh_from_db()
     assert (walked.task.items_changed, walked.task.conflicts) == (1, 0)
+
+
+def test_a_crawl_that_falls_short_is_incomplete_in_every_list(shop: SiteServer, admin_client: Client) -> None:
+    save(shop)
+    run_in_foreground("crawl", {"type": "spider", "target": "shop"})
+    fill(shop, FIRST, SECOND, DRIFTS["the key's attribute"])
+    run = run_in_foreground("crawl", {"type": "spider", "target": "shop"})
+    task = CrawlTask.objects.get(run=run)
+    assert (run.state, run.falls_short, task.status, task.falls_short) == ("succeeded", True, "completed", True)
+    assert run.message.endswith("0 new, 0 changed. Not stored: 14 items.")
+    addresses = {
+        "/admin/scheduling/jobrun/": 1,
+        f"/admin/scheduling/jobrun/{run.pk}/change/": 1,
+        "/admin/crawler/crawltask/": 1,
+        f"/admin/crawler/crawltask/{task.pk}/change/": 1,
+        "/admin/crawler/spider/": 1,
+        f"/admin/crawler/spider/{task.spider_id}/change/": 1,
+    }
+    found = {path: admin_client.get(path).content.decode().count("<span>Incomplete</span>") for path in addresses}
+    assert found == addresses
+    assert "Last 2 firings: 1 Succeeded, 1 Incomplete" in admin_client.get("/admin/crawler/spider/").content.decode()
+    fill(shop, FIRST, SECOND)
+    run = run_in_foreground("crawl", {"type": "spider", "target": "shop"})
+    assert (run.falls_short, CrawlTask.objects.get(run=run).falls_short) == (False, False)

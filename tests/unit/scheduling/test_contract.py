@@ -40,6 +40,7 @@ REQUIRED = dataclasses.MISSING
                 "success": REQUIRED,
                 "message": "",
                 "data": None,
+                "falls_short": False,
                 "exception": None,
                 "execution_time": 0.0,
                 "timestamp": "now",
