@@ -13,6 +13,7 @@ from django_stubs_ext import StrOrPromise
 from rest_framework.exceptions import ParseError
 
 from .parsers import loads_strict
+from .problems import FieldErrors
 
 
 class PlainLabels(forms.BaseForm):
@@ -32,6 +33,9 @@ class DocumentField(forms.JSONField):
             return loads_strict(value)
         except ParseError as error:
             raise forms.ValidationError(str(error.detail), code="invalid") from error
+        except FieldErrors as error:
+            told = [f"{place}: {message}" if place else message for place, message in error.errors]
+            raise forms.ValidationError(told, code="invalid") from error
 
     def prepare_value(self, value: object) -> str:
         """Nothing is shown as nothing, not as “null”."""

@@ -22,6 +22,7 @@ from rest_framework.exceptions import ParseError
 from crawlproject.templatetags.lamplighter import badge, rounds
 from crawlproject.web.admin import LampAdmin, linked, two_lines, when
 from crawlproject.web.parsers import loads_strict
+from crawlproject.web.problems import FieldErrors
 from scheduling import definitions, wording
 from scheduling.asked import asked_for, refused
 from scheduling.exceptions import SchedulingError
@@ -162,7 +163,7 @@ class ScheduledJobAdmin(LampAdmin[ScheduledJob]):
         if "job_data" in given:
             try:
                 given["job_data"] = loads_strict(str(given["job_data"]))
-            except ParseError:
+            except (ParseError, FieldErrors):
                 del given["job_data"]
         return given
 

@@ -87,6 +87,11 @@ def test_the_form_shows_what_it_saved(web: Client) -> None:
     assert json.loads(form["job_data"].value()) == {"action": "check"}
 
 
+@pytest.mark.parametrize("text", ["{", '{"a": "\\ud800"}'], ids=["no JSON", "no character"])
+def test_an_address_that_says_no_work_begins_an_empty_form(web: Client, text: str) -> None:
+    assert web.get(ADD, {"handler": "maintenance", "job_data": text}).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("fields", "where", "says"),
     [
@@ -95,7 +100,7 @@ def test_the_form_shows_what_it_saved(web: Client) -> None:
         ({"handler": "gone"}, "handler", "choice"),
         ({"job_data": "{"}, "job_data", "JSON"),
         ({"job_data": '{"a": 1, "a": 2}'}, "job_data", "twice"),
-        ({"job_data": '{"a": "\\u0000"}'}, "job_data", "NUL"),
+        ({"job_data": '{"a": "\\u0000"}'}, "job_data", "a: A text holds the character NUL."),
         ({"job_data": "[]"}, "job_data", "mapping"),
         ({"job_data": '{"action": "chek"}'}, "job_data", "retention"),
         ({"every": ""}, "every", ""),
