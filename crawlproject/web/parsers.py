@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import IO, NoReturn, cast
+from typing import IO, NoReturn, TypeAlias, cast
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
 MAX_DEPTH = 100
+MAX_STEP = 100
+"""Characters of a key that are said again."""
 KINDS: Mapping[type, str] = {list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
+
+
+_Place: TypeAlias = "tuple[_Place | None, str | int]"
+"""Where a value stands: in which other one, and by what key or index. As texts, the places of all the values of a body
+may hold a hundred thousand times as much as the body: under one long key, say."""
 
 
 class StrictJSONParser(JSONParser):
@@ -85,7 +92,7 @@ def _no_constant(name: str) -> NoReturn:
 
 def _refuse_unstorable(value: object) -> None:
     """No database stores NUL in text, and a lone surrogate is no character. Raises `FieldErrors` with the place."""
-    stack = [("", value)]
+    stack: list[tuple[_Place | None, object]] = [(None, value)]
     while stack:
         place, current = stack.pop()
         if isinstance(current, str):
@@ -93,18 +100,27 @@ def _refuse_unstorable(value: object) -> None:
         elif isinstance(current, dict):
             for key, inner in current.items():
                 _refuse_text(place, key)
-                stack.append((f"{place}.{key}" if place else key, inner))
+                stack.append(((place, key), inner))
         elif isinstance(current, list):
-            stack.extend((f"{place}[{index}]", inner) for index, inner in enumerate(current))
+            stack.extend(((place, index), inner) for index, inner in enumerate(current))
 
 
-def _refuse_text(place: str, text: str) -> None:
+def _refuse_text(place: _Place | None, text: str) -> None:
     # Not above: views, which `problems` needs, read the settings, which name this module.
     from .problems import FieldErrors
 
     if "\x00" in text:
-        raise FieldErrors([(place, _("A text holds the character NUL."))])
+        raise FieldErrors([(_in_words(place), _("A text holds the character NUL."))])
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise FieldErrors([(place, _("A text holds a lone surrogate, which is no character."))]) from error
+        raise FieldErrors([(_in_words(place), _("A text holds a lone surrogate, which is no character."))]) from error
+
+
+def _in_words(place: _Place | None) -> str:
+    """``a.b[1]``; empty: the value as a whole."""
+    text = ""
+    while place is not None:
+        place, step = place
+        text = f"[{step}]{text}" if isinstance(step, int) else f".{step[:MAX_STEP]}{text}"
+    return text.removeprefix(".")

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import tracemalloc
+
 import pytest
 from rest_framework.exceptions import ParseError
 
@@ -42,3 +45,16 @@ def test_what_no_database_stores_is_refused_at_its_place(text: str, place: str, 
     [(found, message)] = caught.value.errors
     assert found == place
     assert says in message
+
+
+def test_many_values_below_a_long_key_take_no_more_room_than_they_are_long() -> None:
+    text = json.dumps({"k" * 10_000: [0] * 10_000 + ["\0"]})
+    tracemalloc.start()
+    try:
+        with pytest.raises(FieldErrors) as caught:
+            loads_strict(text)
+        _now, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 10_000_000
+    assert caught.value.errors[0][0] == f"{'k' * 100}[10000]"
