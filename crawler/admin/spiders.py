@@ -22,7 +22,7 @@ from crawler import definitions
 from crawler.account.explaining import at_a_glance
 from crawler.engine.errors import DefinitionError
 from crawler.exceptions import CrawlerError
-from crawler.models import CrawlTask, Item, Page, Spider
+from crawler.models import CrawlTask, Item, Page, PinnedPage, Spider
 from crawler.reach import hosts_of
 from crawler.rounds import CRAWLS
 from crawler.schedules import schedules_of
@@ -183,7 +183,7 @@ class SpiderAdmin(LampAdmin[Spider]):
         spiders = list(objs)
         in_the_way = [sentence for spider in spiders for sentence in _users_of(spider, request.user)]
         counts: dict[str, int] = {str(self.opts.verbose_name_plural): len(spiders)}
-        for model in (CrawlTask, Page, Item):
+        for model in (CrawlTask, Page, Item, PinnedPage):
             counts[str(model._meta.verbose_name_plural)] = model._default_manager.filter(spider__in=spiders).count()
         found = [f"{name}: {count}" for name, count in list(counts.items())[1:]]
         return found, counts, set(), in_the_way
