@@ -104,7 +104,7 @@ def test_the_head_of_a_schedule_leads_to_its_spider(root: User, client: Client, 
     client.force_login(make_user("ada", "scheduling.view_scheduledjob"))
     shown = client.get(f"{LIST}{job.pk}/timeline/").content.decode()
     assert page not in shown
-    assert ">books · At " in shown
+    assert ">books · Every day at " in shown
 
 
 def test_schedules_are_found_by_the_spider_that_they_crawl(root: User, client: Client, spider: Spider) -> None:
