@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db.models import Count, F
+from django.db.models import Count, F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -125,7 +125,8 @@ def _roll_up(child: CrawlTask, parent_id: int, now: datetime) -> None:
         parent.save(update_fields=["reasons"])
     if parent.children_left == 0:
         status, message = _verdict(parent_id)
-        falls_short = CrawlTask.objects.filter(parent_id=parent_id, falls_short=True).exists()
+        lost = Q(falls_short=True) | Q(status__in=(Status.FAILED, Status.CANCELLED))
+        falls_short = CrawlTask.objects.filter(lost, parent_id=parent_id).exists()
         # A parent that was cancelled has ended; its late children are only counted.
         CrawlTask.objects.filter(pk=parent_id, status__in=ACTIVE).update(
             status=status, message=message, finished_at=now, falls_short=falls_short
