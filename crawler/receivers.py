@@ -171,7 +171,7 @@ def _bring_back(name: str, number: int, user: User | None) -> str:
     from .schedules import spider_address
 
     try:
-        return spider_address(restore_spider_version(name, number, user=user).pk)
+        return spider_address(restore_spider_version(name, number, user=user, is_new=True).pk)
     except (CrawlerError, DefinitionError) as error:
         raise SchedulingError(str(error)) from error
 

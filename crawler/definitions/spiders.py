@@ -185,18 +185,22 @@ def delete_spider(name: str, *, user: AbstractBaseUser | None = None) -> None:
         record_removal(KIND, name, at=timezone.now(), by="" if user is None else user.get_username())
 
 
-def restore_spider_version(name: str, number: int, *, user: AbstractBaseUser | None = None) -> Spider:
-    """Save an older version of a spider's document again; also that of a spider that was deleted.
+def restore_spider_version(
+    name: str, number: int, *, user: AbstractBaseUser | None = None, is_new: bool = False
+) -> Spider:
+    """Save an older version of a spider's document again; also that of a spider that was deleted: with `is_new` of such
+    a one alone.
 
     Raises:
         SpiderNotFound: there is no such version.
+        SpiderExists: with `is_new`, where somebody has made it again.
         DefinitionError: this release does not take it any more.
     """
     kept = DefinitionVersion.objects.filter(kind=KIND, key=name, number=number).first()
     if kept is None:
         raise SpiderNotFound(name, number)
     comment = _("Version %(number)d restored.") % {"number": number}
-    return save_spider(kept.document, user=user, comment=comment, name=name)
+    return save_spider(kept.document, user=user, comment=comment, name=name, is_new=is_new)
 
 
 def dump_spider(spider: Spider) -> dict[str, object]:

@@ -87,4 +87,4 @@ def _way(kind: str) -> BringBack | None:
 
 
 def _bring_job(job_id: str, number: int, user: User | None) -> str:
-    return address("change", definitions.restore_version(job_id, number, user=user))
+    return address("change", definitions.restore_version(job_id, number, user=user, is_new=True))

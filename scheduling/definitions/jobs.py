@@ -86,18 +86,23 @@ def set_enabled(job_id: str, *, enabled: bool, user: AbstractBaseUser | None = N
     return True
 
 
-def restore_version(job_id: str, number: int, *, user: AbstractBaseUser | None = None) -> ScheduledJob:
-    """Save an older version of a job's document again; also that of a job that was deleted.
+def restore_version(
+    job_id: str, number: int, *, user: AbstractBaseUser | None = None, is_new: bool = False
+) -> ScheduledJob:
+    """Save an older version of a job's document again; also that of a job that was deleted: with `is_new` of such a one
+    alone.
 
     Raises:
         VersionNotFound
+        JobExists: with `is_new`, where somebody has made it again.
         InvalidJob: it cannot be saved any more (a handler that is gone).
     """
     kept = DefinitionVersion.objects.filter(kind=DefinitionVersion.Kind.JOB, key=job_id, number=number).first()
     if kept is None:
         raise VersionNotFound(job_id, number)
     comment = _("Version %(number)d restored.") % {"number": number}
-    return save_job(parse_job(kept.document), user=user, comment=comment)
+    save = create_job if is_new else save_job
+    return save(parse_job(kept.document), user=user, comment=comment)
 
 
 def delete_job(job_id: str, *, user: AbstractBaseUser | None = None) -> None:

@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from crawler import definitions as spiders
 from crawler.models import Spider
 from scheduling import definitions
+from scheduling.exceptions import JobExists
 from scheduling.models import DefinitionVersion, ScheduledJob
 
 from .making import job_document, make_job, make_run, make_spider, make_user, spider_document
@@ -172,6 +173,19 @@ def test_what_cannot_come_back_says_why(web: Client) -> None:
     answer = web.post(f"{VERSIONS}{version.pk}/bring-back/", follow=True)
     assert "There is no spider “books”" in answer.content.decode()
     assert not ScheduledJob.objects.exists()
+
+
+def test_what_somebody_has_made_again_is_not_brought_back_over_it(job: ScheduledJob) -> None:
+    """Who may add may not change; the page has looked before somebody else saved."""
+    spider = make_spider(category="mended")
+    for restore, name, error in (
+        (definitions.restore_version, job.job_id, JobExists),
+        (spiders.restore_spider_version, spider.name, spiders.SpiderExists),
+    ):
+        with pytest.raises(error):
+            restore(name, 1, is_new=True)
+    assert Spider.objects.get().category == "mended"
+    assert ScheduledJob.objects.get().version == 3
 
 
 def test_the_page_of_a_version_shows_what_it_changed(web: Client, job: ScheduledJob) -> None:
