@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from functools import partial
 from time import monotonic
-from typing import ParamSpec, Protocol, TypeVar, cast
+from typing import cast
 
 from django.db import connection, transaction
 from django.db.models import Count
@@ -36,25 +35,19 @@ from crawler.engine.records import (
 from crawler.engine.storage import LOOK_CHARACTERS, never
 from crawler.engine.tally import is_start_answer
 from crawler.engine.urls import hash_url
-from crawler.items import gone
-from crawler.items.history import Claim
-from crawler.items.rows import Key
 from crawler.models import CrawlTask, Page, Spider, TaskFailure
 
 from . import continuation, host_days, rule_counts, seeding
 from .checkpoint import CrawlMemory, CrawlScope, Stored, add_seeds
 from .headway import Headway
+from .lanes import PART_PAUSE, LaneRun
 from .pending import PENDING_COLUMNS, pending_page
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from .vanished import Marking
 
 MOST_ROWS, FEWEST_ROWS = 3_000, 200
 """Rows that one transaction writes, about: more in a batch are written in several, so that a tick of the scheduler
 waits less than 100 ms for SQLite's one write lock. How many these are is the machine's affair: see `Portions`."""
 LONG_SECONDS, SHORT_SECONDS = 0.05, 0.025
-PART_PAUSE = 0.02
-"""Seconds between two transactions of one batch: SQLite's waiting writers ask again only now and then."""
 
 ROWS_AT_ONCE = 10_000
 """Of a long answer, fetched together."""
@@ -69,18 +62,6 @@ CACHED_BYTES = 100
 """Of each page that a crawl knows."""
 VISITED = 10_000
 """Pages that are looked up at once to go on counting where an earlier attempt ended."""
-
-
-class LaneRun(Protocol):
-    """`Lane.run` or `Lane.run_patiently`: calls a function in the storage lane."""
-
-    def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]: ...
-
-
-class FindCandidates(Protocol):
-    """`gone.find_candidates` of one crawl."""
-
-    def __call__(self, scope: CrawlScope, *, after: int) -> Sequence[gone.Candidate]: ...
 
 
 class DatabaseStorage:
@@ -199,34 +180,16 @@ class DatabaseStorage:
         """Mark the items that no page gave; returns how many. May be called again after a crash, or a stop."""
         if not self._scope.follows_links:
             return 0
+        marking = Marking(
+            scope=self._scope,
+            memory=self._memory,
+            lasting=self._lasting,
+            is_walk=bool(self.goes_on_from),
+            lane_run=self._lane_run,
+            stopping=stopping,
+        )
         async with self._in_order:
-            unread = await self._lane_run(self._unread)
-            blind = await self._lane_run(gone.is_blind, self._scope)
-            for claims in _claim_parts(self._memory.claims.by_owner):
-                if stopping():
-                    return 0
-                await self._lane_run(gone.settle_claims, self._scope, claims, blind=blind)
-            while not blind and not stopping() and await self._lane_run(gone.forget_unreached, self._scope) > 0:
-                await asyncio.sleep(PART_PAUSE)
-            marked = await self._mark_candidates(partial(gone.find_candidates, blind=blind, unread=unread), stopping)
-            if unread and not stopping():
-                await self._lane_run(gone.note_unread, self._scope, unread, self._memory.reasons)
-            return marked
-
-    def _unread(self) -> Sequence[str]:
-        """Types that the crawl should have read items of, and has read none."""
-        types = [kind for kind in self._lasting if not self._memory.rules[kind, rule_counts.GIVEN]]
-        return gone.find_unread(self._scope, types, is_walk=bool(self.goes_on_from))
-
-    async def _mark_candidates(self, find: FindCandidates, stopping: Callable[[], bool]) -> int:
-        count, after, shares = 0, 0, None
-        while not stopping() and (candidates := await self._lane_run(find, self._scope, after=after)):
-            if shares is None:
-                shares = await self._lane_run(gone.read_shares, self._scope)
-            count += await self._lane_run(gone.mark_part, self._scope, candidates, shares, timezone.now())
-            after = candidates[-1].item_id
-            await asyncio.sleep(PART_PAUSE)
-        return count
+            return await marking.mark()
 
     def _open(self, seeds: Sequence[Link], room: int, before: continuation.Before) -> Opening:
         task_id = self._scope.task_id
@@ -402,16 +365,3 @@ def _host_pages(stored: Sequence[Stored]) -> dict[str, tuple[int, int]]:
 
 def _weight(result: PageResult) -> int:
     return 1 + len(result.items) + len(result.links)
-
-
-def _claim_parts(claims: dict[int, dict[Key, Claim]]) -> Iterator[dict[int, dict[Key, Claim]]]:
-    part: dict[int, dict[Key, Claim]] = {}
-    count = 0
-    for owner, owned in claims.items():
-        part[owner] = owned
-        count += len(owned)
-        if count >= gone.PART:
-            yield part
-            part, count = {}, 0
-    if part:
-        yield part
